@@ -1,0 +1,1 @@
+"""The database's schema and what brings it up to date."""

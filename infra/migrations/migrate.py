@@ -1,0 +1,148 @@
+"""Brings a database to the newest revision: `DATABASE_URL=postgresql://… python -m infra.migrations.migrate`.
+
+Safe to run from several places at once: an advisory lock in the database lets one work and the others wait.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+# Any fixed number does; this one is "orders" in ASCII.
+_LOCK_KEY = 0x6F7264657273
+_CONNECT_SECONDS = 10
+_WAIT_FOR_OTHERS_SECONDS = 60
+# A change that can't have its table at once fails instead of queueing every order behind itself.
+_WAIT_FOR_TABLE_SECONDS = 10
+
+
+class MigrationError(RuntimeError):
+    """The database could not be brought up to date; the message says why and what to do."""
+
+
+class DatabaseIsNewerError(MigrationError):
+    """The database is at a revision that this code doesn't have."""
+
+
+def upgrade(database_url: str) -> None:
+    """Applies every revision that the database lacks.
+
+    `database_url` is anything libpq understands (postgresql://…). Raises MigrationError: database
+    unreachable, another run holding the lock for over a minute, a failing revision, or
+    (DatabaseIsNewerError) a database migrated by newer code.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    with _locked(database_url) as connection:
+        _refuse_newer(connection, ScriptDirectory.from_config(config))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except DBAPIError as error:
+            raise MigrationError(f"A migration failed and was undone: {_reason(error)}") from error
+
+
+def current(database_url: str) -> str:
+    """The revision that the database is at, or "none". Raises MigrationError where it can't be reached."""
+    with _connected(database_url) as connection:
+        return ", ".join(MigrationContext.configure(connection).get_current_heads()) or "none"
+
+
+def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
+    known = {script.revision for script in scripts.walk_revisions()}
+    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
+    connection.rollback()
+    if unknown:
+        raise DatabaseIsNewerError(
+            f"The database is at revision {', '.join(sorted(unknown))}, which this version of the code "
+            "doesn't know: update the code, or use a database of its own."
+        )
+
+
+@contextmanager
+def _connected(database_url: str) -> Iterator[Connection]:
+    def connect() -> psycopg.Connection:
+        return psycopg.connect(
+            database_url, connect_timeout=_CONNECT_SECONDS, application_name="order-engine-migrations"
+        )
+
+    engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+    try:
+        connection = engine.connect()
+    except (DBAPIError, psycopg.Error) as error:
+        raise MigrationError(
+            f"Can't log in to Postgres at {_place(database_url)}: {_reason(error)}. "
+            "Check the database's address and credentials, and that it runs."
+        ) from error
+    with connection:
+        yield connection
+
+
+@contextmanager
+def _locked(database_url: str) -> Iterator[Connection]:
+    with _connected(database_url) as connection:
+        # The lock belongs to the session, not to a transaction: each revision commits its own.
+        _set_lock_timeout(connection, _WAIT_FOR_OTHERS_SECONDS)
+        try:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+        except DBAPIError as error:
+            raise MigrationError(
+                f"Another migration of this database has been running for over {_WAIT_FOR_OTHERS_SECONDS} s: "
+                "wait for it to end and try again."
+            ) from error
+        _set_lock_timeout(connection, _WAIT_FOR_TABLE_SECONDS)
+        connection.commit()
+        # Closing the connection releases the lock, whatever happens.
+        yield connection
+
+
+def _set_lock_timeout(connection: Connection, seconds: int) -> None:
+    connection.execute(text("SELECT set_config('lock_timeout', :value, false)"), {"value": f"{seconds}s"})
+
+
+def _place(database_url: str) -> str:
+    """Where the database is, without the password."""
+    try:
+        parts = conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        return "an address that is no libpq URI (postgresql://user:password@host:port/database)"
+    return (
+        f"{parts.get('host') or 'the local socket'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
+    )
+
+
+def _reason(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return " ".join(str(cause).split()) or type(cause).__name__
+
+
+def main() -> int:
+    """The command line; the exit status."""
+    database_url = os.environ.get("DATABASE_URL", "")
+    if not database_url:
+        print(
+            "Set DATABASE_URL to the database to migrate, e.g. postgresql://user:password@host:5432/orders.",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        upgrade(database_url)
+        print(f"The database is at revision {current(database_url)}.")
+    except MigrationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The migrations against a real Postgres."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from infra.migrations.migrate import DatabaseIsNewerError, MigrationError, current, upgrade
+from infra.migrations.roles import ensure_application_role
+from localstack import postgres
+from localstack.ports import free_port
+from localstack.processes import Guard
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("postgres")
+    with Guard() as guard:
+        running = postgres.run(home, home / "log", guard, durable=False)
+        yield running.url
+        running.stop()
+
+
+@pytest.fixture
+def database(server: str, request: pytest.FixtureRequest) -> str:
+    """An empty database of the test's own."""
+    name = f"test_{abs(hash(request.node.name))}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return urlsplit(server)._replace(path=f"/{name}").geturl()
+
+
+def run(database_url: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "infra.migrations.migrate"],
+        cwd=ROOT,
+        env={"PATH": os.defpath, "DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def tables(database_url: str) -> set[str]:
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return {str(row[0]) for row in rows}
+
+
+def test_from_nothing_to_the_newest_and_again(database: str) -> None:
+    assert current(database) == "none"
+    upgrade(database)
+    assert {"orders", "order_events", "alembic_version"} <= tables(database)
+    revision = current(database)
+    assert revision != "none"
+    with psycopg.connect(database) as connection:
+        before = connection.execute("SELECT xmin FROM alembic_version").fetchone()
+    upgrade(database)
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT xmin FROM alembic_version").fetchone() == before
+
+
+def test_the_command_line(database: str) -> None:
+    done = run(database)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"The database is at revision {current(database)}.\n"
+
+
+def test_concurrent_runs_apply_everything_once(database: str) -> None:
+    outcomes: list[MigrationError | None] = []
+    together = threading.Barrier(4)
+
+    def work() -> None:
+        together.wait(timeout=30)
+        try:
+            upgrade(database)
+        except MigrationError as error:
+            outcomes.append(error)
+        else:
+            outcomes.append(None)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert outcomes == [None] * 4
+
+
+def test_it_waits_for_another_run_but_not_for_ever(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from infra.migrations import migrate
+
+    monkeypatch.setattr(migrate, "_WAIT_FOR_OTHERS_SECONDS", 1)
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (migrate._LOCK_KEY,))
+        with pytest.raises(MigrationError, match="Another migration of this database"):
+            upgrade(database)
+        assert tables(database) == set()
+    upgrade(database)
+
+
+def test_a_database_of_newer_code_is_refused_and_untouched(database: str) -> None:
+    upgrade(database)
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseIsNewerError, match="9999"):
+        upgrade(database)
+    assert current(database) == "9999"
+    assert run(database).returncode == 1
+
+
+def test_an_unreachable_database_gets_one_sentence_without_the_password() -> None:
+    done = run(f"postgresql://someone:hunter2@127.0.0.1:{free_port()}/orders")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Can't log in to Postgres at 127.0.0.1:")
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("url", ["postgresql://[", "http://example.com/orders"])
+def test_what_is_no_libpq_uri_gets_one_sentence(url: str) -> None:
+    done = run(url)
+    assert done.returncode == 1
+    assert "no libpq URI" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_url_at_all() -> None:
+    done = run("")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Set DATABASE_URL")
+
+
+def test_the_application_role_reads_and_writes_rows_only(database: str, server: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE ROLE rds_iam")  # exists on RDS
+    upgrade(database)
+    for _ in range(2):
+        ensure_application_role(database, "order_engine")
+    with psycopg.connect(database) as connection:
+        member = connection.execute("SELECT pg_has_role('order_engine', 'rds_iam', 'member')").fetchone()
+        assert member == (True,)
+        connection.execute("SET ROLE order_engine")
+        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (0,)
+        for statement in (
+            "DROP TABLE orders",
+            "CREATE TABLE mine (i int)",
+            "TRUNCATE orders",
+            "SELECT * FROM alembic_version",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(statement)

@@ -1,0 +1,201 @@
+"""The migrations as CloudFormation calls them: every outcome is answered, whatever happens."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.migrations import handler as migrations
+from infra.migrations.migrate import DatabaseIsNewerError, MigrationError
+
+FOLDER = Path(migrations.__file__).parent
+
+
+@dataclass
+class Answers:
+    """A stand-in for the bucket that CloudFormation reads answers from."""
+
+    url: str = ""
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    content_types: list[str | None] = field(default_factory=list)
+    refusals: int = 0
+
+
+@pytest.fixture
+def answers() -> Iterator[Answers]:
+    state = Answers()
+
+    class Bucket(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if state.refusals:
+                state.refusals -= 1
+                self.send_error(503)
+                return
+            state.bodies.append(json.loads(body))
+            state.content_types.append(self.headers.get("Content-Type"))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Bucket)
+    state.url = f"http://127.0.0.1:{server.server_port}/answer?signature=x"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield state
+    server.shutdown()
+    thread.join(timeout=10)
+    server.server_close()
+
+
+def request(answers: Answers, kind: str) -> Any:
+    return {
+        "RequestType": kind,
+        "ResponseURL": answers.url,
+        "StackId": "stack",
+        "RequestId": "request",
+        "LogicalResourceId": "Migrations",
+        "ResourceProperties": {"CodeVersion": "1"},
+    }
+
+
+@pytest.fixture
+def migrated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Records what would have been migrated."""
+    urls: list[str] = []
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@db:5432/orders")
+    monkeypatch.delenv("DATABASE_USER", raising=False)
+    monkeypatch.setattr(migrations, "upgrade", urls.append)
+    monkeypatch.setattr(migrations, "current", lambda _url: "0007")
+    return urls
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_migrates_and_says_to_which_revision(answers: Answers, migrated: list[str], kind: str) -> None:
+    migrations.handler(request(answers, kind), None)
+    assert migrated == ["postgresql://u:secret@db:5432/orders"]
+    assert answers.bodies == [
+        {
+            "Status": "SUCCESS",
+            "Reason": "",
+            "PhysicalResourceId": "order-engine-migrations",
+            "StackId": "stack",
+            "RequestId": "request",
+            "LogicalResourceId": "Migrations",
+            "Data": {"Revision": "0007"},
+        }
+    ]
+    assert answers.content_types == [""]
+
+
+def test_deleting_the_stack_leaves_the_data_alone(answers: Answers, migrated: list[str]) -> None:
+    migrations.handler(request(answers, "Delete"), None)
+    assert migrated == []
+    assert answers.bodies[0]["Status"] == "SUCCESS"
+
+
+def test_a_failure_reaches_cloudformation_with_its_reason(
+    answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_url: str) -> None:
+        raise MigrationError("Can't log in to Postgres at db:5432/orders: refused." + "x" * 9000)
+
+    monkeypatch.setattr(migrations, "upgrade", fail)
+    migrations.handler(request(answers, "Update"), None)
+    assert answers.bodies[0]["Status"] == "FAILED"
+    assert answers.bodies[0]["Reason"].startswith(
+        "MigrationError: Can't log in to Postgres at db:5432/orders"
+    )
+    assert len(json.dumps(answers.bodies[0])) < 4096
+    logged = json.loads(capsys.readouterr().out)
+    assert logged["status"] == "FAILED"
+    assert "secret" not in json.dumps(logged)
+
+
+def test_a_rollback_onto_older_code_succeeds(
+    answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def newer(_url: str) -> None:
+        raise DatabaseIsNewerError("The database is at revision 0009.")
+
+    monkeypatch.setattr(migrations, "upgrade", newer)
+    migrations.handler(request(answers, "Update"), None)
+    assert answers.bodies[0]["Status"] == "SUCCESS"
+    assert "0009" in answers.bodies[0]["Reason"]
+
+
+def test_missing_settings_are_answered_too(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("DATABASE_"):
+            monkeypatch.delenv(name)
+    migrations.handler(request(answers, "Create"), None)
+    assert answers.bodies[0]["Status"] == "FAILED"
+    assert "DATABASE_HOST" in answers.bodies[0]["Reason"]
+
+
+def test_the_answer_is_tried_again(
+    answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    answers.refusals = 2
+    migrations.handler(request(answers, "Create"), None)
+    assert [body["Status"] for body in answers.bodies] == ["SUCCESS"]
+
+
+def test_an_answer_that_never_arrives_fails_the_call(
+    answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    answers.refusals = 99
+    with pytest.raises(OSError, match="503"):
+        migrations.handler(request(answers, "Create"), None)
+
+
+def test_the_rds_settings_make_a_url_of_the_owner(
+    answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted: list[tuple[str, str]] = []
+    monkeypatch.setattr(migrations, "ensure_application_role", lambda url, role: granted.append((url, role)))
+    monkeypatch.delenv("DATABASE_URL")
+    for name, value in {
+        "HOST": "db.example",
+        "PORT": "5432",
+        "NAME": "orders",
+        "USER": "app",
+        "OWNER": "admin",
+        "OWNER_PASSWORD": "it's a \\secret",
+    }.items():
+        monkeypatch.setenv(f"DATABASE_{name}", value)
+    migrations.handler(request(answers, "Create"), None)
+    assert answers.bodies[0]["Status"] == "SUCCESS"
+    expected = "host=db.example port=5432 dbname=orders user=admin password='it\\'s a \\\\secret'"
+    assert sorted(migrated[0].split()) == sorted(expected.split())
+    assert granted == [(migrated[0], "app")]
+
+
+def test_it_runs_from_the_root_of_its_own_zip(answers: Answers, tmp_path: Path) -> None:
+    """As Lambda loads it: the folder's files at the root, nothing of this project on the path."""
+    shutil.copytree(FOLDER, tmp_path / "task", ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(
+        [sys.executable, "-c", "import handler, json, sys; handler.handler(json.load(sys.stdin), None)"],
+        input=json.dumps(request(answers, "Delete")),
+        text=True,
+        cwd=tmp_path / "task",
+        check=True,
+        timeout=60,
+        env={"PATH": os.defpath},
+    )
+    assert answers.bodies[0]["Status"] == "SUCCESS"
