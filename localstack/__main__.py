@@ -1,0 +1,6 @@
+"""`python -m localstack`: what `./dev` runs inside the virtual environment."""
+
+from localstack.cli import main
+
+if __name__ == "__main__":
+    main()

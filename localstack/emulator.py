@@ -1,0 +1,107 @@
+"""The AWS emulator (MiniStack) as a child process."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from localstack.errors import LocalStackError
+from localstack.ports import LOOPBACK, free_port
+from localstack.processes import Child, Ending, Guard, start, tail, wait_until
+
+_START_SECONDS = 60.0
+_START_TRIES = 3
+_HEALTH_SECONDS = 2.0
+# Nothing in it outlives it: every durable thing is in Postgres. So it is not asked, which would wait for the
+# handlers that run; what they were doing is taken up again from the database at the next start.
+_ENDING = Ending(((signal.SIGKILL, 10.0),))
+_INHERITED = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SYSTEMROOT")
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running emulator; its functions' processes are in its process group."""
+
+    endpoint_url: str
+    port: int
+    child: Child
+    scratch: Path
+
+    def stop(self) -> None:
+        """Ends it, with the functions' processes and their unpacked code."""
+        self.child.stop()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _environment(port: int, scratch: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """A clean environment: functions inherit it, and a developer's AWS settings must not reach them."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {
+        **inherited,
+        "HOME": str(scratch),  # no ~/.aws
+        "TMPDIR": str(scratch),  # where it unpacks the functions
+        "TZ": "UTC",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": LOOPBACK,
+        "MINISTACK_HOST": LOOPBACK,
+        "AUTH": "true",  # IAM is enforced: a permission missing in the template fails here as on AWS
+        "LOG_LEVEL": "INFO",
+        "LAMBDA_EXECUTOR": "local",
+        "LAMBDA_WARM_TTL_SECONDS": "600",
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        # It must neither ask a Docker daemon nor tidy containers there.
+        "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **extra,
+    }
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/_ministack/health", timeout=_HEALTH_SECONDS) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def run(
+    log: Path, guard: Guard, *, port: int | None = None, environment: Mapping[str, str] | None = None
+) -> Emulator:
+    """Starts an emulator and waits until it is healthy.
+
+    Without `port` it gets a free one. `environment` is added to what it and every function see.
+    Raises LocalStackError with the end of the log where it doesn't start.
+    """
+    for _ in range(_START_TRIES):
+        chosen = port or free_port()
+        scratch = Path(tempfile.mkdtemp(prefix="order-engine-emulator-"))
+        guard.remove_at_end(scratch)
+        url = f"http://{LOOPBACK}:{chosen}"
+        child = start(
+            "emulator",
+            [sys.executable, "-P", "-m", "ministack"],
+            guard=guard,
+            ending=_ENDING,
+            log=log,
+            environment=_environment(chosen, scratch, environment or {}),
+            directory=scratch,
+        )
+        emulator = Emulator(url, chosen, child, scratch)
+
+        def settled(child: Child = child, url: str = url) -> bool:
+            return child.exited is not None or _is_healthy(url)
+
+        wait_until(settled, _START_SECONDS)
+        if child.exited is None and _is_healthy(url):
+            return emulator
+        emulator.stop()
+    raise LocalStackError(f"The AWS emulator did not start ({log}):\n{tail(log)}")

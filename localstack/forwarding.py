@@ -1,0 +1,57 @@
+"""What of a request and of an answer passes the front door."""
+
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+# `Host` names the front door; the emulator would route by it. The length is set by whoever writes the body.
+_NOT_FORWARDED = _HOP_BY_HOP | {"host", "content-length", "expect"}
+_NOT_ANSWERED = _HOP_BY_HOP | {"content-length"}
+
+
+def _end_to_end(headers: CIMultiDictProxy[str], dropped: frozenset[str]) -> CIMultiDict[str]:
+    """The headers without those of one connection only, named by the standard or by `Connection`."""
+    named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
+    return CIMultiDict(
+        (name, value)
+        for name, value in headers.items()
+        if (lowered := name.lower()) not in dropped and lowered not in named
+    )
+
+
+def forwarded_headers(request: web.BaseRequest) -> CIMultiDict[str]:
+    """The request's headers as the upstream gets them, with who asked for what."""
+    headers = _end_to_end(request.headers, _NOT_FORWARDED)
+    peer = request.remote or "unknown"
+    before = ", ".join(headers.popall("X-Forwarded-For", ()))
+    headers["X-Forwarded-For"] = f"{before}, {peer}" if before else peer
+    headers["X-Forwarded-Proto"] = request.scheme
+    host = request.headers.get("Host")
+    if host is not None:
+        headers["X-Forwarded-Host"] = host
+        port = host.rpartition(":")[2]
+        headers["X-Forwarded-Port"] = port if port.isdigit() else "80"
+    return headers
+
+
+def answer_headers(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """An answer's headers as the client gets them."""
+    return _end_to_end(headers, _NOT_ANSWERED)
+
+
+def path_and_query(request: web.BaseRequest) -> str:
+    """What stands after the host, exactly as it was sent."""
+    sent = request.raw_path
+    return sent if sent.startswith("/") else request.rel_url.raw_path_qs

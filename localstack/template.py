@@ -1,0 +1,68 @@
+"""The template as CloudFormation gets it: local paths replaced by what was uploaded."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from samtranslator.yaml_helper import yaml_parse
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """An object in the deployment's bucket."""
+
+    bucket: str
+    key: str
+    url: str
+
+
+class Upload(Protocol):
+    """Puts what a template refers to where CloudFormation finds it."""
+
+    def code(self, folder: Path) -> Uploaded:
+        """Packages and uploads a function's folder."""
+
+    def template(self, path: Path) -> Uploaded:
+        """Resolves and uploads a nested template."""
+
+
+def _is_local(value: Json) -> bool:
+    return isinstance(value, str) and "://" not in value
+
+
+def _mapping(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _resolve_code(properties: dict[str, Json], folder: Path, upload: Upload) -> None:
+    code = properties.get("CodeUri")
+    if isinstance(code, str) and _is_local(code):
+        uploaded = upload.code((folder / code).resolve())
+        properties["CodeUri"] = {"Bucket": uploaded.bucket, "Key": uploaded.key}
+
+
+def _resolve_nested(properties: dict[str, Json], folder: Path, upload: Upload) -> None:
+    for name in ("TemplateURL", "Location"):
+        location = properties.get(name)
+        if isinstance(location, str) and _is_local(location):
+            properties[name] = upload.template((folder / location).resolve()).url
+
+
+def resolve(path: Path, upload: Upload) -> str:
+    """The template's JSON with `CodeUri` of functions and the URLs of nested templates pointing to uploads.
+
+    Raises OSError and yaml.YAMLError where the template can't be read.
+    """
+    template = cast("dict[str, Json]", yaml_parse(path.read_text()))
+    _resolve_code(_mapping(_mapping(template.get("Globals")).get("Function")), path.parent, upload)
+    for resource in _mapping(template.get("Resources")).values():
+        kind, properties = _mapping(resource).get("Type"), _mapping(_mapping(resource).get("Properties"))
+        if kind == "AWS::Serverless::Function":
+            _resolve_code(properties, path.parent, upload)
+        elif kind in ("AWS::CloudFormation::Stack", "AWS::Serverless::Application"):
+            _resolve_nested(properties, path.parent, upload)
+    # A template without quotes around its version gives a date.
+    return json.dumps(template, default=str, separators=(",", ":"))
