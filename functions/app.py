@@ -1,0 +1,199 @@
+"""Every entry point of the engine: routes, WebSocket, queues, schedule. A body parses, calls one service, responds."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from chalice.app import Chalice, CloudWatchEvent, Request, Response, SQSEvent, WebsocketEvent
+
+from chalicelib import batches, bootstrap
+
+if TYPE_CHECKING:
+    from chalicelib.http.api import Api, HttpRequest
+    from chalicelib.http.respond import Answer
+
+app = Chalice(app_name="order-engine", configure_logs=False)
+app.experimental_feature_flags.update(["WEBSOCKETS"])
+# Chalice would refuse a wrong content type in a shape of its own; the body reader answers it with a problem.
+ANY_TYPE = ["*/*"]
+Result = TypeVar("Result")
+
+
+@app.middleware("all")
+def observe(event: object, get_response: Callable[[object], Result]) -> Result:
+    """One log line and the metrics of every invocation."""
+    telemetry = bootstrap.telemetry()
+    start = time.monotonic()
+    try:
+        return get_response(event)
+    finally:
+        telemetry.log("invocation", kind=type(event).__name__, milliseconds=round((time.monotonic() - start) * 1000))
+        telemetry.flush()
+
+
+@app.route("/health", methods=["GET"])
+def health() -> Response:
+    """Whether orders can be taken."""
+    return _respond(lambda api, _: api.health())
+
+
+@app.route("/api/orders/execute", methods=["POST"], content_types=ANY_TYPE)
+def place_order() -> Response:
+    """Accepts an order."""
+    return _respond(lambda api, request: api.place_order(request))
+
+
+@app.route("/api/orders", methods=["GET"])
+def list_orders() -> Response:
+    """A page of orders, newest first."""
+    return _respond(lambda api, request: api.list_orders(request))
+
+
+@app.route("/api/orders/{order_id}", methods=["GET"])
+def get_order(order_id: str) -> Response:
+    """One order."""
+    return _respond(lambda api, _: api.get_order(order_id))
+
+
+@app.route("/api/orders/{order_id}/events", methods=["GET"])
+def get_events(order_id: str) -> Response:
+    """All events of one order."""
+    return _respond(lambda api, _: api.get_events(order_id))
+
+
+@app.route("/api/orders/{order_id}/cancel", methods=["POST"], content_types=ANY_TYPE)
+def cancel_order(order_id: str) -> Response:
+    """Cancels an order that is not signed yet."""
+    return _respond(lambda api, _: api.cancel_order(order_id))
+
+
+@app.route("/api/quotes", methods=["POST"], content_types=ANY_TYPE)
+def quote() -> Response:
+    """Both venues' quotes, nothing executed."""
+    return _respond(lambda api, request: api.quote(request))
+
+
+@app.route("/api/tokens", methods=["GET"])
+def tokens() -> Response:
+    """The token registry."""
+    return _respond(lambda api, _: api.tokens())
+
+
+def _respond(call: Callable[[Api, HttpRequest], Answer]) -> Response:
+    from chalicelib.http.api import HttpRequest
+    from chalicelib.http.respond import answer
+
+    current = app.current_request
+    if current is None:
+        raise RuntimeError("A route was called outside of a request.")
+    headers = {name.lower(): value for name, value in current.headers.items()}
+    query = current.query_params
+    request = HttpRequest(
+        path=current.path,
+        raw_body=_bytes(current),
+        headers=headers,
+        query={name: query.getlist(name) for name in query} if query else {},
+    )
+    given = answer(
+        lambda: call(bootstrap.api(), request),
+        path=current.path,
+        headers=headers,
+        telemetry=bootstrap.telemetry(),
+    )
+    return Response(given.body, headers={**given.headers}, status_code=given.status)
+
+
+def _bytes(request: Request) -> bytes:
+    body = request.raw_body
+    return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+
+
+@app.on_ws_connect()
+def websocket_connect(event: WebsocketEvent) -> dict[str, int]:
+    """Follows the order that the URL names."""
+    from chalicelib.stream import handshake
+
+    query = event.to_dict().get("queryStringParameters") or {}
+    return {"statusCode": handshake(query, event.connection_id, bootstrap.desk())}
+
+
+@app.on_ws_message()
+def websocket_message(event: WebsocketEvent) -> dict[str, object]:
+    """Answers a client's message; the route response carries the reply."""
+    from chalicelib.stream import converse
+
+    reply = converse(event.body, event.connection_id, bootstrap.desk())
+    return {"statusCode": 200, "body": json.dumps(reply)}
+
+
+@app.on_ws_disconnect()
+def websocket_disconnect(event: WebsocketEvent) -> None:
+    """Forgets the connection."""
+    from chalicelib.services.subscriptions import hang_up
+
+    hang_up(event.connection_id, followers=bootstrap.followers(), telemetry=bootstrap.telemetry())
+
+
+def _remaining_ms(event: SQSEvent) -> int:
+    """What is left of the invocation; Chalice types the Lambda context as a dict, which it is not."""
+    return int(event.context.get_remaining_time_in_millis())  # type: ignore[union-attr]
+
+
+@app.on_sqs_message(queue="orders", batch_size=10, name="execute_orders", maximum_concurrency=10)
+def execute_orders(event: SQSEvent) -> batches.BatchResponse:
+    """Executes a batch of orders at once."""
+    from chalicelib.services.execute_order import Pace, execute_order
+
+    until = batches.deadline(bootstrap.clock().now(), _remaining_ms(event))
+    return batches.run_each(
+        batches.messages_of(event),
+        lambda message: execute_order(
+            batches.order_id_of(message), worker=bootstrap.worker(), pace=Pace(), until=until
+        ),
+        postpone=bootstrap.orders_queue().postpone,
+        telemetry=bootstrap.telemetry(),
+    )
+
+
+@app.on_sqs_message(queue="status-events.fifo", batch_size=10, name="push_status")
+def push_status(event: SQSEvent) -> batches.BatchResponse:
+    """Pushes histories to followers."""
+    from chalicelib.adapters.queues import parse_push
+    from chalicelib.services.push_status import push_status
+
+    return batches.run_in_groups(
+        batches.messages_of(event),
+        lambda message: push_status(parse_push(message.body), bootstrap.pusher()),
+        bootstrap.telemetry(),
+    )
+
+
+@app.on_sqs_message(queue="orders-dlq", batch_size=10, name="dead_letter")
+def dead_letter(event: SQSEvent) -> batches.BatchResponse:
+    """Fails the orders of messages that nobody could process, and keeps the messages."""
+    from chalicelib.dead_letters import bury
+
+    until = batches.deadline(bootstrap.clock().now(), _remaining_ms(event))
+    return batches.run_each(
+        batches.messages_of(event),
+        lambda message: bury(message, worker=bootstrap.worker(), archive=bootstrap.dead_letters(), until=until),
+        postpone=bootstrap.dead_letter_queue().postpone,
+        telemetry=bootstrap.telemetry(),
+    )
+
+
+@app.schedule("rate(1 minute)", name="reconcile")
+def reconcile(_event: CloudWatchEvent) -> Mapping[str, int]:
+    """Repairs what a crash or an outage left behind."""
+    from chalicelib.services.reconcile import reconcile
+
+    repairs = reconcile(
+        store=bootstrap.orders(),
+        queue=bootstrap.orders_queue(),
+        events=bootstrap.status_events(),
+        telemetry=bootstrap.telemetry(),
+    )
+    return {"repairs": repairs}

@@ -1,0 +1,105 @@
+"""The connections table in DynamoDB: who follows which order, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from pynamodb.attributes import NumberAttribute, TTLAttribute, UnicodeAttribute, UTCDateTimeAttribute
+from pynamodb.exceptions import PynamoDBException, UpdateError
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from chalicelib.domain.errors import Unavailable
+from chalicelib.services.followers import Follower
+
+# API Gateway ends a connection after two hours; a row outlives it by a little.
+ROW_LIFETIME = timedelta(hours=2, minutes=15)
+Result = TypeVar("Result")
+
+
+class ByConnection(GlobalSecondaryIndex["Connection"]):  # type: ignore[no-untyped-call]
+    """Finds a connection's rows for the clean-up."""
+
+    class Meta:
+        index_name = "by_connection"
+        projection = KeysOnlyProjection()
+
+    connection_id = UnicodeAttribute(hash_key=True)
+
+
+class Connection(Model):
+    """One connection that follows one order."""
+
+    class Meta:
+        table_name = "unnamed"
+        connect_timeout_seconds = 1
+        read_timeout_seconds = 3
+        max_retry_attempts = 3
+        max_pool_connections = 32
+
+    order_id = UnicodeAttribute(hash_key=True)
+    connection_id = UnicodeAttribute(range_key=True)
+    last_sequence = NumberAttribute()
+    connected_at = UTCDateTimeAttribute()
+    expires_at = TTLAttribute()
+    by_connection = ByConnection()
+
+
+class DynamoFollowers:
+    """`Followers` on DynamoDB."""
+
+    def __init__(self, table_name: str) -> None:
+        class Meta(Connection.Meta):
+            pass
+
+        Meta.table_name = table_name
+        self._model: type[Connection] = type("Connection", (Connection,), {"Meta": Meta})
+
+    def add(self, follower: Follower) -> None:
+        row = self._model(
+            follower.order_id,
+            follower.connection_id,
+            last_sequence=follower.last_sequence,
+            connected_at=follower.connected_at,
+            expires_at=datetime.now(UTC) + ROW_LIFETIME,
+        )
+        _reaching(row.save)
+
+    def of_order(self, order_id: str) -> Sequence[Follower]:
+        return _reaching(lambda: _followers(self._model.query(order_id, consistent_read=True)))
+
+    def orders_of(self, connection_id: str) -> Sequence[str]:
+        return _reaching(lambda: [row.order_id for row in self._model.by_connection.query(connection_id)])
+
+    def find(self, order_id: str, connection_id: str) -> Follower | None:
+        key = self._model.connection_id == connection_id
+        found = _reaching(lambda: _followers(self._model.query(order_id, key, consistent_read=True)))
+        return found[0] if found else None
+
+    def record(self, follower: Follower, sequence: int) -> None:
+        row = self._model(follower.order_id, follower.connection_id)
+        still_behind = self._model.connection_id.exists() & (self._model.last_sequence < sequence)
+        try:
+            row.update(actions=[self._model.last_sequence.set(sequence)], condition=still_behind)
+        except UpdateError as error:
+            # The follower left, or has been told more already: both are fine.
+            if error.cause_response_code != "ConditionalCheckFailedException":
+                raise Unavailable(f"The connections table cannot be reached: {error}") from error
+        except PynamoDBException as error:
+            raise Unavailable(f"The connections table cannot be reached: {error}") from error
+
+    def remove(self, order_id: str, connection_id: str) -> None:
+        _reaching(self._model(order_id, connection_id).delete)
+
+
+def _followers(rows: Iterable[Connection]) -> list[Follower]:
+    return [Follower(row.order_id, row.connection_id, int(row.last_sequence), row.connected_at) for row in rows]
+
+
+def _reaching(call: Callable[[], Result]) -> Result:
+    try:
+        return call()
+    except PynamoDBException as error:
+        raise Unavailable(f"The connections table cannot be reached: {error}") from error

@@ -1,0 +1,332 @@
+"""The order store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from psycopg.errors import UniqueViolation
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from chalicelib.adapters.postgres.pool import Connection, Database
+from chalicelib.adapters.postgres.rows import (
+    EVENT_COLUMNS,
+    ORDER_COLUMNS,
+    changing_columns,
+    event_from,
+    order_from,
+)
+from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound
+from chalicelib.domain.order import History, Order, OrderEvent, SignedTransaction
+from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, Settled, Transition
+
+# After this long an order that nobody moved gets reconcile's attention: longer than a worker needs to pick it up.
+PICKED_UP_WITHIN = "15 seconds"
+# Beyond the lease, the message's own return (visibility timeout 24 s) gets its chance first.
+AFTER_LEASE = "12 seconds"
+PUBLISHED_WITHIN = "5 seconds"
+BETWEEN_REPAIRS = "45 seconds"
+KEYS_KEPT_FOR = "48 hours"
+
+INSERT = """
+WITH key AS (
+    INSERT INTO idempotency_keys (user_id, key, fingerprint, order_id)
+    SELECT %(user_id)s, %(key)s, %(fingerprint)s, %(id)s WHERE %(key)s::text IS NOT NULL
+    ON CONFLICT DO NOTHING
+    RETURNING order_id
+), placed AS (
+    INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
+                        client_order_id, status, attempt, sequence, created_at, updated_at, attention_at)
+    SELECT %(id)s, %(user_id)s, %(wallet_address)s, %(input_token)s, %(output_token)s, %(side)s, %(amount)s,
+           %(slippage_bps)s, %(client_order_id)s, %(status)s, %(attempt)s, 1, %(created_at)s, %(created_at)s,
+           clock_timestamp() + %(picked_up_within)s::interval
+    WHERE %(key)s::text IS NULL OR EXISTS (SELECT FROM key)
+    RETURNING id, status, attempt
+)
+INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
+SELECT id, 1, status, attempt, %(message)s, '{}', %(created_at)s FROM placed
+RETURNING order_id
+"""
+
+EARLIER = f"""
+SELECT {ORDER_COLUMNS}, fingerprint FROM orders JOIN (
+    SELECT order_id, fingerprint FROM idempotency_keys WHERE user_id = %(user_id)s AND key = %(key)s
+) AS used ON order_id = id
+"""  # noqa: S608 - the columns are constants
+
+HISTORY = f"""
+SELECT {ORDER_COLUMNS} FROM orders WHERE id = %(id)s
+"""  # noqa: S608
+
+EVENTS = f"""
+SELECT {EVENT_COLUMNS} FROM order_events WHERE order_id = %(id)s AND sequence <= %(sequence)s ORDER BY sequence
+"""  # noqa: S608
+
+CLAIM = f"""
+UPDATE orders SET
+    lease_token = %(token)s, lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s),
+    next_attempt_at = NULL,
+    attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
+WHERE id = %(id)s AND status IN ('pending', 'routing', 'building', 'submitted')
+  AND (lease_token IS NULL OR lease_token = %(token)s OR lease_expires_at < clock_timestamp())
+  AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())
+RETURNING {ORDER_COLUMNS}
+"""  # noqa: S608
+
+HOLDER = """
+SELECT status IN ('confirmed', 'failed', 'cancelled') AS over,
+       extract(epoch FROM greatest(lease_expires_at, next_attempt_at) - clock_timestamp())::numeric AS seconds
+FROM orders WHERE id = %(id)s
+"""
+
+# One statement: the move and its event are committed together or not at all. `greatest` keeps an order's times in step
+# with its sequence where a clock jumped.
+ADVANCE = """
+WITH moved AS (
+    UPDATE orders SET
+        status = %(status)s, attempt = %(attempt)s, sequence = %(sequence)s, route = %(route)s, venue = %(venue)s,
+        signature = %(signature)s, transaction_expires_at = %(transaction_expires_at)s,
+        fill_amount_in = %(fill_amount_in)s, fill_amount_out = %(fill_amount_out)s, fill_fee = %(fill_fee)s,
+        error_code = %(error_code)s, error_message = %(error_message)s, error_retryable = %(error_retryable)s,
+        updated_at = greatest(updated_at, clock_timestamp()),
+        lease_token = CASE WHEN %(release)s THEN NULL ELSE lease_token END,
+        lease_expires_at = CASE WHEN %(release)s THEN NULL
+                                ELSE clock_timestamp() + make_interval(secs => %(lease)s) END,
+        next_attempt_at = CASE WHEN %(resume_in)s > 0
+                               THEN clock_timestamp() + make_interval(secs => %(resume_in)s) END,
+        attention_at = clock_timestamp() + CASE
+            WHEN %(over)s THEN %(published_within)s::interval
+            WHEN %(release)s THEN make_interval(secs => %(resume_in)s) + %(picked_up_within)s::interval
+            ELSE make_interval(secs => %(lease)s) + %(after_lease)s::interval END
+    WHERE id = %(id)s AND status = %(before)s AND sequence = %(sequence)s - 1
+      AND signature IS NOT DISTINCT FROM %(signature_before)s
+      AND (%(token)s::uuid IS NULL OR lease_token = %(token)s::uuid)
+    RETURNING id, status, attempt, sequence, updated_at
+)
+INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
+SELECT id, sequence, status, attempt, %(message)s, %(meta)s, updated_at FROM moved
+RETURNING occurred_at
+"""
+
+KEEP_TRANSACTION = """
+UPDATE orders SET
+    signature = %(signature)s, transaction_expires_at = %(expires_at)s,
+    lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s),
+    attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
+WHERE id = %(id)s AND status = 'building' AND sequence = %(sequence)s AND lease_token = %(token)s
+  AND (signature IS NULL OR signature = %(signature)s)
+RETURNING id
+"""
+
+RELEASE = """
+UPDATE orders SET
+    lease_token = NULL, lease_expires_at = NULL,
+    next_attempt_at = clock_timestamp() + make_interval(secs => %(resume_in)s),
+    attention_at = clock_timestamp() + make_interval(secs => %(resume_in)s) + %(picked_up_within)s::interval
+WHERE id = %(id)s AND lease_token = %(token)s
+"""
+
+MARK_PUBLISHED = """
+UPDATE orders SET attention_at = NULL WHERE id = %(id)s AND sequence = %(sequence)s
+  AND status IN ('confirmed', 'failed', 'cancelled')
+"""
+
+# SKIP LOCKED hands each order to one reconciler; pushing its attention out keeps it from the others afterwards.
+STUCK = f"""
+UPDATE orders SET attention_at = clock_timestamp() + %(between)s::interval
+WHERE id IN (
+    SELECT id FROM orders WHERE attention_at < clock_timestamp()
+    ORDER BY attention_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING {ORDER_COLUMNS}
+"""  # noqa: S608
+
+FORGET_KEYS = """
+DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+    SELECT user_id, key FROM idempotency_keys WHERE created_at < now() - %(kept_for)s::interval
+    ORDER BY created_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+"""
+
+
+class PostgresOrders:
+    """`OrderStore` on Postgres."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def insert(self, order: Order, message: str, idempotency: Idempotency | None) -> Order | None:
+        values = {
+            "id": order.id,
+            "user_id": order.user_id,
+            "wallet_address": order.wallet_address,
+            "input_token": order.input_token.symbol,
+            "output_token": order.output_token.symbol,
+            "side": order.side,
+            "amount": order.amount,
+            "slippage_bps": order.slippage_bps,
+            "client_order_id": order.client_order_id,
+            "status": order.status,
+            "attempt": order.attempt,
+            "created_at": order.created_at,
+            "message": message,
+            "key": idempotency.key if idempotency else None,
+            "fingerprint": idempotency.fingerprint if idempotency else None,
+            "picked_up_within": PICKED_UP_WITHIN,
+        }
+        return self._database.run(lambda connection: _insert(connection, values))
+
+    def get(self, order_id: str) -> History:
+        return self._database.run(lambda connection: _history(connection, order_id))
+
+    def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
+        return self._database.run(lambda connection: _claim(connection, order_id, lease))
+
+    def advance(self, history: History, transition: Transition) -> History:
+        return self._database.run(lambda connection: _advance(connection, history, transition))
+
+    def keep_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
+        values = {
+            "id": order.id,
+            "sequence": order.sequence,
+            "signature": transaction.signature,
+            "expires_at": transaction.expires_at,
+            "token": lease.token,
+            "lease": lease.seconds,
+            "after_lease": AFTER_LEASE,
+        }
+        row = self._database.run(lambda connection: connection.execute(KEEP_TRANSACTION, values).fetchone())
+        if row is None:
+            raise Fenced
+        return replace(order, transaction=transaction)
+
+    def release(self, order: Order, lease: Lease, resume_in: float) -> None:
+        values = {
+            "id": order.id,
+            "token": lease.token,
+            "resume_in": resume_in,
+            "picked_up_within": PICKED_UP_WITHIN,
+        }
+        self._database.run(lambda connection: connection.execute(RELEASE, values))
+
+    def mark_published(self, order: Order) -> None:
+        values = {"id": order.id, "sequence": order.sequence}
+        self._database.run(lambda connection: connection.execute(MARK_PUBLISHED, values))
+
+    def stuck(self, limit: int) -> Sequence[History]:
+        values = {"limit": limit, "between": BETWEEN_REPAIRS}
+
+        def repairable(connection: Connection) -> list[History]:
+            orders = [order_from(row) for row in connection.execute(STUCK, values)]
+            return [History(order, _events(connection, order)) for order in orders]
+
+        return self._database.run(repairable)
+
+    def forget_old_keys(self) -> None:
+        self._database.run(lambda connection: connection.execute(FORGET_KEYS, {"kept_for": KEYS_KEPT_FOR}))
+
+
+def _insert(connection: Connection, values: dict[str, object]) -> Order | None:
+    try:
+        if connection.execute(INSERT, values).fetchone() is not None:
+            return None
+    except UniqueViolation as violation:
+        if violation.diag.constraint_name == "orders_pkey":
+            # Our own commit, whose answer was lost with the connection.
+            return None
+        raise ClientOrderIdTaken(_holder_of_client_order_id(connection, values)) from None
+    row = connection.execute(EARLIER, values).fetchone()
+    if row is None or row["fingerprint"] != values["fingerprint"]:
+        raise IdempotencyKeyReused("The Idempotency-Key came with another order before.")
+    return None if row["id"] == values["id"] else order_from(row)
+
+
+def _holder_of_client_order_id(connection: Connection, values: dict[str, object]) -> str:
+    row = connection.execute(
+        "SELECT id FROM orders WHERE user_id = %(user_id)s AND client_order_id = %(client_order_id)s", values
+    ).fetchone()
+    return str(row["id"]) if row else "unknown"
+
+
+def _history(connection: Connection, order_id: str) -> History:
+    row = connection.execute(HISTORY, {"id": order_id}).fetchone()
+    if row is None:
+        raise OrderNotFound(order_id)
+    order = order_from(row)
+    return History(order, _events(connection, order))
+
+
+def _events(connection: Connection, order: Order) -> tuple[OrderEvent, ...]:
+    """The events up to the order's own sequence: both together are one consistent picture."""
+    rows = connection.execute(EVENTS, {"id": order.id, "sequence": order.sequence})
+    return tuple(event_from(row) for row in rows)
+
+
+def _claim(connection: Connection, order_id: str, lease: Lease) -> Claimed | Held | Settled:
+    values = {"id": order_id, "token": lease.token, "lease": lease.seconds, "after_lease": AFTER_LEASE}
+    row = connection.execute(CLAIM, values).fetchone()
+    if row is not None:
+        order = order_from(row)
+        return Claimed(History(order, _events(connection, order)))
+    holder = connection.execute(HOLDER, values).fetchone()
+    if holder is None:
+        return Settled(None)
+    if holder["over"]:
+        return Settled(_history(connection, order_id))
+    return Held(max(float(holder["seconds"] or 0), 0.0))
+
+
+def _advance(connection: Connection, history: History, transition: Transition) -> History:
+    before, after, lease = transition.before, transition.after, transition.lease
+    values = {
+        **changing_columns(after),
+        "id": after.id,
+        "before": before.status,
+        "signature_before": before.transaction.signature if before.transaction else None,
+        "token": lease.token if lease else None,
+        "lease": lease.seconds if lease else 0,
+        "release": transition.release,
+        "resume_in": transition.resume_in,
+        "over": after.status.is_terminal,
+        "message": transition.message,
+        "meta": Jsonb(transition.meta),
+        "picked_up_within": PICKED_UP_WITHIN,
+        "after_lease": AFTER_LEASE,
+        "published_within": PUBLISHED_WITHIN,
+    }
+    row = connection.execute(ADVANCE, values).fetchone() or _own_commit(connection, transition)
+    if row is None:
+        raise Fenced
+    event = OrderEvent(
+        order_id=after.id,
+        sequence=after.sequence,
+        status=after.status,
+        attempt=after.attempt,
+        message=transition.message,
+        meta=transition.meta,
+        occurred_at=row["occurred_at"],
+    )
+    return History(replace(after, updated_at=row["occurred_at"]), (*history.events, event))
+
+
+def _own_commit(connection: Connection, transition: Transition) -> DictRow | None:
+    """The event of this very move, where its commit succeeded and only the answer was lost.
+
+    Nobody else can have written it: the lease was ours until that commit, and the message tells attempts apart.
+    """
+    after = transition.after
+    return connection.execute(
+        """
+        SELECT occurred_at FROM order_events JOIN orders ON orders.id = order_id
+        WHERE order_id = %(id)s AND order_events.sequence = %(sequence)s AND order_events.status = %(status)s
+          AND message = %(message)s AND orders.sequence = %(sequence)s
+          AND (orders.lease_token = %(token)s::uuid OR orders.lease_token IS NULL)
+        """,
+        {
+            "id": after.id,
+            "sequence": after.sequence,
+            "status": after.status,
+            "message": transition.message,
+            "token": transition.lease.token if transition.lease else None,
+        },
+    ).fetchone()

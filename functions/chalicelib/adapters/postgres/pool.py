@@ -1,0 +1,79 @@
+"""Connections to Postgres: few, checked by use, and patient while the server restarts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+from psycopg.rows import DictRow
+from psycopg.types.json import set_json_loads
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from chalicelib.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from chalicelib.config import DatabaseSettings
+
+Result = TypeVar("Result")
+Connection = psycopg.Connection[DictRow]
+
+# RDS micro instances allow about 80 connections in all, and a worker's threads mostly wait for the chain.
+MAX_CONNECTIONS = 2
+# A restart of Postgres takes a few seconds; a worker keeps its lease for longer than this.
+PATIENCE_SECONDS = 6.0
+FIRST_PAUSE_SECONDS = 0.05
+
+
+def _loads(text: str | bytes) -> object:
+    return json.loads(text, parse_float=Decimal)
+
+
+set_json_loads(_loads)
+
+
+class Database:
+    """Runs functions on a pooled connection, again where the connection broke under them."""
+
+    def __init__(self, settings: DatabaseSettings, patience: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience
+        self._pool = ConnectionPool(
+            conninfo=settings.conninfo(),
+            kwargs=settings.connect_options,
+            connection_class=Connection,
+            min_size=0,
+            max_size=MAX_CONNECTIONS,
+            timeout=patience,
+            reconnect_timeout=patience,
+            num_workers=1,
+            open=True,
+        )
+
+    def run(self, work: Callable[[Connection], Result]) -> Result:
+        """The result of `work`, which must be safe to repeat: a broken connection hides whether it was committed.
+
+        Raises:
+            Unavailable: Postgres could not be reached within the patience.
+        """
+        give_up = time.monotonic() + self._patience
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                with self._pool.connection() as connection:
+                    return work(connection)
+            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+                if time.monotonic() + pause >= give_up:
+                    raise Unavailable(f"The database cannot be reached: {error}") from error
+                time.sleep(pause)
+                pause = min(pause * 2, 1.0)
+
+    def check(self) -> None:
+        """Asks the server for one row. Raises `Unavailable`."""
+        self.run(lambda connection: connection.execute("SELECT 1").fetchone())
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._pool.close(timeout=5)

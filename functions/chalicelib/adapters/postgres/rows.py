@@ -1,0 +1,158 @@
+"""Rows to domain values and back. Routes are kept as JSON; decimals in it are strings, amounts integers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.order import Failure, Fill, Order, OrderEvent, SignedTransaction
+from chalicelib.domain.quotes import NoQuote, Quote, Route, Side, Venue
+from chalicelib.domain.tokens import Token, find_token
+from chalicelib.domain.transitions import OrderStatus
+
+ORDER_COLUMNS = """
+    id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps, client_order_id,
+    status, attempt, sequence, route, signature, transaction_expires_at,
+    fill_amount_in, fill_amount_out, fill_fee, error_code, error_message, error_retryable, created_at, updated_at
+"""
+EVENT_COLUMNS = "order_id, sequence, status, attempt, message, meta, occurred_at"
+
+
+def order_from(row: DictRow) -> Order:
+    """The order of a row with ORDER_COLUMNS."""
+    return Order(
+        id=row["id"],
+        user_id=row["user_id"],
+        wallet_address=row["wallet_address"],
+        input_token=_token(row["input_token"]),
+        output_token=_token(row["output_token"]),
+        side=Side(row["side"]),
+        amount=int(row["amount"]),
+        slippage_bps=row["slippage_bps"],
+        client_order_id=row["client_order_id"],
+        status=OrderStatus(row["status"]),
+        attempt=row["attempt"],
+        sequence=row["sequence"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        route=_route(row["route"]) if row["route"] else None,
+        transaction=_transaction(row),
+        fill=_fill(row),
+        failure=_failure(row),
+    )
+
+
+def event_from(row: DictRow) -> OrderEvent:
+    """The event of a row with EVENT_COLUMNS."""
+    return OrderEvent(
+        order_id=row["order_id"],
+        sequence=row["sequence"],
+        status=OrderStatus(row["status"]),
+        attempt=row["attempt"],
+        message=row["message"],
+        meta=row["meta"],
+        occurred_at=row["occurred_at"],
+    )
+
+
+def changing_columns(order: Order) -> dict[str, object]:
+    """Everything about an order that a move may change, by column."""
+    transaction, fill, failure = order.transaction, order.fill, order.failure
+    return {
+        "status": order.status,
+        "attempt": order.attempt,
+        "sequence": order.sequence,
+        "route": Jsonb(_route_json(order.route)) if order.route else None,
+        "venue": order.route.chosen.venue if order.route else None,
+        "signature": transaction.signature if transaction else None,
+        "transaction_expires_at": transaction.expires_at if transaction else None,
+        "fill_amount_in": fill.amount_in if fill else None,
+        "fill_amount_out": fill.amount_out if fill else None,
+        "fill_fee": fill.fee if fill else None,
+        "error_code": failure.code if failure else None,
+        "error_message": failure.message if failure else None,
+        "error_retryable": failure.retryable if failure else None,
+    }
+
+
+def _token(symbol: str) -> Token:
+    token = find_token(symbol)
+    if token is None:
+        raise ValueError(f"The history names {symbol}, which the token registry no longer has.")
+    return token
+
+
+def _transaction(row: DictRow) -> SignedTransaction | None:
+    if row["signature"] is None:
+        return None
+    return SignedTransaction(row["signature"], row["transaction_expires_at"])
+
+
+def _fill(row: DictRow) -> Fill | None:
+    if row["fill_amount_out"] is None:
+        return None
+    return Fill(int(row["fill_amount_in"]), int(row["fill_amount_out"]), int(row["fill_fee"]))
+
+
+def _failure(row: DictRow) -> Failure | None:
+    if row["error_code"] is None:
+        return None
+    return Failure(ErrorCode(row["error_code"]), row["error_message"], row["error_retryable"])
+
+
+def _route_json(route: Route) -> dict[str, object]:
+    return {
+        "chosen": route.chosen.venue,
+        "quotes": [_quote_json(quote) for quote in route.quotes],
+        "unavailable": [
+            {"venue": no.venue, "code": no.code, "message": no.message, "retryable": no.retryable}
+            for no in route.unavailable
+        ],
+        "reason": route.reason,
+        "minimum_output": route.minimum_output,
+        "maximum_input": route.maximum_input,
+        "steps": list(route.steps),
+    }
+
+
+def _quote_json(quote: Quote) -> dict[str, object]:
+    return {
+        "venue": quote.venue,
+        "amount_in": quote.amount_in,
+        "amount_out": quote.amount_out,
+        "fee": quote.fee,
+        "price_impact_pct": str(quote.price_impact_pct),
+        "expires_at": quote.expires_at.isoformat(),
+    }
+
+
+def _route(stored: dict[str, Any]) -> Route:
+    quotes = tuple(_quote(quote) for quote in stored["quotes"])
+    return Route(
+        chosen=next(quote for quote in quotes if quote.venue == stored["chosen"]),
+        quotes=quotes,
+        unavailable=tuple(
+            NoQuote(Venue(no["venue"]), ErrorCode(no["code"]), no["message"], no["retryable"])
+            for no in stored["unavailable"]
+        ),
+        reason=stored["reason"],
+        minimum_output=stored["minimum_output"],
+        maximum_input=stored["maximum_input"],
+        steps=tuple(stored["steps"]),
+    )
+
+
+def _quote(stored: dict[str, Any]) -> Quote:
+    return Quote(
+        venue=Venue(stored["venue"]),
+        amount_in=cast("int", stored["amount_in"]),
+        amount_out=cast("int", stored["amount_out"]),
+        fee=cast("int", stored["fee"]),
+        price_impact_pct=Decimal(stored["price_impact_pct"]),
+        expires_at=datetime.fromisoformat(stored["expires_at"]),
+    )

@@ -1,0 +1,83 @@
+"""The two queues."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.order import History
+from chalicelib.services.push_status import Push
+from chalicelib.services.views import HistoryView, history_view
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+class SqsOrders:
+    """`OrdersQueue` on SQS: a standard queue; the lease in the database makes repeats harmless."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, order_id: str) -> None:
+        try:
+            self._client.send_message(QueueUrl=self._url, MessageBody=json.dumps({"orderId": order_id}))
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"The orders queue cannot be reached: {error}") from error
+
+    def check(self) -> None:
+        """Asks the queue for an attribute. Raises `Unavailable`."""
+        try:
+            self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"The orders queue cannot be reached: {error}") from error
+
+    def postpone(self, receipt_handle: str, seconds: int) -> None:
+        """Makes a received message come back in so many seconds (0 to 43,200). Raises `Unavailable`."""
+        try:
+            self._client.change_message_visibility(
+                QueueUrl=self._url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"The orders queue cannot be reached: {error}") from error
+
+
+class SqsStatusEvents:
+    """`StatusEvents` on SQS FIFO: one message group an order keeps each order's statuses in order."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, history: History, *, connection_id: str | None = None, repeat: bool = False) -> None:
+        unique = connection_id is not None or repeat
+        self._send(history_view(history), connection_id, 0, unique=unique)
+
+    def again(self, push: Push) -> None:
+        """Queues a push once more. Raises `Unavailable`."""
+        self._send(push.history, push.connection_id, push.tries, unique=True)
+
+    def _send(self, history: HistoryView, connection_id: str | None, tries: int, *, unique: bool) -> None:
+        order = history["order"]
+        body = {"history": history, "connectionId": connection_id, "tries": tries}
+        suffix = f":{uuid.uuid4()}" if unique else ""
+        try:
+            self._client.send_message(
+                QueueUrl=self._url,
+                MessageBody=json.dumps(body, separators=(",", ":")),
+                MessageGroupId=order["orderId"],
+                MessageDeduplicationId=f"{order['orderId']}:{order['sequence']}{suffix}",
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"The status-events queue cannot be reached: {error}") from error
+
+
+def parse_push(body: str) -> Push:
+    """The push of a status-events message, as `SqsStatusEvents` wrote it."""
+    message = json.loads(body)
+    return Push(message["history"], message["connectionId"], message["tries"])

@@ -1,0 +1,51 @@
+"""Structured JSON log lines and EMF metrics, both on standard output."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+Dimensions = tuple[tuple[str, str], ...]
+UNITS = {
+    "QuoteSpreadBps": MetricUnit.NoUnit,
+    "SlippageBps": MetricUnit.NoUnit,
+    "StateMs": MetricUnit.Milliseconds,
+}
+
+
+class PowertoolsTelemetry:
+    """`Telemetry` on AWS Lambda Powertools. Metrics are kept for an invocation and written at its end."""
+
+    def __init__(self) -> None:
+        self.logger = Logger(log_uncaught_exceptions=False)
+        self._samples: dict[tuple[str, Dimensions], list[float]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def log(self, event: str, **fields: object) -> None:
+        self.logger.info(event, extra=fields)
+
+    def warn(self, event: str, **fields: object) -> None:
+        self.logger.warning(event, extra=fields)
+
+    def defect(self, event: str, error: Exception, **fields: object) -> None:
+        self.logger.error(event, exc_info=error, extra=fields)
+
+    def count(self, metric: str, value: float = 1, **dimensions: str) -> None:
+        with self._lock:
+            self._samples[metric, tuple(sorted(dimensions.items()))].append(value)
+
+    def flush(self) -> None:
+        """Writes what was counted since the last time."""
+        with self._lock:
+            samples, self._samples = self._samples, defaultdict(list)
+        for (name, dimensions), values in samples.items():
+            unit = UNITS.get(name, MetricUnit.Count)
+            written = [sum(values)] if unit is MetricUnit.Count else values
+            with single_metric(name=name, unit=unit, value=written[0]) as metric:
+                for value in written[1:]:
+                    metric.add_metric(name=name, unit=unit, value=value)
+                for key, label in dimensions:
+                    metric.add_dimension(key, label)

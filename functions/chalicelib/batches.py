@@ -1,0 +1,139 @@
+"""SQS batches: every message on its own, those that must come again reported one by one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypedDict
+
+from chalicelib.domain.errors import Unavailable
+from chalicelib.services.execute_order import Again, Done
+from chalicelib.services.ports import Telemetry
+
+# What a worker leaves of its invocation for the answer, in milliseconds.
+RESERVE_MS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A received SQS message."""
+
+    id: str
+    body: str
+    receipt_handle: str
+    receive_count: int
+    group: str | None
+
+
+class ItemFailure(TypedDict):
+    """One message that must come again."""
+
+    itemIdentifier: str
+
+
+class BatchResponse(TypedDict):
+    """The partial-batch contract (`ReportBatchItemFailures`)."""
+
+    batchItemFailures: list[ItemFailure]
+
+
+class SqsRecord(Protocol):
+    """A record as Chalice gives it."""
+
+    def to_dict(self) -> Mapping[str, object]: ...
+
+
+def messages_of(records: Iterable[SqsRecord]) -> list[Message]:
+    """The records of an SQS event."""
+    return [_message(record.to_dict()) for record in records]
+
+
+def _message(record: Mapping[str, object]) -> Message:
+    attributes = record.get("attributes")
+    known = attributes if isinstance(attributes, Mapping) else {}
+    return Message(
+        id=str(record["messageId"]),
+        body=str(record["body"]),
+        receipt_handle=str(record["receiptHandle"]),
+        receive_count=int(known.get("ApproximateReceiveCount", 1)),
+        group=known.get("MessageGroupId"),
+    )
+
+
+def order_id_of(message: Message) -> str:
+    """The order that a message of the orders queue names.
+
+    Raises:
+        ValueError: it is none of our messages.
+    """
+    body = json.loads(message.body)
+    if not isinstance(body, dict) or not isinstance(body.get("orderId"), str):
+        raise ValueError(f"The message {message.id} names no order.")
+    return str(body["orderId"])
+
+
+def deadline(now: datetime, remaining_ms: int) -> datetime:
+    """When to stop starting new steps, so that the invocation still answers in time."""
+    return now + timedelta(milliseconds=max(remaining_ms - RESERVE_MS, 0))
+
+
+def run_each(
+    messages: Sequence[Message],
+    work: Callable[[Message], Done | Again],
+    *,
+    postpone: Callable[[str, int], None],
+    telemetry: Telemetry,
+) -> BatchResponse:
+    """Works on all messages at once; one that fails or must wait comes again, the others are done."""
+    with ThreadPoolExecutor(max_workers=max(len(messages), 1), thread_name_prefix="order") as threads:
+        done = list(threads.map(lambda message: _run(message, work, postpone, telemetry), messages))
+    failures = [message for message, is_done in zip(messages, done, strict=True) if not is_done]
+    return {"batchItemFailures": [{"itemIdentifier": message.id} for message in failures]}
+
+
+def _run(
+    message: Message,
+    work: Callable[[Message], Done | Again],
+    postpone: Callable[[str, int], None],
+    telemetry: Telemetry,
+) -> bool:
+    """Whether the message can go."""
+    try:
+        verdict = work(message)
+        if isinstance(verdict, Done):
+            return True
+        postpone(message.receipt_handle, math.ceil(verdict.seconds))
+    except Unavailable as error:
+        telemetry.warn("message_returned", message_id=message.id, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - one message's defect must not take the rest of the batch along
+        telemetry.defect("message_failed", error, message_id=message.id)
+        telemetry.count("MessagesFailed")
+    return False
+
+
+def run_in_groups(messages: Sequence[Message], work: Callable[[Message], None], telemetry: Telemetry) -> BatchResponse:
+    """For a FIFO queue: groups at once, a group's messages in order; after a failure the rest of it comes again."""
+    groups: dict[str | None, list[Message]] = {}
+    for message in messages:
+        groups.setdefault(message.group, []).append(message)
+    with ThreadPoolExecutor(max_workers=max(len(groups), 1), thread_name_prefix="group") as threads:
+        failed = list(threads.map(lambda group: _run_group(group, work, telemetry), groups.values()))
+    return {"batchItemFailures": [{"itemIdentifier": message.id} for group in failed for message in group]}
+
+
+def _run_group(group: Sequence[Message], work: Callable[[Message], None], telemetry: Telemetry) -> Sequence[Message]:
+    for position, message in enumerate(group):
+        try:
+            work(message)
+        except Unavailable as error:
+            telemetry.warn("message_returned", message_id=message.id, reason=str(error))
+            return group[position:]
+        except Exception as error:  # noqa: BLE001 - one order's defect must not hold up the others
+            telemetry.defect("message_failed", error, message_id=message.id)
+            telemetry.count("MessagesFailed")
+            return group[position:]
+    return ()

@@ -1,0 +1,237 @@
+"""The composition root: the only place where adapters are built, each once a container and at its first use.
+
+Imports stand inside the functions, because every function of the stack loads this module and an import is felt at each
+cold start: `push_status` never loads the database driver, the worker never loads DynamoDB's models.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+    from chalicelib.adapters.connections import DynamoFollowers
+    from chalicelib.adapters.postgres.dead_letters import PostgresDeadLetters
+    from chalicelib.adapters.postgres.history import PostgresHistory
+    from chalicelib.adapters.postgres.orders import PostgresOrders
+    from chalicelib.adapters.postgres.pool import Database
+    from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
+    from chalicelib.adapters.telemetry import PowertoolsTelemetry
+    from chalicelib.crash import CrashFolder, NoCrash
+    from chalicelib.http.api import Api
+    from chalicelib.services.execute_order import Worker
+    from chalicelib.services.push_status import Pusher
+    from chalicelib.services.subscriptions import Desk
+    from chalicelib.venues.router import VenueRouter
+    from chalicelib.venues.simulation import Simulation
+
+PUSH_THREADS = 32
+
+
+class SystemClock:
+    """`Clock` of the operating system."""
+
+    def now(self) -> datetime:
+        """The present moment in UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Waits."""
+        import time
+
+        time.sleep(seconds)
+
+
+@cache
+def clock() -> SystemClock:
+    """Time."""
+    return SystemClock()
+
+
+@cache
+def telemetry() -> PowertoolsTelemetry:
+    """Log lines and metrics."""
+    from chalicelib.adapters.telemetry import PowertoolsTelemetry
+
+    return PowertoolsTelemetry()
+
+
+@cache
+def crash_point() -> CrashFolder | NoCrash:
+    """Where tests may kill the process."""
+    from chalicelib.crash import crash_point_from
+
+    return crash_point_from(os.environ)
+
+
+@cache
+def database() -> Database:
+    """Postgres."""
+    from chalicelib.adapters.postgres.pool import Database
+    from chalicelib.config import DatabaseSettings
+
+    return Database(DatabaseSettings.from_environment(os.environ))
+
+
+@cache
+def orders() -> PostgresOrders:
+    """The order store."""
+    from chalicelib.adapters.postgres.orders import PostgresOrders
+
+    return PostgresOrders(database())
+
+
+@cache
+def history() -> PostgresHistory:
+    """Pages of the order history."""
+    from chalicelib.adapters.postgres.history import PostgresHistory
+
+    return PostgresHistory(database())
+
+
+@cache
+def dead_letters() -> PostgresDeadLetters:
+    """Messages kept for a post-mortem."""
+    from chalicelib.adapters.postgres.dead_letters import PostgresDeadLetters
+
+    return PostgresDeadLetters(database())
+
+
+@cache
+def sqs() -> SQSClient:
+    """The SQS client."""
+    from chalicelib.adapters.aws import sqs_client
+
+    return sqs_client()
+
+
+@cache
+def orders_queue() -> SqsOrders:
+    """Orders that wait for a worker."""
+    from chalicelib.adapters.queues import SqsOrders
+    from chalicelib.config import required
+
+    return SqsOrders(sqs(), required(os.environ, "ORDERS_QUEUE_URL"))
+
+
+@cache
+def dead_letter_queue() -> SqsOrders:
+    """Messages that no worker could process."""
+    from chalicelib.adapters.queues import SqsOrders
+    from chalicelib.config import required
+
+    return SqsOrders(sqs(), required(os.environ, "ORDERS_DEAD_LETTER_QUEUE_URL"))
+
+
+@cache
+def status_events() -> SqsStatusEvents:
+    """What followers are told."""
+    from chalicelib.adapters.queues import SqsStatusEvents
+    from chalicelib.config import required
+
+    return SqsStatusEvents(sqs(), required(os.environ, "STATUS_EVENTS_QUEUE_URL"))
+
+
+@cache
+def followers() -> DynamoFollowers:
+    """Who follows which order."""
+    from chalicelib.adapters.connections import DynamoFollowers
+    from chalicelib.config import required
+
+    return DynamoFollowers(required(os.environ, "CONNECTIONS_TABLE"))
+
+
+@cache
+def simulation() -> Simulation:
+    """The simulated market."""
+    from chalicelib.config import SimulationSettings
+    from chalicelib.venues.simulation import Simulation
+
+    return Simulation(SimulationSettings.from_environment(os.environ), now=clock().now, sleep=clock().sleep)
+
+
+@cache
+def router() -> VenueRouter:
+    """Both venues."""
+    from chalicelib.domain.quotes import Venue
+    from chalicelib.venues.router import VenueRouter
+    from chalicelib.venues.simulated import SimulatedVenue
+
+    return VenueRouter([SimulatedVenue(venue, simulation()) for venue in Venue], crash_point())
+
+
+@cache
+def worker() -> Worker:
+    """Everything that executes an order."""
+    from chalicelib.adapters.postgres.ledger import PostgresLedger
+    from chalicelib.services.execute_order import Worker
+    from chalicelib.venues.exchange import SimulatedExchange
+
+    return Worker(
+        store=orders(),
+        events=status_events(),
+        router=router(),
+        exchange=SimulatedExchange(simulation(), PostgresLedger(database())),
+        clock=clock(),
+        telemetry=telemetry(),
+        crash_point=crash_point(),
+    )
+
+
+@cache
+def pusher() -> Pusher:
+    """Everything that a push needs."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from chalicelib.adapters.aws import websocket_client
+    from chalicelib.adapters.notifier import ApiGatewayNotifier
+    from chalicelib.config import required
+    from chalicelib.services.push_status import Pusher
+
+    return Pusher(
+        followers=followers(),
+        notifier=ApiGatewayNotifier(websocket_client(required(os.environ, "WEBSOCKET_MANAGEMENT_URL"))),
+        clock=clock(),
+        telemetry=telemetry(),
+        crash_point=crash_point(),
+        again=status_events().again,
+        threads=ThreadPoolExecutor(PUSH_THREADS, thread_name_prefix="push"),
+    )
+
+
+@cache
+def api() -> Api:
+    """The HTTP calls."""
+    from chalicelib.config import required
+    from chalicelib.http.api import Api
+
+    return Api(
+        store=orders(),
+        history=history(),
+        queue=orders_queue(),
+        events=status_events(),
+        router=router(),
+        telemetry=telemetry(),
+        probes={"database": database().check, "queue": orders_queue().check},
+        websocket_url=required(os.environ, "PUBLIC_WEBSOCKET_URL"),
+        cursor_secret=required(os.environ, "CURSOR_SECRET"),
+    )
+
+
+@cache
+def desk() -> Desk:
+    """The subscriptions of WebSocket clients."""
+    from chalicelib.services.subscriptions import Desk
+
+    return Desk(
+        store=orders(),
+        followers=followers(),
+        events=status_events(),
+        clock=clock(),
+        telemetry=telemetry(),
+        crash_point=crash_point(),
+    )

@@ -1,0 +1,150 @@
+"""Settings from the environment, validated at their first use; every mistake gets one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+STATEMENT_TIMEOUT_MS = 5_000
+CONNECT_TIMEOUT_S = 3
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or wrong; the text names it and says what it takes."""
+
+
+def required(environ: Mapping[str, str], name: str) -> str:
+    """The setting's value.
+
+    Raises:
+        ConfigurationError: it is not set.
+    """
+    value = environ.get(name, "")
+    if not value:
+        raise ConfigurationError(f"{name} is not set: template.yaml gives it to the functions that need it.")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Where Postgres is: a whole URL, or a host where the functions log in with an IAM token."""
+
+    url: str | None
+    host: str
+    port: int
+    name: str
+    user: str
+    region: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> DatabaseSettings:
+        """Reads DATABASE_URL, or DATABASE_HOST, _PORT, _NAME and _USER."""
+        url = environ.get("DATABASE_URL") or None
+        if url is not None:
+            return cls(url, "", 0, "", "", "")
+        return cls(
+            url=None,
+            host=required(environ, "DATABASE_HOST"),
+            port=_integer(environ, "DATABASE_PORT", 5432, 1, 65535),
+            name=required(environ, "DATABASE_NAME"),
+            user=required(environ, "DATABASE_USER"),
+            region=required(environ, "AWS_REGION"),
+        )
+
+    @property
+    def connect_options(self) -> dict[str, object]:
+        """How every connection behaves: statements commit one by one, nothing waits without a limit."""
+        from psycopg.rows import dict_row
+
+        return {
+            "autocommit": True,
+            "row_factory": dict_row,
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+            "application_name": "order-engine",
+            "keepalives_idle": 30,
+            "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
+        }
+
+    def conninfo(self) -> str | Callable[[], str]:
+        """The URL, or a function that makes a fresh 15-minute IAM token for each new connection."""
+        return self.url if self.url is not None else self._with_token
+
+    def _with_token(self) -> str:
+        import boto3
+        from psycopg.conninfo import make_conninfo
+
+        token = boto3.client("rds", region_name=self.region).generate_db_auth_token(
+            DBHostname=self.host, Port=self.port, DBUsername=self.user
+        )
+        return make_conninfo(
+            host=self.host,
+            port=self.port,
+            dbname=self.name,
+            user=self.user,
+            password=token,
+            sslmode="require",
+        )
+
+
+class Fault(StrEnum):
+    """What the simulated venues and chain can do wrong; each has a rate between 0 and 1."""
+
+    QUOTE_ERROR = "quote_error"
+    QUOTE_TIMEOUT = "quote_timeout"
+    PRICE_MOVE = "price_move"
+    DROPPED = "dropped"
+    DROPPED_ONCE = "dropped_once"
+    SUBMIT_TIMEOUT = "submit_timeout"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationSettings:
+    """How the simulated venues behave. `delay_scale` 1 is realistic, 0 waits for nothing."""
+
+    delay_scale: float
+    faults: Mapping[Fault, float]
+    transaction_lifetime: float
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> SimulationSettings:
+        """Reads SIMULATED_DELAY_SCALE, SIMULATED_FAULTS ("quote_error=0.1,dropped=0.05") and …_TRANSACTION_LIFETIME."""
+        return cls(
+            delay_scale=_number(environ, "SIMULATED_DELAY_SCALE", 1.0, 0.0, 100.0),
+            faults=_faults(environ.get("SIMULATED_FAULTS", "")),
+            transaction_lifetime=_number(environ, "SIMULATED_TRANSACTION_LIFETIME", 30.0, 0.1, 120.0),
+        )
+
+
+def _faults(text: str) -> Mapping[Fault, float]:
+    rates: dict[Fault, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, rate = part.partition("=")
+        if name not in set(Fault):
+            known = ", ".join(Fault)
+            raise ConfigurationError(f"SIMULATED_FAULTS names {name!r}; the faults are {known}.")
+        rates[Fault(name)] = _number({name: rate}, name, 0.0, 0.0, 1.0)
+    return rates
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    text = environ.get(name, "")
+    if not text:
+        return default
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ConfigurationError(f"{name} is {text!r}; it takes a number.") from None
+    if not low <= value <= high:
+        raise ConfigurationError(f"{name} is {text}; it takes a number from {low:g} to {high:g}.")
+    return float(value)
+
+
+def _integer(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    value = _number(environ, name, default, low, high)
+    if value != int(value):
+        raise ConfigurationError(f"{name} is {value:g}; it takes a whole number.")
+    return int(value)

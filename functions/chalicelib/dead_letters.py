@@ -1,0 +1,29 @@
+"""What happens to a message of the dead-letter queue: its order ends, and the message is kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from chalicelib.batches import Message, order_id_of
+from chalicelib.services.bury_order import DeadLetter, bury_order
+from chalicelib.services.execute_order import Again, Done, Pace, Worker
+
+
+class Archive(Protocol):
+    """Messages kept for a post-mortem. Raises `Unavailable`."""
+
+    def keep(self, message_id: str, order_id: str | None, body: str, receive_count: int, verdict: str) -> None: ...
+
+
+def bury(message: Message, *, worker: Worker, archive: Archive, until: datetime) -> Done | Again:
+    """Ends the order of the message, then archives the message. Raises `Unavailable`."""
+    try:
+        order_id = order_id_of(message)
+    except ValueError as error:
+        archive.keep(message.id, None, message.body, message.receive_count, str(error))
+        return Done()
+    verdict = bury_order(DeadLetter(order_id, message.receive_count), worker=worker, pace=Pace(), until=until)
+    if isinstance(verdict, Done):
+        archive.keep(message.id, order_id, message.body, message.receive_count, "buried")
+    return verdict

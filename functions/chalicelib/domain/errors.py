@@ -1,0 +1,123 @@
+"""The exception tree.
+
+EngineError
+ ├─ InvalidOrder            a request that breaks a rule of ours: refused, nothing is written
+ ├─ OrderNotFound           no order has this id
+ ├─ IdempotencyKeyReused    the key stands for another order
+ ├─ ClientOrderIdTaken      the user already has an order with this client order id
+ ├─ NotCancellable          the order's transaction may be on its way, or the order is over
+ ├─ IllegalTransition       the state machine forbids the move: a defect, or a race that was lost
+ ├─ Fenced                  another worker owns the order now: stop, write nothing
+ ├─ VenueError              what a venue or its chain answered; says what to do next
+ │   ├─ Rejected            final: trying again cannot help
+ │   ├─ Retryable           nothing was executed: a new attempt may succeed
+ │   └─ OutcomeUnknown      it may or may not have been executed: ask the chain, never assume a failure
+ └─ Unavailable             a dependency of ours (database, queue) cannot be reached right now
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Stable, machine-readable reasons; documented in docs/errors.md."""
+
+    INSUFFICIENT_LIQUIDITY = "insufficient_liquidity"
+    AMOUNT_TOO_SMALL = "amount_too_small"
+    NO_QUOTE = "no_quote"
+    QUOTE_TIMEOUT = "quote_timeout"
+    QUOTE_EXPIRED = "quote_expired"
+    SLIPPAGE_EXCEEDED = "slippage_exceeded"
+    TRANSACTION_EXPIRED = "transaction_expired"
+    SUBMIT_TIMEOUT = "submit_timeout"
+    PROCESSING_FAILED = "processing_failed"
+
+
+class EngineError(Exception):
+    """Base of every error that the engine raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidField:
+    """One field that breaks a rule: `field` as the client named it, `message` as a sentence for people."""
+
+    field: str
+    message: str
+
+
+class InvalidOrder(EngineError):
+    """A request that breaks a rule; carries every broken field at once."""
+
+    def __init__(self, *fields: InvalidField) -> None:
+        super().__init__("; ".join(f"{f.field}: {f.message}" for f in fields))
+        self.fields = fields
+
+
+class OrderNotFound(EngineError):
+    """No order has this id."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"There is no order {order_id}.")
+        self.order_id = order_id
+
+
+class IdempotencyKeyReused(EngineError):
+    """The idempotency key stands for another order."""
+
+
+class ClientOrderIdTaken(EngineError):
+    """The user already has an order with this client order id."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"The clientOrderId belongs to order {order_id} already.")
+        self.order_id = order_id
+
+
+class NotCancellable(EngineError):
+    """Too late to cancel: `status` is where the order stands."""
+
+    def __init__(self, order_id: str, status: str) -> None:
+        super().__init__(f"Order {order_id} can no longer be cancelled: it is {status}.")
+        self.order_id = order_id
+        self.status = status
+
+
+class IllegalTransition(EngineError):
+    """The transition table has no entry for this state and trigger."""
+
+
+class Fenced(EngineError):
+    """The lease went to another worker, or the order was cancelled: whoever sees this writes nothing more."""
+
+
+class Unavailable(EngineError):
+    """A dependency of ours cannot be reached; the same call may succeed later."""
+
+
+class VenueError(EngineError):
+    """What a venue or its chain answered; `code` is stable, `message` is for people."""
+
+    retryable = False
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Rejected(VenueError):
+    """Final: the same order will be refused again."""
+
+
+class Retryable(VenueError):
+    """Nothing was executed; a new attempt may succeed."""
+
+    retryable = True
+
+
+class OutcomeUnknown(VenueError):
+    """It may have been executed: ask the chain about the signature before doing anything else."""
+
+    retryable = True

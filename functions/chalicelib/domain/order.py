@@ -1,0 +1,165 @@
+"""The order and what happens to it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TypeAlias, TypedDict, Unpack
+
+from chalicelib.domain.amounts import price
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.quotes import QuoteRequest, Route, Side
+from chalicelib.domain.tokens import Token
+from chalicelib.domain.transitions import OrderStatus, Trigger, next_status
+
+# What a move tells beside its sentence: JSON, in the wire's own names.
+Meta: TypeAlias = Mapping[str, object]
+
+MAX_ATTEMPTS = 3
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DEFAULT_SLIPPAGE_BPS = 50
+
+
+def new_order_id() -> str:
+    """An id that sorts by time (48 bits of milliseconds) and cannot be guessed (80 random bits)."""
+    return f"ord_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def placed_at(order_id: str) -> datetime:
+    """The moment at which an id was made: ids and creation times sort alike."""
+    return EPOCH + timedelta(milliseconds=int(order_id[4:16], 16))
+
+
+def first_id_at(moment: datetime) -> str:
+    """The smallest id that an order placed at this moment or later can have."""
+    return f"ord_{(moment - EPOCH) // timedelta(milliseconds=1):012x}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """A validated wish to swap: `amount` in base units of the input token (sell) or the output token (buy)."""
+
+    user_id: str
+    wallet_address: str
+    input_token: Token
+    output_token: Token
+    side: Side
+    amount: int
+    slippage_bps: int = DEFAULT_SLIPPAGE_BPS
+    client_order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A swap that is signed and may be submitted any number of times until `expires_at`: it lands once or never."""
+
+    signature: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What really settled, in base units; `fee` in base units of the input token."""
+
+    amount_in: int
+    amount_out: int
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt, or the order, failed."""
+
+    code: ErrorCode
+    message: str
+    retryable: bool
+
+
+class Changes(TypedDict, total=False):
+    """What a move may change beside the status."""
+
+    attempt: int
+    route: Route | None
+    transaction: SignedTransaction | None
+    fill: Fill | None
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as it now is. `sequence` is that of its newest event, `attempt` counts from 1."""
+
+    id: str
+    user_id: str
+    wallet_address: str
+    input_token: Token
+    output_token: Token
+    side: Side
+    amount: int
+    slippage_bps: int
+    client_order_id: str | None
+    status: OrderStatus
+    attempt: int
+    sequence: int
+    created_at: datetime
+    updated_at: datetime
+    route: Route | None = None
+    transaction: SignedTransaction | None = None
+    fill: Fill | None = None
+    failure: Failure | None = None
+
+    @property
+    def amount_token(self) -> Token:
+        """The token that `amount` counts."""
+        return self.input_token if self.side is Side.SELL else self.output_token
+
+    @property
+    def executed_price(self) -> Decimal | None:
+        """Output per input that really settled, in display units."""
+        if self.fill is None:
+            return None
+        return price(self.fill.amount_in, self.input_token, self.fill.amount_out, self.output_token)
+
+    def moved(self, trigger: Trigger, **changes: Unpack[Changes]) -> Order:
+        """This order after the trigger, one event further.
+
+        Raises:
+            IllegalTransition: the table forbids the move.
+        """
+        status = next_status(self.status, trigger)
+        return replace(self, status=status, sequence=self.sequence + 1, **changes)
+
+    def quote_request(self) -> QuoteRequest:
+        """What the venues are asked in the present attempt."""
+        return QuoteRequest(
+            input_token=self.input_token,
+            output_token=self.output_token,
+            side=self.side,
+            amount=self.amount,
+            seed=f"{self.id}:{self.attempt}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One status change, as clients see it; `sequence` runs 1, 2, 3 … without a gap."""
+
+    order_id: str
+    sequence: int
+    status: OrderStatus
+    attempt: int
+    message: str
+    meta: Meta
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """An order and all its events so far, oldest first."""
+
+    order: Order
+    events: tuple[OrderEvent, ...]

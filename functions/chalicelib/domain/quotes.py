@@ -1,0 +1,143 @@
+"""Quotes, and the choice between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from chalicelib.domain.amounts import maximum_input, minimum_output, price
+from chalicelib.domain.errors import ErrorCode, Rejected, Retryable, VenueError
+from chalicelib.domain.tokens import Token
+
+
+class Side(StrEnum):
+    """`sell` spends exactly the amount of the input token; `buy` receives exactly the amount of the output token."""
+
+    SELL = "sell"
+    BUY = "buy"
+
+
+class Venue(StrEnum):
+    """The decentralised exchanges that orders are routed to."""
+
+    RAYDIUM = "raydium"
+    METEORA = "meteora"
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteRequest:
+    """What a venue is asked: `amount` in base units, of the input token (sell) or the output token (buy).
+
+    `seed` makes a simulated venue's answer reproducible; a real one ignores it.
+    """
+
+    input_token: Token
+    output_token: Token
+    side: Side
+    amount: int
+    seed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A venue's answer: base units in and out, the fee included in `amount_in`, the impact in percent."""
+
+    venue: Venue
+    amount_in: int
+    amount_out: int
+    fee: int
+    price_impact_pct: Decimal
+    expires_at: datetime
+
+    def effective_price(self, request: QuoteRequest) -> Decimal:
+        """Output per input after fees, in display units."""
+        return price(self.amount_in, request.input_token, self.amount_out, request.output_token)
+
+
+@dataclass(frozen=True, slots=True)
+class NoQuote:
+    """A venue that gave no quote, and why."""
+
+    venue: Venue
+    code: ErrorCode
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The decision: every answer, the chosen quote, why, and the limits within which it may settle."""
+
+    chosen: Quote
+    quotes: tuple[Quote, ...]
+    unavailable: tuple[NoQuote, ...]
+    reason: str
+    minimum_output: int
+    maximum_input: int
+    steps: tuple[str, ...]
+
+    @property
+    def spread_bps(self) -> int | None:
+        """How far apart the venues' effective prices are, in basis points of the worse; None with one quote."""
+        if len(self.quotes) < 2:
+            return None
+        rates = sorted(Decimal(quote.amount_out) / quote.amount_in for quote in self.quotes)
+        return int((rates[-1] / rates[0] - 1) * 10_000)
+
+
+def choose_route(request: QuoteRequest, answers: list[Quote | NoQuote], slippage_bps: int) -> Route:
+    """The better effective price after fees wins; on a tie, the order in which the venues were asked.
+
+    Raises:
+        Rejected: every venue refused for good.
+        Retryable: no venue answered with a quote, but one may next time.
+    """
+    quotes = tuple(answer for answer in answers if isinstance(answer, Quote))
+    unavailable = tuple(answer for answer in answers if isinstance(answer, NoQuote))
+    if not quotes:
+        raise _nobody_quotes(unavailable)
+    best = min(quotes, key=lambda quote: _preference(quote, request.side))
+    return Route(
+        chosen=best,
+        quotes=quotes,
+        unavailable=unavailable,
+        reason=_reason(request, best, quotes, unavailable),
+        minimum_output=(
+            minimum_output(best.amount_out, slippage_bps) if request.side is Side.SELL else best.amount_out
+        ),
+        maximum_input=(best.amount_in if request.side is Side.SELL else maximum_input(best.amount_in, slippage_bps)),
+        steps=_steps(request, best.venue),
+    )
+
+
+def _preference(quote: Quote, side: Side) -> int:
+    return -quote.amount_out if side is Side.SELL else quote.amount_in
+
+
+def _reason(request: QuoteRequest, best: Quote, quotes: tuple[Quote, ...], unavailable: tuple[NoQuote, ...]) -> str:
+    if len(quotes) == 1:
+        missing = ", ".join(f"{answer.venue}: {answer.message}" for answer in unavailable)
+        return f"{best.venue} is the only venue with a quote ({missing})."
+    other = next(quote for quote in quotes if quote is not best)
+    pair = f"{request.output_token} per {request.input_token}"
+    return (
+        f"{best.venue} gives {best.effective_price(request):f} {pair} after fees, "
+        f"{other.venue} {other.effective_price(request):f}."
+    )
+
+
+def _steps(request: QuoteRequest, venue: Venue) -> tuple[str, ...]:
+    wrap = ("wrap SOL",) if request.input_token.native else ()
+    unwrap = ("unwrap SOL",) if request.output_token.native else ()
+    source = "WSOL" if request.input_token.native else request.input_token.symbol
+    target = "WSOL" if request.output_token.native else request.output_token.symbol
+    return (*wrap, f"swap {source} for {target} on {venue}", *unwrap)
+
+
+def _nobody_quotes(unavailable: tuple[NoQuote, ...]) -> VenueError:
+    reasons = " ".join(f"{answer.venue}: {answer.message}" for answer in unavailable)
+    if any(answer.retryable for answer in unavailable) or not unavailable:
+        return Retryable(ErrorCode.NO_QUOTE, f"No venue gave a quote. {reasons}".strip())
+    return Rejected(unavailable[0].code, f"No venue can fill this order. {reasons}")

@@ -1,0 +1,1 @@
+"""HTTP: request models, problem responses, cursors. Knows the services' values, not the adapters."""

@@ -1,0 +1,44 @@
+"""Reading the order history: one order, or pages of them, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from chalicelib.domain.order import Order
+from chalicelib.domain.quotes import Venue
+from chalicelib.domain.tokens import Token
+from chalicelib.domain.transitions import OrderStatus
+
+MAX_PAGE = 200
+DEFAULT_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders; None does not filter. `placed_from` is inclusive, `placed_before` is not."""
+
+    user_id: str | None = None
+    client_order_id: str | None = None
+    status: OrderStatus | None = None
+    venue: Venue | None = None
+    input_token: Token | None = None
+    output_token: Token | None = None
+    placed_from: datetime | None = None
+    placed_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Orders, newest first; `last_id` is where the next page goes on, None after the last one."""
+
+    orders: tuple[Order, ...]
+    last_id: str | None
+
+
+class OrderHistory(Protocol):
+    """Pages of orders. Raises `Unavailable`."""
+
+    def page(self, which: OrderFilter, *, limit: int, before_id: str | None) -> Page:
+        """Up to `limit` orders placed before `before_id` (exclusive); the cost does not depend on how far back."""

@@ -1,0 +1,64 @@
+"""The end of a message that could not be processed: its order fails with the reason, unless it settled."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.order import Failure, Order
+from chalicelib.domain.transitions import Trigger
+from chalicelib.services import narrate
+from chalicelib.services.execute_order import Again, Done, Pace, Worker, execute_order
+from chalicelib.services.ports import Claimed, Held, Landing, Lease, Transition
+from chalicelib.services.publish import publish
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that reached the dead-letter queue after so many deliveries."""
+
+    order_id: str
+    receive_count: int
+
+
+def bury_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: datetime) -> Done | Again:
+    """Fails the order and tells its followers.
+
+    A transaction that landed or still may is never buried: its order is executed on until the chain has decided.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+        OutcomeUnknown: the chain cannot be asked.
+    """
+    lease = Lease(str(uuid.uuid4()), pace.lease)
+    claim = worker.store.claim(letter.order_id, lease)
+    if isinstance(claim, Held):
+        return Again(claim.seconds)
+    if not isinstance(claim, Claimed):
+        worker.telemetry.log("dead_letter_ignored", order_id=letter.order_id)
+        return Done()
+    order = claim.history.order
+    if _may_settle(order, worker):
+        worker.store.release(order, lease, 0)
+        return execute_order(order.id, worker=worker, pace=pace, until=until)
+    failure = Failure(ErrorCode.PROCESSING_FAILED, _reason(order, letter), retryable=True)
+    message, meta = narrate.failed(order, failure)
+    after = order.moved(Trigger.FAIL, failure=failure)
+    buried = worker.store.advance(claim.history, Transition(order, after, message, meta, lease, release=True))
+    worker.telemetry.warn("order_buried", order_id=order.id, reason=failure.message)
+    worker.telemetry.count("OrdersFailed", code=failure.code)
+    publish(buried, store=worker.store, events=worker.events, telemetry=worker.telemetry)
+    return Done()
+
+
+def _may_settle(order: Order, worker: Worker) -> bool:
+    if order.transaction is None:
+        return False
+    return worker.exchange.fate(order.transaction).landing not in (Landing.EXPIRED, Landing.REVERTED)
+
+
+def _reason(order: Order, letter: DeadLetter) -> str:
+    last = f" The last error was: {order.failure.message}" if order.failure else ""
+    return f"No worker could finish the order in {letter.receive_count} deliveries of its message.{last}"

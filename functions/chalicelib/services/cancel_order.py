@@ -1,0 +1,42 @@
+"""Cancelling an order while that is still safe: before its transaction is signed."""
+
+from __future__ import annotations
+
+from chalicelib.domain.errors import Fenced, IllegalTransition, NotCancellable
+from chalicelib.domain.order import History
+from chalicelib.domain.transitions import Trigger
+from chalicelib.services.ports import OrderStore, StatusEvents, Telemetry, Transition
+from chalicelib.services.publish import publish
+
+# A worker moves an order a handful of times; a cancel that loses this many races in a row never had a chance.
+TRIES = 5
+
+
+def cancel_order(order_id: str, *, store: OrderStore, events: StatusEvents, telemetry: Telemetry) -> History:
+    """Cancels the order; the worker that has it stops at its next write.
+
+    Raises:
+        OrderNotFound: no order has this id.
+        NotCancellable: its transaction may be on its way, or it is over.
+        Unavailable: the database cannot be reached.
+    """
+    for _ in range(TRIES):
+        history = store.get(order_id)
+        order = history.order
+        if order.transaction is not None:
+            raise NotCancellable(order.id, order.status)
+        try:
+            after = order.moved(Trigger.CANCEL)
+            cancelled = store.advance(
+                history,
+                Transition(order, after, "Cancelled by the client.", {}, lease=None, release=True),
+            )
+        except IllegalTransition:
+            raise NotCancellable(order.id, order.status) from None
+        except Fenced:
+            continue
+        telemetry.log("order_cancelled", order_id=order.id)
+        telemetry.count("OrdersCancelled")
+        publish(cancelled, store=store, events=events, telemetry=telemetry)
+        return cancelled
+    raise NotCancellable(order_id, store.get(order_id).order.status)

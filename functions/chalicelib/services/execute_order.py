@@ -1,0 +1,307 @@
+"""Executing an order: claim it, walk it through its states, and settle it at most once whatever dies.
+
+Every step starts from what is stored, so a worker that takes over goes on where the last one stopped. What each step
+relies on: the lease fences out a worker that lost the order, and the signature is stored before anything is submitted.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Unpack
+
+from chalicelib.domain.errors import ErrorCode, Fenced, OutcomeUnknown, Rejected, Retryable, VenueError
+from chalicelib.domain.order import (
+    MAX_ATTEMPTS,
+    Changes,
+    Failure,
+    History,
+    Meta,
+    Order,
+    SignedTransaction,
+)
+from chalicelib.domain.quotes import Route, choose_route
+from chalicelib.domain.transitions import OrderStatus, Trigger
+from chalicelib.services import narrate
+from chalicelib.services.ports import (
+    ChainAnswer,
+    Claimed,
+    Clock,
+    CrashPoint,
+    Exchange,
+    Held,
+    Landing,
+    Lease,
+    OrderStore,
+    Router,
+    Settled,
+    StatusEvents,
+    Telemetry,
+    Transition,
+)
+from chalicelib.services.publish import publish
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The ports that a worker needs."""
+
+    store: OrderStore
+    events: StatusEvents
+    router: Router
+    exchange: Exchange
+    clock: Clock
+    telemetry: Telemetry
+    crash_point: CrashPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a worker waits for what, in seconds.
+
+    `lease` outlasts the longest time between two writes (a quote, a build or a submit, about 2 s) many times over, and
+    is shorter than the queue's visibility timeout: when a killed worker's message returns, its lease has run out.
+    """
+
+    lease: float = 18
+    backoff: float = 1
+    poll: float = 0.1
+    resend: float = 2
+    pause: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The message can go: the order is terminal, or somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Deliver the message again in so many seconds."""
+
+    seconds: float
+
+
+def execute_order(order_id: str, *, worker: Worker, pace: Pace, until: datetime) -> Done | Again:
+    """Takes the order as far as it gets before `until`, when the invocation must be over.
+
+    Raises:
+        Unavailable: the database cannot be reached; whatever was stored stands, and the message must come again.
+    """
+    lease = Lease(str(uuid.uuid4()), pace.lease)
+    claim = worker.store.claim(order_id, lease)
+    if isinstance(claim, Settled):
+        return _nothing_to_do(order_id, claim, worker)
+    if isinstance(claim, Held):
+        worker.telemetry.log("order_held", order_id=order_id, seconds=str(claim.seconds))
+        return Again(claim.seconds)
+    worker.crash_point("after_claim")
+    try:
+        return _Execution(claim, lease, worker, pace, until).run()
+    except Fenced:
+        worker.telemetry.warn("order_fenced", order_id=order_id)
+        return Done()
+
+
+def _nothing_to_do(order_id: str, claim: Settled, worker: Worker) -> Done:
+    status = claim.history.order.status if claim.history else "unknown"
+    worker.telemetry.log("order_already_over", order_id=order_id, status=status)
+    return Done()
+
+
+class _Execution:
+    """One worker's turn with one order."""
+
+    def __init__(self, claim: Claimed, lease: Lease, worker: Worker, pace: Pace, until: datetime) -> None:
+        self.history: History = claim.history
+        self.lease = lease
+        self.worker = worker
+        self.pace = pace
+        self.until = until
+
+    @property
+    def order(self) -> Order:
+        return self.history.order
+
+    def run(self) -> Done | Again:
+        steps = {
+            OrderStatus.PENDING: self.start,
+            OrderStatus.ROUTING: self.choose_route,
+            OrderStatus.BUILDING: self.build_and_submit,
+            OrderStatus.SUBMITTED: self.settle,
+        }
+        while not self.order.status.is_terminal:
+            if self.out_of_time():
+                return self.pause(self.pace.pause)
+            again = steps[self.order.status]()
+            if again is not None:
+                return again
+        return Done()
+
+    def start(self) -> None:
+        self.move(Trigger.START, *narrate.routing(self.order))
+
+    def choose_route(self) -> Again | None:
+        request = self.order.quote_request()
+        try:
+            answers = self.worker.router.quotes(request)
+            route = choose_route(request, answers, self.order.slippage_bps)
+        except VenueError as error:
+            return self.retry_or_fail(error)
+        narrate.log_decision(self.worker.telemetry, self.order, route)
+        self.move(Trigger.CHOOSE_ROUTE, *narrate.building(self.order, route), route=route)
+        self.worker.crash_point("after_route")
+        return None
+
+    def build_and_submit(self) -> Again | None:
+        route = self.chosen_route()
+        transaction = self.order.transaction
+        try:
+            if transaction is None:
+                transaction = self.sign(route)
+                self.submit(route, transaction)
+            else:
+                self.submit_unless_it_landed(route, transaction)
+        except VenueError as error:
+            return self.retry_or_fail(error)
+        self.worker.crash_point("after_submit")
+        self.move(Trigger.SUBMIT, *narrate.submitted(self.order, transaction))
+        return None
+
+    def sign(self, route: Route) -> SignedTransaction:
+        if self.worker.clock.now() >= route.chosen.expires_at:
+            raise Retryable(ErrorCode.QUOTE_EXPIRED, "The quote expired before the swap could be built.")
+        transaction = self.worker.exchange.sign_swap(self.order, route)
+        kept = self.worker.store.keep_transaction(self.order, transaction, self.lease)
+        self.history = History(kept, self.history.events)
+        self.worker.crash_point("after_signature")
+        return transaction
+
+    def submit(self, route: Route, transaction: SignedTransaction) -> None:
+        """Whatever the answer, the transaction counts as submitted: only the chain's own word can end it.
+
+        Even a refusal proves nothing, since another worker may have sent the same bytes before.
+        """
+        try:
+            self.worker.exchange.submit(self.order, route, transaction)
+        except VenueError as error:
+            self.worker.telemetry.warn("submit_unanswered", order_id=self.order.id, reason=error.message)
+
+    def submit_unless_it_landed(self, route: Route, transaction: SignedTransaction) -> None:
+        """A worker before us signed this and may have submitted it: the chain knows, so it is asked first."""
+        answer = self.fate(transaction)
+        if answer.landing is Landing.UNKNOWN:
+            self.submit(route, transaction)
+        else:
+            _raise_if_dead(answer)
+
+    def settle(self) -> Again | None:
+        """Waits for the confirmation; sends the same bytes again while the chain has not seen them."""
+        transaction = self.stored_transaction()
+        resend_at = self.worker.clock.now() + timedelta(seconds=self.pace.resend)
+        while True:
+            answer = self.fate(transaction)
+            try:
+                _raise_if_dead(answer)
+            except VenueError as error:
+                return self.retry_or_fail(error)
+            if answer.fill is not None:
+                self.worker.crash_point("before_confirmed")
+                message, meta = narrate.confirmed(self.order, transaction, answer.fill)
+                self.move(Trigger.CONFIRM, message, meta, fill=answer.fill)
+                narrate.count_fill(self.worker.telemetry, self.history)
+                return None
+            if self.out_of_time():
+                return self.pause(self.pace.pause)
+            if answer.landing is Landing.UNKNOWN and self.worker.clock.now() >= resend_at:
+                self.submit(self.chosen_route(), transaction)
+                resend_at = self.worker.clock.now() + timedelta(seconds=self.pace.resend)
+            self.worker.clock.sleep(self.pace.poll)
+
+    def fate(self, transaction: SignedTransaction) -> ChainAnswer:
+        try:
+            return self.worker.exchange.fate(transaction)
+        except OutcomeUnknown as error:
+            self.worker.telemetry.warn("chain_unanswered", order_id=self.order.id, reason=error.message)
+            return ChainAnswer(Landing.PROCESSING)
+
+    def retry_or_fail(self, error: VenueError) -> Again | None:
+        failure = Failure(error.code, error.message, error.retryable)
+        if not error.retryable or self.order.attempt >= MAX_ATTEMPTS:
+            self.move(Trigger.FAIL, *narrate.failed(self.order, failure), failure=failure)
+            self.worker.telemetry.count("OrdersFailed", code=failure.code)
+            return None
+        delay = self.pace.backoff * 2.0 ** (self.order.attempt - 1)
+        message, meta = narrate.retrying(self.order, failure, delay)
+        self.move(
+            Trigger.RETRY,
+            message,
+            meta,
+            resume_in=delay,
+            attempt=self.order.attempt + 1,
+            route=None,
+            transaction=None,
+        )
+        return Again(delay)
+
+    def move(
+        self,
+        trigger: Trigger,
+        message: str,
+        meta: Meta,
+        *,
+        resume_in: float | None = None,
+        **changes: Unpack[Changes],
+    ) -> None:
+        """Stores the move and its event, then tells the followers."""
+        after = self.order.moved(trigger, **changes)
+        self.history = self.worker.store.advance(
+            self.history,
+            Transition(
+                before=self.order,
+                after=after,
+                message=message,
+                meta=meta,
+                lease=self.lease,
+                release=after.status.is_terminal or resume_in is not None,
+                resume_in=resume_in or 0,
+            ),
+        )
+        self.worker.telemetry.log(
+            "order_moved",
+            order_id=after.id,
+            status=after.status,
+            sequence=after.sequence,
+            attempt=after.attempt,
+        )
+        self.worker.crash_point(f"after_commit_{after.status}")
+        publish(self.history, store=self.worker.store, events=self.worker.events, telemetry=self.worker.telemetry)
+
+    def pause(self, seconds: float) -> Again:
+        """Hands the order on, as it is, to whoever gets the message next."""
+        self.worker.store.release(self.order, self.lease, seconds)
+        self.worker.telemetry.log("order_paused", order_id=self.order.id, status=self.order.status)
+        return Again(seconds)
+
+    def out_of_time(self) -> bool:
+        return self.worker.clock.now() >= self.until
+
+    def chosen_route(self) -> Route:
+        if self.order.route is None:
+            raise ValueError(f"Order {self.order.id} is {self.order.status} without a route.")
+        return self.order.route
+
+    def stored_transaction(self) -> SignedTransaction:
+        if self.order.transaction is None:
+            raise ValueError(f"Order {self.order.id} is {self.order.status} without a transaction.")
+        return self.order.transaction
+
+
+def _raise_if_dead(answer: ChainAnswer) -> None:
+    """Only what can never land any more ends an attempt."""
+    if answer.landing is Landing.EXPIRED:
+        raise Retryable(ErrorCode.TRANSACTION_EXPIRED, "The chain dropped the transaction and it expired.")
+    if answer.landing is Landing.REVERTED and answer.failure is not None:
+        kind = Retryable if answer.failure.retryable else Rejected
+        raise kind(answer.failure.code, answer.failure.message)

@@ -1,0 +1,59 @@
+"""Who follows an order, and what each of them has seen. Needs no database: it runs where none can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """One connection that follows one order; it has been sent everything up to `last_sequence`."""
+
+    order_id: str
+    connection_id: str
+    last_sequence: int
+    connected_at: datetime
+
+
+class Delivery(Enum):
+    """What became of a push to one connection."""
+
+    DELIVERED = "delivered"
+    GONE = "gone"
+    BUSY = "busy"
+
+
+class Followers(Protocol):
+    """The connections table. Raises `Unavailable`."""
+
+    def add(self, follower: Follower) -> None:
+        """Stores a follower; a second subscription of the same connection replaces the first."""
+
+    def of_order(self, order_id: str) -> Sequence[Follower]:
+        """Everybody who follows the order, read consistently."""
+
+    def orders_of(self, connection_id: str) -> Sequence[str]:
+        """The ids of all orders that the connection follows."""
+
+    def find(self, order_id: str, connection_id: str) -> Follower | None:
+        """This follower, read consistently."""
+
+    def record(self, follower: Follower, sequence: int) -> None:
+        """Notes what the follower has been sent, unless it is gone by now."""
+
+    def remove(self, order_id: str, connection_id: str) -> None:
+        """Forgets the follower."""
+
+
+class Notifier(Protocol):
+    """Posts to open WebSocket connections."""
+
+    def post(self, connection_id: str, text: str) -> Delivery:
+        """Sends one text frame."""
+
+    def close(self, connection_id: str) -> bool:
+        """Closes the connection, so that its client knows that it must come back; False where it could not be."""

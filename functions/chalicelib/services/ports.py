@@ -1,0 +1,211 @@
+"""What the services need from the outside; the adapters and venues fill these, tests fill them by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from chalicelib.domain.order import Failure, Fill, History, Meta, Order, SignedTransaction
+from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on an order: every write names the token and finds nothing once another worker has it."""
+
+    token: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The order is ours until the lease runs out."""
+
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another worker has it, or its next attempt is not due; worth asking again in so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing is left to do: the order is terminal, or there is no such order."""
+
+    history: History | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One move of an order and the event that tells of it.
+
+    With a lease only its holder can write; `release` gives the lease up with the same statement, and the order's next
+    attempt is due in `resume_in` seconds.
+    """
+
+    before: Order
+    after: Order
+    message: str
+    meta: Meta
+    lease: Lease | None
+    release: bool = False
+    resume_in: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A client's promise that the same key means the same order; `fingerprint` tells whether it does."""
+
+    key: str
+    fingerprint: str
+
+
+class OrderStore(Protocol):
+    """The order history. Every method raises `Unavailable` when the database cannot be reached."""
+
+    def insert(self, order: Order, message: str, idempotency: Idempotency | None) -> Order | None:
+        """Stores the order, its first event and the key in one transaction.
+
+        Gives None for an order just stored, or the earlier order that the same key and fingerprint made.
+
+        Raises:
+            IdempotencyKeyReused: the key stands for another order.
+            ClientOrderIdTaken: the user has an order with this client order id.
+        """
+
+    def get(self, order_id: str) -> History:
+        """The order and its events, as one consistent picture.
+
+        Raises:
+            OrderNotFound: no order has this id.
+        """
+
+    def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
+        """Takes the order for one worker, unless another has it."""
+
+    def advance(self, history: History, transition: Transition) -> History:
+        """Writes the move and its event in one statement.
+
+        Raises:
+            Fenced: the order is no longer as `before` says, or the lease is lost.
+        """
+
+    def keep_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
+        """Stores the signature, before anything is submitted, and renews the lease.
+
+        Raises:
+            Fenced: as `advance`.
+        """
+
+    def release(self, order: Order, lease: Lease, resume_in: float) -> None:
+        """Gives the lease up without a move; the next worker may take it in so many seconds."""
+
+    def mark_published(self, order: Order) -> None:
+        """Notes that followers were told of this order's end, so that reconcile leaves it alone."""
+
+    def forget_old_keys(self) -> None:
+        """Deletes idempotency keys that are past the time for which they are promised."""
+
+    def stuck(self, limit: int) -> Sequence[History]:
+        """Orders that reconcile should look at, each given to one reconciler only and not again for a while."""
+
+
+class OrdersQueue(Protocol):
+    """Orders that wait for a worker. Raises `Unavailable`."""
+
+    def send(self, order_id: str) -> None: ...
+
+
+class StatusEvents(Protocol):
+    """What followers are told: one message is an order's whole history so far. Raises `Unavailable`."""
+
+    def send(self, history: History, *, connection_id: str | None = None, repeat: bool = False) -> None:
+        """Queues the history in the order's group; `connection_id` narrows it to one follower.
+
+        `repeat` sends a history that may have been sent before: the queue would drop it as a duplicate otherwise.
+        """
+
+
+class Router(Protocol):
+    """Asks every venue at once."""
+
+    def quotes(self, request: QuoteRequest) -> list[Quote | NoQuote]:
+        """One answer a venue, in a fixed order, within a deadline."""
+
+
+class Landing(StrEnum):
+    """What the chain knows of a signature."""
+
+    UNKNOWN = "unknown"
+    PROCESSING = "processing"
+    CONFIRMED = "confirmed"
+    REVERTED = "reverted"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainAnswer:
+    """The fate of a transaction. `EXPIRED` is final: the chain will never take this signature any more."""
+
+    landing: Landing
+    fill: Fill | None = None
+    failure: Failure | None = None
+
+
+class Exchange(Protocol):
+    """Builds swaps on the chosen venue and follows them on the chain."""
+
+    def sign_swap(self, order: Order, route: Route) -> SignedTransaction:
+        """A signed transaction for the present attempt; nothing is sent. Raises `VenueError`."""
+
+    def submit(self, order: Order, route: Route, transaction: SignedTransaction) -> None:
+        """Sends the signed bytes; sending them again changes nothing.
+
+        Raises:
+            OutcomeUnknown: the chain did not answer in time; it may have them.
+            VenueError: the chain refused this submission; an earlier one may have landed all the same.
+        """
+
+    def fate(self, transaction: SignedTransaction) -> ChainAnswer:
+        """What became of it. Raises `OutcomeUnknown` when the chain cannot be asked."""
+
+
+class Clock(Protocol):
+    """Time, as the services see it."""
+
+    def now(self) -> datetime: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Telemetry(Protocol):
+    """Structured log lines and metrics."""
+
+    def log(self, event: str, **fields: object) -> None: ...
+
+    def warn(self, event: str, **fields: object) -> None: ...
+
+    def defect(self, event: str, error: Exception, **fields: object) -> None:
+        """Something that should not happen, with its traceback."""
+
+    def count(self, metric: str, value: float = 1, **dimensions: str) -> None: ...
+
+
+class CrashPoint(Protocol):
+    """Where a test may kill the process; does nothing otherwise."""
+
+    def __call__(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order that is durable; `replayed` where an earlier request with the same key had placed it."""
+
+    order: Order
+    replayed: bool

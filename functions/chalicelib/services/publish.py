@@ -1,0 +1,24 @@
+"""Telling followers what happened."""
+
+from __future__ import annotations
+
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.order import History
+from chalicelib.services.ports import OrderStore, StatusEvents, Telemetry
+
+
+def publish(
+    history: History, *, store: OrderStore, events: StatusEvents, telemetry: Telemetry, repeat: bool = False
+) -> None:
+    """Queues the whole history for the followers; a failure never stops the trade.
+
+    An event that could not be queued travels with the next one, and after the last one reconcile sends it again.
+    """
+    order = history.order
+    try:
+        events.send(history, repeat=repeat)
+        if order.status.is_terminal:
+            store.mark_published(order)
+    except Unavailable as error:
+        telemetry.warn("publish_failed", order_id=order.id, sequence=order.sequence, reason=str(error))
+        telemetry.count("PublishFailures")

@@ -1,0 +1,147 @@
+"""Pushing an order's history to everybody who follows it.
+
+A message is the whole history so far, so whoever pushes sends each follower what is past that follower's
+`last_sequence`: a lost, late or repeated message heals with the next one. The frame is posted first and recorded
+after: only a crash between the two can repeat it, with the same sequence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chalicelib.services.followers import Delivery, Follower, Followers, Notifier
+from chalicelib.services.ports import Clock, CrashPoint, Telemetry
+from chalicelib.services.views import EventView, HistoryView, StatusMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A message of the status-events queue; `connection_id` narrows it to one follower, `tries` counts its returns."""
+
+    history: HistoryView
+    connection_id: str | None = None
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pusher:
+    """The ports that a push needs; `again` queues a push once more for one follower, behind what waits already."""
+
+    followers: Followers
+    notifier: Notifier
+    clock: Clock
+    telemetry: Telemetry
+    crash_point: CrashPoint
+    again: Callable[[Push], None]
+    threads: ThreadPoolExecutor
+
+
+# $connect needs some tens of milliseconds to return; a 410 within this age may only mean that it has not yet.
+HANDSHAKE_AGE = timedelta(seconds=5)
+HANDSHAKE_PATIENCE = 1.0
+HANDSHAKE_POLL = 0.02
+MAX_TRIES = 5
+
+
+def push_status(push: Push, pusher: Pusher) -> None:
+    """Brings every follower of the order up to date, all of them at once.
+
+    Raises:
+        Unavailable: the connections table or the queue cannot be reached; what was sent is recorded.
+    """
+    order_id = push.history["order"]["orderId"]
+    followers = _addressed(push, pusher.followers, order_id)
+    outcomes = list(pusher.threads.map(lambda follower: _bring_up_to_date(follower, push, pusher), followers))
+    if outcomes:
+        pusher.telemetry.count("PushedMessages", sum(outcomes))
+    pusher.telemetry.log(
+        "status_pushed",
+        order_id=order_id,
+        sequence=push.history["order"]["sequence"],
+        status=push.history["order"]["status"],
+        followers=len(outcomes),
+        frames=sum(outcomes),
+    )
+
+
+def _addressed(push: Push, followers: Followers, order_id: str) -> Iterable[Follower]:
+    if push.connection_id is None:
+        return followers.of_order(order_id)
+    follower = followers.find(order_id, push.connection_id)
+    return [follower] if follower else []
+
+
+def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher) -> int:
+    """Posts what the follower has not seen; gives the number of frames."""
+    missing = [event for event in push.history["events"] if event["sequence"] > follower.last_sequence]
+    sent = 0
+    for event in missing:
+        newest = event is missing[-1]
+        frame = status_message(event, push.history if newest else None)
+        delivery = _post(follower, json.dumps(frame, separators=(",", ":")), pusher)
+        if delivery is not Delivery.DELIVERED:
+            _give_way(follower, delivery, push, pusher)
+            break
+        sent += 1
+    if sent:
+        pusher.crash_point("after_post")
+        pusher.followers.record(follower, missing[sent - 1]["sequence"])
+    return sent
+
+
+def status_message(event: EventView, history: HistoryView | None) -> StatusMessage:
+    """The frame of one event; with the whole order where a history is given."""
+    tx_hash = event["meta"].get("txHash")
+    message: StatusMessage = {
+        "type": "status",
+        "orderId": event["orderId"],
+        "sequence": event["sequence"],
+        "status": event["status"],
+        "attempt": event["attempt"],
+        "at": event["at"],
+        "message": event["message"],
+        "meta": event["meta"],
+        "txHash": tx_hash if isinstance(tx_hash, str) else None,
+    }
+    if "error" in event["meta"]:
+        message["error"] = event["meta"]["error"]
+    if history is not None:
+        message["order"] = history["order"]
+    return message
+
+
+def _post(follower: Follower, frame: str, pusher: Pusher) -> Delivery:
+    delivery = pusher.notifier.post(follower.connection_id, frame)
+    waited = 0.0
+    while delivery is Delivery.GONE and _is_young(follower, pusher.clock) and waited < HANDSHAKE_PATIENCE:
+        pusher.clock.sleep(HANDSHAKE_POLL)
+        waited += HANDSHAKE_POLL
+        delivery = pusher.notifier.post(follower.connection_id, frame)
+    return delivery
+
+
+def _is_young(follower: Follower, clock: Clock) -> bool:
+    return clock.now() - follower.connected_at < HANDSHAKE_AGE
+
+
+def _give_way(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:
+    """A follower that cannot be served now never holds up the others: its push goes to the end of the queue."""
+    gone_for_good = delivery is Delivery.GONE and not _is_young(follower, pusher.clock)
+    if not gone_for_good and push.tries < MAX_TRIES:
+        pusher.again(Push(push.history, follower.connection_id, push.tries + 1))
+        return
+    pusher.followers.remove(follower.order_id, follower.connection_id)
+    # A stream with a hole would be a lie: closed, its client comes back with the sequence it has.
+    closed = delivery is Delivery.GONE or pusher.notifier.close(follower.connection_id)
+    pusher.telemetry.log(
+        "follower_dropped",
+        order_id=follower.order_id,
+        connection_id=follower.connection_id,
+        reason=delivery.value,
+        closed=closed,
+    )
+    pusher.telemetry.count("FollowersDropped", reason=delivery.value)

@@ -1,0 +1,15 @@
+"""A dry run: both venues' quotes and the choice, nothing executed."""
+
+from __future__ import annotations
+
+from chalicelib.domain.quotes import QuoteRequest, Route, choose_route
+from chalicelib.services.ports import Router
+
+
+def quote_pair(request: QuoteRequest, slippage_bps: int, *, router: Router) -> Route:
+    """What an order would be routed to right now.
+
+    Raises:
+        VenueError: no venue gives a quote.
+    """
+    return choose_route(request, router.quotes(request), slippage_bps)

@@ -1,0 +1,70 @@
+"""Following orders: the history first, then what happens next, without a gap between the two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chalicelib.domain.order import History
+from chalicelib.services.followers import Follower, Followers
+from chalicelib.services.ports import Clock, CrashPoint, OrderStore, StatusEvents, Telemetry
+
+MAX_SUBSCRIPTIONS = 100
+
+
+class TooManySubscriptions(Exception):
+    """The connection follows as many orders as one may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The ports that a subscription needs."""
+
+    store: OrderStore
+    followers: Followers
+    events: StatusEvents
+    clock: Clock
+    telemetry: Telemetry
+    crash_point: CrashPoint
+
+
+def subscribe(order_id: str, connection_id: str, after: int, *, desk: Desk) -> History:
+    """Stores the follower first, then reads the history and queues it for this connection.
+
+    Whatever is committed after the read is pushed to the stored follower; whatever was committed before is in the
+    history. Both go through the order's group, so they stay in order.
+
+    Raises:
+        OrderNotFound: no order has this id; nothing stays stored.
+        Unavailable: a dependency cannot be reached; the client should try again.
+    """
+    desk.followers.add(Follower(order_id, connection_id, after, desk.clock.now()))
+    desk.crash_point("after_follower_stored")
+    try:
+        history = desk.store.get(order_id)
+        desk.events.send(history, connection_id=connection_id)
+    except Exception:
+        desk.followers.remove(order_id, connection_id)
+        raise
+    desk.telemetry.log("followed", order_id=order_id, connection_id=connection_id, after=after)
+    return history
+
+
+def subscribe_too(order_id: str, connection_id: str, after: int, *, desk: Desk) -> History:
+    """Follows one more order on an open connection.
+
+    Raises:
+        TooManySubscriptions: the connection follows 100 orders already.
+        OrderNotFound, Unavailable: as `subscribe`.
+    """
+    followed = desk.followers.orders_of(connection_id)
+    if order_id not in followed and len(followed) >= MAX_SUBSCRIPTIONS:
+        raise TooManySubscriptions(f"One connection follows at most {MAX_SUBSCRIPTIONS} orders.")
+    return subscribe(order_id, connection_id, after, desk=desk)
+
+
+def hang_up(connection_id: str, *, followers: Followers, telemetry: Telemetry) -> None:
+    """Forgets a connection that ended. Raises `Unavailable`; the table's TTL is the last resort."""
+    followed = followers.orders_of(connection_id)
+    for order_id in followed:
+        followers.remove(order_id, connection_id)
+    telemetry.log("hung_up", connection_id=connection_id, orders=len(followed))

@@ -1,0 +1,241 @@
+"""The order and its events as clients read them: over HTTP, and in every message of the stream."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal, NotRequired, TypedDict
+
+from chalicelib.domain.amounts import format_amount, plain
+from chalicelib.domain.order import MAX_ATTEMPTS, Failure, History, Meta, Order, OrderEvent
+from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route
+from chalicelib.domain.tokens import Token
+
+
+class AmountView(TypedDict):
+    """An exact amount: a decimal string for people, integer base units (as a string: u64 does not fit a double)."""
+
+    amount: str
+    baseUnits: str
+    token: str
+
+
+class QuoteView(TypedDict):
+    """One venue's quote. `effectivePrice` is output per input after fees, `priceImpactPct` in percent."""
+
+    venue: str
+    amountIn: AmountView
+    amountOut: AmountView
+    fee: AmountView
+    effectivePrice: str
+    priceImpactPct: str
+    expiresAt: str
+
+
+class NoQuoteView(TypedDict):
+    """A venue that gave no quote, and why."""
+
+    venue: str
+    code: str
+    message: str
+
+
+class RouteView(TypedDict):
+    """The routing decision."""
+
+    chosenDex: str
+    reason: str
+    steps: list[str]
+    spreadBps: int | None
+    minimumOutput: AmountView
+    maximumInput: AmountView
+    quotes: list[QuoteView]
+    unavailable: list[NoQuoteView]
+
+
+class ErrorView(TypedDict):
+    """Why an order failed; `retryable` tells whether placing it again may work."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class OrderView(TypedDict):
+    """An order. Amounts are exact decimal strings; those in base units are integers written as strings."""
+
+    id: str
+    orderId: str
+    userId: str
+    walletAddress: str
+    clientOrderId: str | None
+    orderType: Literal["market"]
+    inputToken: str
+    outputToken: str
+    side: str
+    amount: str
+    amountBaseUnits: str
+    slippageBps: int
+    status: str
+    attempts: int
+    maxAttempts: int
+    sequence: int
+    chosenDex: str | None
+    expectedInput: AmountView | None
+    expectedOutput: str | None
+    expectedOutputBaseUnits: str | None
+    minimumOutput: str | None
+    minimumOutputBaseUnits: str | None
+    maximumInput: str | None
+    maximumInputBaseUnits: str | None
+    route: RouteView | None
+    txHash: str | None
+    executedPrice: str | None
+    executedInput: AmountView | None
+    executedOutput: AmountView | None
+    fee: AmountView | None
+    error: ErrorView | None
+    errorMessage: str | None
+    createdAt: str
+    updatedAt: str
+
+
+class EventView(TypedDict):
+    """One status change."""
+
+    orderId: str
+    sequence: int
+    status: str
+    attempt: int
+    at: str
+    message: str
+    meta: Meta
+
+
+class StatusMessage(TypedDict):
+    """What the stream sends for an event; `order` stands in the newest status of a push only."""
+
+    type: Literal["status"]
+    orderId: str
+    sequence: int
+    status: str
+    attempt: int
+    at: str
+    message: str
+    meta: Meta
+    txHash: str | None
+    error: NotRequired[object]
+    order: NotRequired[OrderView]
+
+
+class HistoryView(TypedDict):
+    """An order's whole history so far: the content of a message on the status-events queue."""
+
+    order: OrderView
+    events: list[EventView]
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds: 2026-11-22T18:00:00.000Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def amount_view(base_units: int, token: Token) -> AmountView:
+    """An amount in both notations."""
+    return {"amount": format_amount(base_units, token), "baseUnits": str(base_units), "token": token.symbol}
+
+
+def quote_view(quote: Quote, request: QuoteRequest) -> QuoteView:
+    """A quote for the pair of the request."""
+    return {
+        "venue": quote.venue,
+        "amountIn": amount_view(quote.amount_in, request.input_token),
+        "amountOut": amount_view(quote.amount_out, request.output_token),
+        "fee": amount_view(quote.fee, request.input_token),
+        "effectivePrice": plain(quote.effective_price(request)),
+        "priceImpactPct": plain(quote.price_impact_pct),
+        "expiresAt": timestamp(quote.expires_at),
+    }
+
+
+def no_quote_view(answer: NoQuote) -> NoQuoteView:
+    """Why a venue gave none."""
+    return {"venue": answer.venue, "code": answer.code, "message": answer.message}
+
+
+def route_view(route: Route, request: QuoteRequest) -> RouteView:
+    """The decision, with everything that it was made from."""
+    return {
+        "chosenDex": route.chosen.venue,
+        "reason": route.reason,
+        "steps": list(route.steps),
+        "spreadBps": route.spread_bps,
+        "minimumOutput": amount_view(route.minimum_output, request.output_token),
+        "maximumInput": amount_view(route.maximum_input, request.input_token),
+        "quotes": [quote_view(quote, request) for quote in route.quotes],
+        "unavailable": [no_quote_view(answer) for answer in route.unavailable],
+    }
+
+
+def error_view(failure: Failure) -> ErrorView:
+    """The reason of a failure."""
+    return {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
+
+
+def order_view(order: Order) -> OrderView:
+    """The order as GET returns it and as the stream sends it."""
+    route, fill = order.route, order.fill
+    out = order.output_token
+    return {
+        "id": order.id,
+        "orderId": order.id,
+        "userId": order.user_id,
+        "walletAddress": order.wallet_address,
+        "clientOrderId": order.client_order_id,
+        "orderType": "market",
+        "inputToken": order.input_token.symbol,
+        "outputToken": out.symbol,
+        "side": order.side,
+        "amount": format_amount(order.amount, order.amount_token),
+        "amountBaseUnits": str(order.amount),
+        "slippageBps": order.slippage_bps,
+        "status": order.status,
+        "attempts": order.attempt,
+        "maxAttempts": MAX_ATTEMPTS,
+        "sequence": order.sequence,
+        "chosenDex": route.chosen.venue if route else None,
+        "expectedInput": amount_view(route.chosen.amount_in, order.input_token) if route else None,
+        "expectedOutput": format_amount(route.chosen.amount_out, out) if route else None,
+        "expectedOutputBaseUnits": str(route.chosen.amount_out) if route else None,
+        "minimumOutput": format_amount(route.minimum_output, out) if route else None,
+        "minimumOutputBaseUnits": str(route.minimum_output) if route else None,
+        "maximumInput": format_amount(route.maximum_input, order.input_token) if route else None,
+        "maximumInputBaseUnits": str(route.maximum_input) if route else None,
+        "route": route_view(route, order.quote_request()) if route else None,
+        "txHash": order.transaction.signature if order.transaction else None,
+        "executedPrice": plain(order.executed_price) if order.executed_price is not None else None,
+        "executedInput": amount_view(fill.amount_in, order.input_token) if fill else None,
+        "executedOutput": amount_view(fill.amount_out, out) if fill else None,
+        "fee": amount_view(fill.fee, order.input_token) if fill else None,
+        "error": error_view(order.failure) if order.failure else None,
+        "errorMessage": order.failure.message if order.failure else None,
+        "createdAt": timestamp(order.created_at),
+        "updatedAt": timestamp(order.updated_at),
+    }
+
+
+def event_view(event: OrderEvent) -> EventView:
+    """An event as `GET /events` lists it and as the stream carries it."""
+    return {
+        "orderId": event.order_id,
+        "sequence": event.sequence,
+        "status": event.status,
+        "attempt": event.attempt,
+        "at": timestamp(event.occurred_at),
+        "message": event.message,
+        "meta": event.meta,
+    }
+
+
+def history_view(history: History) -> HistoryView:
+    """The order and all its events."""
+    return {"order": order_view(history.order), "events": [event_view(event) for event in history.events]}
