@@ -73,9 +73,7 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
-def run(
-    log: Path, guard: Guard, *, port: int | None = None, environment: Mapping[str, str] | None = None
-) -> Emulator:
+def run(log: Path, guard: Guard, *, port: int | None = None, environment: Mapping[str, str] | None = None) -> Emulator:
     """Starts an emulator and waits until it is healthy.
 
     Without `port` it gets a free one. `environment` is added to what it and every function see.

@@ -88,9 +88,7 @@ class FrontDoor:
         """Listens on every host; 0 takes a free port. Returns the port. Raises OSError where it is taken."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS
-            ),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
@@ -157,9 +155,7 @@ class FrontDoor:
                 if length is not None:
                     headers["Content-Length"] = str(length)
         url = URL(rest_url + path_and_query(request), encoded=True)
-        async with session.request(
-            request.method, url, headers=headers, data=body, allow_redirects=False
-        ) as answer:
+        async with session.request(request.method, url, headers=headers, data=body, allow_redirects=False) as answer:
             return await _answer(request, answer)
 
 
@@ -172,9 +168,7 @@ async def _answer(request: web.BaseRequest, upstream: aiohttp.ClientResponse) ->
             headers["Content-Length"] = str(length)
         return web.Response(status=upstream.status, reason=upstream.reason, headers=headers)
     if length is not None and length <= _BUFFERED_BYTES:
-        return web.Response(
-            status=upstream.status, reason=upstream.reason, headers=headers, body=await upstream.read()
-        )
+        return web.Response(status=upstream.status, reason=upstream.reason, headers=headers, body=await upstream.read())
     response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
     response.content_length = length
     await response.prepare(request)

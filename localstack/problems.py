@@ -7,9 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 
-def problem(
-    status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str, str] | None = None
-) -> web.Response:
+def problem(status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> web.Response:
     """A response that says in `detail` what happened and what the client can do."""
     body = {
         "type": "about:blank",
@@ -28,9 +26,7 @@ def problem(
 
 def unavailable(detail: str) -> web.Response:
     """Nothing answers behind the front door at the moment."""
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, "upstream_unavailable", detail, headers={"Retry-After": "2"}
-    )
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "upstream_unavailable", detail, headers={"Retry-After": "2"})
 
 
 def bad_gateway(detail: str) -> web.Response:

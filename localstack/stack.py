@@ -55,9 +55,7 @@ class Outputs:
     def function_names(self) -> Mapping[str, str]:
         """Function name by its logical name without `Function`, e.g. `Reconcile`."""
         suffix = "FunctionName"
-        return {
-            name.removesuffix(suffix): value for name, value in self.values.items() if name.endswith(suffix)
-        }
+        return {name.removesuffix(suffix): value for name, value in self.values.items() if name.endswith(suffix)}
 
 
 @dataclass(frozen=True)
@@ -93,13 +91,9 @@ class _Uploader:
         if folder in self._uploaded:
             return self._uploaded[folder]
         if not folder.is_dir():
-            raise LocalStackError(
-                f"The template names {folder} as a function's code, and there is no such folder."
-            )
+            raise LocalStackError(f"The template names {folder} as a function's code, and there is no such folder.")
         artifact = self._deployment.package(folder)
-        return self._put(
-            folder, f"{self._deployment.name}/{folder.name}-{artifact.digest}.zip", artifact.content
-        )
+        return self._put(folder, f"{self._deployment.name}/{folder.name}-{artifact.digest}.zip", artifact.content)
 
     def template(self, path: Path) -> template.Uploaded:
         if path in self._uploaded:
@@ -131,8 +125,7 @@ def _failures(clients: Clients, name: str, since: float) -> str:
     """The resources that failed since then (seconds since the epoch) and why, the first failure first."""
     pages = clients.cloudformation.get_paginator("describe_stack_events").paginate(StackName=name)
     lines = [
-        f"  {event.get('LogicalResourceId')} ({event.get('ResourceType')}): "
-        f"{event.get('ResourceStatusReason', '')}"
+        f"  {event.get('LogicalResourceId')} ({event.get('ResourceType')}): {event.get('ResourceStatusReason', '')}"
         for page in pages
         for event in page["StackEvents"]
         if event.get("ResourceStatus", "").endswith("_FAILED")
@@ -176,9 +169,7 @@ def _is_update(clients: Clients, deployment: Deployment) -> bool:
     return stack is not None
 
 
-def _execute_change_set(
-    clients: Clients, deployment: Deployment, template_url: str, *, update: bool
-) -> str | None:
+def _execute_change_set(clients: Clients, deployment: Deployment, template_url: str, *, update: bool) -> str | None:
     """The stack's status after the change, None where there is nothing to change.
 
     Raises LocalStackError where CloudFormation refuses the template.
@@ -191,8 +182,7 @@ def _execute_change_set(
             TemplateURL=template_url,
             Capabilities=_CAPABILITIES,
             Parameters=[
-                {"ParameterKey": name, "ParameterValue": value}
-                for name, value in deployment.parameters.items()
+                {"ParameterKey": name, "ParameterValue": value} for name, value in deployment.parameters.items()
             ],
             Tags=[{"Key": name, "Value": value} for name, value in deployment.tags.items()],
         )

@@ -125,17 +125,13 @@ async def relay(
     The client's socket stands in `opened` while it is open.
     """
     offered = [
-        name.strip()
-        for value in request.headers.getall("Sec-WebSocket-Protocol", ())
-        for name in value.split(",")
+        name.strip() for value in request.headers.getall("Sec-WebSocket-Protocol", ()) for name in value.split(",")
     ]
     headers = forwarded_headers(request)
     for name in _HANDSHAKE_HEADERS:
         headers.popall(name, None)
     if not web.WebSocketResponse().can_prepare(request):
-        return problem(
-            HTTPStatus.BAD_REQUEST, "not_a_websocket", "This is no complete WebSocket handshake (RFC 6455)."
-        )
+        return problem(HTTPStatus.BAD_REQUEST, "not_a_websocket", "This is no complete WebSocket handshake (RFC 6455).")
     target = URL(f"{websocket_url}?{request.rel_url.raw_query_string}", encoded=True)
     try:
         async with asyncio.timeout(_HANDSHAKE_SECONDS):

@@ -1,0 +1,69 @@
+"""`up` and `down`: the whole stack on this machine."""
+
+import os
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from localstack import running
+from localstack.errors import LocalStackError
+
+_DEFAULT_PORT = 3000
+_LARGEST_PORT = 65535
+
+
+def port_from_environment() -> int:
+    """PORT, 3000 without it; raises LocalStackError where it is no port."""
+    text = os.environ.get("PORT", "").strip() or str(_DEFAULT_PORT)
+    if not text.isdecimal() or not 0 < int(text) <= _LARGEST_PORT:
+        raise LocalStackError(f"PORT is {text!r}: it takes a number from 1 to {_LARGEST_PORT}.")
+    return int(text)
+
+
+def up(
+    delay_scale: Annotated[
+        str,
+        typer.Option(
+            "--delay-scale",
+            envvar="SIMULATED_DELAY_SCALE",
+            help="Scales the simulated delays of venues and chain: 1 is realistic, 0 is none.",
+        ),
+    ] = "1",
+    faults: Annotated[
+        str,
+        typer.Option(
+            "--faults",
+            envvar="SIMULATED_FAULTS",
+            help="Rates of simulated faults, e.g. quote_error=0.1,dropped=0.05.",
+        ),
+    ] = "",
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other parameter of template.yaml; may be repeated."),
+    ] = None,
+) -> None:
+    """Starts everything and shows the logs until Ctrl-C. PORT (3000) and HOST choose where it listens."""
+    started = time.monotonic()
+    chosen = {"SimulatedDelayScale": delay_scale, "SimulatedFaults": faults}
+    for pair in parameters or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise LocalStackError(f"--set takes NAME=VALUE, not {pair!r}.")
+        chosen[name] = value
+    from localstack.session import Session
+
+    Session(Console(highlight=False), port_from_environment(), chosen, started).run()
+
+
+def down() -> None:
+    """Ends the ./dev up that runs in this clone and waits until nothing of it is left."""
+    console = Console(highlight=False)
+    console.print("Stopped." if running.stop() else "Nothing runs in this clone.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(up)
+    app.command()(down)

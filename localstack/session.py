@@ -1,0 +1,171 @@
+"""One `./dev up`: starts the runtime, prints where it is, shows the logs, mends what dies, ends everything."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from localstack import log_reader, ports, running
+from localstack.errors import LocalStackError
+from localstack.front_door import FrontDoor
+from localstack.log_lines import readable
+from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
+from localstack.runtime import Runtime, Settings
+from localstack.warming import warm
+
+_LOOK_SECONDS = 0.5
+_MENDED_AT_MOST = 3
+_MENDING_SECONDS = 300.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ROTATED_LOGS = ("postgres.log", "emulator.log")
+
+
+def _hosts() -> tuple[str, ...]:
+    """Where the front door listens: HOST, else both loopback addresses, since `localhost` may mean either."""
+    if host := os.environ.get("HOST", "").strip():
+        return (host,)
+    return (ports.LOOPBACK, "::1") if ports.has_ipv6_loopback() else (ports.LOOPBACK,)
+
+
+def _shown(path: Path) -> str:
+    """A path as a person in the clone would type it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def _cursor_secret() -> str:
+    """A secret that stays between runs, so that a page's cursor does too."""
+    path = STATE / "cursor-secret"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def _begin_logs() -> None:
+    """Keeps the last run's logs of the processes as `.1`."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    for name in _ROTATED_LOGS:
+        if (LOGS / name).exists():
+            (LOGS / name).replace(LOGS / f"{name}.1")
+
+
+class Session:
+    """Runs the stack until a signal. `started` is the monotonic time at which the command began."""
+
+    def __init__(self, console: Console, port: int, parameters: Mapping[str, str], started: float) -> None:
+        self._console = console
+        self._port = port
+        self._parameters = parameters
+        self._started = started
+        self._url = f"http://localhost:{port}"
+
+    def _report(self, text: str) -> None:
+        self._console.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")
+
+    def run(self) -> None:
+        """Starts, serves and ends. Raises LocalStackError where something can't be started."""
+        hosts = _hosts()
+        with running.only_one():
+            ports.require_free(hosts, self._port)
+            _begin_logs()
+            settings = Settings(
+                public_url=os.environ.get("PUBLIC_URL", "").rstrip("/") or self._url,
+                data=STATE / "postgres",
+                logs=LOGS,
+                parameters={"CursorSecret": _cursor_secret(), **self._parameters},
+            )
+            try:
+                with Runtime(settings, self._report) as runtime:
+                    try:
+                        runtime.start()
+                        asyncio.run(self._serve(runtime, hosts))
+                    finally:
+                        # A second Ctrl-C must not leave anything behind: what is left takes seconds.
+                        for number in _SIGNALS:
+                            signal.signal(number, signal.SIG_IGN)
+                        self._console.print("Stopping …")
+            finally:
+                running.withdraw()
+            self._console.print("Everything has stopped; the history is kept.")
+
+    async def _serve(self, runtime: Runtime, hosts: tuple[str, ...]) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, stop.set)
+        async with FrontDoor(runtime.upstream) as door:
+            try:
+                await door.start(hosts, self._port)
+            except OSError as error:
+                raise LocalStackError(f"Port {self._port} can't be listened on: {error.strerror}.") from error
+            await asyncio.to_thread(warm, runtime, f"http://{ports.LOOPBACK}:{self._port}")
+            self._publish(runtime)
+            self._welcome()
+            await self._keep(runtime, door, stop)
+
+    def _publish(self, runtime: Runtime) -> None:
+        running.publish(
+            running.Running(
+                pid=os.getpid(),
+                url=self._url,
+                emulator_url=runtime.emulator_url,
+                database_url=runtime.database_url,
+                stack_name=runtime.settings.stack_name,
+            )
+        )
+
+    def _welcome(self) -> None:
+        ready = time.monotonic() - self._started
+        websocket = self._url.replace("http", "ws", 1)
+        order = (
+            '{"userId":"arman1","walletAddress":"wallet_12345","inputToken":"SOL","outputToken":"USDC",'
+            '"amount":1.5,"side":"sell"}'
+        )
+        self._console.print(
+            f"\n[green]Ready[/green] after {ready:.1f} s\n\n"
+            f"  Dashboard   {self._url}/\n"
+            f"  Orders      {self._url}/api/orders/execute\n"
+            f"  WebSocket   {websocket}/api/orders/execute?orderId=ID\n"
+            f"  Interface   {self._url}/docs\n"
+            f"  Raw logs    {_shown(LOGS)}/\n\n"
+            f"Place an order and follow it with ./dev order, or paste this:\n\n"
+            f"  curl -s {self._url}/api/orders/execute -H 'content-type: application/json' -d '{order}'\n\n"
+            f"Ctrl-C stops everything. What the functions log:\n",
+            soft_wrap=True,
+        )
+
+    async def _keep(self, runtime: Runtime, door: FrontDoor, stop: asyncio.Event) -> None:
+        """Shows new log lines and starts what died again, until the signal."""
+        reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
+        mended: list[float] = []
+        while not stop.is_set():
+            if name := runtime.dead:
+                mended = [at for at in mended if time.monotonic() - at < _MENDING_SECONDS]
+                if len(mended) == _MENDED_AT_MOST:
+                    raise LocalStackError(f"{name} ends again and again: look into {_shown(LOGS)}.")
+                mended.append(time.monotonic())
+                self._console.print(f"[yellow]{name} has ended unexpectedly: it is started again.[/yellow]")
+                door.upstream = None
+                await asyncio.to_thread(runtime.mend)
+                door.upstream = runtime.upstream
+                await asyncio.to_thread(runtime.reconcile)
+                self._publish(runtime)
+                reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
+            try:
+                lines = await asyncio.to_thread(reader.read)
+            except (BotoCoreError, ClientError):
+                lines = []  # the emulator has just died, which the next round sees
+            log_reader.append(FUNCTION_LOG, lines)
+            for line in lines:
+                if (shown := readable(line)) is not None:
+                    self._console.print(shown, soft_wrap=True)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
