@@ -1,7 +1,6 @@
 """The commands of `./dev`. A new group of commands is a module in `commands` with `add_to`, named below."""
 
 import importlib
-import os
 import signal
 import sys
 from types import FrameType
@@ -22,9 +21,6 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 def main() -> None:
     """Runs the command line; every failure that a person can cause is one sentence and exit status 1."""
-    # A developer's settings for AWS or LocalStack must not lead clients of the local emulator elsewhere.
-    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
-        del os.environ[name]
     signal.signal(signal.SIGTERM, _terminate)
     app = typer.Typer(
         name="./dev",

@@ -21,6 +21,10 @@ _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 # What the line's own columns show, and what only a machine needs; the raw log keeps everything.
 _NOT_SHOWN = frozenset(
     {
+        "request_id",
+        "kind",
+        "quotes",
+        "steps",
         "level",
         "location",
         "message",
@@ -41,6 +45,7 @@ _NOT_SHOWN = frozenset(
         "_aws",
     }
 )
+_ROUTINE = frozenset({"invocation", "status_pushed"})
 _VALUE_LENGTH = 60
 
 
@@ -82,6 +87,11 @@ def _is_metric(fields: Mapping[str, object]) -> bool:
     return "_aws" in fields and "message" not in fields
 
 
+def _is_routine(fields: Mapping[str, object]) -> bool:
+    """Whether the line says no more than that a function ran."""
+    return fields.get("level") == "INFO" and fields.get("message") in _ROUTINE and not fields.get("frames")
+
+
 def order_of(text: str) -> str | None:
     """The order that a raw line is about."""
     fields = _fields(text)
@@ -117,7 +127,7 @@ def readable(line: Line) -> Text | None:
     if is_platform(line.text) or not line.text.strip():
         return None
     fields = _fields(line.text)
-    if fields is not None and _is_metric(fields):
+    if fields is not None and (_is_metric(fields) or _is_routine(fields)):
         return None
     clock = _when(line, fields).astimezone().strftime("%H:%M:%S.%f")[:-3]
     shown = Text(f"{clock} ", style="dim")

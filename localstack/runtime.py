@@ -63,14 +63,15 @@ def _need(part: _Part | None) -> _Part:
 class Runtime:
     """Starts, redeploys and ends the local stack; one thread at a time may use it.
 
-    A context manager: leaving it ends every process, also after a start that failed half-way.
+    A context manager: leaving it ends every process, also after a start that failed half-way. `parameters` are the
+    template parameters of the next deployment.
     """
 
     def __init__(self, settings: Settings, report: Callable[[str], None] = _say_nothing) -> None:
         self.settings = settings
         self._report = report
         self._guard = Guard()
-        self._parameters = dict(settings.parameters)
+        self.parameters: Mapping[str, str] = settings.parameters
         self._postgres: postgres.Postgres | None = None
         self._emulator: emulator.Emulator | None = None
         self._outputs: Outputs | None = None
@@ -172,7 +173,7 @@ class Runtime:
 
     def deploy(self, **parameters: str) -> Outputs:
         """Deploys the stack, with these parameters changed from the last time."""
-        self._parameters.update(parameters)
+        self.parameters = {**self.parameters, **parameters}
         minor = min(sys.version_info.minor, 14)
         self._outputs = stack.deploy(
             self.clients,
@@ -186,7 +187,7 @@ class Runtime:
                     "GatewayBaseUrl": f"{self.emulator_url}/_aws/execute-api",
                     "PublicUrl": self.settings.public_url,
                     "PythonRuntime": f"python3.{minor}",  # the emulator runs the one that runs this anyway
-                    **self._parameters,
+                    **self.parameters,
                 },
             ),
         )
@@ -203,6 +204,8 @@ class Runtime:
 
     def stop(self) -> None:
         """Ends everything that was started; safe to call twice."""
+        if self._emulator is not None:
+            self.clients.close()
         for part in (self._emulator, self._postgres):
             if part is not None:
                 part.stop()

@@ -18,6 +18,7 @@ from localstack.front_door import FrontDoor
 from localstack.log_lines import readable
 from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
 from localstack.runtime import Runtime, Settings
+from localstack.target import forget_developer_endpoints
 from localstack.warming import warm
 
 _LOOK_SECONDS = 0.5
@@ -76,6 +77,7 @@ class Session:
         with running.only_one():
             ports.require_free(hosts, self._port)
             _begin_logs()
+            forget_developer_endpoints()
             settings = Settings(
                 public_url=os.environ.get("PUBLIC_URL", "").rstrip("/") or self._url,
                 data=STATE / "postgres",

@@ -1,12 +1,14 @@
 """Where a stack is deployed, and the clients that talk to it."""
 
 import functools
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import boto3
 import localstack_client.session
+from botocore.client import BaseClient
 from botocore.config import Config
 
 if TYPE_CHECKING:
@@ -43,11 +45,23 @@ class Target:
         return f"https://{bucket}.s3.{self.region}.{suffix}/{key}"
 
 
+def forget_developer_endpoints() -> None:
+    """Takes AWS_ENDPOINT_URL and its like out of the environment: they would lead local clients elsewhere."""
+    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
+        del os.environ[name]
+
+
 class Clients:
     """Clients of one target, each made at its first use; safe to share between threads."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
+
+    def close(self) -> None:
+        """Closes the connections of every client that was made."""
+        for made in list(vars(self).values()):
+            if isinstance(made, BaseClient):
+                made.close()
 
     def _client(self, service: str) -> object:
         if self.target.endpoint_url is None:

@@ -1,0 +1,36 @@
+"""A real Postgres: one server for the run, migrated once, empty at the start of every test."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from infra.migrations.migrate import upgrade
+from localstack import postgres
+from localstack.processes import Guard
+
+
+@pytest.fixture(scope="session")
+def migrated_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server whose database has every migration."""
+    home = tmp_path_factory.mktemp("database")
+    with Guard() as guard:
+        running = postgres.run(home / "postgres", home / "postgres.log", guard, durable=False)
+        try:
+            upgrade(running.url)
+            yield running.url
+        finally:
+            running.stop()
+
+
+@pytest.fixture
+def database_url(migrated_server: str) -> str:
+    """The address of a migrated database without a row in it."""
+    with psycopg.connect(migrated_server, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT quote_ident(tablename) FROM pg_tables"
+            " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        ).fetchall()
+        if rows:
+            connection.execute(f"TRUNCATE {', '.join(str(row[0]) for row in rows)} RESTART IDENTITY CASCADE")
+    return migrated_server
