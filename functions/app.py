@@ -162,11 +162,11 @@ def execute_orders(event: SQSEvent) -> batches.BatchResponse:
 def push_status(event: SQSEvent) -> batches.BatchResponse:
     """Pushes histories to followers."""
     from chalicelib.adapters.queues import parse_push
-    from chalicelib.services.push_status import push_status
+    from chalicelib.services.push_status import push_newest
 
     return batches.run_in_groups(
         batches.messages_of(event),
-        lambda message: push_status(parse_push(message.body), bootstrap.pusher()),
+        lambda group: push_newest([parse_push(message.body) for message in group], bootstrap.pusher()),
         bootstrap.telemetry(),
     )
 

@@ -115,25 +115,27 @@ def _run(
     return False
 
 
-def run_in_groups(messages: Sequence[Message], work: Callable[[Message], None], telemetry: Telemetry) -> BatchResponse:
-    """For a FIFO queue: groups at once, a group's messages in order; after a failure the rest of it comes again."""
+def run_in_groups(
+    messages: Sequence[Message], work: Callable[[Sequence[Message]], None], telemetry: Telemetry
+) -> BatchResponse:
+    """For a FIFO queue: the groups at once, each as a whole; a group that fails comes again as a whole, in order."""
     groups: dict[str | None, list[Message]] = {}
     for message in messages:
         groups.setdefault(message.group, []).append(message)
     with ThreadPoolExecutor(max_workers=max(len(groups), 1), thread_name_prefix="group") as threads:
-        failed = list(threads.map(lambda group: _run_group(group, work, telemetry), groups.values()))
+        done = list(threads.map(lambda group: _run_group(group, work, telemetry), groups.values()))
+    failed = [group for group, is_done in zip(groups.values(), done, strict=True) if not is_done]
     return {"batchItemFailures": [{"itemIdentifier": message.id} for group in failed for message in group]}
 
 
-def _run_group(group: Sequence[Message], work: Callable[[Message], None], telemetry: Telemetry) -> Sequence[Message]:
-    for position, message in enumerate(group):
-        try:
-            work(message)
-        except Unavailable as error:
-            telemetry.warn("message_returned", message_id=message.id, reason=str(error))
-            return group[position:]
-        except Exception as error:  # noqa: BLE001 - one order's defect must not hold up the others
-            telemetry.defect("message_failed", error, message_id=message.id)
-            telemetry.count("MessagesFailed")
-            return group[position:]
-    return ()
+def _run_group(group: Sequence[Message], work: Callable[[Sequence[Message]], None], telemetry: Telemetry) -> bool:
+    try:
+        work(group)
+    except Unavailable as error:
+        telemetry.warn("group_returned", message_id=group[0].id, reason=str(error))
+        return False
+    except Exception as error:  # noqa: BLE001 - one order's defect must not hold up the others
+        telemetry.defect("group_failed", error, message_id=group[0].id)
+        telemetry.count("MessagesFailed")
+        return False
+    return True

@@ -8,7 +8,7 @@ after: only a crash between the two can repeat it, with the same sequence.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,6 +45,26 @@ HANDSHAKE_AGE = timedelta(seconds=5)
 HANDSHAKE_PATIENCE = 1.0
 HANDSHAKE_POLL = 0.02
 MAX_TRIES = 5
+
+
+def push_newest(pushes: Sequence[Push], pusher: Pusher) -> None:
+    """Pushes what one order's messages of a batch amount to: the newest history holds all that the others say.
+
+    A message for one follower is covered by a newer one for all, because followers are stored before they are queued.
+
+    Raises:
+        Unavailable: as `push_status`; pushing all of them again is harmless.
+    """
+    for_all = [push for push in pushes if push.connection_id is None]
+    newest = max(for_all, key=_sequence, default=None)
+    covered = _sequence(newest) if newest else 0
+    for_one = {push.connection_id: push for push in pushes if push.connection_id and _sequence(push) > covered}
+    for push in ([newest] if newest else []) + list(for_one.values()):
+        push_status(push, pusher)
+
+
+def _sequence(push: Push) -> int:
+    return push.history["order"]["sequence"]
 
 
 def push_status(push: Push, pusher: Pusher) -> None:
