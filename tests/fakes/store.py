@@ -1,0 +1,267 @@
+"""The order store in memory: leases, fences, attention and keys as the real one has them, by the clock it is given."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound, Unavailable
+from chalicelib.domain.order import History, Order, OrderEvent, SignedTransaction
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, Settled, Transition
+from tests.fakes.clock import FakeClock
+
+PICKED_UP_WITHIN = 15
+AFTER_LEASE = 12
+PUBLISHED_WITHIN = 5
+BETWEEN_REPAIRS = 45
+KEYS_KEPT_FOR = 48 * 3600
+
+
+@dataclass
+class Row:
+    """What is stored of an order."""
+
+    order: Order
+    events: list[OrderEvent]
+    lease_token: str | None = None
+    lease_until: datetime | None = None
+    next_attempt_at: datetime | None = None
+    attention_at: datetime | None = None
+
+    @property
+    def history(self) -> History:
+        return History(self.order, tuple(self.events))
+
+
+@dataclass(frozen=True)
+class Key:
+    """A used idempotency key."""
+
+    fingerprint: str
+    order_id: str
+    created_at: datetime
+
+
+@dataclass
+class Outages:
+    """Which calls fail: every one while `everything` is set, or the next of a name, before it does anything."""
+
+    everything: bool = False
+    next_calls: list[str] = field(default_factory=list)
+
+
+class MemoryOrders:
+    """`OrderStore`."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self.rows: dict[str, Row] = {}
+        self.keys: dict[tuple[str, str], Key] = {}
+        self.outages = Outages()
+        self.writes = 0
+
+    def insert(self, order: Order, message: str, idempotency: Idempotency | None) -> Order | None:
+        with self._lock:
+            self.reach("insert")
+            if idempotency is not None:
+                used = self.keys.get((order.user_id, idempotency.key))
+                if used is not None:
+                    if used.fingerprint != idempotency.fingerprint:
+                        raise IdempotencyKeyReused("The Idempotency-Key came with another order before.")
+                    return None if used.order_id == order.id else self.rows[used.order_id].order
+            self._refuse_taken_client_order_id(order)
+            if order.id not in self.rows:
+                event = OrderEvent(order.id, 1, order.status, order.attempt, message, {}, order.created_at)
+                self.rows[order.id] = Row(order, [event], attention_at=self._in(PICKED_UP_WITHIN))
+                self.writes += 1
+            if idempotency is not None:
+                key = Key(idempotency.fingerprint, order.id, self._clock.now())
+                self.keys[order.user_id, idempotency.key] = key
+            return None
+
+    def get(self, order_id: str) -> History:
+        with self._lock:
+            self.reach("get")
+            return self._row(order_id).history
+
+    def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
+        with self._lock:
+            self.reach("claim")
+            row = self.rows.get(order_id)
+            if row is None:
+                return Settled(None)
+            if row.order.status.is_terminal:
+                return Settled(row.history)
+            leased = row.lease_until is not None and row.lease_token != lease.token and not self._past(row.lease_until)
+            early = row.next_attempt_at is not None and not self._past(row.next_attempt_at)
+            if leased or early:
+                until = max(moment for moment in (row.lease_until, row.next_attempt_at) if moment is not None)
+                return Held(max((until - self._clock.now()).total_seconds(), 0))
+            row.lease_token, row.lease_until = lease.token, self._in(lease.seconds)
+            row.next_attempt_at = None
+            row.attention_at = self._in(lease.seconds + AFTER_LEASE)
+            self.writes += 1
+            return Claimed(row.history)
+
+    def advance(self, history: History, transition: Transition) -> History:
+        with self._lock:
+            self.reach("advance")
+            before, after, lease = transition.before, transition.after, transition.lease
+            row = self._row(after.id)
+            if not self._stands_as(row, before) or not self._may_write(row, lease):
+                if self._was_written(row, transition):
+                    return History(replace(after, updated_at=row.order.updated_at), (*history.events, row.events[-1]))
+                raise Fenced
+            moment = max(self._clock.now(), row.order.updated_at)
+            event = OrderEvent(
+                after.id, after.sequence, after.status, after.attempt, transition.message, transition.meta, moment
+            )
+            row.order = replace(after, updated_at=moment)
+            row.events.append(event)
+            self._hand_on(row, transition)
+            self.writes += 1
+            return row.history
+
+    def keep_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
+        with self._lock:
+            self.reach("keep_transaction")
+            row = self._row(order.id)
+            known = row.order.transaction
+            if (
+                row.order.status is not OrderStatus.BUILDING
+                or row.order.sequence != order.sequence
+                or row.lease_token != lease.token
+                or (known is not None and known.signature != transaction.signature)
+            ):
+                raise Fenced
+            row.order = replace(row.order, transaction=transaction)
+            row.lease_until = self._in(lease.seconds)
+            row.attention_at = self._in(lease.seconds + AFTER_LEASE)
+            self.writes += 1
+            return replace(order, transaction=transaction)
+
+    def release(self, order: Order, lease: Lease, resume_in: float) -> None:
+        with self._lock:
+            self.reach("release")
+            row = self._row(order.id)
+            if row.lease_token == lease.token:
+                row.lease_token = row.lease_until = None
+                row.next_attempt_at = self._in(resume_in)
+                row.attention_at = self._in(resume_in + PICKED_UP_WITHIN)
+                self.writes += 1
+
+    def mark_published(self, order: Order) -> None:
+        with self._lock:
+            self.reach("mark_published")
+            row = self._row(order.id)
+            if row.order.status.is_terminal and row.order.sequence == order.sequence:
+                row.attention_at = None
+
+    def forget_old_keys(self) -> None:
+        with self._lock:
+            self.reach("forget_old_keys")
+            oldest = self._in(-KEYS_KEPT_FOR)
+            self.keys = {name: key for name, key in self.keys.items() if key.created_at >= oldest}
+
+    def stuck(self, limit: int) -> Sequence[History]:
+        with self._lock:
+            self.reach("stuck")
+            due = [
+                (row.attention_at, row)
+                for row in self.rows.values()
+                if row.attention_at is not None and self._past(row.attention_at)
+            ]
+            due.sort(key=lambda pair: pair[0])
+            for _, row in due[:limit]:
+                row.attention_at = self._in(BETWEEN_REPAIRS)
+            return [row.history for _, row in due[:limit]]
+
+    def put(self, order: Order, *, lease: Lease | None = None) -> History:
+        """Stores an order as it stands, with a made-up event for each sequence."""
+        events = [
+            OrderEvent(
+                order.id,
+                sequence,
+                order.status if sequence == order.sequence else OrderStatus.PENDING,
+                order.attempt,
+                f"Event {sequence}.",
+                {},
+                order.updated_at,
+            )
+            for sequence in range(1, order.sequence + 1)
+        ]
+        row = Row(order, events, attention_at=self._in(PICKED_UP_WITHIN))
+        if lease is not None:
+            row.lease_token, row.lease_until = lease.token, self._in(lease.seconds)
+        self.rows[order.id] = row
+        return row.history
+
+    def reach(self, call: str = "") -> None:
+        """Raises `Unavailable` where an outage says so."""
+        if call in self.outages.next_calls:
+            self.outages.next_calls.remove(call)
+            raise Unavailable(f"The database is down for {call}.")
+        if self.outages.everything:
+            raise Unavailable("The database is down.")
+
+    def _row(self, order_id: str) -> Row:
+        row = self.rows.get(order_id)
+        if row is None:
+            raise OrderNotFound(order_id)
+        return row
+
+    def _refuse_taken_client_order_id(self, order: Order) -> None:
+        if order.client_order_id is None:
+            return
+        for row in self.rows.values():
+            other = row.order
+            same = (other.user_id, other.client_order_id) == (order.user_id, order.client_order_id)
+            if same and other.id != order.id:
+                raise ClientOrderIdTaken(other.id)
+
+    def _hand_on(self, row: Row, transition: Transition) -> None:
+        lease, resume_in = transition.lease, transition.resume_in
+        seconds = lease.seconds if lease is not None else 0
+        if transition.release:
+            row.lease_token = row.lease_until = None
+        else:
+            row.lease_until = self._in(seconds)
+        row.next_attempt_at = self._in(resume_in) if resume_in > 0 else None
+        if transition.after.status.is_terminal:
+            row.attention_at = self._in(PUBLISHED_WITHIN)
+        elif transition.release:
+            row.attention_at = self._in(resume_in + PICKED_UP_WITHIN)
+        else:
+            row.attention_at = self._in(seconds + AFTER_LEASE)
+
+    @staticmethod
+    def _stands_as(row: Row, before: Order) -> bool:
+        stored = row.order
+        return (stored.status, stored.sequence, _signature(stored)) == (
+            before.status,
+            before.sequence,
+            _signature(before),
+        )
+
+    @staticmethod
+    def _may_write(row: Row, lease: Lease | None) -> bool:
+        return lease is None or row.lease_token == lease.token
+
+    @staticmethod
+    def _was_written(row: Row, transition: Transition) -> bool:
+        """The very same move, already stored: nothing is written again."""
+        newest, after, lease = row.events[-1], transition.after, transition.lease
+        same = (newest.sequence, newest.status, newest.message) == (after.sequence, after.status, transition.message)
+        return same and (row.lease_token is None or (lease is not None and row.lease_token == lease.token))
+
+    def _in(self, seconds: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=seconds)
+
+    def _past(self, moment: datetime) -> bool:
+        return moment <= self._clock.now()
+
+
+def _signature(order: Order) -> str | None:
+    return order.transaction.signature if order.transaction else None

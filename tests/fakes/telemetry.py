@@ -1,0 +1,63 @@
+"""What was logged and counted."""
+
+import threading
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Line:
+    """A log line."""
+
+    event: str
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A metric's value."""
+
+    metric: str
+    value: float
+    dimensions: dict[str, str]
+
+
+class RecordingTelemetry:
+    """`Telemetry` that keeps everything."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.warnings: list[Line] = []
+        self.defects: list[tuple[str, Exception]] = []
+        self.samples: list[Sample] = []
+        self._lock = threading.Lock()
+
+    def log(self, event: str, **fields: object) -> None:
+        with self._lock:
+            self.lines.append(Line(event, fields))
+
+    def warn(self, event: str, **fields: object) -> None:
+        with self._lock:
+            self.warnings.append(Line(event, fields))
+
+    def defect(self, event: str, error: Exception, **fields: object) -> None:
+        with self._lock:
+            self.defects.append((event, error))
+
+    def count(self, metric: str, value: float = 1, **dimensions: str) -> None:
+        with self._lock:
+            self.samples.append(Sample(metric, value, dimensions))
+
+    def flush(self) -> None:
+        """Nothing to write."""
+
+    def total(self, metric: str, **dimensions: str) -> float:
+        """The sum of a metric's values that have at least these dimensions."""
+        return sum(
+            sample.value
+            for sample in self.samples
+            if sample.metric == metric and dimensions.items() <= sample.dimensions.items()
+        )
+
+    def logged(self, event: str) -> list[Line]:
+        """Every line of this event, warnings too."""
+        return [line for line in (*self.lines, *self.warnings) if line.event == event]

@@ -1,0 +1,126 @@
+"""The choice between the venues' answers."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.amounts import maximum_input, minimum_output
+from chalicelib.domain.errors import ErrorCode, Rejected, Retryable
+from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side, Venue, choose_route
+from chalicelib.domain.tokens import SOL, USDC, USDT
+from tests.fakes import a_quote, no_quote
+from tests.fakes.builders import ONE_SOL
+
+SELL = QuoteRequest(SOL, USDC, Side.SELL, ONE_SOL, "seed")
+BUY = QuoteRequest(SOL, USDC, Side.BUY, 165_000_000, "seed")
+units = st.integers(1, 2**64 - 1)
+
+
+@given(units, units)
+def test_selling_takes_whoever_gives_more(raydium: int, meteora: int) -> None:
+    quotes = [a_quote(Venue.RAYDIUM, amount_out=raydium), a_quote(Venue.METEORA, amount_out=meteora)]
+    route = choose_route(SELL, list(quotes), 50)
+    assert route.chosen.amount_out == max(raydium, meteora)
+    assert route.chosen.venue is (Venue.METEORA if meteora > raydium else Venue.RAYDIUM)
+
+
+@given(units, units)
+def test_buying_takes_whoever_asks_less(raydium: int, meteora: int) -> None:
+    quotes = [a_quote(Venue.RAYDIUM, amount_in=raydium), a_quote(Venue.METEORA, amount_in=meteora)]
+    route = choose_route(BUY, list(quotes), 50)
+    assert route.chosen.amount_in == min(raydium, meteora)
+    assert route.chosen.venue is (Venue.METEORA if meteora < raydium else Venue.RAYDIUM)
+
+
+def test_the_lower_fee_does_not_win_the_better_price_after_fees_does() -> None:
+    cheap = a_quote(Venue.RAYDIUM, amount_out=164_000_000, fee=0)
+    dear = a_quote(Venue.METEORA, amount_out=165_000_000, fee=50_000_000)
+    assert choose_route(SELL, [cheap, dear], 50).chosen is dear
+
+
+@pytest.mark.parametrize("request_", [SELL, BUY], ids=["sell", "buy"])
+@pytest.mark.parametrize("order", [(Venue.RAYDIUM, Venue.METEORA), (Venue.METEORA, Venue.RAYDIUM)])
+def test_on_a_tie_whoever_was_asked_first(request_: QuoteRequest, order: tuple[Venue, Venue]) -> None:
+    route = choose_route(request_, [a_quote(venue) for venue in order], 50)
+    assert route.chosen.venue is order[0]
+    assert route.spread_bps == 0
+
+
+@given(units, units, st.integers(0, 5000))
+def test_a_sale_gives_everything_and_at_least_the_minimum(amount_in: int, amount_out: int, bps: int) -> None:
+    quote = a_quote(amount_in=amount_in, amount_out=amount_out)
+    route = choose_route(replace(SELL, amount=amount_in), [quote], bps)
+    assert route.maximum_input == amount_in
+    assert route.minimum_output == minimum_output(amount_out, bps) <= amount_out
+
+
+@given(units, units, st.integers(0, 5000))
+def test_a_purchase_gets_everything_and_pays_at_most_the_maximum(amount_in: int, amount_out: int, bps: int) -> None:
+    quote = a_quote(amount_in=amount_in, amount_out=amount_out)
+    route = choose_route(replace(BUY, amount=amount_out), [quote], bps)
+    assert route.minimum_output == amount_out
+    assert route.maximum_input == maximum_input(amount_in, bps) >= amount_in
+
+
+@pytest.mark.parametrize("venue", Venue)
+def test_one_venue_is_enough(venue: Venue) -> None:
+    other = next(one for one in Venue if one is not venue)
+    route = choose_route(SELL, [no_quote(other, message="Out to lunch."), a_quote(venue)], 50)
+    assert route.chosen.venue is venue
+    assert route.spread_bps is None
+    assert [answer.venue for answer in route.unavailable] == [other]
+    assert str(venue) in route.reason
+    assert "Out to lunch." in route.reason
+
+
+def test_the_reason_names_both_prices() -> None:
+    better = a_quote(Venue.METEORA, amount_out=169_000_000)
+    route = choose_route(SELL, [a_quote(Venue.RAYDIUM, amount_out=165_000_000), better], 50)
+    assert route.reason == "meteora gives 169 USDC per SOL after fees, raydium 165."
+    assert route.quotes == (a_quote(Venue.RAYDIUM, amount_out=165_000_000), better)
+
+
+def test_nobody_quotes_but_somebody_may_next_time() -> None:
+    with pytest.raises(Retryable, match="No venue gave a quote") as caught:
+        choose_route(SELL, [no_quote(Venue.RAYDIUM, retryable=False), no_quote(Venue.METEORA)], 50)
+    assert caught.value.code is ErrorCode.NO_QUOTE
+
+
+def test_nobody_was_asked() -> None:
+    with pytest.raises(Retryable):
+        choose_route(SELL, [], 50)
+
+
+def test_everybody_refuses_for_good() -> None:
+    small = ErrorCode.AMOUNT_TOO_SMALL
+    answers: list[Quote | NoQuote] = [
+        no_quote(venue, code=small, message="Too small.", retryable=False) for venue in Venue
+    ]
+    with pytest.raises(Rejected, match="Too small") as caught:
+        choose_route(SELL, answers, 50)
+    assert caught.value.code is small
+
+
+@given(units, units, units, units)
+def test_the_spread_is_how_much_better_the_better_is(in_a: int, out_a: int, in_b: int, out_b: int) -> None:
+    route = choose_route(SELL, [a_quote(Venue.RAYDIUM, in_a, out_a), a_quote(Venue.METEORA, in_b, out_b)], 50)
+    low, high = sorted((Fraction(out_a, in_a), Fraction(out_b, in_b)))
+    assert route.spread_bps is not None
+    exact = (high / low - 1) * 10_000
+    # The decimals that it is reckoned with carry 28 digits.
+    assert abs(route.spread_bps - exact) <= 1 + exact / 10**26
+
+
+@pytest.mark.parametrize(
+    ("request_", "steps"),
+    [
+        (SELL, ("wrap SOL", "swap WSOL for USDC on raydium")),
+        (replace(SELL, input_token=USDC, output_token=SOL), ("swap USDC for WSOL on raydium", "unwrap SOL")),
+        (replace(SELL, input_token=USDC, output_token=USDT), ("swap USDC for USDT on raydium",)),
+    ],
+)
+def test_sol_is_wrapped_for_the_swap(request_: QuoteRequest, steps: tuple[str, ...]) -> None:
+    assert choose_route(request_, [a_quote()], 50).steps == steps

@@ -1,0 +1,36 @@
+"""The token registry."""
+
+import pytest
+
+from chalicelib.domain.tokens import JUP, REGISTRY, SOL, USDC, WRAPPED_SOL_MINT, WSOL, find_token
+
+BASE58 = set("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
+
+
+def test_the_documented_mints_and_decimals() -> None:
+    assert (SOL.decimals, SOL.mint) == (9, "So11111111111111111111111111111111111111112")
+    assert (USDC.decimals, USDC.mint) == (6, "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")
+
+
+@pytest.mark.parametrize("token", REGISTRY, ids=str)
+def test_a_token_is_found_by_its_symbol(token: object) -> None:
+    assert find_token(str(token)) is token
+
+
+def test_a_mint_names_one_token_and_the_wrapped_mint_names_wsol() -> None:
+    assert find_token(JUP.mint) is JUP
+    assert find_token(WRAPPED_SOL_MINT) is WSOL
+
+
+@pytest.mark.parametrize("name", ["", "sol", "DOGE", " SOL", "SOL\x00", WRAPPED_SOL_MINT.lower()])
+def test_unknown_names(name: str) -> None:
+    assert find_token(name) is None
+
+
+def test_the_registry_is_sound() -> None:
+    assert len({token.symbol for token in REGISTRY}) == len(REGISTRY)
+    assert [token for token in REGISTRY if token.native] == [SOL]
+    for token in REGISTRY:
+        assert 32 <= len(token.mint) <= 44
+        assert set(token.mint) <= BASE58
+        assert 0 <= token.decimals <= 9
