@@ -1,0 +1,302 @@
+"""The template as for AWS, with its own VPC and database, on the emulator: deployed, updated, failed and deleted.
+
+MiniStack provisions network and RDS as records. The database behind the RDS address is a real Postgres here: libpq is
+told where it is, so that the migrations run through the custom resource as they would on AWS. (No TLS, though: this
+Postgres has none. And no IAM: nothing here checks tokens.)
+"""
+
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+from psycopg.rows import scalar_row
+
+from localstack import emulator, packaging, postgres, stack
+from localstack.errors import LocalStackError
+from localstack.processes import Guard
+from localstack.target import Clients, Target
+
+ROOT = Path(__file__).parents[2]
+MIGRATIONS = ROOT / "infra" / "migrations"
+NAME = "full"
+REGION = "us-east-1"
+NEED_THE_DATABASE = {
+    "Api",
+    "ExecuteOrders",
+    "WebsocketConnect",
+    "WebsocketMessage",
+    "Reconcile",
+    "DeadLetter",
+    "Migrate",
+}
+REVISION = """
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "{name}", "{after}", None, None
+
+
+def upgrade() -> None:
+    op.execute("{statement}")
+"""
+
+Inventory = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class World:
+    """An emulator, a Postgres, and how the template is deployed to them."""
+
+    endpoint_url: str
+    database_url: str
+    clients: Clients
+    deployment: stack.Deployment
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def deploy(
+        self, package: Callable[[Path], packaging.Artifact] = packaging.build, **parameters: str
+    ) -> stack.Outputs:
+        changed = replace(self.deployment, package=package, parameters={**self.deployment.parameters, **parameters})
+        return stack.deploy(self.clients, changed)
+
+    def query(self, statement: str) -> list[Any]:
+        with psycopg.connect(self.database_url, row_factory=scalar_row) as connection:
+            return connection.execute(statement).fetchall()
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute(statement)
+
+    def inventory(self) -> Inventory:
+        """Everything that the stack could leave behind, by kind."""
+        ec2, rds, iam, gateway = (self.client(name) for name in ("ec2", "rds", "iam", "apigateway"))
+        cloudwatch = self.client("cloudwatch")
+        found = {
+            "functions": (self.client("lambda").list_functions()["Functions"], "FunctionName"),
+            "mappings": (self.client("lambda").list_event_source_mappings()["EventSourceMappings"], "UUID"),
+            "tables": ([{"name": name} for name in self.client("dynamodb").list_tables()["TableNames"]], "name"),
+            "queues": ([{"url": url} for url in self.client("sqs").list_queues().get("QueueUrls", [])], "url"),
+            "rest": (gateway.get_rest_apis()["items"], "id"),
+            "websocket": (self.client("apigatewayv2").get_apis()["Items"], "ApiId"),
+            "roles": (iam.list_roles()["Roles"], "RoleName"),
+            "policies": (iam.list_policies(Scope="Local")["Policies"], "PolicyName"),
+            "log groups": (self.client("logs").describe_log_groups()["logGroups"], "logGroupName"),
+            "rules": (self.client("events").list_rules()["Rules"], "Name"),
+            "secrets": (self.client("secretsmanager").list_secrets()["SecretList"], "Name"),
+            "alarms": (cloudwatch.describe_alarms()["MetricAlarms"], "AlarmName"),
+            "dashboards": (cloudwatch.list_dashboards()["DashboardEntries"], "DashboardName"),
+            "topics": (self.client("sns").list_topics()["Topics"], "TopicArn"),
+            "vpcs": (ec2.describe_vpcs()["Vpcs"], "VpcId"),
+            "subnets": (ec2.describe_subnets()["Subnets"], "SubnetId"),
+            "route tables": (ec2.describe_route_tables()["RouteTables"], "RouteTableId"),
+            "security groups": (ec2.describe_security_groups()["SecurityGroups"], "GroupId"),
+            "endpoints": (ec2.describe_vpc_endpoints()["VpcEndpoints"], "VpcEndpointId"),
+            "databases": (rds.describe_db_instances()["DBInstances"], "DBInstanceIdentifier"),
+            "database subnets": (rds.describe_db_subnet_groups()["DBSubnetGroups"], "DBSubnetGroupName"),
+            "database settings": (
+                rds.describe_db_parameter_groups()["DBParameterGroups"],
+                "DBParameterGroupName",
+            ),
+        }
+        return {kind: sorted(item[key] for item in items) for kind, (items, key) in found.items()}
+
+
+def _as_rds_is(running: postgres.Postgres, home: Path) -> None:
+    """The roles and the database that RDS starts with; the owner's password is only known to the stack."""
+    rules = home / "data" / "pg_hba.conf"
+    rules.write_text(f"host orders order_owner 127.0.0.1/32 trust\n{rules.read_text()}")
+    with psycopg.connect(running.url, autocommit=True) as connection:
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("CREATE ROLE rds_iam")
+        connection.execute("CREATE ROLE order_owner LOGIN CREATEROLE")
+        connection.execute("GRANT rds_iam TO order_owner WITH ADMIN OPTION")
+        connection.execute("CREATE DATABASE orders OWNER order_owner")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("postgres")
+    with Guard() as guard:
+        database = postgres.run(home, home / "log", guard, durable=False)
+        _as_rds_is(database, home)
+        running = emulator.run(
+            tmp_path_factory.mktemp("emulator") / "log", guard, environment={"PGHOSTADDR": "127.0.0.1"}
+        )
+        clients = Clients(Target("the emulator", REGION, running.endpoint_url))
+        clients.s3.create_bucket(Bucket="artifacts")
+        deployment = stack.Deployment(
+            name=NAME,
+            path=ROOT / "template.yaml",
+            bucket="artifacts",
+            parameters={
+                "GatewayBaseUrl": f"{running.endpoint_url}/_aws/execute-api",
+                "PythonRuntime": f"python3.{sys.version_info.minor}",
+                "Architecture": "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",
+                "DatabasePort": str(database.port),
+                "DatabaseTls": "prefer",
+                "DatabaseDeletionProtection": "false",
+                "AlarmEmail": "someone@example.com",
+            },
+        )
+        orders = database.url.rsplit("/", 1)[0] + "/orders"
+        yield World(running.endpoint_url, orders, clients, deployment)
+        running.stop()
+        database.stop()
+
+
+@pytest.fixture(scope="module")
+def before(world: World) -> Inventory:
+    """What an emulator has before anything is deployed."""
+    return world.inventory()
+
+
+@pytest.fixture(scope="module")
+def outputs(world: World, before: Inventory) -> stack.Outputs:
+    return world.deploy()
+
+
+def with_revision(folder: Path, name: str, after: str, statement: str) -> Callable[[Path], packaging.Artifact]:
+    """Packages the migrations with one more revision."""
+
+    def package(source: Path) -> packaging.Artifact:
+        if source != MIGRATIONS:
+            return packaging.build(source)
+        changed = folder / name
+        shutil.copytree(source, changed, ignore=shutil.ignore_patterns("__pycache__"))
+        (changed / "versions" / f"{name}.py").write_text(REVISION.format(name=name, after=after, statement=statement))
+        return packaging.build(changed)
+
+    return package
+
+
+def test_the_network_has_two_private_subnets_and_three_endpoints(world: World, outputs: stack.Outputs) -> None:
+    ec2 = world.client("ec2")
+    vpc = next(vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["CidrBlock"] == "10.42.0.0/16")
+    ours = [{"Name": "vpc-id", "Values": [vpc]}]
+    subnets = ec2.describe_subnets(Filters=ours)["Subnets"]
+    assert sorted(subnet["CidrBlock"] for subnet in subnets) == ["10.42.0.0/24", "10.42.1.0/24"]
+    assert len({subnet["AvailabilityZone"] for subnet in subnets}) == 2
+    assert not any(subnet["MapPublicIpOnLaunch"] for subnet in subnets)
+    endpoints = [endpoint for endpoint in ec2.describe_vpc_endpoints()["VpcEndpoints"] if endpoint["VpcId"] == vpc]
+    kinds = {endpoint["ServiceName"].rsplit(".", 1)[1]: endpoint["VpcEndpointType"] for endpoint in endpoints}
+    assert kinds == {"sqs": "Interface", "dynamodb": "Gateway", "s3": "Gateway"}
+    routes = [
+        route.get("GatewayId", route.get("NatGatewayId", ""))
+        for table in ec2.describe_route_tables(Filters=ours)["RouteTables"]
+        for route in table["Routes"]
+    ]
+    assert not [target for target in routes if target.startswith(("igw-", "nat-"))]
+
+
+def test_the_database_is_private_encrypted_and_backed_up(world: World, outputs: stack.Outputs) -> None:
+    (database,) = world.client("rds").describe_db_instances()["DBInstances"]
+    assert database["Engine"] == "postgres"
+    assert database["EngineVersion"].split(".")[0] == "18"
+    assert database["StorageEncrypted"]
+    assert not database["PubliclyAccessible"]
+    assert database["BackupRetentionPeriod"] == 7
+    assert database["IAMDatabaseAuthenticationEnabled"]
+    secrets = world.client("secretsmanager")
+    environment = world.clients.functions.get_function_configuration(FunctionName=outputs.function_names["Migrate"])[
+        "Environment"
+    ]["Variables"]
+    (owner,) = [
+        json.loads(secrets.get_secret_value(SecretId=item["ARN"])["SecretString"])
+        for item in secrets.list_secrets()["SecretList"]
+        if item["Description"].startswith("Owner")
+    ]
+    assert (owner["username"], owner["password"]) == (
+        environment["DATABASE_OWNER"],
+        environment["DATABASE_OWNER_PASSWORD"],
+    )
+    assert len(environment["DATABASE_OWNER_PASSWORD"]) == 48
+
+
+def test_only_functions_that_need_the_database_know_where_it_is(world: World, outputs: stack.Outputs) -> None:
+    # MiniStack forgets a function's VpcConfig: the unit tests read it from the template.
+    told = set()
+    for name, function in outputs.function_names.items():
+        configuration = world.clients.functions.get_function_configuration(FunctionName=function)
+        variables = configuration["Environment"]["Variables"]
+        assert "DATABASE_URL" not in variables
+        if "DATABASE_HOST" in variables:
+            told.add(name)
+            assert variables["DATABASE_USER"] == "order_engine"
+            assert ("DATABASE_OWNER_PASSWORD" in variables) == (name == "Migrate")
+    assert told == NEED_THE_DATABASE
+
+
+def test_the_migrations_ran_and_the_functions_role_may_log_in_by_iam(world: World, outputs: stack.Outputs) -> None:
+    assert world.query("SELECT count(*) FROM orders") == [0]
+    assert world.query("SELECT pg_has_role('order_engine', 'rds_iam', 'member')") == [True]
+    assert world.query("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'") == ["order_owner"]
+
+
+def test_alarms_watch_the_database_and_tell_somebody(world: World, outputs: stack.Outputs) -> None:
+    alarms = world.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms}
+    assert {
+        ("AWS/RDS", "DatabaseConnections"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
+        ("AWS/ApiGateway", "5XXError"),
+    } <= watched
+    assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+def test_an_update_changes_what_it_should_and_replaces_nothing(world: World, outputs: stack.Outputs) -> None:
+    kept = {name: items for name, items in world.inventory().items() if name != "mappings"}
+    changed = world.deploy(WorkerConcurrency="20", DatabaseBackupDays="14", DatabaseMultiAz="true")
+    assert changed.values == outputs.values
+    assert {name: items for name, items in world.inventory().items() if name != "mappings"} == kept
+    (database,) = world.client("rds").describe_db_instances()["DBInstances"]
+    assert (database["BackupRetentionPeriod"], database["MultiAZ"]) == (14, True)
+    mappings = world.clients.functions.list_event_source_mappings(FunctionName=outputs.function_names["ExecuteOrders"])[
+        "EventSourceMappings"
+    ]
+    assert [mapping["ScalingConfig"] for mapping in mappings] == [{"MaximumConcurrency": 20}]
+
+
+def test_a_new_revision_is_applied_by_the_next_deployment(world: World, outputs: stack.Outputs, tmp_path: Path) -> None:
+    (revision,) = world.query("SELECT version_num FROM alembic_version")
+    world.deploy(with_revision(tmp_path, "test1", revision, "CREATE TABLE added (i int)"))
+    assert world.query("SELECT version_num FROM alembic_version") == ["test1"]
+    assert world.query("SELECT has_table_privilege('order_engine', 'added', 'INSERT')") == [True]
+    # Deployed without it again, as a roll-back does: the database is ahead, and that is no failure.
+    world.deploy()
+    assert world.query("SELECT version_num FROM alembic_version") == ["test1"]
+    world.execute("DROP TABLE added")
+    world.execute(f"UPDATE alembic_version SET version_num = '{revision}'")
+
+
+def test_a_failing_revision_stops_the_deployment_and_says_why(
+    world: World, outputs: stack.Outputs, tmp_path: Path
+) -> None:
+    (revision,) = world.query("SELECT version_num FROM alembic_version")
+    with pytest.raises(LocalStackError, match=r"Migrations.*no_such_table") as failure:
+        world.deploy(with_revision(tmp_path, "test2", revision, "INSERT INTO no_such_table VALUES (1)"))
+    assert "UPDATE_ROLLBACK_COMPLETE" in str(failure.value)
+    assert world.query("SELECT version_num FROM alembic_version") == [revision]
+    assert world.deploy().values == outputs.values
+
+
+def test_deleting_leaves_nothing_but_the_data(world: World, outputs: stack.Outputs, before: Inventory) -> None:
+    # MiniStack takes no last snapshot of a nested stack's database: the unit tests read that from the template.
+    stack.delete(world.clients, world.deployment)
+    assert world.inventory() == before
+    assert world.query("SELECT count(*) FROM orders") == [0]
