@@ -104,6 +104,10 @@ def _detail(name: str, value: object) -> str:
     return f"{name}={text if len(text) <= _VALUE_LENGTH else text[: _VALUE_LENGTH - 1] + '…'}"
 
 
+def _is_shown(name: str, value: object) -> bool:
+    return name not in _NOT_SHOWN and value not in (None, "", [], {})
+
+
 def _message(fields: Mapping[str, object]) -> str:
     message = fields.get("message", "")
     if isinstance(message, str):
@@ -142,7 +146,7 @@ def readable(line: Line) -> Text | None:
     if level in _LEVEL_COLOURS:
         shown.append(f"{level} ", style=_LEVEL_COLOURS[level])
     shown.append(_message(fields))
-    details = [_detail(name, value) for name, value in fields.items() if name not in _NOT_SHOWN and value is not None]
+    details = [_detail(name, value) for name, value in fields.items() if _is_shown(name, value)]
     if details:
         shown.append("  " + " ".join(details), style="dim")
     if trace := fields.get("exception"):

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 from yarl import URL
 
-from localstack.forwarding import answer_headers, forwarded_headers
+from localstack.forwarding import answer_headers, forwarded_headers, path_and_query
 from localstack.problems import problem
 
 MAX_MESSAGE_BYTES = 128 * 1024
@@ -132,7 +132,7 @@ async def relay(
         headers.popall(name, None)
     if not web.WebSocketResponse().can_prepare(request):
         return problem(HTTPStatus.BAD_REQUEST, "not_a_websocket", "This is no complete WebSocket handshake (RFC 6455).")
-    target = URL(f"{websocket_url}?{request.rel_url.raw_query_string}", encoded=True)
+    target = URL(f"{websocket_url}?{path_and_query(request).partition('?')[2]}", encoded=True)
     try:
         async with asyncio.timeout(_HANDSHAKE_SECONDS):
             upstream = await session.ws_connect(

@@ -1,0 +1,119 @@
+"""Deploying on the emulator: changes, and failures that name their reason."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localstack import emulator, stack
+from localstack.errors import LocalStackError
+from localstack.processes import Guard
+from localstack.stack import Deployment
+from localstack.target import Clients, Target
+
+QUEUE = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Retention: { Type: String, Default: "60" }
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: !Ref Retention } }
+Outputs:
+  QueueUrl: { Value: !Ref Queue }
+"""
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    with Guard() as guard:
+        running = emulator.run(tmp_path_factory.mktemp("emulator") / "log", guard)
+        clients = Clients(Target("the emulator", endpoint_url=running.endpoint_url))
+        clients.s3.create_bucket(Bucket="deployment")
+        yield clients
+        clients.close()
+        running.stop()
+
+
+def deployment(folder: Path, template: str, name: str, **parameters: str) -> Deployment:
+    (folder / "template.yaml").write_text(template)
+    return Deployment(name=name, path=folder / "template.yaml", parameters=parameters, bucket="deployment")
+
+
+def retention(clients: Clients, outputs: stack.Outputs) -> str:
+    attributes = clients.sqs.get_queue_attributes(
+        QueueUrl=outputs["QueueUrl"], AttributeNames=["MessageRetentionPeriod"]
+    )
+    return attributes["Attributes"]["MessageRetentionPeriod"]
+
+
+def test_a_stack_is_created_changed_and_left_alone(clients: Clients, tmp_path: Path) -> None:
+    wanted = deployment(tmp_path, QUEUE, "changes", Retention="120")
+    outputs = stack.deploy(clients, wanted)
+    assert retention(clients, outputs) == "120"
+    assert stack.deploy(clients, wanted) == outputs
+    changed = stack.deploy(clients, replace(wanted, parameters={"Retention": "180"}))
+    assert changed == outputs
+    assert retention(clients, changed) == "180"
+    stack.delete(clients, wanted)
+    with pytest.raises(LocalStackError, match="no stack changes"):
+        stack.outputs(clients, "changes")
+
+
+def test_a_failure_names_the_resource_and_its_reason(clients: Clients, tmp_path: Path) -> None:
+    broken = QUEUE.replace(
+        "Outputs:",
+        """
+  Broken:
+    Type: AWS::CloudFormation::Stack
+    Properties: { TemplateURL: "https://s3.amazonaws.com/deployment/no-such.template" }
+Outputs:
+""",
+    )
+    with pytest.raises(LocalStackError, match=r"(?s)broken could not be deployed.*Broken.*no-such\.template"):
+        stack.deploy(clients, deployment(tmp_path, broken, "broken"))
+    # What failed at its first deployment can't be updated: it is made anew.
+    assert stack.deploy(clients, deployment(tmp_path, QUEUE, "broken"))["QueueUrl"]
+
+
+def test_a_template_that_is_refused(clients: Clients, tmp_path: Path) -> None:
+    with pytest.raises(LocalStackError, match="refuses"):
+        stack.deploy(clients, deployment(tmp_path, QUEUE.replace(', Default: "60"', ""), "refused"))
+
+
+def test_code_that_is_not_there(clients: Clients, tmp_path: Path) -> None:
+    function = QUEUE.replace(
+        "Outputs:",
+        """
+  Function:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: nowhere/, Handler: app.app, Runtime: python3.12 }
+Outputs:
+""",
+    )
+    with pytest.raises(LocalStackError, match="nowhere as a function's code, and there is no such folder"):
+        stack.deploy(clients, deployment(tmp_path, function, "codeless"))
+
+
+def test_an_output_that_is_not_there(clients: Clients, tmp_path: Path) -> None:
+    outputs = stack.deploy(clients, deployment(tmp_path, QUEUE, "outputs"))
+    with pytest.raises(LocalStackError, match="has no output RestApiUrl"):
+        _ = outputs.rest_url
+
+
+def test_iam_is_enforced(clients: Clients) -> None:
+    stranger = Clients(clients.target)
+    assert clients.target.endpoint_url is not None
+    import boto3
+
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=clients.target.endpoint_url,
+        region_name=clients.target.region,
+        aws_access_key_id="AKIASTRANGER00000000",
+        aws_secret_access_key="x",
+    )
+    with pytest.raises(ClientError):
+        sqs.list_queues()
+    sqs.close()
+    stranger.close()

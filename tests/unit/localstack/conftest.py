@@ -1,0 +1,71 @@
+"""A front door before a stub of what is behind it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import BaseTestServer, TestServer
+
+from localstack.front_door import FrontDoor, Upstream
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+STAGE = "/_aws/execute-api/rest/live"
+
+
+@dataclass
+class Service:
+    """The stub: `rest` answers every HTTP request, `websocket` every WebSocket."""
+
+    rest: Handler
+    websocket: Handler
+    requests: list[web.Request] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Door:
+    """The front door under test, the stub behind it and a client before it."""
+
+    url: str
+    service: Service
+    front_door: FrontDoor
+    server: BaseTestServer
+    http: aiohttp.ClientSession
+
+
+async def _ok(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"ok": True})
+
+
+async def _echo(request: web.Request) -> web.StreamResponse:
+    socket = web.WebSocketResponse(protocols=("orders",))
+    await socket.prepare(request)
+    async for message in socket:
+        if message.type is aiohttp.WSMsgType.TEXT:
+            await socket.send_str(message.data)
+        elif message.type is aiohttp.WSMsgType.BINARY:
+            await socket.send_bytes(message.data)
+    return socket
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    service = Service(_ok, _echo)
+
+    async def rest(request: web.Request) -> web.StreamResponse:
+        service.requests.append(request)
+        return await service.rest(request)
+
+    async def websocket(request: web.Request) -> web.StreamResponse:
+        service.requests.append(request)
+        return await service.websocket(request)
+
+    app = web.Application(client_max_size=1 << 26)
+    app.router.add_get("/_aws/execute-api/websocket/live", websocket)
+    app.router.add_route("*", STAGE + "{tail:.*}", rest)
+    async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession(auto_decompress=False) as http:
+        base = f"http://127.0.0.1:{server.port}/_aws/execute-api"
+        async with FrontDoor(Upstream(f"{base}/rest/live", f"{base}/websocket/live")) as front_door:
+            port = await front_door.start(("127.0.0.1",), 0)
+            yield Door(f"http://127.0.0.1:{port}", service, front_door, server, http)

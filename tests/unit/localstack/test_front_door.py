@@ -1,0 +1,239 @@
+"""HTTP through the front door."""
+
+import asyncio
+import gzip
+import io
+import json
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from localstack.front_door import MAX_BODY_BYTES, FrontDoor
+from tests.unit.localstack.conftest import STAGE, Door
+
+LIMIT_SECONDS = 20
+
+
+async def test_method_path_query_and_body_arrive_as_sent(door: Door) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"method": request.method, "path": request.raw_path, "body": await request.text()})
+
+    door.service.rest = answer
+    url = URL(f"{door.url}/api/orders%2Fx?q=a%20b&q=%7B&empty=", encoded=True)
+    async with door.http.patch(url, data="payload") as response:
+        seen = await response.json()
+    assert seen == {"method": "PATCH", "path": f"{STAGE}/api/orders%2Fx?q=a%20b&q=%7B&empty=", "body": "payload"}
+
+
+async def test_the_service_learns_who_asked_for_what(door: Door) -> None:
+    headers = {"X-Custom": "1", "X-Forwarded-For": "10.0.0.1", "Host": "shop.example:8443", "Accept": "text/x"}
+    async with door.http.get(f"{door.url}/", headers=headers):
+        pass
+    seen = door.service.requests[0].headers
+    assert seen["X-Custom"] == "1"
+    assert seen["Accept"] == "text/x"
+    assert seen["X-Forwarded-For"] == "10.0.0.1, 127.0.0.1"
+    assert (seen["X-Forwarded-Host"], seen["X-Forwarded-Port"], seen["X-Forwarded-Proto"]) == (
+        "shop.example:8443",
+        "8443",
+        "http",
+    )
+    assert seen["Host"].startswith("127.0.0.1")
+
+
+async def test_headers_of_one_connection_stay_behind(door: Door) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(headers={"Keep-Alive": "timeout=5", "X-Kept": "1"})
+
+    door.service.rest = answer
+    headers = {"Connection": "close, X-Private", "X-Private": "1", "TE": "trailers", "Upgrade": "h2c"}
+    async with door.http.get(f"{door.url}/", headers=headers) as response:
+        assert "Keep-Alive" not in response.headers
+        assert response.headers["X-Kept"] == "1"
+    assert not {"X-Private", "TE", "Upgrade"} & set(door.service.requests[0].headers)
+
+
+async def test_status_headers_and_encoded_body_come_back_as_they_are(door: Door) -> None:
+    packed = gzip.compress(b"x" * 5000)
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        response = web.Response(status=418, reason="Teapot", body=packed, headers={"Content-Encoding": "gzip"})
+        response.headers.add("Set-Cookie", "a=1")
+        response.headers.add("Set-Cookie", "b=2")
+        return response
+
+    door.service.rest = answer
+    async with door.http.get(f"{door.url}/") as response:
+        assert (response.status, response.reason) == (418, "Teapot")
+        assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert await response.read() == packed
+
+
+async def test_redirects_are_the_clients_business(door: Door) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": "/elsewhere"})
+
+    door.service.rest = answer
+    async with door.http.get(f"{door.url}/", allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, "/elsewhere")
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_answers_without_a_body(door: Door, status: int) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    door.service.rest = answer
+    async with door.http.get(f"{door.url}/") as response:
+        assert (response.status, await response.read()) == (status, b"")
+
+
+async def test_head_tells_the_length_without_the_body(door: Door) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"x" * 1234)
+
+    door.service.rest = answer
+    async with door.http.head(f"{door.url}/") as response:
+        assert response.headers["Content-Length"] == "1234"
+
+
+async def test_a_long_answer_arrives_while_it_is_written(door: Door) -> None:
+    first_was_read = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"first")
+        await first_was_read.wait()
+        await response.write(b"second")
+        return response
+
+    door.service.rest = answer
+    async with asyncio.timeout(LIMIT_SECONDS), door.http.get(f"{door.url}/") as response:
+        assert await response.content.readany() == b"first"
+        first_was_read.set()
+        assert await response.content.read() == b"second"
+
+
+async def test_a_large_answer_comes_whole(door: Door) -> None:
+    body = bytes(range(256)) * 8192
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=body)
+
+    door.service.rest = answer
+    async with door.http.get(f"{door.url}/") as response:
+        assert response.content_length == len(body)
+        assert await response.read() == body
+
+
+@pytest.mark.parametrize("size", [0, 1, 200_000, MAX_BODY_BYTES])
+async def test_bodies_up_to_the_limit_arrive_whole(door: Door, size: int) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response(len(await request.read()))
+
+    door.service.rest = answer
+    async with door.http.post(f"{door.url}/", data=io.BytesIO(b"x" * size)) as response:
+        assert await response.json() == size
+
+
+async def test_a_body_of_unknown_length_is_streamed(door: Door) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            yield b"x" * 50_000
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response(len(await request.read()))
+
+    door.service.rest = answer
+    async with door.http.post(f"{door.url}/", data=chunks(), expect100=True) as response:
+        assert await response.json() == 500_000
+
+
+async def _too_much() -> AsyncIterator[bytes]:
+    for _ in range(MAX_BODY_BYTES // 1_000_000 + 2):
+        yield b"x" * 1_000_000
+
+
+async def test_a_larger_body_of_unknown_length_is_refused(door: Door) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response(len(await request.read()))
+
+    door.service.rest = answer
+    async with door.http.post(f"{door.url}/", data=_too_much()) as response:
+        assert response.status == 413
+        assert (await response.json(content_type="application/problem+json"))["code"] == "body_too_large"
+
+
+async def test_a_larger_body_of_known_length_is_refused_unread(door: Door) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(door.url).port)
+    writer.write(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode())
+    status = await asyncio.wait_for(reader.readline(), LIMIT_SECONDS)
+    writer.close()
+    await writer.wait_closed()
+    assert b" 413 " in status
+    assert not door.service.requests
+
+
+async def problem_of(response: aiohttp.ClientResponse) -> tuple[int, str]:
+    assert response.content_type == "application/problem+json"
+    assert int(response.headers["Retry-After"]) > 0
+    body = json.loads(await response.read())
+    assert body["status"] == response.status
+    assert body["detail"]
+    return response.status, body["code"]
+
+
+async def test_nothing_behind_the_door(door: Door) -> None:
+    await door.server.close()
+    async with door.http.get(f"{door.url}/") as response:
+        assert await problem_of(response) == (503, "upstream_unavailable")
+
+
+async def test_while_the_stack_is_deployed(door: Door) -> None:
+    door.front_door.upstream = None
+    async with door.http.get(f"{door.url}/") as response:
+        assert await problem_of(response) == (503, "upstream_unavailable")
+
+
+async def test_a_service_that_breaks_off_before_answering(door: Door) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    door.service.rest = answer
+    async with door.http.post(f"{door.url}/", data=b"x") as response:
+        assert await problem_of(response) == (502, "upstream_failed")
+
+
+async def test_a_service_that_breaks_off_within_its_answer(door: Door) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = 1_000_000
+        await response.prepare(request)
+        await response.write(b"half")
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    door.service.rest = answer
+    async with door.http.get(f"{door.url}/") as response:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+
+
+async def test_dot_segments_stay_below_the_apis_address(door: Door) -> None:
+    async with door.http.get(URL(f"{door.url}/../../_ministack/reset", encoded=True)):
+        pass
+    assert door.service.requests[0].raw_path.startswith(STAGE)
+
+
+async def test_a_taken_port_is_an_error_of_the_start(door: Door) -> None:
+    async with FrontDoor(None) as second:
+        with pytest.raises(OSError, match="in use"):
+            await second.start(("127.0.0.1",), URL(door.url).port or 0)

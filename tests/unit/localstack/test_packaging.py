@@ -1,0 +1,73 @@
+"""Zips of our own sources."""
+
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from localstack import packaging
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text("import library.part\nVALUE = library.part.VALUE\n")
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "__init__.py").touch()
+    (tmp_path / "library" / "part.py").write_text("VALUE = 42\n")
+    (tmp_path / "library" / "page.html").write_text("<p>")
+    return tmp_path
+
+
+def names(artifact: packaging.Artifact) -> list[str]:
+    return zipfile.ZipFile(io.BytesIO(artifact.content)).namelist()
+
+
+def test_the_same_content_gives_the_same_bytes(folder: Path) -> None:
+    first = packaging.build(folder)
+    for path in folder.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        path.chmod(0o700)
+    assert packaging.build(folder) == first
+
+
+def test_other_content_gives_another_digest(folder: Path) -> None:
+    before = packaging.build(folder).digest
+    (folder / "library" / "part.py").write_text("VALUE = 43\n")
+    changed = packaging.build(folder).digest
+    (folder / "library" / "part.py").rename(folder / "library" / "moved.py")
+    assert len({before, changed, packaging.build(folder).digest}) == 3
+
+
+def test_what_is_not_ours_stays_out(folder: Path) -> None:
+    for name in ("__pycache__/app.cpython-311.pyc", ".chalice/config.json", "library/old.pyc", ".DS_Store"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert names(packaging.build(folder)) == ["app.py", "library/__init__.py", "library/page.html", "library/part.py"]
+
+
+def test_compiled_modules_are_used_without_their_sources_dates(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    unpacked = tmp_path_factory.mktemp("unpacked")
+    artifact = packaging.build(folder, compiled=True)
+    zipfile.ZipFile(io.BytesIO(artifact.content)).extractall(unpacked)
+    # Only bytecode that is believed without a look at the source still says 42.
+    (unpacked / "library" / "part.py").write_text("VALUE = 'compiled again'\n")
+    seen = subprocess.run(
+        [sys.executable, "-c", "import app; print(app.VALUE)"],
+        cwd=unpacked,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert seen.stdout.strip() == "42"
+
+
+def test_the_digest_knows_whether_it_is_compiled(folder: Path) -> None:
+    assert packaging.build(folder).digest != packaging.build(folder, compiled=True).digest
+    assert packaging.build(folder, compiled=True).digest == packaging.build(folder, compiled=True).digest

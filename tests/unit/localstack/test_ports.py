@@ -1,0 +1,32 @@
+"""Free and taken ports."""
+
+import socket
+
+import pytest
+
+from localstack.errors import LocalStackError
+from localstack.ports import free_port, has_ipv6_loopback, is_taken, require_free
+
+
+def test_a_free_port_is_free() -> None:
+    require_free(("127.0.0.1",), free_port())
+
+
+@pytest.mark.parametrize("listener", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("wanted", ["127.0.0.1", "0.0.0.0"])
+def test_a_listener_takes_the_port(listener: str, wanted: str) -> None:
+    with socket.create_server((listener, 0)) as server:
+        assert is_taken(wanted, server.getsockname()[1])
+
+
+def test_the_sentence_names_the_port_and_another_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(LocalStackError, match=rf"Port {port} is taken.*PORT={port + 1} ./dev up$"):
+            require_free(("127.0.0.1",), port)
+
+
+@pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no IPv6 loopback")
+def test_a_listener_on_ipv6_takes_the_port_of_localhost() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server, pytest.raises(LocalStackError):
+        require_free(("127.0.0.1", "::1"), server.getsockname()[1])

@@ -1,0 +1,121 @@
+"""Nothing outlives the runtime."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localstack.paths import ROOT
+from localstack.processes import Ending, Guard, start, wait_until
+
+LIMIT_SECONDS = 20
+ENDING = Ending(((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)))
+# A process that starts another one in its group and ignores what it is asked.
+STUBBORN = textwrap.dedent(
+    """
+    import signal, subprocess, sys, time
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print(child.pid, flush=True)
+    time.sleep(600)
+    """
+)
+RUNTIME = textwrap.dedent(
+    """
+    import os, signal, sys, time
+    from pathlib import Path
+    from localstack.processes import Ending, Guard, start
+    folder, command = Path(sys.argv[1]), [sys.executable, "-c", sys.argv[2]]
+    guard = Guard()
+    (folder / "scratch").mkdir()
+    guard.remove_at_end(folder / "scratch")
+    ending = Ending(((signal.SIGTERM, 0.5),))
+    log = folder / "log"
+    child = start("x", command, guard=guard, ending=ending, log=log, environment=os.environ, directory=folder)
+    print(child.process.pid, flush=True)
+    time.sleep(600)
+    """
+)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def grandchild(log: Path) -> int:
+    assert wait_until(lambda: log.exists() and log.read_text().endswith("\n"), LIMIT_SECONDS)
+    return int(log.read_text())
+
+
+def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
+    with Guard() as guard:
+        child = start(
+            "stubborn",
+            [sys.executable, "-c", STUBBORN],
+            guard=guard,
+            ending=Ending(((signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))),
+            log=tmp_path / "log",
+            environment=os.environ,
+            directory=tmp_path,
+        )
+        below = grandchild(tmp_path / "log")
+        child.stop()
+        assert child.exited == -signal.SIGKILL
+        assert wait_until(lambda: not lives(below), LIMIT_SECONDS)
+        child.stop()
+
+
+def test_leaving_the_guard_ends_what_was_forgotten(tmp_path: Path) -> None:
+    with Guard() as guard:
+        child = start(
+            "sleeper",
+            [sys.executable, "-c", "import time; time.sleep(600)"],
+            guard=guard,
+            ending=ENDING,
+            log=tmp_path / "log",
+            environment=os.environ,
+            directory=tmp_path,
+        )
+    assert child.process.wait(LIMIT_SECONDS) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_the_death_of_the_runtime_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
+    runtime = subprocess.Popen(
+        [sys.executable, "-c", RUNTIME, str(tmp_path), STUBBORN],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+    )
+    assert runtime.stdout is not None
+    with runtime.stdout:
+        child = int(runtime.stdout.readline())
+    below = grandchild(tmp_path / "log")
+    assert lives(child)
+    runtime.send_signal(number)
+    runtime.wait(LIMIT_SECONDS)
+    assert wait_until(lambda: not lives(child) and not lives(below), LIMIT_SECONDS)
+    assert wait_until(lambda: not (tmp_path / "scratch").exists(), LIMIT_SECONDS)
+
+
+def test_nothing_starts_once_the_guard_is_closed(tmp_path: Path) -> None:
+    guard = Guard()
+    guard.close()
+    with pytest.raises(ValueError, match="closed"):
+        start(
+            "late",
+            [sys.executable, "-c", "import time; time.sleep(600)"],
+            guard=guard,
+            ending=ENDING,
+            log=tmp_path / "log",
+            environment=os.environ,
+            directory=tmp_path,
+        )

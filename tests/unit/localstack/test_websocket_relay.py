@@ -1,0 +1,190 @@
+"""WebSockets through the front door."""
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType, web
+from yarl import URL
+
+from localstack.websocket_relay import MAX_MESSAGE_BYTES
+from tests.unit.localstack.conftest import Door
+
+LIMIT_SECONDS = 20
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+async def test_messages_pass_both_ways_on_any_path_with_the_query(door: Door) -> None:
+    url = URL(f"{door.url}/api/orders/execute?orderId=a%2Fb&after=2", encoded=True)
+    async with door.http.ws_connect(url) as socket:
+        await socket.send_str("tëxt")
+        assert (await socket.receive(LIMIT_SECONDS)).data == "tëxt"
+        await socket.send_bytes(b"\x00\xff")
+        assert (await socket.receive(LIMIT_SECONDS)).data == b"\x00\xff"
+    assert door.service.requests[0].raw_path == "/_aws/execute-api/websocket/live?orderId=a%2Fb&after=2"
+
+
+async def test_the_largest_message_passes(door: Door) -> None:
+    text = "x" * (MAX_MESSAGE_BYTES - 1)
+    async with door.http.ws_connect(door.url, max_msg_size=0) as socket:
+        await socket.send_str(text)
+        assert (await socket.receive(LIMIT_SECONDS)).data == text
+
+
+async def test_a_larger_message_closes_with_1009(door: Door) -> None:
+    async with door.http.ws_connect(door.url, max_msg_size=0) as socket:
+        await socket.send_str("x" * (MAX_MESSAGE_BYTES + 1))
+        assert (await socket.receive(LIMIT_SECONDS)).type is WSMsgType.CLOSE
+        assert socket.close_code == 1009
+
+
+async def test_order_is_kept_and_a_slow_reader_gets_everything(door: Door) -> None:
+    count = 2000
+
+    async def flood(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for number in range(count):
+            await socket.send_str(f"{number} " + "x" * 1000)
+        await socket.close(code=4000, message=b"all sent")
+        return socket
+
+    door.service.websocket = flood
+    async with asyncio.timeout(LIMIT_SECONDS), door.http.ws_connect(door.url) as socket:
+        await asyncio.sleep(0.1)
+        seen = [int(frame.data.split()[0]) async for frame in socket if frame.type is WSMsgType.TEXT]
+        assert seen == list(range(count))
+        assert socket.close_code == 4000
+
+
+async def closing(door: Door) -> "asyncio.Future[tuple[int | None, str | None]]":
+    """What the service sees of the end of the next connection."""
+    seen: asyncio.Future[tuple[int | None, str | None]] = asyncio.get_running_loop().create_future()
+
+    async def listen(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        while (message := await socket.receive()).type is WSMsgType.TEXT:
+            pass
+        seen.set_result((socket.close_code, message.extra))
+        return socket
+
+    door.service.websocket = listen
+    return seen
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "gone"), (4321, "ends hëre")])
+async def test_the_clients_close_reaches_the_service(door: Door, code: int, reason: str) -> None:
+    seen = await closing(door)
+    async with door.http.ws_connect(door.url) as socket:
+        await socket.close(code=code, message=reason.encode())
+    assert await asyncio.wait_for(seen, LIMIT_SECONDS) == (code, reason)
+
+
+async def test_a_client_that_is_lost_is_going_away(door: Door) -> None:
+    seen = await closing(door)
+    socket = await door.http.ws_connect(door.url)
+    assert socket._response.connection is not None
+    assert socket._response.connection.transport is not None
+    socket._response.connection.transport.abort()
+    assert (await asyncio.wait_for(seen, LIMIT_SECONDS))[0] == 1001
+    await socket.close()
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1011, "broken"), (4000, "überfüllt")])
+async def test_the_services_close_reaches_the_client(door: Door, code: int, reason: str) -> None:
+    async def close(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str("last")
+        await socket.close(code=code, message=reason.encode())
+        return socket
+
+    door.service.websocket = close
+    async with door.http.ws_connect(door.url) as socket:
+        assert (await socket.receive(LIMIT_SECONDS)).data == "last"
+        message = await socket.receive(LIMIT_SECONDS)
+        assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, code, reason)
+
+
+async def test_a_service_that_is_lost_restarts(door: Door) -> None:
+    async def crash(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        assert request.transport is not None
+        request.transport.abort()
+        return socket
+
+    door.service.websocket = crash
+    async with door.http.ws_connect(door.url) as socket:
+        assert (await socket.receive(LIMIT_SECONDS)).data == 1012
+
+
+async def test_the_door_says_that_it_goes_away(door: Door) -> None:
+    async with door.http.ws_connect(door.url) as socket:
+        await socket.send_str("x")
+        await socket.receive(LIMIT_SECONDS)
+        stopping = asyncio.create_task(door.front_door.stop())
+        assert (await socket.receive(LIMIT_SECONDS)).data == 1001
+        await stopping
+
+
+async def test_a_subprotocol_is_agreed_with_the_service(door: Door) -> None:
+    async with door.http.ws_connect(door.url, protocols=("other", "orders")) as socket:
+        assert socket.protocol == "orders"
+    async with door.http.ws_connect(door.url, protocols=("other",)) as socket:
+        assert socket.protocol is None
+
+
+async def refuse(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=403)
+
+
+async def handshake(door: Door, query: str) -> tuple[int, dict[str, object]]:
+    async with door.http.get(f"{door.url}/api/orders/execute{query}", headers=HANDSHAKE) as response:
+        assert response.content_type == "application/problem+json"
+        return response.status, json.loads(await response.read())
+
+
+async def test_refused_without_an_order_id(door: Door) -> None:
+    door.service.websocket = refuse
+    status, problem = await handshake(door, "")
+    assert (status, problem["code"]) == (400, "order_id_missing")
+    assert "orderId" in str(problem["detail"])
+
+
+@pytest.mark.parametrize("answered", [404, 503])
+async def test_refused_for_an_order_that_the_service_does_not_give(door: Door, answered: int) -> None:
+    async def unknown(request: web.Request) -> web.StreamResponse:
+        assert request.raw_path.endswith("/api/orders/a%2Fb%3F")
+        return web.json_response(
+            {"title": "as the service says"}, status=answered, content_type="application/problem+json"
+        )
+
+    door.service.websocket, door.service.rest = refuse, unknown
+    assert await handshake(door, "?orderId=a%2Fb%3F") == (answered, {"title": "as the service says"})
+
+
+async def test_refused_for_another_reason(door: Door) -> None:
+    door.service.websocket = refuse
+    status, problem = await handshake(door, "?orderId=known")
+    assert (status, problem["code"]) == (403, "connection_refused")
+
+
+async def test_an_incomplete_handshake(door: Door) -> None:
+    async with door.http.get(door.url, headers={"Connection": "Upgrade", "Upgrade": "websocket"}) as response:
+        assert response.status == 400
+    assert not door.service.requests
+
+
+async def test_nothing_behind_the_door(door: Door) -> None:
+    await door.server.close()
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await door.http.ws_connect(door.url)
+    assert refused.value.status == 503
