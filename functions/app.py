@@ -147,12 +147,11 @@ def execute_orders(event: SQSEvent) -> batches.BatchResponse:
     """Executes a batch of orders at once."""
     from chalicelib.services.execute_order import Pace, execute_order
 
+    worker, pace = bootstrap.worker(), Pace()
     until = batches.deadline(bootstrap.clock().now(), _remaining_ms(event))
     return batches.run_each(
         batches.messages_of(event),
-        lambda message: execute_order(
-            batches.order_id_of(message), worker=bootstrap.worker(), pace=Pace(), until=until
-        ),
+        lambda message: execute_order(batches.order_id_of(message), worker=worker, pace=pace, until=until),
         postpone=bootstrap.orders_queue().postpone,
         telemetry=bootstrap.telemetry(),
     )
@@ -164,9 +163,10 @@ def push_status(event: SQSEvent) -> batches.BatchResponse:
     from chalicelib.adapters.queues import parse_push
     from chalicelib.services.push_status import push_newest
 
+    pusher = bootstrap.pusher()
     return batches.run_in_groups(
         batches.messages_of(event),
-        lambda group: push_newest([parse_push(message.body) for message in group], bootstrap.pusher()),
+        lambda group: push_newest([parse_push(message.body) for message in group], pusher),
         bootstrap.telemetry(),
     )
 
@@ -176,10 +176,11 @@ def dead_letter(event: SQSEvent) -> batches.BatchResponse:
     """Fails the orders of messages that nobody could process, and keeps the messages."""
     from chalicelib.dead_letters import bury
 
+    worker, archive = bootstrap.worker(), bootstrap.dead_letters()
     until = batches.deadline(bootstrap.clock().now(), _remaining_ms(event))
     return batches.run_each(
         batches.messages_of(event),
-        lambda message: bury(message, worker=bootstrap.worker(), archive=bootstrap.dead_letters(), until=until),
+        lambda message: bury(message, worker=worker, archive=archive, until=until),
         postpone=bootstrap.dead_letter_queue().postpone,
         telemetry=bootstrap.telemetry(),
     )
