@@ -1,0 +1,117 @@
+"""Asking every venue at once, within a deadline."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from chalicelib.domain.errors import ErrorCode, Rejected, Retryable, VenueError
+from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side, Venue
+from chalicelib.domain.tokens import SOL, USDC
+from chalicelib.venues.router import VenueRouter
+from tests.fakes import CrashAt, Killed, a_quote
+
+REQUEST = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "seed")
+
+
+@dataclass
+class ScriptedVenue:
+    """A venue that does what it is told."""
+
+    venue: Venue
+    answer: Callable[[QuoteRequest], Quote]
+    asked: list[QuoteRequest] = field(default_factory=list)
+
+    def quote(self, request: QuoteRequest) -> Quote:
+        self.asked.append(request)
+        return self.answer(request)
+
+
+@pytest.fixture
+def never() -> Iterator[threading.Event]:
+    """What a hanging venue waits for; set in the end, so that its thread is free again."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def quoting(venue: Venue) -> ScriptedVenue:
+    return ScriptedVenue(venue, lambda _: a_quote(venue))
+
+
+def failing(venue: Venue, error: BaseException) -> ScriptedVenue:
+    def answer(_: QuoteRequest) -> Quote:
+        raise error
+
+    return ScriptedVenue(venue, answer)
+
+
+def hanging(venue: Venue, until: threading.Event) -> ScriptedVenue:
+    def answer(_: QuoteRequest) -> Quote:
+        until.wait(30)
+        return a_quote(venue)
+
+    return ScriptedVenue(venue, answer)
+
+
+def test_one_answer_a_venue_in_a_fixed_order() -> None:
+    venues = [quoting(Venue.METEORA), quoting(Venue.RAYDIUM)]
+    answers = VenueRouter(venues, CrashAt()).quotes(REQUEST)
+    assert [answer.venue for answer in answers] == [Venue.METEORA, Venue.RAYDIUM]
+    assert [venue.asked for venue in venues] == [[REQUEST], [REQUEST]]
+
+
+def test_the_venues_are_asked_at_once() -> None:
+    both = threading.Barrier(2)
+
+    def answer(_: QuoteRequest) -> Quote:
+        both.wait(10)
+        return a_quote()
+
+    router = VenueRouter([ScriptedVenue(venue, answer) for venue in Venue], CrashAt(), deadline=10)
+    assert all(isinstance(answer, Quote) for answer in router.quotes(REQUEST))
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        (Retryable(ErrorCode.NO_QUOTE, "Not now."), True),
+        (Rejected(ErrorCode.INSUFFICIENT_LIQUIDITY, "Never."), False),
+    ],
+)
+def test_a_venue_that_refuses_does_not_keep_the_other_from_trading(error: VenueError, retryable: bool) -> None:
+    answers = VenueRouter([failing(Venue.RAYDIUM, error), quoting(Venue.METEORA)], CrashAt()).quotes(REQUEST)
+    assert answers == [NoQuote(Venue.RAYDIUM, error.code, error.message, retryable), a_quote(Venue.METEORA)]
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_venue_that_hangs_does_not_keep_the_other_from_trading(never: threading.Event, position: int) -> None:
+    venues = [quoting(Venue.METEORA)]
+    venues.insert(position, hanging(Venue.RAYDIUM, never))
+    answers = VenueRouter(venues, CrashAt(), deadline=0.05).quotes(REQUEST)
+    hung = answers[position]
+    assert isinstance(hung, NoQuote)
+    assert (hung.venue, hung.code, hung.retryable) == (Venue.RAYDIUM, ErrorCode.QUOTE_TIMEOUT, True)
+    assert hung.message == "No answer within 0.05 s."
+    assert answers[1 - position] == a_quote(Venue.METEORA)
+
+
+def test_hanging_venues_do_not_block_the_next_orders(never: threading.Event) -> None:
+    router = VenueRouter([hanging(Venue.RAYDIUM, never), quoting(Venue.METEORA)], CrashAt(), deadline=0.05)
+    for _ in range(5):
+        answers = router.quotes(REQUEST)
+        assert isinstance(answers[0], NoQuote)
+        assert answers[1] == a_quote(Venue.METEORA)
+
+
+def test_a_defect_is_not_taken_for_an_answer() -> None:
+    with pytest.raises(ZeroDivisionError):
+        VenueRouter([failing(Venue.RAYDIUM, ZeroDivisionError()), quoting(Venue.METEORA)], CrashAt()).quotes(REQUEST)
+
+
+@pytest.mark.parametrize("venue", Venue)
+def test_there_is_a_crash_point_behind_each_quote(venue: Venue) -> None:
+    crash = CrashAt(f"after_quote_{venue}")
+    with pytest.raises(Killed):
+        VenueRouter([quoting(one) for one in Venue], crash).quotes(REQUEST)
