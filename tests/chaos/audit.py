@@ -1,0 +1,269 @@
+"""The engine's promises as pure functions over what a run left behind."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from tests.chaos.records import (
+    CONFIRMED,
+    TERMINAL,
+    ChainRecord,
+    Connection,
+    EventRecord,
+    Evidence,
+    Frame,
+    OrderRecord,
+    Transcript,
+)
+
+
+class Kind(StrEnum):
+    """What can be wrong."""
+
+    LOST = "lost"
+    STUCK = "stuck"
+    SETTLED_TWICE = "settled twice"
+    SETTLED_BUT_FAILED = "settled but failed"
+    CONFIRMED_UNSETTLED = "confirmed without settlement"
+    WRONG_FILL = "confirmed with another fill than the chain's"
+    HISTORY_GAP = "gap in the history"
+    HISTORY_ILLEGAL = "impossible history"
+    GAP = "gap"
+    OUT_OF_ORDER = "out of order"
+    REPEAT = "repeat"
+    NEVER_TOLD = "never told the end"
+    WRONG_FRAME = "told something else than the history"
+    UNBURIED = "dead letter of an order that is open"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken promise; `detail` is a sentence."""
+
+    kind: Kind
+    order_id: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A status that a follower got a second time on one connection."""
+
+    order_id: str
+    follower: str
+    sequence: int
+    at: float
+    # Why that may be, None where nothing explains it.
+    reason: str | None
+
+
+# What may follow what, written down a second time on purpose.
+FOLLOWS: Mapping[str, frozenset[str]] = {
+    "pending": frozenset({"routing", "failed", "cancelled"}),
+    "routing": frozenset({"building", "routing", "failed", "cancelled"}),
+    "building": frozenset({"submitted", "routing", "failed", "cancelled"}),
+    "submitted": frozenset({CONFIRMED, "routing", "failed"}),
+}
+
+
+def audit(evidence: Evidence) -> tuple[Violation, ...]:
+    """Every broken promise; empty where all hold."""
+    checks: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
+        lost,
+        stuck,
+        settlements,
+        histories,
+        streams,
+        unexplained_repeats,
+        dead_letters,
+    )
+    return tuple(violation for check in checks for violation in check(evidence))
+
+
+def lost(evidence: Evidence) -> Iterator[Violation]:
+    """A 202 whose order does not exist."""
+    known = {order.id for order in evidence.orders}
+    for order_id in sorted(evidence.accepted - known):
+        yield Violation(Kind.LOST, order_id, "It was answered with 202 and is not in the history.")
+
+
+def stuck(evidence: Evidence) -> Iterator[Violation]:
+    """An order that did not end, accepted or not: what is committed must be executed."""
+    for order in evidence.orders:
+        if not order.is_over:
+            yield Violation(Kind.STUCK, order.id, f"It is still {order.status} (attempt {order.attempt}).")
+
+
+def settlements(evidence: Evidence) -> Iterator[Violation]:
+    """One settlement for a confirmed order, none for any other."""
+    settled: dict[str, list[ChainRecord]] = defaultdict(list)
+    for transaction in evidence.chain:
+        if transaction.settles:
+            settled[transaction.order_id].append(transaction)
+    orders = {order.id: order for order in evidence.orders}
+    for order_id, transactions in settled.items():
+        if len(transactions) > 1:
+            signatures = ", ".join(transaction.signature[:8] for transaction in transactions)
+            yield Violation(Kind.SETTLED_TWICE, order_id, f"{len(transactions)} transactions settled: {signatures}.")
+        order = orders.get(order_id)
+        if order is None:
+            yield Violation(Kind.LOST, order_id, "A transaction settled for an order that is not in the history.")
+        elif order.is_over and order.status != CONFIRMED:
+            yield Violation(Kind.SETTLED_BUT_FAILED, order_id, f"It is {order.status}, yet its swap settled.")
+    for order in evidence.orders:
+        if order.status == CONFIRMED:
+            yield from _confirmation(order, settled[order.id])
+
+
+def _confirmation(order: OrderRecord, settled: list[ChainRecord]) -> Iterator[Violation]:
+    if not settled:
+        yield Violation(Kind.CONFIRMED_UNSETTLED, order.id, "It is confirmed and no transaction of it settled.")
+        return
+    known = {(each.signature, each.amount_in, each.amount_out) for each in settled}
+    if (order.signature, order.amount_in, order.amount_out) not in known:
+        yield Violation(Kind.WRONG_FILL, order.id, "Its signature or amounts are not those of what settled.")
+
+
+def histories(evidence: Evidence) -> Iterator[Violation]:
+    """Sequences 1, 2, 3 …, possible successions, and an end that is the order's own."""
+    events = _by_order(evidence.events)
+    for order in evidence.orders:
+        history = sorted(events[order.id], key=lambda event: event.sequence)
+        sequences = [event.sequence for event in history]
+        if sequences != list(range(1, order.sequence + 1)):
+            yield Violation(
+                Kind.HISTORY_GAP, order.id, f"The order is at sequence {order.sequence}, its events are {sequences}."
+            )
+            continue
+        yield from _impossible(order, history)
+
+
+def _impossible(order: OrderRecord, history: list[EventRecord]) -> Iterator[Violation]:
+    if history[0].status != "pending":
+        yield Violation(Kind.HISTORY_ILLEGAL, order.id, f"It began as {history[0].status}.")
+    for before, after in pairwise(history):
+        if after.status not in FOLLOWS.get(before.status, frozenset()):
+            yield Violation(
+                Kind.HISTORY_ILLEGAL, order.id, f"{before.status} was followed by {after.status} ({after.sequence})."
+            )
+        retried = after.status == "routing" and before.status != "pending"
+        if after.attempt != before.attempt + retried:
+            yield Violation(
+                Kind.HISTORY_ILLEGAL, order.id, f"Attempt {before.attempt} became {after.attempt} at {after.sequence}."
+            )
+    if (history[-1].status, history[-1].attempt) != (order.status, order.attempt):
+        yield Violation(
+            Kind.HISTORY_ILLEGAL, order.id, f"The order is {order.status}, its last event {history[-1].status}."
+        )
+
+
+def streams(evidence: Evidence) -> Iterator[Violation]:
+    """Every connection in order and without a gap, every follower that stayed told the end."""
+    orders = {order.id: order for order in evidence.orders}
+    events = {(event.order_id, event.sequence): event for event in evidence.events}
+    for transcript in evidence.transcripts:
+        for connection in transcript.connections:
+            yield from _order_of(transcript, connection)
+            yield from _contents_of(transcript, connection, events)
+        order = orders.get(transcript.order_id)
+        if transcript.stays and order is not None and order.is_over and not transcript.has_the_end:
+            yield Violation(
+                Kind.NEVER_TOLD,
+                transcript.order_id,
+                f"{transcript.name} has statuses up to {transcript.last_sequence} of {order.sequence}.",
+            )
+
+
+def _order_of(transcript: Transcript, connection: Connection) -> Iterator[Violation]:
+    seen: set[int] = set()
+    newest = connection.after
+    for frame in connection.frames:
+        if frame.sequence > newest + 1:
+            yield Violation(
+                Kind.GAP, transcript.order_id, f"{transcript.name} got {frame.sequence} right after {newest}."
+            )
+        elif frame.sequence <= newest and frame.sequence not in seen:
+            yield Violation(
+                Kind.OUT_OF_ORDER, transcript.order_id, f"{transcript.name} got {frame.sequence} after {newest}."
+            )
+        seen.add(frame.sequence)
+        newest = max(newest, frame.sequence)
+
+
+def _contents_of(
+    transcript: Transcript, connection: Connection, events: Mapping[tuple[str, int], EventRecord]
+) -> Iterator[Violation]:
+    for frame in connection.frames:
+        event = events.get((transcript.order_id, frame.sequence))
+        if event is None or (event.status, event.attempt) != (frame.status, frame.attempt):
+            yield Violation(
+                Kind.WRONG_FRAME,
+                transcript.order_id,
+                f"{transcript.name} was told {frame.status} as {frame.sequence}; the history says "
+                f"{event.status if event else 'nothing'}.",
+            )
+
+
+def repeats(evidence: Evidence) -> tuple[Repeat, ...]:
+    """Every status that came twice on one connection, with what explains it."""
+    return tuple(
+        Repeat(transcript.order_id, transcript.name, frame.sequence, frame.at, _excuse(evidence, frame))
+        for transcript in evidence.transcripts
+        for connection in transcript.connections
+        for frame in _repeated(connection.frames)
+    )
+
+
+def _repeated(frames: Iterable[Frame]) -> Iterator[Frame]:
+    seen: set[int] = set()
+    for frame in frames:
+        if frame.sequence in seen:
+            yield frame
+        seen.add(frame.sequence)
+
+
+def _excuse(evidence: Evidence, frame: Frame) -> str | None:
+    return next((excuse.reason for excuse in evidence.excuses if excuse.covers(frame.at)), None)
+
+
+def unexplained_repeats(evidence: Evidence) -> Iterator[Violation]:
+    """A repeat is allowed only where a push was stopped between posting and recording."""
+    for repeat in repeats(evidence):
+        if repeat.reason is None:
+            yield Violation(Kind.REPEAT, repeat.order_id, f"{repeat.follower} got {repeat.sequence} twice.")
+
+
+def dead_letters(evidence: Evidence) -> Iterator[Violation]:
+    """A message is archived only once its order is over."""
+    orders = {order.id: order for order in evidence.orders}
+    for letter in evidence.dead_letters:
+        order = orders.get(letter.order_id or "")
+        if order is not None and not order.is_over:
+            yield Violation(Kind.UNBURIED, order.id, f"Its message was buried and it is still {order.status}.")
+
+
+def longest_silence(evidence: Evidence) -> float:
+    """Seconds of the longest stretch in which any order did not move, from its acceptance to its end."""
+    gaps = (
+        after.at - before.at
+        for history in _by_order(evidence.events).values()
+        for before, after in pairwise(sorted(history, key=lambda event: event.sequence))
+    )
+    return max(gaps, default=0.0)
+
+
+def _by_order(events: Iterable[EventRecord]) -> dict[str, list[EventRecord]]:
+    grouped: dict[str, list[EventRecord]] = defaultdict(list)
+    for event in events:
+        grouped[event.order_id].append(event)
+    return grouped
+
+
+def ended(evidence: Evidence) -> dict[str, int]:
+    """How many orders ended how."""
+    return {
+        status: sum(order.status == status for order in evidence.orders)
+        for status in (CONFIRMED, *sorted(TERMINAL - {CONFIRMED}))
+    }

@@ -1,0 +1,146 @@
+"""What a run leaves behind, as plain values: the only thing that the audit looks at.
+
+Moments are in seconds since the epoch. Nothing here comes from the engine's own modules: an auditor that shared the
+engine's tables would share its mistakes.
+"""
+
+from dataclasses import dataclass, field
+
+CONFIRMED = "confirmed"
+TERMINAL = frozenset({CONFIRMED, "failed", "cancelled"})
+
+
+@dataclass(frozen=True)
+class OrderRecord:
+    """A row of `orders`."""
+
+    id: str
+    status: str
+    attempt: int
+    sequence: int
+    signature: str | None
+    amount_in: int | None
+    amount_out: int | None
+    error_code: str | None
+    error_message: str | None
+    created_at: float
+    updated_at: float
+    # What is still to be done about it: reconcile's next look and the worker's lease.
+    attention_at: float | None = None
+    lease_expires_at: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can follow."""
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """A row of `order_events`."""
+
+    order_id: str
+    sequence: int
+    status: str
+    attempt: int
+    message: str
+    at: float
+
+
+@dataclass(frozen=True)
+class ChainRecord:
+    """A row of `chain_transactions`: what the simulated chain did, whatever the engine believes."""
+
+    signature: str
+    order_id: str
+    attempt: int
+    outcome: str
+    submissions: int
+    amount_in: int | None
+    amount_out: int | None
+    submitted_at: float
+    lands_at: float
+
+    @property
+    def settles(self) -> bool:
+        """Whether the swap happened, or will at `lands_at`: nothing can stop it any more."""
+        return self.outcome == "settles"
+
+
+@dataclass(frozen=True)
+class DeadLetterRecord:
+    """A row of `dead_letters`."""
+
+    message_id: str
+    order_id: str | None
+    verdict: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A status as a follower received it."""
+
+    sequence: int
+    status: str
+    attempt: int
+    at: float
+
+
+@dataclass
+class Connection:
+    """One connection's subscription to one order, from behind `after` on."""
+
+    after: int
+    opened_at: float
+    frames: list[Frame] = field(default_factory=list)
+    closed_at: float | None = None
+    # How it ended, for the timeline.
+    ending: str = "open"
+
+
+@dataclass
+class Transcript:
+    """Everything that one follower of one order saw; it comes back behind the last status that it has."""
+
+    order_id: str
+    name: str
+    connections: list[Connection] = field(default_factory=list)
+    # False for one that hung up for good on purpose.
+    stays: bool = True
+
+    @property
+    def last_sequence(self) -> int:
+        """The newest status that it has."""
+        return max((frame.sequence for each in self.connections for frame in each.frames), default=0)
+
+    @property
+    def has_the_end(self) -> bool:
+        """Whether it was told of the order's end."""
+        return any(frame.status in TERMINAL for each in self.connections for frame in each.frames)
+
+
+@dataclass(frozen=True)
+class Excuse:
+    """A stretch of time in which a status may come twice: a push died, or could not note what it had posted."""
+
+    start: float
+    end: float
+    reason: str
+
+    def covers(self, moment: float) -> bool:
+        """Whether a repeat at this moment is explained."""
+        return self.start <= moment <= self.end
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known at the end of a run. `accepted` are the ids that were answered with 202."""
+
+    accepted: frozenset[str]
+    orders: tuple[OrderRecord, ...]
+    events: tuple[EventRecord, ...]
+    chain: tuple[ChainRecord, ...]
+    dead_letters: tuple[DeadLetterRecord, ...]
+    transcripts: tuple[Transcript, ...]
+    excuses: tuple[Excuse, ...] = ()
