@@ -1,7 +1,7 @@
 """The composition root: the only place where adapters are built, each once a container and at its first use.
 
-Handlers call these before they start threads: neither `cache` nor a botocore session builds one thing once where several
-threads ask for it at the same time, and threads that import the same modules wait for each other.
+Handlers call these before they start threads: neither `cache` nor a botocore session builds one thing once where
+several threads ask for it at the same time, and threads that import the same modules wait for each other.
 
 Imports stand inside the functions, because every function of the stack loads this module and an import is felt at each
 cold start: `push_status` never loads the database driver, the worker never loads DynamoDB's models.
