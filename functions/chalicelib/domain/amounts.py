@@ -30,6 +30,9 @@ def to_base_units(amount: Decimal, token: Token) -> int:
     # Bounds first: scaling 1e308 or 1e-308 exactly would build needlessly long integers.
     if amount.adjusted() + token.decimals > len(str(MAX_BASE_UNITS)):
         raise InvalidAmount(f"is larger than {token.symbol} allows")
+    if amount.adjusted() < -token.decimals:
+        # Before normalising, which would quietly turn 1e-9999999 into zero.
+        raise InvalidAmount(f"has more than the {token.decimals} decimals of {token.symbol}")
     exponent = amount.normalize(_WIDE).as_tuple().exponent
     if not isinstance(exponent, int) or -exponent > token.decimals or len(amount.as_tuple().digits) > 60:
         raise InvalidAmount(f"has more than the {token.decimals} decimals of {token.symbol}")
