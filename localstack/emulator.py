@@ -55,7 +55,7 @@ def _environment(port: int, scratch: Path, extra: Mapping[str, str]) -> dict[str
         "AUTH": "true",  # IAM is enforced: a permission missing in the template fails here as on AWS
         "LOG_LEVEL": "INFO",
         "LAMBDA_EXECUTOR": "local",
-        "LAMBDA_WARM_TTL_SECONDS": "600",
+        "LAMBDA_WARM_TTL_SECONDS": "3600",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         # It must neither ask a Docker daemon nor tidy containers there.

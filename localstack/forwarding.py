@@ -1,5 +1,7 @@
 """What of a request and of an answer passes the front door."""
 
+from dataclasses import dataclass
+
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -19,6 +21,14 @@ _HOP_BY_HOP = frozenset(
 # `Host` names the front door; the emulator would route by it. The length is set by whoever writes the body.
 _NOT_FORWARDED = _HOP_BY_HOP | {"host", "content-length", "expect"}
 _NOT_ANSWERED = _HOP_BY_HOP | {"content-length"}
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The addresses of the two APIs, without a slash at the end."""
+
+    rest_url: str
+    websocket_url: str
 
 
 def _end_to_end(headers: CIMultiDictProxy[str], dropped: frozenset[str]) -> CIMultiDict[str]:

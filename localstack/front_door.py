@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -12,8 +11,9 @@ from aiohttp import WSCloseCode, web
 from yarl import URL
 
 from localstack import websocket_relay
-from localstack.forwarding import answer_headers, forwarded_headers, path_and_query
+from localstack.forwarding import Upstream, answer_headers, forwarded_headers, path_and_query
 from localstack.problems import bad_gateway, problem, unavailable
+from localstack.turnstile import Turnstile
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _BUFFERED_BYTES = 64 * 1024
@@ -23,14 +23,8 @@ _ANSWER_SECONDS = 35.0
 # Below the emulator's 75: a pooled connection is never one that the other side is closing.
 _IDLE_SECONDS = 60.0
 _SHUTDOWN_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """The addresses of the two APIs, without a slash at the end."""
-
-    rest_url: str
-    websocket_url: str
+_AT_ONCE = 6
+_PATIENCE_SECONDS = 2.0
 
 
 class _TooLargeError(Exception):
@@ -83,6 +77,8 @@ class FrontDoor:
         self._runner: web.ServerRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self._websockets: set[web.WebSocketResponse] = set()
+        self._requests = Turnstile(_AT_ONCE, _PATIENCE_SECONDS)
+        self._handshakes = Turnstile(_AT_ONCE, _PATIENCE_SECONDS)
 
     async def start(self, hosts: Iterable[str], port: int) -> int:
         """Listens on every host; 0 takes a free port. Returns the port. Raises OSError where it is taken."""
@@ -130,10 +126,9 @@ class FrontDoor:
             return unavailable("The stack is being deployed: try again in a few seconds.")
         try:
             if request.headers.get("Upgrade", "").lower() == "websocket":
-                return await websocket_relay.relay(
-                    request, upstream.rest_url, upstream.websocket_url, session, self._websockets
-                )
-            return await self._forward(request, upstream.rest_url, session)
+                return await websocket_relay.relay(request, upstream, session, self._handshakes, self._websockets)
+            async with self._requests.place():
+                return await self._forward(request, upstream.rest_url, session)
         except (_TooLargeError, aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             return _failed(error)
 

@@ -5,7 +5,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from localstack.front_door import FrontDoor, Upstream
+from localstack.forwarding import Upstream
+from localstack.front_door import FrontDoor
 from localstack.ports import LOOPBACK
 
 _LIMIT_SECONDS = 20.0

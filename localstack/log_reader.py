@@ -1,5 +1,6 @@
 """Collects what the functions log, from the emulator's CloudWatch Logs."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,12 +26,16 @@ class LogReader:
 
     def read(self) -> list[Line]:
         """The lines stored since the last call, oldest first. Raises botocore's errors."""
-        pages = self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=self._prefix)
-        groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
-        lines = [line for group in groups for line in self._read_group(group)]
+        lines = [line for group in self._groups for line in self._read_group(group)]
         oldest = min(self._newest.values(), default=0) - 2 * _OVERLAP_MS
         self._read = {stream: at for stream, at in self._read.items() if at >= oldest}
         return sorted(lines, key=lambda line: line.at)
+
+    @functools.cached_property
+    def _groups(self) -> list[str]:
+        """The stack's log groups, which the template defines: a deployment that adds one needs a new reader."""
+        pages = self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=self._prefix)
+        return [group["logGroupName"] for page in pages for group in page["logGroups"]]
 
     def _read_group(self, group: str) -> Iterator[Line]:
         since = self._newest.get(group, 0) - _OVERLAP_MS

@@ -32,12 +32,17 @@ def has_ipv6_loopback() -> bool:
     return True
 
 
+def reachable(host: str) -> str:
+    """Where a client on this machine reaches a listener on `host`."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  # compared with, not bound to
+
+
 def is_taken(host: str, port: int) -> bool:
     """Whether somebody answers on the port, or it can't be bound.
 
     Both are tried: a listener on every address does not always keep a more specific address from being bound.
     """
-    target = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  # compared with, not bound to
+    target = reachable(host)
     try:
         with socket.socket(_family(target), socket.SOCK_STREAM) as client:
             client.settimeout(_CONNECT_SECONDS)

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from localstack import emulator, packaging, postgres, stack
 from localstack.errors import LocalStackError
-from localstack.front_door import Upstream
+from localstack.forwarding import Upstream
 from localstack.paths import ROOT
 from localstack.processes import Guard
 from localstack.stack import Outputs

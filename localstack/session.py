@@ -11,6 +11,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
+from rich.markup import escape
 
 from localstack import log_reader, ports, running
 from localstack.errors import LocalStackError
@@ -19,9 +20,12 @@ from localstack.log_lines import readable
 from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
 from localstack.runtime import Runtime, Settings
 from localstack.target import forget_developer_endpoints
-from localstack.warming import warm
+from localstack.warming import warm, warm_for_a_burst
 
 _LOOK_SECONDS = 0.5
+# A look costs some milliseconds of processor time: less often where nothing happens.
+_IDLE_LOOK_SECONDS = 2.0
+_ACTIVE_SECONDS = 10.0
 _MENDED_AT_MOST = 3
 _MENDING_SECONDS = 300.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,6 +37,12 @@ def _hosts() -> tuple[str, ...]:
     if host := os.environ.get("HOST", "").strip():
         return (host,)
     return (ports.LOOPBACK, "::1") if ports.has_ipv6_loopback() else (ports.LOOPBACK,)
+
+
+def _door_url(port: int) -> str:
+    """The front door as this machine reaches it; `localhost` may not be where it listens."""
+    host = ports.reachable(_hosts()[0])
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _shown(path: Path) -> str:
@@ -67,6 +77,7 @@ class Session:
         self._parameters = parameters
         self._started = started
         self._url = f"http://localhost:{port}"
+        self._door_url = _door_url(port)
 
     def _report(self, text: str) -> None:
         self._console.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")
@@ -108,10 +119,21 @@ class Session:
                 await door.start(hosts, self._port)
             except OSError as error:
                 raise LocalStackError(f"Port {self._port} can't be listened on: {error.strerror}.") from error
-            await asyncio.to_thread(warm, runtime, f"http://{ports.LOOPBACK}:{self._port}")
+            await asyncio.to_thread(warm, runtime, self._door_url)
             self._publish(runtime)
             self._welcome()
-            await self._keep(runtime, door, stop)
+            burst = asyncio.create_task(self._warm_for_a_burst(runtime))
+            try:
+                await self._keep(runtime, door, stop)
+            finally:
+                await burst
+
+    async def _warm_for_a_burst(self, runtime: Runtime) -> None:
+        """Goes on in the background; where it fails, the first burst of orders is slower and nothing else."""
+        try:
+            await asyncio.to_thread(warm_for_a_burst, runtime, self._door_url)
+        except (BotoCoreError, ClientError, LocalStackError) as error:
+            self._console.print(f"[yellow]Not every process could be started ahead: {escape(str(error))}[/yellow]")
 
     def _publish(self, runtime: Runtime) -> None:
         running.publish(
@@ -148,6 +170,7 @@ class Session:
         """Shows new log lines and starts what died again, until the signal."""
         reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
         mended: list[float] = []
+        active = time.monotonic()
         while not stop.is_set():
             if name := runtime.dead:
                 mended = [at for at in mended if time.monotonic() - at < _MENDING_SECONDS]
@@ -169,5 +192,8 @@ class Session:
             for line in lines:
                 if (shown := readable(line)) is not None:
                     self._console.print(shown, soft_wrap=True)
+            if lines:
+                active = time.monotonic()
+            idle = time.monotonic() - active > _ACTIVE_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
+                await asyncio.wait_for(stop.wait(), _IDLE_LOOK_SECONDS if idle else _LOOK_SECONDS)

@@ -10,8 +10,9 @@ import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 from yarl import URL
 
-from localstack.forwarding import answer_headers, forwarded_headers, path_and_query
+from localstack.forwarding import Upstream, answer_headers, forwarded_headers, path_and_query
 from localstack.problems import problem
+from localstack.turnstile import Turnstile
 
 MAX_MESSAGE_BYTES = 128 * 1024
 _HANDSHAKE_SECONDS = 30.0
@@ -115,9 +116,9 @@ async def _explain(
 
 async def relay(
     request: web.BaseRequest,
-    rest_url: str,
-    websocket_url: str,
+    to: Upstream,
     session: aiohttp.ClientSession,
+    handshakes: Turnstile,
     opened: MutableSet[web.WebSocketResponse],
 ) -> web.StreamResponse:
     """Opens the upstream connection first, so that a refusal is still an HTTP answer, then joins both.
@@ -132,9 +133,9 @@ async def relay(
         headers.popall(name, None)
     if not web.WebSocketResponse().can_prepare(request):
         return problem(HTTPStatus.BAD_REQUEST, "not_a_websocket", "This is no complete WebSocket handshake (RFC 6455).")
-    target = URL(f"{websocket_url}?{path_and_query(request).partition('?')[2]}", encoded=True)
+    target = URL(f"{to.websocket_url}?{path_and_query(request).partition('?')[2]}", encoded=True)
     try:
-        async with asyncio.timeout(_HANDSHAKE_SECONDS):
+        async with asyncio.timeout(_HANDSHAKE_SECONDS), handshakes.place():
             upstream = await session.ws_connect(
                 target,
                 headers=headers,
@@ -143,7 +144,7 @@ async def relay(
                 timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
             )
     except aiohttp.WSServerHandshakeError as refusal:
-        return await _explain(request, rest_url, session, refusal.status)
+        return await _explain(request, to.rest_url, session, refusal.status)
     client = web.WebSocketResponse(
         protocols=[upstream.protocol] if upstream.protocol else (),
         timeout=_CLOSE_SECONDS,

@@ -12,7 +12,7 @@ from localstack.commands.up import port_from_environment
 from localstack.errors import LocalStackError
 
 
-def _url(given: str) -> str:
+def service_url(given: str) -> str:
     """Where to send the order: --url, else the stack that runs in this clone, else PORT."""
     if given:
         return given.rstrip("/")
@@ -71,7 +71,7 @@ def order(
     if slippage_bps is not None:
         body["slippageBps"] = slippage_bps
     console = Console(highlight=False)
-    succeeded = asyncio.run(_place_and_follow(_url(url), body, timeout, console))
+    succeeded = asyncio.run(_place_and_follow(service_url(url), body, timeout, console))
     raise typer.Exit(0 if succeeded else 1)
 
 

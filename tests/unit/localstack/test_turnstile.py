@@ -1,0 +1,55 @@
+"""The limit on what goes on at once."""
+
+import asyncio
+
+import pytest
+
+from localstack.turnstile import Turnstile
+
+FOREVER = 3600.0
+LIMIT_SECONDS = 20
+
+
+async def test_no_more_than_its_places_at_once() -> None:
+    turnstile = Turnstile(3, FOREVER)
+    inside = most = 0
+
+    async def pass_through() -> None:
+        nonlocal inside, most
+        async with turnstile.place():
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.wait_for(asyncio.gather(*(pass_through() for _ in range(50))), LIMIT_SECONDS)
+    assert (most, inside) == (3, 0)
+
+
+async def test_nobody_waits_longer_than_the_patience() -> None:
+    turnstile = Turnstile(1, 0.01)
+    async with turnstile.place(), asyncio.timeout(LIMIT_SECONDS), turnstile.place(), turnstile.place():
+        pass
+    async with turnstile.place():
+        assert turnstile._places.locked()
+
+
+async def test_a_failure_gives_the_place_back() -> None:
+    turnstile = Turnstile(1, FOREVER)
+    with pytest.raises(ValueError, match="inside"):
+        async with turnstile.place():
+            raise ValueError("inside")
+    async with asyncio.timeout(LIMIT_SECONDS), turnstile.place():
+        pass
+
+
+async def test_giving_up_while_waiting_takes_no_place() -> None:
+    turnstile = Turnstile(1, FOREVER)
+    async with turnstile.place():
+        waiting = asyncio.create_task(turnstile.place().__aenter__())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    async with asyncio.timeout(LIMIT_SECONDS), turnstile.place():
+        pass
