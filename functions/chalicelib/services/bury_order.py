@@ -6,8 +6,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.order import Failure, Order
+from chalicelib.domain.errors import ErrorCode, Fenced
+from chalicelib.domain.order import Failure, History, Order
 from chalicelib.domain.transitions import Trigger
 from chalicelib.services import narrate
 from chalicelib.services.execute_order import Again, Done, Pace, Worker, execute_order
@@ -43,10 +43,14 @@ def bury_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: datetim
     if _may_settle(order, worker):
         worker.store.release(order, lease, 0)
         return execute_order(order.id, worker=worker, pace=pace, until=until)
-    failure = Failure(ErrorCode.PROCESSING_FAILED, _reason(order, letter), retryable=True)
+    failure = Failure(ErrorCode.PROCESSING_FAILED, _reason(claim.history, letter), retryable=True)
     message, meta = narrate.failed(order, failure)
     after = order.moved(Trigger.FAIL, failure=failure)
-    buried = worker.store.advance(claim.history, Transition(order, after, message, meta, lease, release=True))
+    try:
+        buried = worker.store.advance(claim.history, Transition(order, after, message, meta, lease, release=True))
+    except Fenced:
+        # A worker took the order over, or it was cancelled: the letter waits to see how that ends.
+        return Again(pace.pause)
     worker.telemetry.warn("order_buried", order_id=order.id, reason=failure.message)
     worker.telemetry.count("OrdersFailed", code=failure.code)
     publish(buried, store=worker.store, events=worker.events, telemetry=worker.telemetry)
@@ -59,6 +63,9 @@ def _may_settle(order: Order, worker: Worker) -> bool:
     return worker.exchange.fate(order.transaction).landing not in (Landing.EXPIRED, Landing.REVERTED)
 
 
-def _reason(order: Order, letter: DeadLetter) -> str:
-    last = f" The last error was: {order.failure.message}" if order.failure else ""
+def _reason(history: History, letter: DeadLetter) -> str:
+    """The order itself keeps no failure while it may still be retried; its events do."""
+    errors = [event.meta["error"] for event in history.events if "error" in event.meta]
+    told = errors[-1] if errors else None
+    last = f" The last error was: {told['message']}" if isinstance(told, dict) else ""
     return f"No worker could finish the order in {letter.receive_count} deliveries of its message.{last}"
