@@ -16,6 +16,7 @@ AFTER_LEASE = 12
 PUBLISHED_WITHIN = 5
 BETWEEN_REPAIRS = 45
 KEYS_KEPT_FOR = 48 * 3600
+PATH = (OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
 
 
 @dataclass
@@ -184,7 +185,7 @@ class MemoryOrders:
             OrderEvent(
                 order.id,
                 sequence,
-                order.status if sequence == order.sequence else OrderStatus.PENDING,
+                order.status if sequence == order.sequence else PATH[min(sequence, len(PATH)) - 1],
                 order.attempt,
                 f"Event {sequence}.",
                 {},

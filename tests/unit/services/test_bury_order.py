@@ -1,0 +1,137 @@
+"""The end of a message that no worker could process."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.bury_order import DeadLetter, bury_order
+from chalicelib.services.execute_order import Again, Done, Pace
+from chalicelib.services.ports import Lease
+from tests.fakes import Behaviour, an_order
+from tests.fakes.engine import At, Engine, die
+
+
+def bury(engine: Engine, order_id: str, *, receive_count: int = 12) -> Done | Again:
+    letter = DeadLetter(order_id, receive_count)
+    return bury_order(letter, worker=engine.worker(), pace=Pace(), until=engine.clock.in_seconds(16))
+
+
+@pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING])
+def test_the_order_fails_with_the_reason_and_its_followers_are_told(engine: Engine, status: OrderStatus) -> None:
+    order = engine.store.put(an_order(status, sequence=[*OrderStatus].index(status) + 1)).order
+    assert bury(engine, order.id) == Done()
+    engine.audit(order.id)
+    buried = engine.order(order.id)
+    assert buried.status is OrderStatus.FAILED
+    assert buried.failure is not None
+    assert (buried.failure.code, buried.failure.retryable) == (ErrorCode.PROCESSING_FAILED, True)
+    assert buried.failure.message == "No worker could finish the order in 12 deliveries of its message."
+    assert engine.events.sent[-1].history == engine.history(order.id)
+    assert engine.store.rows[order.id].attention_at is None
+    assert engine.telemetry.total("OrdersFailed", code="processing_failed") == 1
+
+
+def test_the_last_error_is_told(engine: Engine) -> None:
+    engine.exchange.behaviours = {1: Behaviour.CANNOT_BE_BUILT}
+    order_id = engine.place().id
+    assert engine.run(order_id) == Again(1)
+    engine.clock.advance(1)
+    assert bury(engine, order_id) == Done()
+    failure = engine.order(order_id).failure
+    assert failure is not None
+    assert failure.message == (
+        "No worker could finish the order in 12 deliveries of its message. "
+        "The last error was: The swap could not be built."
+    )
+
+
+@pytest.mark.parametrize("status", [OrderStatus.BUILDING, OrderStatus.SUBMITTED])
+@pytest.mark.parametrize("was_submitted", [True, False])
+def test_what_settled_or_still_may_is_never_buried(engine: Engine, status: OrderStatus, was_submitted: bool) -> None:
+    order = an_order(status, sequence=[*OrderStatus].index(status) + 1)
+    assert order.route is not None
+    transaction = engine.exchange.sign_swap(order, order.route)
+    if was_submitted:
+        engine.exchange.submit(order, order.route, transaction)
+    engine.store.put(replace(order, transaction=transaction))
+    verdict = bury(engine, order.id)
+    while isinstance(verdict, Again):
+        engine.clock.advance(verdict.seconds)
+        verdict = bury(engine, order.id)
+    engine.audit(order.id)
+    assert engine.order(order.id).status is OrderStatus.CONFIRMED
+
+
+@pytest.mark.parametrize("landed", [None, Behaviour.REVERTS])
+def test_what_can_never_settle_is_buried(engine: Engine, landed: Behaviour | None) -> None:
+    order = an_order(OrderStatus.SUBMITTED, sequence=4)
+    assert order.route is not None
+    transaction = engine.exchange.sign_swap(order, order.route)
+    if landed is not None:
+        engine.exchange.behaviours = {1: landed}
+        engine.exchange.submit(order, order.route, transaction)
+    engine.store.put(replace(order, transaction=transaction))
+    engine.clock.advance(40)
+    assert bury(engine, order.id) == Done()
+    engine.audit(order.id)
+    assert engine.order(order.id).status is OrderStatus.FAILED
+
+
+@pytest.mark.parametrize("status", [OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED])
+def test_an_order_that_is_over_stays_as_it_is(engine: Engine, status: OrderStatus) -> None:
+    order = engine.store.put(an_order(status, sequence=3)).order
+    assert bury(engine, order.id) == Done()
+    assert engine.order(order.id) == order
+    assert engine.events.sent == []
+
+
+def test_an_unknown_order_is_ignored(engine: Engine) -> None:
+    assert bury(engine, "ord_unknown") == Done()
+    assert engine.telemetry.logged("dead_letter_ignored")
+
+
+def test_an_order_that_a_worker_has_waits(engine: Engine) -> None:
+    order_id = engine.place().id
+    engine.store.claim(order_id, Lease("worker", 18))
+    assert bury(engine, order_id) == Again(18)
+    assert engine.order(order_id).status is OrderStatus.PENDING
+
+
+def test_an_order_that_is_taken_over_meanwhile_is_left_to_whoever_took_it() -> None:
+    for tick in range(1, 20):
+        engine = Engine()
+        order_id = engine.place().id
+
+        def take_over(_: str, engine: Engine = engine, order_id: str = order_id) -> None:
+            engine.clock.advance(20)
+            engine.drive(order_id)
+
+        fuse = At(tick, take_over)
+        worker = engine.worker(fuse=fuse)
+        letter = DeadLetter(order_id, 12)
+        verdict = bury_order(letter, worker=worker, pace=Pace(), until=engine.clock.in_seconds(16))
+        if fuse.moment is None:
+            break
+        assert isinstance(verdict, Done | Again), fuse.moment
+        engine.audit(order_id)
+
+
+def test_a_burial_that_dies_anywhere_is_finished_by_the_next() -> None:
+    from tests.fakes import Killed
+
+    for tick in range(1, 20):
+        engine = Engine()
+        order_id = engine.place().id
+        fuse = At(tick, die)
+        letter = DeadLetter(order_id, 12)
+        try:
+            bury_order(letter, worker=engine.worker(fuse=fuse), pace=Pace(), until=engine.clock.in_seconds(16))
+        except Killed:
+            engine.clock.advance(30)
+            assert bury(engine, order_id) == Done()
+        engine.audit(order_id)
+        assert engine.order(order_id).status is OrderStatus.FAILED
+        if fuse.moment is None:
+            break

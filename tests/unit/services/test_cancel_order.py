@@ -1,0 +1,160 @@
+"""Cancelling while it is safe, and never after."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.domain.errors import NotCancellable, OrderNotFound
+from chalicelib.domain.order import History, Order, SignedTransaction
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.cancel_order import TRIES, cancel_order
+from chalicelib.services.execute_order import Done
+from chalicelib.services.ports import Lease
+from tests.fakes import Behaviour, an_order
+from tests.fakes.clock import START
+from tests.fakes.engine import At, Engine
+
+LEASE = Lease("worker", 18)
+SIGNED = SignedTransaction("signature", START)
+
+
+def cancel(engine: Engine, order_id: str) -> History:
+    return cancel_order(order_id, store=engine.store, events=engine.events, telemetry=engine.telemetry)
+
+
+@pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING])
+@pytest.mark.parametrize("lease", [None, LEASE])
+def test_before_it_is_signed(engine: Engine, status: OrderStatus, lease: Lease | None) -> None:
+    order = engine.store.put(an_order(status, sequence=2), lease=lease).order
+    cancelled = cancel(engine, order.id)
+    assert cancelled.order.status is OrderStatus.CANCELLED
+    assert cancelled.order.sequence == 3
+    assert cancelled == engine.history(order.id)
+    assert cancelled.events[-1].message == "Cancelled by the client."
+    assert engine.store.rows[order.id].lease_token is None
+    assert [sent.history for sent in engine.events.sent] == [cancelled]
+    assert engine.telemetry.total("OrdersCancelled") == 1
+    assert engine.run(order.id) == Done()
+    assert engine.exchange.submissions == {}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        an_order(OrderStatus.BUILDING, transaction=SIGNED),
+        an_order(OrderStatus.SUBMITTED, transaction=SIGNED),
+        an_order(OrderStatus.CONFIRMED, transaction=SIGNED),
+        an_order(OrderStatus.FAILED),
+        an_order(OrderStatus.FAILED, transaction=SIGNED),
+        an_order(OrderStatus.CANCELLED),
+    ],
+    ids=lambda order: order.status,
+)
+def test_too_late(engine: Engine, order: Order) -> None:
+    engine.store.put(order)
+    writes = engine.store.writes
+    with pytest.raises(NotCancellable) as caught:
+        cancel(engine, order.id)
+    assert caught.value.status == order.status
+    assert str(caught.value) == f"Order {order.id} can no longer be cancelled: it is {order.status}."
+    assert engine.store.writes == writes
+    assert engine.events.sent == []
+
+
+def test_no_such_order(engine: Engine) -> None:
+    with pytest.raises(OrderNotFound):
+        cancel(engine, "ord_unknown")
+
+
+def test_a_second_cancel_is_refused(engine: Engine) -> None:
+    order_id = engine.place().id
+    cancel(engine, order_id)
+    with pytest.raises(NotCancellable, match="it is cancelled"):
+        cancel(engine, order_id)
+
+
+def test_a_cancelled_order_is_published_even_if_only_by_reconcile(engine: Engine) -> None:
+    order_id = engine.place().id
+    engine.events.outage = True
+    cancel(engine, order_id)
+    assert engine.store.rows[order_id].attention_at is not None
+
+
+@pytest.mark.parametrize("story", [Behaviour.SETTLES, Behaviour.DROPPED_ONCE, Behaviour.REVERTS])
+def test_a_cancel_at_any_moment_of_a_workers_turn_wins_or_loses_cleanly(story: Behaviour) -> None:
+    outcomes = set()
+    for tick in range(1, 200):
+        engine = Engine()
+        engine.exchange.behaviours = {1: story}
+        order_id = engine.place().id
+        verdict: list[str] = []
+
+        def cancel_now(_: str, engine: Engine = engine, order_id: str = order_id, verdict: list[str] = verdict) -> None:
+            try:
+                cancel(engine, order_id)
+            except NotCancellable:
+                verdict.append("refused")
+            else:
+                verdict.append("cancelled")
+
+        fuse = At(tick, cancel_now)
+        engine.drive(order_id, engine.worker(fuse=fuse))
+        if not verdict:
+            break
+        engine.audit(order_id)
+        cancelled = engine.order(order_id).status is OrderStatus.CANCELLED
+        assert cancelled == (verdict == ["cancelled"]), fuse.moment
+        if cancelled:
+            assert engine.exchange.submissions == {} or story is Behaviour.REVERTS, fuse.moment
+        outcomes.add((*verdict, fuse.moment))
+    assert ("cancelled", "before store.keep_transaction") in outcomes
+    assert ("refused", "after store.keep_transaction") in outcomes
+    assert ("cancelled", "before router.quotes") in outcomes
+
+
+def test_a_cancel_that_meets_a_worker_looks_again(engine: Engine) -> None:
+    order_id = engine.place().id
+    stale = engine.history(order_id)
+    engine.store.claim(order_id, LEASE)
+
+    class Behind:
+        """Shows an older picture once, as a read just before a worker's write does."""
+
+        def __init__(self) -> None:
+            self.reads = 0
+
+        def get(self, wanted: str) -> History:
+            self.reads += 1
+            return stale if self.reads == 1 else engine.store.get(wanted)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(engine.store, name)
+
+    routing = replace(stale.order, status=OrderStatus.ROUTING, sequence=2)
+    engine.store.put(routing, lease=LEASE)
+    behind = Behind()
+    cancelled = cancel_order(order_id, store=behind, events=engine.events, telemetry=engine.telemetry)  # type: ignore[arg-type]
+    assert behind.reads == 2
+    assert cancelled.order.sequence == 3
+
+
+def test_a_cancel_that_loses_every_race_gives_up(engine: Engine) -> None:
+    order_id = engine.place().id
+    stale = engine.history(order_id)
+    engine.store.put(replace(stale.order, status=OrderStatus.ROUTING, sequence=2), lease=LEASE)
+
+    class AlwaysBehind:
+        reads = 0
+
+        def get(self, wanted: str) -> History:
+            self.reads += 1
+            return stale
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(engine.store, name)
+
+    behind = AlwaysBehind()
+    with pytest.raises(NotCancellable):
+        cancel_order(order_id, store=behind, events=engine.events, telemetry=engine.telemetry)  # type: ignore[arg-type]
+    assert behind.reads == TRIES + 1
+    assert engine.order(order_id).status is OrderStatus.ROUTING

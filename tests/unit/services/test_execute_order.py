@@ -1,0 +1,381 @@
+"""A worker's way through an order: every path that ends without a crash."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.domain.errors import ErrorCode, Unavailable
+from chalicelib.domain.order import MAX_ATTEMPTS, SignedTransaction
+from chalicelib.domain.quotes import Side, Venue
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.execute_order import Again, Done, Pace
+from chalicelib.services.ports import Lease
+from tests.fakes import Behaviour, Killed, a_quote, an_order, no_quote, wish
+from tests.fakes.builders import ONE_SOL
+from tests.fakes.engine import Engine
+
+B = Behaviour
+
+
+def test_the_happy_path(engine: Engine) -> None:
+    order_id = engine.place().id
+    assert engine.run(order_id) == Done()
+    assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
+    engine.audit(order_id)
+    order = engine.order(order_id)
+    assert order.attempt == 1
+    assert order.route is not None
+    assert order.route.chosen.venue is Venue.METEORA
+    assert order.transaction is not None
+    assert order.fill is not None
+    assert order.failure is None
+
+
+def test_every_step_is_published_as_the_whole_history_so_far(engine: Engine) -> None:
+    order_id = engine.place().id
+    engine.run(order_id)
+    histories = [sent.history for sent in engine.events.sent]
+    assert [history.order.sequence for history in histories] == [2, 3, 4, 5]
+    for history in histories:
+        assert [event.sequence for event in history.events] == list(range(1, history.order.sequence + 1))
+        assert history.events[-1].status is history.order.status
+
+
+def test_what_the_events_tell(engine: Engine) -> None:
+    order_id = engine.place().id
+    engine.run(order_id)
+    _, routing, building, submitted, confirmed = engine.history(order_id).events
+    order = engine.order(order_id)
+    assert order.transaction is not None
+    assert order.route is not None
+    assert order.fill is not None
+    assert routing.message == "Asking Raydium and Meteora for quotes."
+    assert building.meta["chosenDex"] == "meteora"
+    assert building.meta["expectedOutput"] == "169"
+    assert building.meta["minimumOutput"] == "168.155"
+    assert building.meta["reason"] == order.route.reason
+    assert isinstance(building.meta["quotes"], list)
+    assert len(building.meta["quotes"]) == 2
+    assert submitted.meta["txHash"] == confirmed.meta["txHash"] == order.transaction.signature
+    assert confirmed.meta["finalExecutionPrice"] == "168.155"
+    assert confirmed.message == "Swapped 1 SOL for 168.155 USDC."
+
+
+def test_the_decision_is_logged_and_measured(engine: Engine) -> None:
+    engine.run(engine.place().id)
+    (line,) = engine.telemetry.logged("route_chosen")
+    assert line.fields["chosenDex"] == "meteora"
+    assert line.fields["spreadBps"] == 242
+    assert engine.telemetry.total("VenueChosen", venue="meteora") == 1
+    assert engine.telemetry.total("QuoteSpreadBps") == 242
+    assert engine.telemetry.total("OrdersConfirmed") == 1
+    assert engine.telemetry.total("SlippageBps") == 50
+    states = [sample for sample in engine.telemetry.samples if sample.metric == "StateMs"]
+    assert [sample.dimensions["status"] for sample in states] == ["pending", "routing", "building", "submitted"]
+
+
+def test_a_purchase(engine: Engine) -> None:
+    order_id = engine.place(wish(side=Side.BUY, amount=165_000_000)).id
+    engine.run(order_id)
+    engine.audit(order_id)
+    order = engine.order(order_id)
+    assert order.route is not None
+    assert order.route.chosen.venue is Venue.METEORA
+    assert order.route.minimum_output == 165_000_000
+
+
+def test_the_signature_is_stored_before_anything_is_submitted(engine: Engine) -> None:
+    stored: list[SignedTransaction | None] = []
+    engine.exchange.on_submit = lambda order: stored.append(engine.order(order.id).transaction)
+    order_id = engine.place().id
+    engine.run(order_id)
+    assert stored == [engine.order(order_id).transaction]
+    assert stored[0] is not None
+
+
+@pytest.mark.parametrize("failing", [B.REVERTS, B.DROPPED, B.CANNOT_BE_BUILT])
+def test_a_failed_attempt_is_tried_again(engine: Engine, failing: Behaviour) -> None:
+    engine.exchange.behaviours = {1: failing}
+    order_id = engine.place().id
+    engine.drive(order_id)
+    engine.audit(order_id)
+    order = engine.order(order_id)
+    assert (order.status, order.attempt) == (OrderStatus.CONFIRMED, 2)
+    retry = next(event for event in engine.history(order_id).events if event.attempt == 2)
+    assert retry.status is OrderStatus.ROUTING
+    assert "Attempt 1 of 3 failed" in retry.message
+    assert "error" in retry.meta
+    assert order.failure is None
+
+
+def test_retries_wait_exponentially_longer(engine: Engine) -> None:
+    engine.router.answers = {attempt: [no_quote(venue) for venue in Venue] for attempt in (1, 2, 3)}
+    order_id = engine.place().id
+    verdicts = [engine.run(order_id)]
+    engine.clock.advance(1)
+    verdicts.append(engine.run(order_id))
+    assert verdicts == [Again(1), Again(2)]
+
+
+def test_a_retry_that_is_not_due_is_left_alone(engine: Engine) -> None:
+    engine.exchange.behaviours = {1: B.CANNOT_BE_BUILT}
+    order_id = engine.place().id
+    assert engine.run(order_id) == Again(1)
+    assert engine.run(order_id) == Again(1)
+    engine.clock.advance(0.5)
+    assert engine.run(order_id) == Again(0.5)
+    assert engine.order(order_id).status is OrderStatus.ROUTING
+
+
+@pytest.mark.parametrize("failing", [B.REVERTS, B.DROPPED, B.CANNOT_BE_BUILT])
+def test_three_attempts_then_it_failed(engine: Engine, failing: Behaviour) -> None:
+    engine.exchange.behaviours = dict.fromkeys(range(1, 10), failing)
+    order_id = engine.place().id
+    engine.drive(order_id)
+    engine.audit(order_id)
+    order = engine.order(order_id)
+    assert (order.status, order.attempt) == (OrderStatus.FAILED, MAX_ATTEMPTS)
+    assert order.failure is not None
+    assert order.failure.retryable
+    last = engine.history(order_id).events[-1]
+    assert last.message == f"Failed after 3 attempts: {order.failure.message}"
+    assert last.meta["error"] == {
+        "code": order.failure.code,
+        "message": order.failure.message,
+        "retryable": True,
+    }
+    assert engine.telemetry.total("OrdersFailed", code=order.failure.code) == 1
+    attempts = [event.attempt for event in engine.history(order_id).events if event.status is OrderStatus.ROUTING]
+    assert attempts == [1, 2, 3]
+
+
+def test_nobody_quotes_three_times(engine: Engine) -> None:
+    engine.router.answers = {attempt: [no_quote(venue) for venue in Venue] for attempt in (1, 2, 3)}
+    order_id = engine.place().id
+    engine.drive(order_id)
+    engine.audit(order_id)
+    assert engine.statuses(order_id) == ["pending", "routing", "routing", "routing", "failed"]
+    assert engine.exchange.signed == []
+
+
+@pytest.mark.parametrize("failing", [B.REJECTED, B.REVERTS_FOR_GOOD])
+def test_rejected_is_failed_at_once(engine: Engine, failing: Behaviour) -> None:
+    engine.exchange.behaviours = {1: failing}
+    order_id = engine.place().id
+    assert engine.run(order_id) == Done()
+    engine.audit(order_id)
+    order = engine.order(order_id)
+    assert (order.status, order.attempt) == (OrderStatus.FAILED, 1)
+    assert order.failure is not None
+    assert not order.failure.retryable
+
+
+def test_refused_by_every_venue_is_failed_at_once(engine: Engine) -> None:
+    code = ErrorCode.INSUFFICIENT_LIQUIDITY
+    engine.router.answers = {1: [no_quote(venue, code=code, retryable=False) for venue in Venue]}
+    order_id = engine.place().id
+    assert engine.run(order_id) == Done()
+    engine.audit(order_id)
+    assert engine.statuses(order_id) == ["pending", "routing", "failed"]
+    assert (failure := engine.order(order_id).failure) is not None
+    assert failure.code is code
+
+
+def test_one_venue_is_enough(engine: Engine) -> None:
+    engine.router.answers = {1: [a_quote(Venue.RAYDIUM, ONE_SOL), no_quote(Venue.METEORA)]}
+    order_id = engine.place().id
+    assert engine.run(order_id) == Done()
+    engine.audit(order_id)
+    assert (route := engine.order(order_id).route) is not None
+    assert route.chosen.venue is Venue.RAYDIUM
+    assert [answer.venue for answer in route.unavailable] == [Venue.METEORA]
+
+
+def test_a_quote_that_expired_is_not_built_on(engine: Engine) -> None:
+    order_id = engine.place().id
+    order = engine.order(order_id)
+    engine.store.put(replace(an_order(OrderStatus.BUILDING, sequence=3), id=order.id))
+    engine.clock.advance(31)
+    assert engine.run(order_id) == Again(1)
+    assert engine.exchange.signed == []
+    retry = engine.history(order_id).events[-1]
+    assert isinstance(retry.meta["error"], dict)
+    assert retry.meta["error"]["code"] == ErrorCode.QUOTE_EXPIRED
+
+
+def test_dropped_once_is_sent_again_with_the_same_signature(engine: Engine) -> None:
+    engine.exchange.behaviours = {1: B.DROPPED_ONCE}
+    order_id = engine.place().id
+    engine.drive(order_id)
+    engine.audit(order_id)
+    assert engine.order(order_id).attempt == 1
+    assert list(engine.exchange.submissions.values()) == [2]
+
+
+def test_accepted_but_timed_out_is_not_a_failure(engine: Engine) -> None:
+    engine.exchange.behaviours = {1: B.ACCEPTED_BUT_TIMED_OUT}
+    order_id = engine.place().id
+    assert engine.run(order_id) == Done()
+    engine.audit(order_id)
+    assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
+    assert len(engine.telemetry.logged("submit_unanswered")) == 1
+
+
+def test_a_refusal_proves_nothing_the_chain_is_asked_until_the_expiry(engine: Engine) -> None:
+    engine.exchange.behaviours = {1: B.REFUSED}
+    order_id = engine.place().id
+    engine.drive(order_id)
+    engine.audit(order_id)
+    order = engine.order(order_id)
+    assert (order.status, order.attempt) == (OrderStatus.CONFIRMED, 2)
+    retry = next(event for event in engine.history(order_id).events if event.attempt == 2)
+    assert retry.meta["error"] == {
+        "code": ErrorCode.TRANSACTION_EXPIRED,
+        "message": "The chain dropped the transaction and it expired.",
+        "retryable": True,
+    }
+
+
+def test_a_chain_that_cannot_be_asked_is_asked_again(engine: Engine) -> None:
+    engine.exchange.unanswered = 5
+    order_id = engine.place().id
+    assert engine.run(order_id) == Done()
+    engine.audit(order_id)
+    assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
+    assert len(engine.telemetry.logged("chain_unanswered")) == 5
+
+
+def test_a_chain_that_never_answers_fails_no_order(engine: Engine) -> None:
+    engine.exchange.unanswered = 10**9
+    order_id = engine.place().id
+    for _ in range(10):
+        verdict = engine.run(order_id)
+        assert isinstance(verdict, Again)
+        engine.clock.advance(verdict.seconds)
+    assert engine.order(order_id).status is OrderStatus.SUBMITTED
+    engine.exchange.unanswered = 0
+    engine.drive(order_id)
+    engine.audit(order_id)
+    assert engine.order(order_id).status is OrderStatus.CONFIRMED
+
+
+def test_a_slow_confirmation_outlives_the_invocation(engine: Engine) -> None:
+    engine.exchange.lands_in = 40
+    order_id = engine.place().id
+    assert engine.run(order_id) == Again(Pace().pause)
+    assert engine.order(order_id).status is OrderStatus.SUBMITTED
+    engine.clock.advance(1)
+    engine.drive(order_id)
+    engine.audit(order_id)
+    assert engine.order(order_id).status is OrderStatus.CONFIRMED
+    assert engine.order(order_id).attempt == 1
+
+
+def test_out_of_time_pauses_where_it_is_and_hands_the_lease_back(engine: Engine) -> None:
+    order_id = engine.place().id
+    assert engine.run(order_id, seconds=0) == Again(1)
+    assert engine.statuses(order_id) == ["pending"]
+    assert engine.store.rows[order_id].lease_token is None
+    engine.clock.advance(1)
+    assert engine.run(order_id) == Done()
+    engine.audit(order_id)
+
+
+def test_whenever_an_invocation_ends_the_next_one_goes_on(engine: Engine) -> None:
+    order_id = engine.place().id
+    for _ in range(20):
+        verdict = engine.run(order_id, seconds=0.05)
+        if isinstance(verdict, Done):
+            break
+        assert engine.store.rows[order_id].lease_token is None
+        engine.clock.advance(verdict.seconds)
+    engine.audit(order_id)
+    assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
+    assert list(engine.exchange.submissions.values()) == [1]
+
+
+@pytest.mark.parametrize("status", [OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED])
+def test_an_order_that_is_over_is_left_as_it_is(engine: Engine, status: OrderStatus) -> None:
+    order = engine.store.put(an_order(status, sequence=5)).order
+    writes = engine.store.writes
+    assert engine.run(order.id) == Done()
+    assert engine.order(order.id) == order
+    assert engine.store.writes == writes
+    assert engine.exchange.submissions == {}
+
+
+def test_an_order_that_nobody_knows_is_acknowledged(engine: Engine) -> None:
+    assert engine.run("ord_unknown") == Done()
+    assert engine.telemetry.logged("order_already_over")[0].fields["status"] == "unknown"
+
+
+def test_an_order_of_another_worker_comes_again_when_its_lease_ends(engine: Engine) -> None:
+    order_id = engine.place().id
+    engine.store.claim(order_id, Lease("another", 18))
+    engine.clock.advance(5)
+    assert engine.run(order_id) == Again(13)
+    assert engine.statuses(order_id) == ["pending"]
+
+
+def test_the_lease_is_renewed_by_every_write_and_gone_at_the_end(engine: Engine) -> None:
+    remaining: list[float] = []
+
+    def look(order_id: str) -> None:
+        until = engine.store.rows[order_id].lease_until
+        assert until is not None
+        remaining.append((until - engine.clock.now()).total_seconds())
+
+    engine.exchange.on_sign = lambda order: look(order.id)
+    engine.exchange.on_submit = lambda order: look(order.id)
+    order_id = engine.place().id
+    engine.run(order_id)
+    # Built 1 s after the route was stored, submitted 1.5 s after the signature was.
+    assert remaining == [Pace().lease - 1, Pace().lease - 1.5]
+    row = engine.store.rows[order_id]
+    assert (row.lease_token, row.lease_until, row.next_attempt_at) == (None, None, None)
+
+
+def test_the_followers_queue_may_be_down_all_along(engine: Engine) -> None:
+    engine.events.outage = True
+    order_id = engine.place().id
+    assert engine.run(order_id) == Done()
+    engine.audit(order_id)
+    assert engine.telemetry.total("PublishFailures") == 4
+    # Nobody was told, so reconcile is to look at it.
+    assert engine.store.rows[order_id].attention_at is not None
+
+
+def test_an_order_whose_end_was_published_needs_no_attention(engine: Engine) -> None:
+    order_id = engine.place().id
+    engine.run(order_id)
+    assert engine.store.rows[order_id].attention_at is None
+
+
+@pytest.mark.parametrize("call", ["claim", "advance", "keep_transaction"])
+def test_without_its_database_a_worker_gives_the_message_back(engine: Engine, call: str) -> None:
+    order_id = engine.place().id
+    engine.store.outages.next_calls = [call]
+    with pytest.raises(Unavailable):
+        engine.run(order_id)
+    engine.clock.advance(24)
+    engine.drive(order_id)
+    engine.audit(order_id)
+    assert engine.order(order_id).status is OrderStatus.CONFIRMED
+
+
+def test_an_unexpected_defect_loses_nothing(engine: Engine) -> None:
+    def stumble(_: object) -> None:
+        engine.router.on_quotes = lambda _: None
+        raise ZeroDivisionError
+
+    engine.router.on_quotes = stumble
+    order_id = engine.place().id
+    with pytest.raises(ZeroDivisionError):
+        engine.run(order_id)
+    engine.clock.advance(24)
+    engine.drive(order_id)
+    engine.audit(order_id)
+
+
+def test_a_killed_worker_is_no_exception_that_code_may_catch() -> None:
+    assert not issubclass(Killed, Exception)

@@ -1,0 +1,118 @@
+"""Accepting orders."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused, Unavailable
+from chalicelib.domain.order import NewOrder
+from chalicelib.domain.quotes import Side
+from chalicelib.domain.tokens import JUP, USDT
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.place_order import fingerprint, place_order
+from chalicelib.services.ports import PlacedOrder
+from chalicelib.services.reconcile import reconcile
+from tests.fakes import wish
+from tests.fakes.engine import Engine
+
+
+def place(engine: Engine, order: NewOrder, key: str | None = None) -> PlacedOrder:
+    return place_order(order, idempotency_key=key, store=engine.store, queue=engine.queue, telemetry=engine.telemetry)
+
+
+def test_an_order_is_stored_with_its_first_event_and_queued(engine: Engine) -> None:
+    placed = place(engine, wish(amount=5, client_order_id="mine"))
+    assert not placed.replayed
+    history = engine.store.get(placed.order.id)
+    assert history.order == placed.order
+    assert (history.order.status, history.order.attempt, history.order.sequence) == (OrderStatus.PENDING, 1, 1)
+    assert (history.order.amount, history.order.client_order_id) == (5, "mine")
+    assert [(event.sequence, event.status, event.message) for event in history.events] == [
+        (1, OrderStatus.PENDING, "Order accepted.")
+    ]
+    assert engine.queue.sent == [placed.order.id]
+    assert engine.telemetry.total("OrdersAccepted") == 1
+
+
+def test_while_the_queue_is_down_an_order_is_still_placed_and_reconcile_enqueues_it(engine: Engine) -> None:
+    engine.queue.outage = True
+    placed = place(engine, wish())
+    assert engine.store.get(placed.order.id).order == placed.order
+    assert engine.telemetry.total("EnqueueFailures") == 1
+    engine.queue.outage = False
+    engine.clock.advance(16)
+    reconcile(store=engine.store, queue=engine.queue, events=engine.events, telemetry=engine.telemetry)
+    assert engine.queue.sent == [placed.order.id]
+    engine.drive(placed.order.id)
+    engine.audit(placed.order.id)
+
+
+def test_while_the_database_is_down_nothing_is_queued(engine: Engine) -> None:
+    engine.store.outages.everything = True
+    with pytest.raises(Unavailable):
+        place(engine, wish())
+    assert engine.queue.sent == []
+
+
+def test_the_same_key_gives_the_first_order_again(engine: Engine) -> None:
+    first = place(engine, wish(), "key")
+    engine.drive(first.order.id)
+    again = place(engine, wish(), "key")
+    assert again.replayed
+    assert again.order.id == first.order.id
+    assert again.order.status is OrderStatus.CONFIRMED
+    assert list(engine.store.rows) == [first.order.id]
+    assert engine.queue.sent == [first.order.id]
+    assert engine.telemetry.total("OrdersAccepted") == 1
+
+
+def test_the_same_key_with_another_order_is_refused(engine: Engine) -> None:
+    place(engine, wish(), "key")
+    with pytest.raises(IdempotencyKeyReused):
+        place(engine, wish(amount=2), "key")
+    assert len(engine.store.rows) == 1
+
+
+def test_keys_belong_to_users(engine: Engine) -> None:
+    one = place(engine, wish(user="one"), "key")
+    other = place(engine, wish(user="other", amount=2), "key")
+    assert one.order.id != other.order.id
+
+
+def test_without_a_key_every_request_is_an_order(engine: Engine) -> None:
+    assert place(engine, wish()).order.id != place(engine, wish()).order.id
+
+
+def test_a_client_order_id_is_taken_once_and_the_refusal_consumes_no_key(engine: Engine) -> None:
+    first = place(engine, wish(client_order_id="mine"))
+    with pytest.raises(ClientOrderIdTaken) as caught:
+        place(engine, wish(client_order_id="mine"), "key")
+    assert caught.value.order_id == first.order.id
+    assert not place(engine, wish(client_order_id="another"), "key").replayed
+
+
+BASE = wish(client_order_id="mine")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(BASE, user_id="user-2"),
+        replace(BASE, wallet_address="wallet-2"),
+        replace(BASE, input_token=JUP),
+        replace(BASE, output_token=USDT),
+        replace(BASE, side=Side.BUY),
+        replace(BASE, amount=BASE.amount + 1),
+        replace(BASE, slippage_bps=51),
+        replace(BASE, client_order_id=None),
+        replace(BASE, client_order_id="None"),
+    ],
+)
+def test_every_field_counts_in_the_fingerprint(other: NewOrder) -> None:
+    assert fingerprint(other) != fingerprint(BASE)
+
+
+def test_the_fingerprint_covers_every_field_there_is() -> None:
+    assert fingerprint(BASE) == fingerprint(replace(BASE))
+    # A new field must be added to the fingerprint and to the list above.
+    assert len(NewOrder.__dataclass_fields__) == 8

@@ -1,0 +1,303 @@
+"""Whatever dies, wherever: the order ends, settles at most once, and its history has no gap."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from chalicelib.domain.order import Order
+from chalicelib.domain.quotes import Quote, QuoteRequest, Venue
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.execute_order import Again, Done, Worker
+from chalicelib.venues.router import VenueRouter
+from tests.fakes import Behaviour, CrashAt, Killed, a_quote, an_order
+from tests.fakes.builders import ONE_SOL
+from tests.fakes.engine import VISIBILITY_SECONDS, At, Engine, die, fall_silent
+
+B = Behaviour
+# Each tells how the chain treats the attempts; all of them end confirmed or failed.
+STORIES: dict[str, dict[int, Behaviour]] = {
+    "settles": {},
+    "dropped once": {1: B.DROPPED_ONCE},
+    "accepted but timed out": {1: B.ACCEPTED_BUT_TIMED_OUT},
+    "reverted, then settles": {1: B.REVERTS},
+    "dropped, then times out": {1: B.DROPPED, 2: B.ACCEPTED_BUT_TIMED_OUT},
+    "refused, then settles": {1: B.REFUSED},
+    "rejected": {1: B.REJECTED},
+    "cannot be built three times": dict.fromkeys((1, 2, 3), B.CANNOT_BE_BUILT),
+    "reverted three times": dict.fromkeys((1, 2, 3), B.REVERTS),
+}
+POINTS = [
+    "after_claim",
+    "after_commit_routing",
+    "after_quote_raydium",
+    "after_quote_meteora",
+    "after_route",
+    "after_commit_building",
+    "after_signature",
+    "after_submit",
+    "after_commit_submitted",
+    "before_confirmed",
+    "after_commit_confirmed",
+]
+
+
+class OneVenue:
+    """Quotes at once, always the same."""
+
+    def __init__(self, venue: Venue, engine: Engine) -> None:
+        self.venue = venue
+        self._engine = engine
+
+    def quote(self, request: QuoteRequest) -> Quote:
+        return a_quote(self.venue, request.amount, expires_at=self._engine.clock.in_seconds(30))
+
+
+def quoting(worker: Worker, engine: Engine) -> Worker:
+    """The same worker with the real router, which has crash points of its own."""
+    router = VenueRouter([OneVenue(venue, engine) for venue in Venue], worker.crash_point)
+    return replace(worker, router=router)
+
+
+def told(story: str) -> tuple[Engine, str]:
+    engine = Engine()
+    engine.exchange.behaviours = STORIES[story]
+    return engine, engine.place().id
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_that_dies_at_a_crash_point(engine: Engine, point: str) -> None:
+    order_id = engine.place().id
+    crash = CrashAt(point)
+    with pytest.raises(Killed):
+        engine.run(order_id, quoting(engine.worker(crash), engine))
+    seen = [event.sequence for event in engine.history(order_id).events]
+    early = engine.run(order_id)
+    if point == "after_commit_confirmed":
+        assert early == Done()
+    else:
+        assert isinstance(early, Again), "the dead worker's lease still holds"
+    engine.clock.advance(VISIBILITY_SECONDS)
+    assert engine.run(order_id, quoting(engine.worker(), engine)) == Done()
+    engine.audit(order_id)
+    assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
+    assert [event.sequence for event in engine.history(order_id).events][: len(seen)] == seen
+    assert engine.order(order_id).attempt == 1
+
+
+def test_the_list_of_crash_points_is_complete(engine: Engine) -> None:
+    crash = CrashAt()
+    engine.run(engine.place().id, quoting(engine.worker(crash), engine))
+    assert set(crash.passed) == set(POINTS)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_the_lease_of_a_dead_worker_ends_before_its_message_returns(engine: Engine, point: str) -> None:
+    order_id = engine.place().id
+    start = engine.clock.now()
+    with pytest.raises(Killed):
+        engine.run(order_id, quoting(engine.worker(CrashAt(point)), engine))
+    died = engine.clock.now()
+    # The message was received when the invocation began.
+    engine.clock.advance(max(VISIBILITY_SECONDS - (died - start).total_seconds(), 0))
+    assert (engine.clock.now() - died).total_seconds() <= 30
+    assert engine.run(order_id, quoting(engine.worker(), engine)) == Done()
+    engine.audit(order_id)
+
+
+def every_tick(story: str, make: Callable[[Engine, str, At], None], action: Callable[[str], None]) -> list[str]:
+    """Runs the story once for each moment at which a port is called, something happening at that moment."""
+    moments: list[str] = []
+    for tick in count(1):
+        engine, order_id = told(story)
+        fuse = At(tick, action)
+        make(engine, order_id, fuse)
+        if fuse.moment is None:
+            return moments
+        moments.append(fuse.moment)
+        try:
+            engine.audit(order_id)
+        except AssertionError as error:
+            error.add_note(f"{story}: at tick {tick}, {fuse.moment}")
+            raise
+    raise AssertionError("unreachable")
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_killed_before_or_after_any_call_of_any_port(story: str) -> None:
+    def make(engine: Engine, order_id: str, fuse: At) -> None:
+        engine.drive(order_id, engine.worker(fuse=fuse))
+
+    moments = every_tick(story, make, die)
+    assert "before store.claim" in moments
+    assert "after events.send" in moments
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_answer_of_the_database_or_the_queue_is_lost_at_any_call(story: str) -> None:
+    def make(engine: Engine, order_id: str, fuse: At) -> None:
+        engine.drive(order_id, engine.worker(fuse=fuse, wired="store events"))
+
+    moments = every_tick(story, make, fall_silent)
+    assert "after store.advance" in moments
+
+
+@pytest.mark.parametrize("story", ["settles", "dropped once", "accepted but timed out", "reverted, then settles"])
+def test_killed_again_while_recovering(story: str) -> None:
+    for first in (5, 12, 17, 23):
+
+        def make(engine: Engine, order_id: str, fuse: At, first: int = first) -> None:
+            with pytest.raises(Killed):
+                engine.run(order_id, engine.worker(fuse=At(first, die)))
+            engine.clock.advance(VISIBILITY_SECONDS)
+            engine.drive(order_id, engine.worker(fuse=fuse))
+
+        assert every_tick(story, make, die)
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_zombie_that_wakes_up_after_its_lease_was_taken_over_writes_nothing(story: str) -> None:
+    def make(engine: Engine, order_id: str, fuse: At) -> None:
+        asleep = [-1]
+
+        def sleep(_: str) -> None:
+            engine.clock.advance(20)
+            engine.drive(order_id)
+            asleep[0] = engine.store.writes
+
+        fuse.action = sleep
+        engine.drive(order_id, engine.worker(fuse=fuse))
+        if fuse.moment is not None:
+            assert engine.store.writes == asleep[0], f"the zombie wrote after {fuse.moment}"
+
+    assert every_tick(story, make, die)
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_worker_that_stalls_past_every_deadline_and_is_not_relieved(story: str) -> None:
+    def make(engine: Engine, order_id: str, fuse: At) -> None:
+        fuse.action = lambda _: engine.clock.advance(40)
+        engine.drive(order_id, engine.worker(fuse=fuse))
+
+    assert every_tick(story, make, die)
+
+
+@pytest.mark.parametrize("story", ["settles", "dropped once", "reverted, then settles"])
+def test_a_zombie_beside_a_second_worker_that_died_in_the_middle(story: str) -> None:
+    for second in (4, 9, 13, 18, 22, 27, 33):
+
+        def make(engine: Engine, order_id: str, fuse: At, second: int = second) -> None:
+            asleep = [-1]
+
+            def sleep(_: str) -> None:
+                engine.clock.advance(20)
+                try:
+                    engine.run(order_id, engine.worker(fuse=At(second, die)))
+                except Killed:
+                    asleep[0] = engine.store.writes
+
+            fuse.action = sleep
+            try:
+                engine.run(order_id, engine.worker(fuse=fuse))
+            finally:
+                if asleep[0] >= 0:
+                    assert engine.store.writes == asleep[0], f"the zombie wrote after {fuse.moment}"
+            engine.clock.advance(VISIBILITY_SECONDS)
+            engine.drive(order_id)
+
+        every_tick(story, make, die)
+
+
+def stored(engine: Engine, status: OrderStatus) -> Order:
+    """An order as a dead worker left it."""
+    order = an_order(status, sequence=[*OrderStatus].index(status) + 1)
+    engine.store.put(order)
+    return order
+
+
+@pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING])
+def test_recovery_from_a_state_without_a_signature(engine: Engine, status: OrderStatus) -> None:
+    order = stored(engine, status)
+    assert engine.run(order.id) == Done()
+    engine.audit(order.id)
+    assert engine.order(order.id).status is OrderStatus.CONFIRMED
+    assert list(engine.exchange.submissions.values()) == [1]
+
+
+@pytest.mark.parametrize("was_submitted", [False, True])
+@pytest.mark.parametrize("status", [OrderStatus.BUILDING, OrderStatus.SUBMITTED])
+def test_recovery_with_a_signature_asks_the_chain_first(
+    engine: Engine, status: OrderStatus, was_submitted: bool
+) -> None:
+    order = stored(engine, status)
+    assert order.route is not None
+    transaction = engine.exchange.sign_swap(order, order.route)
+    if was_submitted:
+        engine.exchange.submit(order, order.route, transaction)
+    engine.store.put(replace(order, transaction=transaction))
+    before = dict(engine.exchange.submissions)
+    assert engine.run(order.id) == Done()
+    engine.audit(order.id)
+    assert engine.exchange.signed == [transaction.signature]
+    # What the chain has is not sent again; what it never saw is sent, the same bytes.
+    assert engine.exchange.submissions == (before if was_submitted else {transaction.signature: 1})
+
+
+@pytest.mark.parametrize("status", [OrderStatus.BUILDING, OrderStatus.SUBMITTED])
+def test_past_its_expiry_a_signature_that_never_landed_gives_way_to_a_new_attempt(
+    engine: Engine, status: OrderStatus
+) -> None:
+    order = stored(engine, status)
+    assert order.route is not None
+    transaction = engine.exchange.sign_swap(order, order.route)
+    engine.store.put(replace(order, transaction=transaction))
+    engine.clock.advance(30)
+    assert engine.run(order.id) == Again(1)
+    assert engine.order(order.id).attempt == 2
+    assert engine.order(order.id).transaction is None
+    engine.clock.advance(1)
+    engine.drive(order.id)
+    engine.audit(order.id)
+    assert transaction.signature not in engine.exchange.taken
+
+
+@pytest.mark.parametrize("status", [OrderStatus.BUILDING, OrderStatus.SUBMITTED])
+def test_past_its_expiry_a_signature_that_landed_is_confirmed(engine: Engine, status: OrderStatus) -> None:
+    order = stored(engine, status)
+    assert order.route is not None
+    transaction = engine.exchange.sign_swap(order, order.route)
+    engine.exchange.submit(order, order.route, transaction)
+    engine.store.put(replace(order, transaction=transaction))
+    engine.clock.advance(300)
+    assert engine.run(order.id) == Done()
+    engine.audit(order.id)
+    assert engine.order(order.id).attempt == 1
+
+
+def test_the_same_message_delivered_five_times_settles_once(engine: Engine) -> None:
+    order_id = engine.place().id
+    verdicts: list[object] = []
+
+    def deliver_again(_: Order) -> None:
+        verdicts.extend(engine.run(order_id) for _ in range(4))
+
+    engine.exchange.on_submit = deliver_again
+    assert engine.run(order_id) == Done()
+    assert verdicts == [Again(16.5)] * 4
+    engine.audit(order_id)
+    assert list(engine.exchange.submissions.values()) == [1]
+
+
+def test_a_purse_of_one_sol_is_spent_once_however_often_workers_die(engine: Engine) -> None:
+    order_id = engine.place().id
+    for tick in (7, 11, 13, 15, 17, 18, 19, 20):
+        worker = engine.worker(fuse=At(tick, die))
+        try:
+            engine.run(order_id, worker)
+        except Killed:
+            engine.clock.advance(VISIBILITY_SECONDS)
+    engine.drive(order_id)
+    engine.audit(order_id)
+    spent = sum(taken.fill.amount_in for taken in engine.exchange.taken.values())
+    assert spent == (ONE_SOL if engine.order(order_id).status is OrderStatus.CONFIRMED else 0)
