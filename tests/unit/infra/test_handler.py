@@ -53,7 +53,7 @@ def answers() -> Iterator[Answers]:
 
     server = HTTPServer(("127.0.0.1", 0), Bucket)
     state.url = f"http://127.0.0.1:{server.server_port}/answer?signature=x"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield state
     server.shutdown()
@@ -116,9 +116,7 @@ def test_a_failure_reaches_cloudformation_with_its_reason(
     monkeypatch.setattr(migrations, "upgrade", fail)
     migrations.handler(request(answers, "Update"), None)
     assert answers.bodies[0]["Status"] == "FAILED"
-    assert answers.bodies[0]["Reason"].startswith(
-        "MigrationError: Can't log in to Postgres at db:5432/orders"
-    )
+    assert answers.bodies[0]["Reason"].startswith("MigrationError: Can't log in to Postgres at db:5432/orders")
     assert len(json.dumps(answers.bodies[0])) < 4096
     logged = json.loads(capsys.readouterr().out)
     assert logged["status"] == "FAILED"
@@ -146,9 +144,7 @@ def test_missing_settings_are_answered_too(answers: Answers, monkeypatch: pytest
     assert "DATABASE_HOST" in answers.bodies[0]["Reason"]
 
 
-def test_the_answer_is_tried_again(
-    answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_answer_is_tried_again(answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     answers.refusals = 2
     migrations.handler(request(answers, "Create"), None)

