@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -58,7 +58,9 @@ def push_newest(pushes: Sequence[Push], pusher: Pusher) -> None:
     for_all = [push for push in pushes if push.connection_id is None]
     newest = max(for_all, key=_sequence, default=None)
     covered = _sequence(newest) if newest else 0
-    for_one = {push.connection_id: push for push in pushes if push.connection_id and _sequence(push) > covered}
+    # The newer of two for one follower counts: one that came back to the queue stands behind newer ones.
+    in_order = sorted(pushes, key=_sequence)
+    for_one = {push.connection_id: push for push in in_order if push.connection_id and _sequence(push) > covered}
     for push in ([newest] if newest else []) + list(for_one.values()):
         push_status(push, pusher)
 
@@ -75,7 +77,11 @@ def push_status(push: Push, pusher: Pusher) -> None:
     """
     order_id = push.history["order"]["orderId"]
     followers = _addressed(push, pusher.followers, order_id)
-    outcomes = list(pusher.threads.map(lambda follower: _bring_up_to_date(follower, push, pusher), followers))
+    pushing = [pusher.threads.submit(_bring_up_to_date, follower, push, pusher) for follower in followers]
+    # An error is raised when all are through: a container that is frozen with threads at work would post the rest
+    # whenever it wakes up, beside whoever got the message meanwhile.
+    wait(pushing)
+    outcomes = [future.result() for future in pushing]
     if outcomes:
         pusher.telemetry.count("PushedMessages", sum(outcomes))
     pusher.telemetry.log(
@@ -98,18 +104,19 @@ def _addressed(push: Push, followers: Followers, order_id: str) -> Iterable[Foll
 def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher) -> int:
     """Posts what the follower has not seen; gives the number of frames."""
     missing = [event for event in push.history["events"] if event["sequence"] > follower.last_sequence]
-    sent = 0
+    sent, delivery = 0, Delivery.DELIVERED
     for event in missing:
         newest = event is missing[-1]
         frame = status_message(event, push.history if newest else None)
         delivery = _post(follower, json.dumps(frame, separators=(",", ":")), pusher)
         if delivery is not Delivery.DELIVERED:
-            _give_way(follower, delivery, push, pusher)
             break
         sent += 1
     if sent:
         pusher.crash_point("after_post")
         pusher.followers.record(follower, missing[sent - 1]["sequence"])
+    if delivery is not Delivery.DELIVERED:
+        _give_way(follower, delivery, push, pusher)
     return sent
 
 
