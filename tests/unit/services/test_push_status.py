@@ -1,0 +1,396 @@
+"""Pushing histories to followers: in order, without a gap, whatever becomes of single connections."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.domain.errors import Unavailable
+from chalicelib.services.followers import Delivery, Follower
+from chalicelib.services.ports import CrashPoint
+from chalicelib.services.push_status import (
+    HANDSHAKE_AGE,
+    HANDSHAKE_PATIENCE,
+    MAX_TRIES,
+    Push,
+    Pusher,
+    push_newest,
+    push_status,
+)
+from chalicelib.services.subscriptions import Desk, subscribe
+from chalicelib.services.views import history_view
+from tests.fakes import Behaviour, CrashAt, Killed, MemoryFollowers, MemoryNotifier
+from tests.fakes.engine import Engine
+
+BUSY, GONE = Delivery.BUSY, Delivery.GONE
+
+
+@dataclass
+class Stream:
+    """An order that ran to its end, and the pusher of its status events."""
+
+    engine: Engine
+    order_id: str
+    followers: MemoryFollowers
+    notifier: MemoryNotifier
+    threads: ThreadPoolExecutor
+    requeued: list[Push] = field(default_factory=list)
+    queue_outage: bool = False
+
+    def pusher(self, crash: CrashPoint | None = None) -> Pusher:
+        return Pusher(
+            followers=self.followers,
+            notifier=self.notifier,
+            clock=self.engine.clock,
+            telemetry=self.engine.telemetry,
+            crash_point=crash or CrashAt(),
+            again=self.again,
+            threads=self.threads,
+        )
+
+    def again(self, push: Push) -> None:
+        if self.queue_outage:
+            raise Unavailable("The queue is down.")
+        self.requeued.append(push)
+
+    def follow(self, connection_id: str = "c", after: int = 0, *, age: float = 60) -> None:
+        connected_at = self.engine.clock.now() - timedelta(seconds=age)
+        self.followers.add(Follower(self.order_id, connection_id, after, connected_at))
+
+    def history(self, sequence: int = 5) -> Push:
+        """The message that was queued when the order had so many events."""
+        sent = next(sent for sent in self.engine.events.sent if sent.history.order.sequence == sequence)
+        return Push(history_view(sent.history))
+
+    def push(self, sequence: int = 5, crash: CrashPoint | None = None) -> None:
+        push_status(self.history(sequence), self.pusher(crash))
+
+    def last(self, connection_id: str = "c") -> int:
+        return self.followers.last_sequence(self.order_id, connection_id)
+
+
+@pytest.fixture
+def stream(engine: Engine) -> Iterator[Stream]:
+    order_id = engine.place().id
+    engine.run(order_id)
+    with ThreadPoolExecutor(8) as threads:
+        yield Stream(engine, order_id, MemoryFollowers(), MemoryNotifier(engine.clock), threads)
+
+
+def test_a_follower_gets_every_status_in_order(stream: Stream) -> None:
+    stream.follow()
+    stream.push()
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+    assert stream.last() == 5
+
+
+def test_what_a_frame_holds(stream: Stream) -> None:
+    stream.follow()
+    stream.push()
+    frames = stream.notifier.frames["c"]
+    order = stream.engine.order(stream.order_id)
+    assert order.transaction is not None
+    assert [frame["status"] for frame in frames] == ["pending", "routing", "building", "submitted", "confirmed"]
+    for frame in frames:
+        assert (frame["type"], frame["orderId"]) == ("status", stream.order_id)
+        assert frame["at"].endswith("Z")
+        assert "error" not in frame
+    assert frames[2]["meta"]["chosenDex"] == "meteora"
+    assert [frame["txHash"] for frame in frames] == [None] * 3 + [order.transaction.signature] * 2
+    assert ["order" in frame for frame in frames] == [False] * 4 + [True]
+    assert frames[-1]["order"]["status"] == "confirmed"
+
+
+def test_a_failure_is_told_in_the_frame_and_in_its_meta(engine: Engine, stream: Stream) -> None:
+    engine.exchange.behaviours = {1: Behaviour.REJECTED}
+    stream.order_id = engine.place().id
+    engine.run(stream.order_id)
+    stream.follow()
+    push_status(Push(history_view(engine.history(stream.order_id))), stream.pusher())
+    frame = stream.notifier.frames["c"][-1]
+    assert frame["status"] == "failed"
+    assert frame["error"] == frame["meta"]["error"] == frame["order"]["error"]
+    assert frame["error"]["retryable"] is False
+
+
+def test_nothing_is_sent_that_the_follower_has(stream: Stream) -> None:
+    stream.follow(after=3)
+    stream.push()
+    assert stream.notifier.sequences("c") == [4, 5]
+    stream.push()
+    stream.push(3)
+    assert stream.notifier.sequences("c") == [4, 5]
+    assert stream.followers.records == 1
+
+
+def test_lost_and_late_and_repeated_messages_heal(stream: Stream) -> None:
+    stream.follow()
+    for sequence in (2, 2, 4, 3, 2, 5, 4, 5):
+        stream.push(sequence)
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+    assert ["order" in frame for frame in stream.notifier.frames["c"]] == [False, True, False, True, True]
+
+
+def test_many_followers_are_all_served(stream: Stream) -> None:
+    names = [f"c{number}" for number in range(500)]
+    for number, name in enumerate(names):
+        stream.follow(name, after=number % 6)
+    stream.push()
+    for number, name in enumerate(names):
+        assert stream.notifier.sequences(name) == list(range(number % 6 + 1, 6))
+    assert stream.engine.telemetry.total("PushedMessages") == sum(5 - number % 6 for number in range(500))
+
+
+def test_followers_are_served_at_once(stream: Stream) -> None:
+    together = threading.Barrier(4)
+
+    class Meeting(MemoryNotifier):
+        def post(self, connection_id: str, text: str) -> Delivery:
+            together.wait(10)
+            return super().post(connection_id, text)
+
+    stream.notifier = Meeting(stream.engine.clock)
+    for name in "abcd":
+        stream.follow(name, after=4)
+    stream.push()
+    assert all(stream.notifier.sequences(name) == [5] for name in "abcd")
+
+
+def test_an_order_that_nobody_follows(stream: Stream) -> None:
+    stream.push()
+    assert stream.notifier.posts == {}
+
+
+def test_a_message_for_one_follower_serves_nobody_else(stream: Stream) -> None:
+    stream.follow("a")
+    stream.follow("b")
+    push_status(replace(stream.history(), connection_id="a"), stream.pusher())
+    assert stream.notifier.sequences("a") == [1, 2, 3, 4, 5]
+    assert stream.notifier.posts["b"] == 0
+    push_status(replace(stream.history(), connection_id="left meanwhile"), stream.pusher())
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_crash_between_post_and_record_repeats_with_the_same_sequence_only(stream: Stream, after: int) -> None:
+    stream.follow(after=after)
+    with pytest.raises(Killed):
+        stream.push(4, CrashAt("after_post"))
+    stream.push(4)
+    stream.push(5)
+    once = list(range(after + 1, 5))
+    assert stream.notifier.sequences("c") == [*once, *once, 5]
+    frames = stream.notifier.frames["c"]
+    assert frames[: len(once)] == frames[len(once) : 2 * len(once)]
+
+
+# 410
+
+
+def test_an_old_connection_that_is_gone_is_forgotten(stream: Stream) -> None:
+    stream.follow("gone", age=HANDSHAKE_AGE.total_seconds())
+    stream.follow("here")
+    stream.notifier.gone = {"gone"}
+    stream.push()
+    assert stream.notifier.posts["gone"] == 1
+    assert (stream.order_id, "gone") not in stream.followers.rows
+    assert stream.notifier.sequences("here") == [1, 2, 3, 4, 5]
+    assert stream.requeued == []
+    assert stream.engine.telemetry.total("FollowersDropped", reason="gone") == 1
+
+
+def test_a_young_connection_is_waited_for_in_place(stream: Stream) -> None:
+    stream.follow(age=0)
+    stream.notifier.opens_at["c"] = stream.engine.clock.in_seconds(0.3)
+    stream.push()
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+    assert stream.requeued == []
+
+
+def test_a_young_connection_that_takes_longer_goes_through_the_queue(stream: Stream) -> None:
+    stream.follow(age=0)
+    stream.notifier.opens_at["c"] = stream.engine.clock.in_seconds(2)
+    start = stream.engine.clock.now()
+    stream.push()
+    assert stream.notifier.sequences("c") == []
+    waited = stream.engine.clock.now() - start
+    assert timedelta(seconds=HANDSHAKE_PATIENCE) <= waited < timedelta(seconds=HANDSHAKE_PATIENCE + 0.1)
+    assert stream.requeued == [Push(stream.history().history, "c", 1)]
+    while stream.requeued:
+        push_status(stream.requeued.pop(), stream.pusher())
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+def test_a_connection_that_never_opens_is_given_up(stream: Stream) -> None:
+    stream.follow(age=0)
+    stream.notifier.gone = {"c"}
+    stream.push()
+    for _ in range(20):
+        if not stream.requeued:
+            break
+        push_status(stream.requeued.pop(), stream.pusher())
+    assert stream.followers.rows == {}
+    assert stream.requeued == []
+
+
+def test_a_connection_that_goes_in_the_middle(stream: Stream) -> None:
+    stream.follow()
+    stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, GONE]
+    stream.push()
+    assert stream.notifier.sequences("c") == [1, 2]
+    assert stream.followers.rows == {}
+
+
+# Throttled, 5xx, timed out
+
+
+def test_a_busy_connection_waits_at_the_end_of_the_queue_and_holds_up_nobody(stream: Stream) -> None:
+    stream.follow("busy")
+    stream.follow("free")
+    stream.notifier.refusals["busy"] = [BUSY]
+    stream.push()
+    assert stream.notifier.sequences("free") == [1, 2, 3, 4, 5]
+    assert stream.requeued == [Push(stream.history().history, "busy", 1)]
+    push_status(stream.requeued.pop(), stream.pusher())
+    assert stream.notifier.sequences("busy") == [1, 2, 3, 4, 5]
+    assert stream.last("busy") == 5
+
+
+def test_busy_in_the_middle_goes_on_where_it_stopped(stream: Stream) -> None:
+    stream.follow()
+    stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, BUSY]
+    stream.push()
+    assert stream.last() == 2
+    push_status(stream.requeued.pop(), stream.pusher())
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+def test_a_newer_message_overtakes_the_one_that_waits(stream: Stream) -> None:
+    stream.follow()
+    stream.notifier.refusals["c"] = [BUSY]
+    stream.push(3)
+    stream.push(5)
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+    push_status(stream.requeued.pop(), stream.pusher())
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+def test_a_connection_that_stays_busy_is_closed_so_that_its_client_comes_back(stream: Stream) -> None:
+    stream.follow()
+    stream.notifier.refusals["c"] = [BUSY] * 100
+    stream.push()
+    tries = 1
+    while stream.requeued:
+        push_status(stream.requeued.pop(), stream.pusher())
+        tries += 1
+    assert tries == MAX_TRIES + 1
+    assert stream.notifier.closed == ["c"]
+    assert stream.followers.rows == {}
+    assert stream.engine.telemetry.total("FollowersDropped", reason="busy") == 1
+
+
+def test_what_was_sent_is_recorded_even_when_the_rest_cannot_be_queued(stream: Stream) -> None:
+    stream.follow()
+    stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, BUSY]
+    stream.queue_outage = True
+    with pytest.raises(Unavailable):
+        stream.push()
+    assert stream.last() == 2
+    stream.queue_outage = False
+    stream.push()
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+def test_an_outage_is_reported_when_every_follower_is_through(stream: Stream) -> None:
+    """Otherwise a frozen container would go on with the rest later, beside whoever got the message next."""
+    late = threading.Event()
+
+    class SlowForB(MemoryNotifier):
+        def post(self, connection_id: str, text: str) -> Delivery:
+            if connection_id == "b":
+                late.wait(0.2)
+            return super().post(connection_id, text)
+
+    stream.notifier = SlowForB(stream.engine.clock)
+    stream.queue_outage = True
+    stream.follow("a", after=4)
+    stream.follow("b", after=4)
+    stream.notifier.refusals["a"] = [BUSY]
+    with pytest.raises(Unavailable):
+        stream.push()
+    assert stream.notifier.sequences("b") == [5]
+    assert stream.last("b") == 5
+
+
+def test_without_the_table_the_message_comes_again(stream: Stream) -> None:
+    stream.follow()
+    stream.followers.outage = True
+    with pytest.raises(Unavailable):
+        stream.push()
+    stream.followers.outage = False
+    stream.push()
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+# A batch's messages of one order
+
+
+def test_only_the_newest_history_of_a_batch_is_pushed(stream: Stream) -> None:
+    stream.follow()
+    push_newest([stream.history(sequence) for sequence in (2, 3, 4, 5)], stream.pusher())
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+    assert stream.followers.records == 1
+
+
+def test_a_message_for_one_is_covered_by_a_newer_one_for_all(stream: Stream) -> None:
+    stream.follow("a")
+    stream.follow("b")
+    pushes = [replace(stream.history(3), connection_id="a"), stream.history(4)]
+    push_newest(pushes, stream.pusher())
+    assert stream.notifier.sequences("a") == stream.notifier.sequences("b") == [1, 2, 3, 4]
+
+
+def test_a_message_for_one_that_is_newer_serves_that_one(stream: Stream) -> None:
+    stream.follow("a")
+    stream.follow("b")
+    push_newest([stream.history(3), replace(stream.history(5), connection_id="a")], stream.pusher())
+    assert stream.notifier.sequences("a") == [1, 2, 3, 4, 5]
+    assert stream.notifier.sequences("b") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("order", [(2, 5), (5, 2)])
+def test_of_two_messages_for_one_the_newer_counts(stream: Stream, order: tuple[int, int]) -> None:
+    stream.follow()
+    push_newest([replace(stream.history(sequence), connection_id="c") for sequence in order], stream.pusher())
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+def test_a_batch_of_nothing(stream: Stream) -> None:
+    push_newest([], stream.pusher())
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_whenever_a_client_connects_it_sees_everything_once(engine: Engine, moment: int) -> None:
+    """Before, during or after the execution: the history on connecting, then what happens next."""
+    order_id = engine.place().id
+    followers, notifier = MemoryFollowers(), MemoryNotifier(engine.clock)
+    desk = Desk(engine.store, followers, engine.events, engine.clock, engine.telemetry, CrashAt())
+    connected: list[int] = []
+
+    class Watch(CrashAt):
+        def __call__(self, name: str) -> None:
+            super().__call__(name)
+            if len(self.passed) == moment * 2 + 1:
+                subscribe(order_id, "c", 0, desk=desk)
+                connected.append(len(engine.events.pushes))
+
+    engine.run(order_id, engine.worker(Watch()))
+    if not connected:
+        subscribe(order_id, "c", 0, desk=desk)
+    with ThreadPoolExecutor(2) as threads:
+        stream = Stream(engine, order_id, followers, notifier, threads)
+        for push in engine.events.pushes[connected[0] - 1 if connected else 0 :]:
+            push_status(push, stream.pusher())
+    assert notifier.sequences("c") == [1, 2, 3, 4, 5]
