@@ -48,7 +48,6 @@ def _environment(port: int, scratch: Path, extra: Mapping[str, str]) -> dict[str
         "TMPDIR": str(scratch),  # where it unpacks the functions
         "TZ": "UTC",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "GATEWAY_PORT": str(port),
         "BIND_HOST": LOOPBACK,
         "MINISTACK_HOST": LOOPBACK,
