@@ -15,7 +15,8 @@ from pathlib import Path
 def crash_point_from(environ: Mapping[str, str]) -> CrashFolder | NoCrash:
     """What the environment asks for: nothing, except in a test."""
     folder = environ.get("CRASH_DIRECTORY", "")
-    on_aws = environ.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda")
+    # Lambda writes AWS_Lambda_python3.13 there; Chalice writes "AWS_Lambda aws-chalice/…" everywhere else.
+    on_aws = environ.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda_")
     return CrashFolder(Path(folder)) if folder and not on_aws else NoCrash()
 
 
