@@ -87,6 +87,21 @@ class Route:
         return int((rates[-1] / rates[0] - 1) * 10_000)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Within what a quote may settle, in base units of the output and of the input token."""
+
+    minimum_output: int
+    maximum_input: int
+
+
+def limits_of(quote: Quote, side: Side, slippage_bps: int) -> Limits:
+    """The exact side of a swap has no slack; the other has the slippage."""
+    if side is Side.SELL:
+        return Limits(minimum_output(quote.amount_out, slippage_bps), quote.amount_in)
+    return Limits(quote.amount_out, maximum_input(quote.amount_in, slippage_bps))
+
+
 def choose_route(request: QuoteRequest, answers: list[Quote | NoQuote], slippage_bps: int) -> Route:
     """The better effective price after fees wins; on a tie, the order in which the venues were asked.
 
@@ -99,15 +114,14 @@ def choose_route(request: QuoteRequest, answers: list[Quote | NoQuote], slippage
     if not quotes:
         raise _nobody_quotes(unavailable)
     best = min(quotes, key=lambda quote: _preference(quote, request.side))
+    limits = limits_of(best, request.side, slippage_bps)
     return Route(
         chosen=best,
         quotes=quotes,
         unavailable=unavailable,
         reason=_reason(request, best, quotes, unavailable),
-        minimum_output=(
-            minimum_output(best.amount_out, slippage_bps) if request.side is Side.SELL else best.amount_out
-        ),
-        maximum_input=(best.amount_in if request.side is Side.SELL else maximum_input(best.amount_in, slippage_bps)),
+        minimum_output=limits.minimum_output,
+        maximum_input=limits.maximum_input,
         steps=_steps(request, best.venue),
     )
 

@@ -33,7 +33,7 @@ def building(order: Order, route: Route) -> Narration:
         "steps": list(route.steps),
         "reason": route.reason,
         "spreadBps": route.spread_bps,
-        "quotes": [quote_view(quote, request) for quote in route.quotes],
+        "quotes": [quote_view(quote, request, order.slippage_bps) for quote in route.quotes],
         "unavailable": [no_quote_view(answer) for answer in route.unavailable],
     }
 

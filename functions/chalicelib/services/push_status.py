@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 from chalicelib.services.followers import Delivery, Follower, Followers, Notifier
 from chalicelib.services.ports import Clock, CrashPoint, Telemetry
-from chalicelib.services.views import EventView, HistoryView, StatusMessage
+from chalicelib.services.views import ErrorView, EventView, HistoryView, StatusMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def status_message(event: EventView, history: HistoryView | None) -> StatusMessa
         "txHash": tx_hash if isinstance(tx_hash, str) else None,
     }
     if "error" in event["meta"]:
-        message["error"] = event["meta"]["error"]
+        message["error"] = cast("ErrorView", event["meta"]["error"])
     if history is not None:
         message["order"] = history["order"]
     return message

@@ -3,47 +3,65 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired
+
+# pydantic reads these classes for the specification, and before Python 3.12 it can read only this TypedDict.
+from typing_extensions import TypedDict
 
 from chalicelib.domain.amounts import format_amount, plain
-from chalicelib.domain.order import MAX_ATTEMPTS, Failure, History, Meta, Order, OrderEvent
-from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route
+from chalicelib.domain.order import MAX_ATTEMPTS, Failure, History, Order, OrderEvent
+from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, limits_of
 from chalicelib.domain.tokens import Token
+from chalicelib.services.wire import (
+    BaseUnits,
+    Details,
+    Exact,
+    Moment,
+    OrderId,
+    Reason,
+    Sentence,
+    SideName,
+    Status,
+    Symbol,
+    VenueName,
+)
 
 
 class AmountView(TypedDict):
     """An exact amount: a decimal string for people, integer base units (as a string: u64 does not fit a double)."""
 
-    amount: str
-    baseUnits: str
-    token: str
+    amount: Exact
+    baseUnits: BaseUnits
+    token: Symbol
 
 
 class QuoteView(TypedDict):
     """One venue's quote. `effectivePrice` is output per input after fees, `priceImpactPct` in percent."""
 
-    venue: str
+    venue: VenueName
     amountIn: AmountView
     amountOut: AmountView
     fee: AmountView
-    effectivePrice: str
-    priceImpactPct: str
-    expiresAt: str
+    effectivePrice: Exact
+    priceImpactPct: Exact
+    minimumOutput: AmountView
+    maximumInput: AmountView
+    expiresAt: Moment
 
 
 class NoQuoteView(TypedDict):
     """A venue that gave no quote, and why."""
 
-    venue: str
-    code: str
-    message: str
+    venue: VenueName
+    code: Reason
+    message: Sentence
 
 
 class RouteView(TypedDict):
-    """The routing decision."""
+    """The routing decision: every venue's answer, the choice and its reason."""
 
-    chosenDex: str
-    reason: str
+    chosenDex: VenueName
+    reason: Sentence
     steps: list[str]
     spreadBps: int | None
     minimumOutput: AmountView
@@ -55,75 +73,75 @@ class RouteView(TypedDict):
 class ErrorView(TypedDict):
     """Why an order failed; `retryable` tells whether placing it again may work."""
 
-    code: str
-    message: str
+    code: Reason
+    message: Sentence
     retryable: bool
 
 
 class OrderView(TypedDict):
     """An order. Amounts are exact decimal strings; those in base units are integers written as strings."""
 
-    id: str
-    orderId: str
+    id: OrderId
+    orderId: OrderId
     userId: str
     walletAddress: str
     clientOrderId: str | None
     orderType: Literal["market"]
-    inputToken: str
-    outputToken: str
-    side: str
-    amount: str
-    amountBaseUnits: str
+    inputToken: Symbol
+    outputToken: Symbol
+    side: SideName
+    amount: Exact
+    amountBaseUnits: BaseUnits
     slippageBps: int
-    status: str
+    status: Status
     attempts: int
     maxAttempts: int
     sequence: int
-    chosenDex: str | None
+    chosenDex: VenueName | None
     expectedInput: AmountView | None
-    expectedOutput: str | None
-    expectedOutputBaseUnits: str | None
-    minimumOutput: str | None
-    minimumOutputBaseUnits: str | None
-    maximumInput: str | None
-    maximumInputBaseUnits: str | None
+    expectedOutput: Exact | None
+    expectedOutputBaseUnits: BaseUnits | None
+    minimumOutput: Exact | None
+    minimumOutputBaseUnits: BaseUnits | None
+    maximumInput: Exact | None
+    maximumInputBaseUnits: BaseUnits | None
     route: RouteView | None
     txHash: str | None
-    executedPrice: str | None
+    executedPrice: Exact | None
     executedInput: AmountView | None
     executedOutput: AmountView | None
     fee: AmountView | None
     error: ErrorView | None
     errorMessage: str | None
-    createdAt: str
-    updatedAt: str
+    createdAt: Moment
+    updatedAt: Moment
 
 
 class EventView(TypedDict):
     """One status change."""
 
-    orderId: str
+    orderId: OrderId
     sequence: int
-    status: str
+    status: Status
     attempt: int
-    at: str
-    message: str
-    meta: Meta
+    at: Moment
+    message: Sentence
+    meta: Details
 
 
 class StatusMessage(TypedDict):
     """What the stream sends for an event; `order` stands in the newest status of a push only."""
 
     type: Literal["status"]
-    orderId: str
+    orderId: OrderId
     sequence: int
-    status: str
+    status: Status
     attempt: int
-    at: str
-    message: str
-    meta: Meta
+    at: Moment
+    message: Sentence
+    meta: Details
     txHash: str | None
-    error: NotRequired[object]
+    error: NotRequired[ErrorView]
     order: NotRequired[OrderView]
 
 
@@ -144,8 +162,9 @@ def amount_view(base_units: int, token: Token) -> AmountView:
     return {"amount": format_amount(base_units, token), "baseUnits": str(base_units), "token": token.symbol}
 
 
-def quote_view(quote: Quote, request: QuoteRequest) -> QuoteView:
-    """A quote for the pair of the request."""
+def quote_view(quote: Quote, request: QuoteRequest, slippage_bps: int) -> QuoteView:
+    """A quote for the pair of the request, and within what it would have to settle."""
+    limits = limits_of(quote, request.side, slippage_bps)
     return {
         "venue": quote.venue,
         "amountIn": amount_view(quote.amount_in, request.input_token),
@@ -153,6 +172,8 @@ def quote_view(quote: Quote, request: QuoteRequest) -> QuoteView:
         "fee": amount_view(quote.fee, request.input_token),
         "effectivePrice": plain(quote.effective_price(request)),
         "priceImpactPct": plain(quote.price_impact_pct),
+        "minimumOutput": amount_view(limits.minimum_output, request.output_token),
+        "maximumInput": amount_view(limits.maximum_input, request.input_token),
         "expiresAt": timestamp(quote.expires_at),
     }
 
@@ -162,7 +183,7 @@ def no_quote_view(answer: NoQuote) -> NoQuoteView:
     return {"venue": answer.venue, "code": answer.code, "message": answer.message}
 
 
-def route_view(route: Route, request: QuoteRequest) -> RouteView:
+def route_view(route: Route, request: QuoteRequest, slippage_bps: int) -> RouteView:
     """The decision, with everything that it was made from."""
     return {
         "chosenDex": route.chosen.venue,
@@ -171,7 +192,7 @@ def route_view(route: Route, request: QuoteRequest) -> RouteView:
         "spreadBps": route.spread_bps,
         "minimumOutput": amount_view(route.minimum_output, request.output_token),
         "maximumInput": amount_view(route.maximum_input, request.input_token),
-        "quotes": [quote_view(quote, request) for quote in route.quotes],
+        "quotes": [quote_view(quote, request, slippage_bps) for quote in route.quotes],
         "unavailable": [no_quote_view(answer) for answer in route.unavailable],
     }
 
@@ -210,7 +231,7 @@ def order_view(order: Order) -> OrderView:
         "minimumOutputBaseUnits": str(route.minimum_output) if route else None,
         "maximumInput": format_amount(route.maximum_input, order.input_token) if route else None,
         "maximumInputBaseUnits": str(route.maximum_input) if route else None,
-        "route": route_view(route, order.quote_request()) if route else None,
+        "route": route_view(route, order.quote_request(), order.slippage_bps) if route else None,
         "txHash": order.transaction.signature if order.transaction else None,
         "executedPrice": plain(order.executed_price) if order.executed_price is not None else None,
         "executedInput": amount_view(fill.amount_in, order.input_token) if fill else None,

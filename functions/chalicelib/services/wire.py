@@ -1,0 +1,77 @@
+"""What the strings of the views mean, for the specifications; at run time they are plain strings.
+
+pydantic calls `__get_pydantic_json_schema__` when the API function generates its specification. Nothing here imports
+pydantic, because the worker and the pusher load the views and validate nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.order import Meta
+from chalicelib.domain.quotes import Side, Venue
+from chalicelib.domain.transitions import OrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """A description for the specifications, and what else is true of each value."""
+
+    description: str = ""
+    examples: tuple[object, ...] = ()
+    one_of: tuple[str, ...] = ()
+    pattern: str = ""
+    format: str = ""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: object, handler: Callable[[object], dict[str, object]]
+    ) -> dict[str, object]:
+        """The schema with what this says."""
+        said: dict[str, object] = {
+            "description": self.description,
+            "enum": list(self.one_of),
+            "pattern": self.pattern,
+            "format": self.format,
+            "examples": list(self.examples),
+        }
+        return {**handler(core_schema), **{name: value for name, value in said.items() if value}}
+
+
+def _values(kind: Iterable[str]) -> tuple[str, ...]:
+    return tuple(str(value) for value in kind)
+
+
+OrderId: TypeAlias = Annotated[
+    str, Says("The order's id.", pattern="^ord_[0-9a-f]{32}$", examples=("ord_019aad1c8f005f2b7c9d1e3a4b6c8d0f",))
+]
+Status: TypeAlias = Annotated[str, Says("Where the order stands.", one_of=_values(OrderStatus))]
+SideName: TypeAlias = Annotated[
+    str,
+    Says(
+        "`sell` spends exactly `amount` of inputToken, `buy` receives exactly `amount` of outputToken.",
+        one_of=_values(Side),
+    ),
+]
+VenueName: TypeAlias = Annotated[str, Says("The DEX.", one_of=_values(Venue))]
+Reason: TypeAlias = Annotated[str, Says("Why, for programs.", one_of=_values(ErrorCode))]
+Symbol: TypeAlias = Annotated[str, Says("A token's symbol.", examples=("SOL",))]
+Exact: TypeAlias = Annotated[
+    str, Says("An exact decimal without an exponent.", pattern=r"^-?[0-9]+(\.[0-9]+)?$", examples=("1.5",))
+]
+BaseUnits: TypeAlias = Annotated[
+    str, Says("Integer base units; a string, since a u64 does not fit a double.", pattern="^[0-9]+$")
+]
+Moment: TypeAlias = Annotated[
+    str, Says("ISO 8601 in UTC with milliseconds.", format="date-time", examples=("2026-11-22T18:00:00.000Z",))
+]
+Sentence: TypeAlias = Annotated[str, Says("A sentence for people.")]
+Details: TypeAlias = Annotated[
+    Meta,
+    Says(
+        "What belongs to the status: `building` has chosenDex, expectedOutput, quotes and reason; `submitted` txHash; "
+        "`confirmed` txHash, finalExecutionPrice, executedInput, executedOutput and fee; `failed` and a retry error."
+    ),
+]
