@@ -8,6 +8,8 @@ from collections import defaultdict
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
+from chalicelib.correlation import bound
+
 Dimensions = tuple[tuple[str, str], ...]
 UNITS = {
     "QuoteSpreadBps": MetricUnit.NoUnit,
@@ -25,13 +27,13 @@ class PowertoolsTelemetry:
         self._lock = threading.Lock()
 
     def log(self, event: str, **fields: object) -> None:
-        self.logger.info(event, extra=fields)
+        self.logger.info(event, extra={**bound(), **fields})
 
     def warn(self, event: str, **fields: object) -> None:
-        self.logger.warning(event, extra=fields)
+        self.logger.warning(event, extra={**bound(), **fields})
 
     def defect(self, event: str, error: Exception, **fields: object) -> None:
-        self.logger.error(event, exc_info=error, extra=fields)
+        self.logger.error(event, exc_info=error, extra={**bound(), **fields})
 
     def count(self, metric: str, value: float = 1, **dimensions: str) -> None:
         with self._lock:
