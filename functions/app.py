@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from chalice.app import Chalice, CloudWatchEvent, Request, Response, SQSEvent, WebsocketEvent
+from chalice.app import Chalice, CloudWatchEvent, Response, SQSEvent, WebsocketEvent
 
-from chalicelib import batches, bootstrap
+from chalicelib import batches, bootstrap, correlation
 
 if TYPE_CHECKING:
-    from chalicelib.http.api import Api, HttpRequest
+    from chalicelib.http.api import Api
+    from chalicelib.http.gateway import HttpRequest
     from chalicelib.http.respond import Answer
 
 app = Chalice(app_name="order-engine", configure_logs=False)
@@ -31,6 +33,7 @@ def observe(event: object, get_response: Callable[[object], Result]) -> Result:
         return get_response(event)
     finally:
         telemetry.log("invocation", kind=type(event).__name__, milliseconds=round((time.monotonic() - start) * 1000))
+        correlation.release()
         telemetry.flush()
 
 
@@ -44,6 +47,12 @@ def health() -> Response:
 def place_order() -> Response:
     """Accepts an order."""
     return _respond(lambda api, request: api.place_order(request))
+
+
+@app.route("/api/orders/execute", methods=["GET"])
+def explain_stream() -> Response:
+    """Says that this address takes POST and WebSockets."""
+    return _respond(lambda api, _: api.explain_stream())
 
 
 @app.route("/api/orders", methods=["GET"])
@@ -83,32 +92,15 @@ def tokens() -> Response:
 
 
 def _respond(call: Callable[[Api, HttpRequest], Answer]) -> Response:
-    from chalicelib.http.api import HttpRequest
+    from chalicelib.http.gateway import read_event
     from chalicelib.http.respond import answer
 
-    current = app.current_request
-    if current is None:
+    if app.current_request is None:
         raise RuntimeError("A route was called outside of a request.")
-    headers = {name.lower(): value for name, value in current.headers.items()}
-    query = current.query_params
-    request = HttpRequest(
-        path=current.path,
-        raw_body=_bytes(current),
-        headers=headers,
-        query={name: query.getlist(name) for name in query} if query else {},
-    )
-    given = answer(
-        lambda: call(bootstrap.api(), request),
-        path=current.path,
-        headers=headers,
-        telemetry=bootstrap.telemetry(),
-    )
+    request = read_event(app.current_request.to_original_event(), os.environ.get("PUBLIC_WEBSOCKET_URL", ""))
+    correlation.bind(request_id=request.request_id)
+    given = answer(lambda: call(bootstrap.api(), request), request, bootstrap.telemetry())
     return Response(given.body, headers={**given.headers}, status_code=given.status)
-
-
-def _bytes(request: Request) -> bytes:
-    body = request.raw_body
-    return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
 
 
 @app.on_ws_connect()
@@ -116,6 +108,7 @@ def websocket_connect(event: WebsocketEvent) -> dict[str, int]:
     """Follows the order that the URL names."""
     from chalicelib.stream import handshake
 
+    _correlate(event)
     query = event.to_dict().get("queryStringParameters") or {}
     return {"statusCode": handshake(query, event.connection_id, bootstrap.desk())}
 
@@ -125,6 +118,7 @@ def websocket_message(event: WebsocketEvent) -> dict[str, object]:
     """Answers a client's message; the route response carries the reply."""
     from chalicelib.stream import converse
 
+    _correlate(event)
     reply = converse(event.body, event.connection_id, bootstrap.desk())
     return {"statusCode": 200, "body": json.dumps(reply)}
 
@@ -134,7 +128,13 @@ def websocket_disconnect(event: WebsocketEvent) -> None:
     """Forgets the connection."""
     from chalicelib.services.subscriptions import hang_up
 
+    _correlate(event)
     hang_up(event.connection_id, followers=bootstrap.followers(), telemetry=bootstrap.telemetry())
+
+
+def _correlate(event: WebsocketEvent) -> None:
+    context = event.to_dict()["requestContext"]
+    correlation.bind(request_id=str(context.get("requestId", "")), connection_id=event.connection_id)
 
 
 def _remaining_ms(event: SQSEvent) -> int:

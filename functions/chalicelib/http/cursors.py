@@ -8,7 +8,8 @@ import hashlib
 import hmac
 import json
 
-from chalicelib.http.problems import Problem, ProblemCode
+from chalicelib.http.catalogue import ProblemCode
+from chalicelib.http.problems import Problem
 from chalicelib.services.browse import OrderFilter
 
 SIGNATURE_BYTES = 16

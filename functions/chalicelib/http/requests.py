@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     StringConstraints,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
 )
 
@@ -24,59 +20,24 @@ from chalicelib.domain.amounts import InvalidAmount, to_base_units
 from chalicelib.domain.errors import InvalidField, InvalidOrder
 from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, NewOrder
 from chalicelib.domain.quotes import QuoteRequest, Side, Venue
-from chalicelib.domain.tokens import REGISTRY, Token, find_token
+from chalicelib.domain.tokens import Token
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.browse import DEFAULT_PAGE, MAX_PAGE, OrderFilter
+from chalicelib.http.fields import (
+    ClientOrderId,
+    ExactAmount,
+    KnownToken,
+    OrderType,
+    PageSize,
+    PlacedBefore,
+    PlacedFrom,
+    Slippage,
+    UserId,
+    WalletAddress,
+)
+from chalicelib.services.browse import DEFAULT_PAGE, OrderFilter
 
-DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
-MAX_AMOUNT_CHARACTERS = 100
-MAX_SLIPPAGE_BPS = 5_000
+MAX_NAME = 200
 Model = TypeVar("Model", bound=BaseModel)
-# Printable: no control characters; Postgres text cannot hold NUL.
-PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]+$"
-
-
-def _exact(value: object) -> Decimal:
-    """JSON numbers and strings become decimals; a float cannot come in, since the body is read without any."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-        raise ValueError("must be a number or a decimal string")
-    text = str(value)
-    if len(text) > MAX_AMOUNT_CHARACTERS or (isinstance(value, str) and not DECIMAL.fullmatch(text)):
-        raise ValueError("must be a plain decimal number of at most 100 characters")
-    return Decimal(text)
-
-
-def _known(value: object) -> Token:
-    token = find_token(value) if isinstance(value, str) else None
-    if token is None:
-        known = ", ".join(token.symbol for token in REGISTRY)
-        raise ValueError(f"must be one of {known}, or one of their mint addresses")
-    return token
-
-
-def _text(longest: int) -> StringConstraints:
-    return StringConstraints(strict=True, min_length=1, max_length=longest, pattern=PRINTABLE)
-
-
-ExactAmount = Annotated[
-    Decimal,
-    BeforeValidator(_exact),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
-            ],
-            "description": "An exact amount, at most as many decimals as the token has.",
-        }
-    ),
-]
-KnownToken = Annotated[
-    Token,
-    BeforeValidator(_known),
-    PlainSerializer(str),
-    WithJsonSchema({"type": "string", "description": "A symbol or mint address that GET /api/tokens lists."}),
-]
 
 
 class SwapRequest(BaseModel):
@@ -88,7 +49,8 @@ class SwapRequest(BaseModel):
     outputToken: KnownToken
     side: Side
     amount: ExactAmount
-    slippageBps: Annotated[int, Field(strict=True, ge=0, le=MAX_SLIPPAGE_BPS)] = DEFAULT_SLIPPAGE_BPS
+    slippageBps: Slippage = DEFAULT_SLIPPAGE_BPS
+    orderType: OrderType = "market"
 
     @field_validator("outputToken")
     @classmethod
@@ -122,7 +84,7 @@ def _counted(fields: dict[str, Any]) -> Token | None:
 
 
 class QuoteBody(SwapRequest):
-    """A dry run."""
+    """A dry run: what an order would be routed to right now."""
 
     def to_request(self, seed: str) -> QuoteRequest:
         """The question for the venues."""
@@ -132,10 +94,9 @@ class QuoteBody(SwapRequest):
 class OrderBody(SwapRequest):
     """An order to execute."""
 
-    userId: Annotated[str, _text(128)]
-    walletAddress: Annotated[str, _text(128)]
-    clientOrderId: Annotated[str, _text(128)] | None = None
-    orderType: Literal["market"] = "market"
+    userId: UserId
+    walletAddress: WalletAddress
+    clientOrderId: ClientOrderId | None = None
 
     def to_order(self) -> NewOrder:
         """The validated wish."""
@@ -156,16 +117,23 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, frozen=True)
 
-    userId: Annotated[str, _text(128)] | None = None
-    clientOrderId: Annotated[str, _text(128)] | None = None
+    userId: UserId | None = None
+    clientOrderId: ClientOrderId | None = None
     status: OrderStatus | None = None
-    venue: Venue | None = None
+    venue: Annotated[Venue, Field(description="The venue that the order was routed to.")] | None = None
     inputToken: KnownToken | None = None
     outputToken: KnownToken | None = None
-    placedFrom: datetime | None = None
-    placedBefore: datetime | None = None
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
-    cursor: Annotated[str, StringConstraints(max_length=512)] | None = None
+    placedFrom: PlacedFrom | None = None
+    placedBefore: PlacedBefore | None = None
+    limit: PageSize = DEFAULT_PAGE
+    cursor: (
+        Annotated[
+            str,
+            StringConstraints(min_length=1, max_length=512),
+            Field(description="`nextCursor` of the page before, sent with the same filters."),
+        ]
+        | None
+    ) = None
 
     def to_filter(self) -> OrderFilter:
         """The filter without the place in it."""
@@ -181,22 +149,28 @@ class ListQuery(BaseModel):
         )
 
 
-def validated(model: type[Model], values: object) -> Model:
-    """The values as the model.
+def validated(model: type[Model], values: object, settings: Mapping[str, object] | None = None) -> Model:
+    """The values as the model; `settings` are for the fields whose rules depend on them.
 
     Raises:
         InvalidOrder: with every invalid field at once.
     """
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, context=dict(settings or {}))
     except ValidationError as error:
-        raise InvalidOrder(*(_field(dict(one)) for one in error.errors(include_url=False))) from None
+        errors = error.errors(include_url=False, include_input=False)
+        raise InvalidOrder(*(_field(dict(one)) for one in errors)) from None
 
 
 def _field(error: dict[str, Any]) -> InvalidField:
-    name = ".".join(str(part) for part in error["loc"]) or "body"
+    name = printable(".".join(str(part) for part in error["loc"])) or "body"
     cause = error.get("ctx", {}).get("error")
     message = str(cause) if isinstance(cause, ValueError) else str(error["msg"])
     if error["type"] == "extra_forbidden":
         message = "is not a field of this request"
-    return InvalidField(name[:200], message)
+    return InvalidField(name, message)
+
+
+def printable(name: str) -> str:
+    """A client's own name for a field as an answer can carry it."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in name[:MAX_NAME])

@@ -1,17 +1,14 @@
-"""From a request to a response: request ids, errors, JSON."""
+"""From a request to a response: errors, JSON, and the headers that every answer has."""
 
 from __future__ import annotations
 
-import re
-import uuid
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from chalicelib.http.problems import Problem, headers_of, problem_from, problem_view, status_of
+from chalicelib.http.gateway import HttpRequest
+from chalicelib.http.problems import headers_of, problem_from, problem_view, status_of
 from chalicelib.services.ports import Telemetry
-
-REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,31 +17,41 @@ class Answer:
 
     status: int
     body: object
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def request_id_of(headers: Mapping[str, str]) -> str:
-    """The client's X-Request-Id, or a new one where it sent none that can be logged."""
-    given = headers.get("x-request-id", "")
-    return given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back to the gateway."""
+
+    status: int
+    body: str
+    headers: dict[str, str]
 
 
-def answer(handler: Callable[[], Answer], *, path: str, headers: Mapping[str, str], telemetry: Telemetry) -> Answer:
+def answer(handler: Callable[[], Answer], request: HttpRequest, telemetry: Telemetry) -> Reply:
     """The handler's answer, or the problem response for its error."""
-    request_id = request_id_of(headers)
     try:
         given = handler()
-        reply = Answer(given.status, given.body, {"Content-Type": "application/json", **given.headers})
+        reply = Reply(given.status, _text(given.body), {"Content-Type": "application/json", **given.headers})
     except Exception as error:  # noqa: BLE001 - the one place that turns errors into responses
-        reply = _problem(problem_from(error), path, request_id)
+        problem = problem_from(error)
+        view = problem_view(problem, instance=request.instance, request_id=request.request_id)
+        reply = Reply(status_of(problem), _text(view), headers_of(problem))
         if reply.status >= 500:
-            telemetry.defect("request_failed", error, path=path, status=reply.status, request_id=request_id)
-    telemetry.log("request_answered", path=path, status=reply.status, request_id=request_id)
-    return Answer(
+            telemetry.defect("request_failed", error, route=request.route, status=reply.status)
+    telemetry.log(
+        "request_answered",
+        route=request.route,
+        path=request.instance,
+        status=reply.status,
+        request_id=request.request_id,
+    )
+    return Reply(
         reply.status,
         reply.body,
         {
-            "X-Request-Id": request_id,
+            "X-Request-Id": request.request_id,
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
             **reply.headers,
@@ -52,6 +59,6 @@ def answer(handler: Callable[[], Answer], *, path: str, headers: Mapping[str, st
     )
 
 
-def _problem(problem: Problem, path: str, request_id: str) -> Answer:
-    body = problem_view(problem, instance=path, request_id=request_id)
-    return Answer(status_of(problem), body, headers_of(problem))
+def _text(body: object) -> str:
+    """The body as it is sent. Decimals and floats have no place in it: an amount is a string."""
+    return body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), allow_nan=False)

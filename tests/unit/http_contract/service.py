@@ -1,0 +1,144 @@
+"""The API function over ports in memory, called with the events that API Gateway makes."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import app
+from chalicelib.http.api import Api
+from chalicelib.services.ports import Router
+from tests.fakes import FakeClock, FakeRouter, MemoryHistory, MemoryOrders, MemoryQueue, MemoryStatusEvents
+from tests.fakes import RecordingTelemetry as Telemetry
+
+WEBSOCKET_URL = "ws://localhost:3000/api/orders/execute"
+ORDER: Mapping[str, object] = {
+    "userId": "user-1",
+    "walletAddress": "wallet_12345",
+    "inputToken": "SOL",
+    "outputToken": "USDC",
+    "amount": "1.5",
+    "side": "sell",
+}
+
+
+@dataclass(frozen=True)
+class Got:
+    """An answer of the API function."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The answer's JSON object."""
+        body: dict[str, Any] = json.loads(self.text)
+        return body
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Every invalid field and what is wrong with it."""
+        return {error["field"]: error["message"] for error in self.body["errors"]}
+
+
+@dataclass
+class Service:
+    """The API function's ports, and a way to call it."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    queue: MemoryQueue = field(default_factory=MemoryQueue)
+    events: MemoryStatusEvents = field(default_factory=MemoryStatusEvents)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    websocket_url: str = WEBSOCKET_URL
+    strict_wallets: bool = False
+    probes: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.store = MemoryOrders(self.clock)
+        self.router: Router = FakeRouter(self.clock)
+
+    @property
+    def api(self) -> Api:
+        """The calls over these ports."""
+        return Api(
+            store=self.store,
+            history=MemoryHistory(self.store),
+            queue=self.queue,
+            events=self.events,
+            router=self.router,
+            telemetry=self.telemetry,
+            probes=self.probes or {"queue": self.queue.check},
+            websocket_url=self.websocket_url,
+            cursor_secret="secret",
+            strict_wallets=self.strict_wallets,
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        raw: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str | list[str]] | None = None,
+        stage: str = "/live",
+    ) -> Got:
+        """Sends a request as API Gateway does; `raw` is the body's own text instead of JSON."""
+        content = raw if raw is not None else (json.dumps(body) if body is not None else None)
+        sent = {"Content-Type": "application/json", **(headers or {})} if content is not None else dict(headers or {})
+        answered = app.app(an_event(method, path, content, sent, query or {}, stage), None)
+        return Got(answered["statusCode"], answered["headers"], answered["body"])
+
+    def place(self, headers: Mapping[str, str] | None = None, /, **changes: object) -> Got:
+        """Places an order; a change to None leaves the field out."""
+        body = {name: value for name, value in {**ORDER, **changes}.items() if value is not None}
+        return self.call("POST", "/api/orders/execute", body=body, headers=headers)
+
+
+def an_event(
+    method: str,
+    path: str,
+    content: str | bytes | None,
+    headers: Mapping[str, str],
+    query: Mapping[str, str | list[str]],
+    stage: str,
+) -> dict[str, Any]:
+    """The event of API Gateway's proxy integration."""
+    route, parameters = _match(path)
+    several = {name: values if isinstance(values, list) else [values] for name, values in query.items()}
+    return {
+        "resource": route,
+        "path": path,
+        "httpMethod": method,
+        "headers": dict(headers),
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": {name: values[-1] for name, values in several.items()} or None,
+        "multiValueQueryStringParameters": several or None,
+        "pathParameters": parameters or None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": route,
+            "path": stage + path,
+            "httpMethod": method,
+            "requestId": "gateway-1",
+            "identity": {"sourceIp": "127.0.0.1"},
+        },
+        "body": content,
+        "isBase64Encoded": False,
+    }
+
+
+def _match(path: str) -> tuple[str, dict[str, str]]:
+    """The resource of a path: literal segments first, as the gateway matches."""
+    given = path.split("/")
+    for pattern in sorted(app.app.routes, key=lambda route: "{" in route):
+        parts = pattern.split("/")
+        if len(parts) == len(given) and all(
+            part == value or part.startswith("{") for part, value in zip(parts, given, strict=True)
+        ):
+            return pattern, {
+                part[1:-1]: value for part, value in zip(parts, given, strict=True) if part.startswith("{")
+            }
+    raise AssertionError(f"no route has the path {path}")

@@ -1,0 +1,280 @@
+"""What requests may say: every field, in every form that a client can send it."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.order import first_id_at
+from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
+from tests.unit.http_contract.service import ORDER, Service
+
+WALLET = "7EYnhQoR9YM3N7UoaKRoA44Uy8JeaZV3qyouov87awMs"
+# 32 bytes that are no point of the curve, as an address that a program derives: no key can sign for it.
+PROGRAM_ADDRESS = "4wBqpZM9xaSheZzJSMawUKKwhdpChKbZ5eu5ky4Vigw"
+
+
+@pytest.mark.parametrize(
+    ("amount", "base_units"),
+    [
+        ("1.5", "1500000000"),
+        ("1.50", "1500000000"),
+        ('"1.5"', "1500000000"),
+        ("15e-1", "1500000000"),
+        ("9007199254.740993", "9007199254740993000"),
+        ("0.000000001", "1"),
+        ("18446744073.709551615", "18446744073709551615"),
+    ],
+)
+def test_amounts_are_exact_as_numbers_and_as_strings(service: Service, amount: str, base_units: str) -> None:
+    text = json.dumps({**ORDER, "amount": "AMOUNT"}).replace('"AMOUNT"', amount)
+    placed = service.call("POST", "/api/orders/execute", raw=text)
+    assert placed.status == 202, placed.text
+    order = service.call("GET", f"/api/orders/{placed.body['orderId']}").body
+    assert order["amountBaseUnits"] == base_units
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "0",
+        "-1",
+        "-0.0",
+        "1e-999999999",
+        "1e999999999",
+        "1e99999999999999999999",
+        "1e-99999999999999999999",
+        "18446744073.709551616",
+        "0.0000000001",
+        "9" * 5000,
+        "0." + "0" * 5000 + "1",
+        '"NaN"',
+        '"Infinity"',
+        '"1,5"',
+        '" 1"',
+        '"1_0"',
+        '"0x10"',
+        '"١"',
+        "true",
+        "null",
+        "[]",
+        "{}",
+        '""',
+    ],
+)
+def test_an_amount_that_is_none_is_refused(service: Service, amount: str) -> None:
+    text = json.dumps({**ORDER, "amount": "AMOUNT"}).replace('"AMOUNT"', amount)
+    refused = service.call("POST", "/api/orders/execute", raw=text)
+    assert refused.status == 400
+    assert not service.store.rows
+
+
+def test_every_invalid_field_is_named_at_once(service: Service) -> None:
+    refused = service.place(
+        userId="",
+        walletAddress="w" * 129,
+        inputToken="DOGE",
+        amount=-1,
+        side="hold",
+        slippageBps=5001,
+        clientOrderId="\x00",
+        orderType="limit",
+        leverage=3,
+    )
+    assert refused.status == 400
+    assert set(refused.fields) == {
+        "userId", "walletAddress", "inputToken", "amount", "side", "slippageBps", "clientOrderId", "orderType",
+        "leverage",
+    }  # fmt: skip
+    assert refused.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_answer_to_thousands_of_unknown_fields_stays_short(service: Service) -> None:
+    refused = service.place(**{f"x{number}": 1 for number in range(3000)})
+    assert refused.status == 400
+    assert len(refused.text) < 10_000
+
+
+@pytest.mark.parametrize("kind", ["limit", "sniper"])
+def test_orders_that_are_not_offered_yet_are_refused_with_the_reason(service: Service, kind: str) -> None:
+    refused = service.place(orderType=kind)
+    assert refused.fields == {"orderType": f"must be market: {kind} orders are not offered yet"}
+    assert service.place(orderType="market").status == 202
+
+
+@pytest.mark.parametrize("name", ["userId", "walletAddress", "clientOrderId"])
+@pytest.mark.parametrize(
+    "value", ["", " ", "\u2003", "a\x00", "a\n", "\x7f", "\ud800", "a\ufffd", "x" * 129, 7, ["a"], {}]
+)
+def test_text_that_cannot_be_stored_or_seen_is_refused(service: Service, name: str, value: object) -> None:
+    refused = service.place(**{name: value})
+    assert refused.status == 400
+    assert set(refused.fields) == {name}
+    assert not service.store.rows
+
+
+@pytest.mark.parametrize(
+    "value", ["a", "wallet_12345", "Ω≈ç√ 日本語 🚀", "x" * 128, "<script>alert(1)</script>", "a b"]
+)
+def test_any_other_text_is_kept_as_it_is(service: Service, value: str) -> None:
+    placed = service.place(userId=value, walletAddress=value, clientOrderId=value)
+    order = service.call("GET", f"/api/orders/{placed.body['orderId']}").body
+    assert (order["userId"], order["walletAddress"], order["clientOrderId"]) == (value, value, value)
+
+
+@pytest.mark.parametrize(
+    ("wallet", "sentence"),
+    [
+        ("wallet_12345", "base58"),
+        ("0" * 44, "base58"),
+        (WALLET[:30], "32 bytes"),
+        ("1" * 44, "32 bytes"),
+        ("z" * 44, "32 bytes"),
+        (WALLET + "1", "base58"),
+        (PROGRAM_ADDRESS, "program"),
+    ],
+)
+def test_strict_wallets_are_keys_that_can_sign(service: Service, wallet: str, sentence: str) -> None:
+    service.strict_wallets = True
+    refused = service.place(walletAddress=wallet)
+    assert refused.status == 400
+    assert sentence in refused.fields["walletAddress"]
+    assert service.place(walletAddress=WALLET).status == 202
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_every_real_key_is_a_wallet(seed: bytes) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    address = base58(key)
+    assert check_wallet(address) == address
+
+
+def test_a_key_of_small_order_and_bytes_beyond_the_field_are_told_apart() -> None:
+    assert check_wallet(base58((1).to_bytes(32, "little")))
+    for beyond in (2**255 - 19, 2**255 - 1, 1 | 1 << 255):
+        with pytest.raises(InvalidWallet):
+            check_wallet(base58(beyond.to_bytes(32, "little")))
+
+
+def base58(content: bytes) -> str:
+    """Written anew here, so that a mistake in the reader cannot hide in a shared writer."""
+    number, text = int.from_bytes(content), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = ALPHABET[digit] + text
+    return "1" * (len(content) - len(content.lstrip(b"\0"))) + text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 202),
+        ({"Content-Type": "APPLICATION/JSON; charset=UTF-8"}, 202),
+        ({"content-type": 'application/json;charset="utf-8"'}, 202),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": ""}, 415),
+        ({"Content-Type": "application/json; charset=utf-16"}, 415),
+        ({"Content-Encoding": "gzip"}, 415),
+    ],
+)
+def test_bodies_are_json_in_utf_8(service: Service, headers: dict[str, str], status: int) -> None:
+    assert service.place(headers).status == status
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        "{not json",
+        "[]",
+        "null",
+        "1",
+        '"order"',
+        b"\xff\xfe{}",
+        json.dumps(dict(ORDER)).encode("utf-16"),
+        "\ufeff{}",
+        "\ud800",
+        '{"userId":"a","userId":"b"}',
+        '{"amount":NaN}',
+        '{"amount":Infinity}',
+        "[" * 100_000,
+        '{"a":' * 60_000,
+    ],
+)
+def test_what_is_no_json_object_is_refused(service: Service, raw: str | bytes) -> None:
+    refused = service.call("POST", "/api/orders/execute", raw=raw)
+    assert refused.status in (400, 413)
+    assert refused.body["code"] in ("malformed_json", "body_too_large")
+    assert not service.store.rows
+
+
+def test_deep_nesting_below_the_size_limit_is_refused(service: Service) -> None:
+    refused = service.call("POST", "/api/orders/execute", raw='{"a":' * 10_000 + "1" + "}" * 10_000)
+    assert (refused.status, refused.body["detail"]) == (400, "The body is nested too deeply.")
+
+
+def test_a_body_over_the_limit_is_refused(service: Service) -> None:
+    refused = service.place(userId="x" * 70_000)
+    assert (refused.status, refused.body["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "201"},
+        {"limit": " 5"},
+        {"limit": "5.0"},
+        {"limit": "1_0"},
+        {"limit": "٣"},
+        {"limit": ""},
+        {"status": "open"},
+        {"venue": "orca"},
+        {"inputToken": "DOGE"},
+        {"userId": "\x00"},
+        {"userId": ""},
+        {"userId": ["a", "b"]},
+        {"placedFrom": "2026-11-22"},
+        {"placedFrom": "2026-11-22T18:00:00"},
+        {"placedFrom": "1763834400"},
+        {"placedFrom": "2026-11-22T18:00:00 00:00"},
+        {"placedBefore": "2026-13-01T00:00:00Z"},
+        {"placedBefore": "0001-01-01T00:00:00+14:00"},
+        {"page": "2"},
+    ],
+)
+def test_a_query_that_breaks_a_rule_names_the_field(service: Service, query: dict[str, str | list[str]]) -> None:
+    refused = service.call("GET", "/api/orders", query=query)
+    assert refused.status == 400, refused.text
+    assert set(refused.fields) == set(query)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["2026-11-22T18:00:00Z", "2026-11-22T19:00:00.000+01:00", "2026-11-22T18:00Z"],
+)
+def test_times_with_any_zone_are_one_moment(service: Service, moment: str) -> None:
+    assert service.call("GET", "/api/orders", query={"placedFrom": moment}).status == 200
+    assert first_id_at(datetime.fromisoformat(moment)) == first_id_at(datetime(2026, 11, 22, 18, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"])
+def test_times_at_the_ends_of_the_calendar_filter_too(service: Service, moment: str) -> None:
+    service.place()
+    early = service.call("GET", "/api/orders", query={"placedFrom": moment}).body["orders"]
+    late = service.call("GET", "/api/orders", query={"placedBefore": moment}).body["orders"]
+    assert len(early) + len(late) == 1
+
+
+@pytest.mark.parametrize("path", ["/api/orders/{}", "/api/orders/{}/events", "/api/orders/{}/cancel"])
+@pytest.mark.parametrize(
+    "order_id", ["ord_does_not_exist", "\x00", "ord_" + "0" * 32, "x" * 5000, "..", "\ud800", "%00"]
+)
+def test_an_id_that_no_order_has_answers_404(service: Service, path: str, order_id: str) -> None:
+    got = service.call("POST" if path.endswith("cancel") else "GET", path.format(order_id))
+    assert (got.status, got.body["code"]) == (404, "order_not_found")
+    assert len(got.text) < 2_000

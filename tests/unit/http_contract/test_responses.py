@@ -1,0 +1,242 @@
+"""What every answer has: request ids, problems with stable codes, headers that tell what to do next."""
+
+import json
+import re
+
+import pytest
+
+import app
+from chalicelib import bootstrap, correlation
+from chalicelib.adapters.telemetry import PowertoolsTelemetry
+from chalicelib.domain.errors import ErrorCode, Rejected
+from chalicelib.domain.quotes import NoQuote, QuoteRequest, Venue
+from chalicelib.http.catalogue import CATALOGUE, ProblemCode
+from tests.fakes import FakeRouter
+from tests.unit.http_contract.service import ORDER, WEBSOCKET_URL, Service
+
+PROBLEM = {"type", "title", "status", "code", "detail", "instance", "requestId"}
+
+
+def test_the_clients_request_id_comes_back(service: Service) -> None:
+    got = service.call("GET", "/api/tokens", headers={"x-request-ID": "mine-1"})
+    assert got.headers["X-Request-Id"] == "mine-1"
+
+
+@pytest.mark.parametrize("sent", [None, "", "two words", "line\nbreak", "x" * 129, "ü"])
+def test_without_one_that_can_be_logged_the_gateways_id_is_used(service: Service, sent: str | None) -> None:
+    got = service.call("GET", "/api/tokens", headers={"X-Request-Id": sent} if sent is not None else {})
+    assert got.headers["X-Request-Id"] == "gateway-1"
+
+
+def test_every_log_line_of_a_request_has_its_id(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "INFO")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "test")
+    telemetry = PowertoolsTelemetry()
+    monkeypatch.setattr(bootstrap, "telemetry", lambda: telemetry)
+    monkeypatch.setattr(service, "telemetry", telemetry)
+    service.queue.outage = True
+    service.place({"X-Request-Id": "mine-2"})
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    logged = [line for line in lines if "message" in line]
+    assert {"order_accepted", "enqueue_failed", "request_answered", "invocation"} <= {
+        line["message"] for line in logged
+    }
+    assert {line["request_id"] for line in logged} == {"mine-2"}
+    assert not correlation.bound()
+
+
+@pytest.mark.parametrize("code", list(ProblemCode))
+def test_codes_have_a_status_a_title_and_advice(code: ProblemCode) -> None:
+    meaning = CATALOGUE[code]
+    assert 400 <= meaning.status < 600
+    assert meaning.title
+    assert meaning.advice.endswith(".")
+
+
+def test_a_problem_names_the_path_that_was_asked_for(service: Service) -> None:
+    got = service.call("GET", "/api/orders/ord_x y/events")
+    assert set(got.body) == PROBLEM | {"orderId"}
+    assert got.body["instance"] == "/api/orders/ord_x%20y/events"
+    assert got.body["requestId"] == got.headers["X-Request-Id"]
+    assert got.body["type"] == "urn:order-engine:problem:order_not_found"
+    assert got.body["status"] == got.status == 404
+
+
+def test_without_a_front_door_paths_begin_with_the_stage(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.websocket_url = "wss://abc.execute-api.us-east-1.amazonaws.com/live"
+    monkeypatch.setenv("PUBLIC_WEBSOCKET_URL", service.websocket_url)
+    placed = service.place()
+    assert placed.headers["Location"] == f"/live/api/orders/{placed.body['orderId']}"
+    assert placed.body["websocketUrl"] == f"{service.websocket_url}?orderId={placed.body['orderId']}"
+    assert service.call("GET", "/api/orders/none").body["instance"] == "/live/api/orders/none"
+    assert service.call("GET", "/api/orders/none", stage="").body["instance"] == "/api/orders/none"
+
+
+def test_a_placed_order_says_where_it_is(service: Service) -> None:
+    placed = service.place()
+    order_id = placed.body["orderId"]
+    assert placed.status == 202
+    assert placed.body == {
+        "orderId": order_id,
+        "status": "pending",
+        "websocketUrl": f"{WEBSOCKET_URL}?orderId={order_id}",
+    }
+    assert placed.headers["Location"] == f"/api/orders/{order_id}"
+    assert "Idempotent-Replayed" not in placed.headers
+
+
+def test_the_same_key_and_order_get_the_first_answer_again(service: Service) -> None:
+    first = service.place({"Idempotency-Key": "k"}, amount="1.50")
+    again = service.place({"idempotency-key": "k"}, amount=1.5)
+    assert (again.status, again.text, again.headers["Idempotent-Replayed"]) == (202, first.text, "true")
+    assert again.headers["Location"] == first.headers["Location"]
+    assert len(service.store.rows) == len(service.queue.sent) == 1
+
+
+def test_the_same_key_with_another_order_is_refused(service: Service) -> None:
+    service.place({"Idempotency-Key": "k"})
+    refused = service.place({"Idempotency-Key": "k"}, amount="2")
+    assert (refused.status, refused.body["code"]) == (422, "idempotency_key_reused")
+    assert service.place({"Idempotency-Key": "k"}, userId="somebody-else").status == 202
+
+
+def test_a_refused_order_does_not_use_up_its_key(service: Service) -> None:
+    assert service.place({"Idempotency-Key": "k"}, amount="0").status == 400
+    assert service.place({"Idempotency-Key": "k"}).status == 202
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "\t", "é", "\x7f"])
+def test_a_key_that_cannot_be_one_is_refused(service: Service, key: str) -> None:
+    refused = service.place({"Idempotency-Key": key})
+    assert (refused.status, refused.body["code"]) == (400, "invalid_idempotency_key")
+
+
+def test_a_taken_client_order_id_names_the_order_that_has_it(service: Service) -> None:
+    first = service.place(clientOrderId="mine")
+    taken = service.place(clientOrderId="mine", amount="2")
+    assert (taken.status, taken.body["code"]) == (409, "client_order_id_taken")
+    assert taken.body["orderId"] == first.body["orderId"]
+    found = service.call("GET", "/api/orders", query={"clientOrderId": "mine"}).body["orders"]
+    assert [order["orderId"] for order in found] == [first.body["orderId"]]
+
+
+def test_an_order_that_is_cancelled_twice_says_where_it_stands(service: Service) -> None:
+    path = f"/api/orders/{service.place().body['orderId']}/cancel"
+    assert service.call("POST", path).body["status"] == "cancelled"
+    again = service.call("POST", path)
+    assert (again.status, again.body["code"], again.body["orderStatus"]) == (409, "not_cancellable", "cancelled")
+
+
+def test_an_outage_says_when_to_come_back(service: Service) -> None:
+    service.store.outages.everything = True
+    for got in (
+        service.place(),
+        service.call("GET", "/api/orders"),
+        service.call("GET", "/api/orders/ord_" + "0" * 32),
+    ):
+        assert (got.status, got.body["code"]) == (503, "service_unavailable")
+        assert int(got.headers["Retry-After"]) > 0
+
+
+def test_health_says_what_is_down(service: Service) -> None:
+    assert service.call("GET", "/health").status == 200
+    service.queue.outage = True
+    got = service.call("GET", "/health")
+    assert (got.status, got.body["ok"], got.body["checks"]["queue"]["ok"]) == (503, False, False)
+    assert int(got.headers["Retry-After"]) > 0
+
+
+def test_a_defect_shows_nothing_of_our_insides(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("secret insides")
+
+    monkeypatch.setattr(service.store, "get", broken)
+    got = service.call("GET", "/api/orders/ord_" + "0" * 32)
+    assert (got.status, got.body["code"]) == (500, "internal_error")
+    assert "secret" not in got.text
+    assert [event for event, _ in service.telemetry.defects] == ["request_failed"]
+
+
+def test_a_missing_setting_is_a_problem_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unset() -> None:
+        raise RuntimeError("CURSOR_SECRET is not set")
+
+    monkeypatch.setattr(bootstrap, "api", unset)
+    assert service.call("GET", "/api/tokens").body["code"] == "internal_error"
+
+
+def test_reading_the_streams_address_explains_it(service: Service) -> None:
+    got = service.call("GET", "/api/orders/execute")
+    assert (got.status, got.body["code"]) == (426, "upgrade_required")
+    assert got.headers["Upgrade"] == "websocket"
+    assert f"{WEBSOCKET_URL}?orderId=" in got.body["detail"]
+
+
+def test_a_dry_run_tells_both_quotes_and_the_choice(service: Service) -> None:
+    body = {name: value for name, value in ORDER.items() if name not in ("userId", "walletAddress")}
+    got = service.call("POST", "/api/quotes", body={**body, "slippageBps": 100}).body
+    assert {quote["venue"] for quote in got["quotes"]} == {"raydium", "meteora"}
+    assert got["chosenDex"] == "meteora"
+    chosen = next(quote for quote in got["quotes"] if quote["venue"] == "meteora")
+    assert chosen["minimumOutput"] == got["minimumOutput"]
+    assert int(chosen["minimumOutput"]["baseUnits"]) == int(chosen["amountOut"]["baseUnits"]) * 99 // 100
+    assert {"effectivePrice", "fee", "priceImpactPct", "expiresAt"} <= chosen.keys()
+    assert not service.store.rows
+
+
+def test_without_a_quote_the_problem_says_why(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {name: value for name, value in ORDER.items() if name not in ("userId", "walletAddress")}
+
+    def refuse(_: QuoteRequest) -> list[NoQuote]:
+        return [NoQuote(venue, ErrorCode.INSUFFICIENT_LIQUIDITY, "Too little.", retryable=False) for venue in Venue]
+
+    assert isinstance(service.router, FakeRouter)
+    monkeypatch.setattr(service.router, "quotes", refuse)
+    got = service.call("POST", "/api/quotes", body=body)
+    assert (got.status, got.body["code"]) == (422, "no_quote")
+    assert issubclass(Rejected, Exception)
+
+
+def test_tokens_are_the_registry(service: Service) -> None:
+    tokens = {token["symbol"]: token for token in service.call("GET", "/api/tokens").body["tokens"]}
+    assert {"SOL", "WSOL", "USDC", "USDT", "JUP", "BONK", "RAY"} <= tokens.keys()
+    for token in tokens.values():
+        assert re.fullmatch(r"[1-9A-HJ-NP-Za-km-z]{32,44}", token["mint"])
+        assert (
+            service.place(inputToken=token["mint"], outputToken="USDC" if token["symbol"] != "USDC" else "JUP").status
+            == 202
+        )
+
+
+def test_pages_follow_each_other_and_cursors_cannot_be_changed(service: Service) -> None:
+    placed = [service.place().body["orderId"] for _ in range(5)]
+    query = {"userId": "user-1", "limit": "2"}
+    seen: list[str] = []
+    page = service.call("GET", "/api/orders", query=query).body
+    while True:
+        seen += [order["orderId"] for order in page["orders"]]
+        if page["nextCursor"] is None:
+            break
+        service.place(userId="user-2")
+        page = service.call("GET", "/api/orders", query={**query, "cursor": page["nextCursor"]}).body
+    assert sorted(seen, reverse=True) == seen
+    assert set(seen) == set(placed)
+
+    cursor = service.call("GET", "/api/orders", query=query).body["nextCursor"]
+    for changed in (cursor[:-1], cursor + "A", cursor.swapcase(), "A" * 40, "ü", "=", "x" * 512):
+        refused = service.call("GET", "/api/orders", query={**query, "cursor": changed})
+        assert (refused.status, refused.body["code"]) == (400, "invalid_cursor"), changed
+    other = service.call("GET", "/api/orders", query={"userId": "user-2", "cursor": cursor})
+    assert (other.status, other.body["code"]) == (400, "invalid_cursor")
+
+
+def test_every_route_answers(service: Service) -> None:
+    """No route of the app is missing from the tests' own matching, and none answers with a shape of Chalice's own."""
+    for pattern, methods in app.app.routes.items():
+        for method in methods:
+            path = re.sub(r"\{.*?\}", "none", pattern)
+            got = service.call(method, path)
+            assert got.status < 500, (method, path, got.text)
+            assert got.headers["X-Request-Id"]
