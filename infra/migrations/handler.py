@@ -7,13 +7,13 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from psycopg.conninfo import make_conninfo
-
 if TYPE_CHECKING or __package__:
     from infra.migrations.migrate import DatabaseIsNewerError, current, upgrade
+    from infra.migrations.owner import owner_url
     from infra.migrations.roles import ensure_application_role
 else:  # this folder is the root of the function's zip
     from migrate import DatabaseIsNewerError, current, upgrade
+    from owner import owner_url
     from roles import ensure_application_role
 
 _ANSWER_TRIES = 4
@@ -63,7 +63,7 @@ def handler(event: Request, _context: object) -> None:
 
 def _migrate() -> tuple[str, str]:
     """The database's revision afterwards, and a remark."""
-    database_url = os.environ.get("DATABASE_URL") or _owner_url()
+    database_url = os.environ.get("DATABASE_URL") or owner_url()
     remark = ""
     try:
         upgrade(database_url)
@@ -71,20 +71,12 @@ def _migrate() -> tuple[str, str]:
         # A roll-back (of this deployment, or to an older release) must not fail on it: revisions only
         # ever add what the code before them can live with.
         remark = str(error)
+    revision = current(database_url)
     role = os.environ.get("DATABASE_USER", "")
     if role:
+        # Last: it may end the owner's log-in by password (see owner.py).
         ensure_application_role(database_url, role)
-    return current(database_url), remark
-
-
-def _owner_url() -> str:
-    return make_conninfo(
-        host=os.environ["DATABASE_HOST"],
-        port=os.environ["DATABASE_PORT"],
-        dbname=os.environ["DATABASE_NAME"],
-        user=os.environ["DATABASE_OWNER"],
-        password=os.environ["DATABASE_OWNER_PASSWORD"],
-    )
+    return revision, remark
 
 
 def _answer(event: Request, status: str, reason: str, revision: str) -> None:

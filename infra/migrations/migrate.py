@@ -116,9 +116,7 @@ def _place(database_url: str) -> str:
         parts = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError:
         return "an address that is no libpq URI (postgresql://user:password@host:port/database)"
-    return (
-        f"{parts.get('host') or 'the local socket'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
-    )
+    return f"{parts.get('host') or 'the local socket'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
 
 
 def _reason(error: Exception) -> str:

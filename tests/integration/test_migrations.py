@@ -10,8 +10,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from infra.migrations import handler
 from infra.migrations.migrate import DatabaseIsNewerError, MigrationError, current, upgrade
+from infra.migrations.owner import owner_url
 from infra.migrations.roles import ensure_application_role
 from localstack import postgres
 from localstack.ports import free_port
@@ -21,12 +24,21 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = tmp_path_factory.mktemp("postgres")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("postgres")
+
+
+@pytest.fixture(scope="module")
+def running(home: Path) -> Iterator[postgres.Postgres]:
     with Guard() as guard:
-        running = postgres.run(home, home / "log", guard, durable=False)
-        yield running.url
-        running.stop()
+        started = postgres.run(home, home / "log", guard, durable=False)
+        yield started
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def server(running: postgres.Postgres) -> str:
+    return running.url
 
 
 @pytest.fixture
@@ -142,6 +154,7 @@ def test_no_url_at_all() -> None:
 
 def test_the_application_role_reads_and_writes_rows_only(database: str, server: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS rds_iam")
         connection.execute("CREATE ROLE rds_iam")  # exists on RDS
     upgrade(database)
     for _ in range(2):
@@ -159,3 +172,55 @@ def test_the_application_role_reads_and_writes_rows_only(database: str, server: 
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
                 connection.execute(statement)
+
+
+@pytest.fixture
+def as_on_rds(running: postgres.Postgres, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database `rds` whose owner has a password; members of rds_iam log in by token, which nothing here checks."""
+    rules = home / "data" / "pg_hba.conf"
+    rules.write_text(f"host rds +rds_iam 127.0.0.1/32 trust\n{rules.read_text()}")
+    with psycopg.connect(running.url, autocommit=True) as connection:
+        connection.execute("SELECT pg_reload_conf()")
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'rds_iam'").fetchone():
+            connection.execute("CREATE ROLE rds_iam")
+        # Stands for RDS's own privilege to grant rds_iam.
+        connection.execute("CREATE ROLE rds_owner LOGIN SUPERUSER PASSWORD 'it''s a \\secret'")
+        connection.execute("CREATE DATABASE rds OWNER rds_owner")
+    settings = {
+        "DATABASE_HOST": "127.0.0.1",
+        "DATABASE_PORT": str(running.port),
+        "DATABASE_NAME": "rds",
+        "DATABASE_USER": "rds_app",
+        "DATABASE_OWNER": "rds_owner",
+        "DATABASE_OWNER_PASSWORD": "it's a \\secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    return urlsplit(running.url)._replace(path="/rds").geturl()
+
+
+def test_the_owner_s_password_is_for_the_first_deployment_and_tokens_for_the_others(
+    as_on_rds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[tuple[str, str]] = []
+    monkeypatch.setattr(handler, "_answer", lambda _event, *answer: answers.append(answer[:2]))
+    request: handler.Request = {
+        "RequestType": "Update",
+        "ResponseURL": "",
+        "StackId": "",
+        "RequestId": "",
+        "LogicalResourceId": "",
+    }
+    assert conninfo_to_dict(owner_url())["password"] == os.environ["DATABASE_OWNER_PASSWORD"]
+    handler.handler(request, None)
+    with psycopg.connect(as_on_rds) as connection:
+        # What Postgres does by itself where the creator of a role is no superuser, as on RDS.
+        connection.execute("GRANT rds_app TO rds_owner WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
+    monkeypatch.setenv("DATABASE_OWNER_PASSWORD", "no longer accepted")
+    assert "X-Amz-Signature=" in str(conninfo_to_dict(owner_url())["password"])
+    handler.handler(request, None)
+    assert answers == [("SUCCESS", ""), ("SUCCESS", "")]

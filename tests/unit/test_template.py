@@ -263,6 +263,8 @@ def test_a_role_allows_what_its_function_does_and_nothing_else(name: str) -> Non
     expected = PERMISSIONS[name] | {f"<{name}Logs.Arn>": {"logs:CreateLogStream", "logs:PutLogEvents"}}
     if name != "Migrate" and SETTINGS[name] >= DATABASE:
         expected |= {"<Database.Outputs.LoginArn>": {"rds-db:connect"}}
+    if name == "Migrate":
+        expected |= {"<Database.Outputs.OwnerLoginArn>": {"rds-db:connect"}}
     assert allowed == expected
 
 

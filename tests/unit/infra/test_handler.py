@@ -160,26 +160,24 @@ def test_an_answer_that_never_arrives_fails_the_call(
         migrations.handler(request(answers, "Create"), None)
 
 
-def test_the_rds_settings_make_a_url_of_the_owner(
+def test_where_the_stack_made_the_database_the_functions_role_is_made_last(
     answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    granted: list[tuple[str, str]] = []
-    monkeypatch.setattr(migrations, "ensure_application_role", lambda url, role: granted.append((url, role)))
+    steps: list[tuple[str, str]] = []
     monkeypatch.delenv("DATABASE_URL")
-    for name, value in {
-        "HOST": "db.example",
-        "PORT": "5432",
-        "NAME": "orders",
-        "USER": "app",
-        "OWNER": "admin",
-        "OWNER_PASSWORD": "it's a \\secret",
-    }.items():
-        monkeypatch.setenv(f"DATABASE_{name}", value)
+    monkeypatch.setenv("DATABASE_USER", "app")
+    monkeypatch.setattr(migrations, "owner_url", lambda: "owner's url")
+
+    def current(url: str) -> str:
+        steps.append(("current", url))
+        return "0007"
+
+    monkeypatch.setattr(migrations, "current", current)
+    monkeypatch.setattr(migrations, "ensure_application_role", lambda *called: steps.append(called))
     migrations.handler(request(answers, "Create"), None)
     assert answers.bodies[0]["Status"] == "SUCCESS"
-    expected = "host=db.example port=5432 dbname=orders user=admin password='it\\'s a \\\\secret'"
-    assert sorted(migrated[0].split()) == sorted(expected.split())
-    assert granted == [(migrated[0], "app")]
+    assert migrated == ["owner's url"]
+    assert steps == [("current", "owner's url"), ("owner's url", "app")]
 
 
 def test_it_runs_from_the_root_of_its_own_zip(answers: Answers, tmp_path: Path) -> None:
