@@ -209,7 +209,7 @@ def pusher() -> Pusher:
 @cache
 def api() -> Api:
     """The HTTP calls."""
-    from chalicelib.config import required
+    from chalicelib.config import required, switched_on
     from chalicelib.http.api import Api
 
     return Api(
@@ -222,6 +222,7 @@ def api() -> Api:
         probes={"database": database().check, "queue": orders_queue().check},
         websocket_url=required(os.environ, "PUBLIC_WEBSOCKET_URL"),
         cursor_secret=required(os.environ, "CURSOR_SECRET"),
+        strict_wallets=switched_on(os.environ, "STRICT_WALLETS"),
     )
 
 

@@ -27,6 +27,18 @@ def required(environ: Mapping[str, str], name: str) -> str:
     return value
 
 
+def switched_on(environ: Mapping[str, str], name: str) -> bool:
+    """Whether a setting that takes true or false is true; unset means false.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    value = environ.get(name, "") or "false"
+    if value not in ("true", "false"):
+        raise ConfigurationError(f"{name} is {value!r}; it takes true or false.")
+    return value == "true"
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
     """Where Postgres is: a whole URL, or a host where the functions log in with an IAM token."""
