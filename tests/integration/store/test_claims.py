@@ -1,0 +1,122 @@
+"""Claims, leases, and cancels that race with them, on a real Postgres."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from chalicelib.adapters.postgres.orders import PostgresOrders
+from chalicelib.domain.errors import (
+    ErrorCode,
+    Fenced,
+    NotCancellable,
+)
+from chalicelib.domain.order import Failure, History, SignedTransaction
+from chalicelib.domain.transitions import Trigger
+from chalicelib.services.cancel_order import cancel_order
+from chalicelib.services.ports import Claimed, Held, Lease, Settled, Transition
+from tests.fakes import MemoryStatusEvents, RecordingTelemetry, a_route
+from tests.fakes.postgres import (
+    LEASE,
+    OTHER,
+    at_once,
+    claimed,
+    let_time_pass,
+    open_database,
+    placed,
+    row_of,
+    step,
+)
+
+
+def test_a_claim_gives_the_history_and_keeps_others_out(store: PostgresOrders) -> None:
+    history = placed(store)
+    assert store.claim(history.order.id, LEASE) == Claimed(history)
+    held = store.claim(history.order.id, OTHER)
+    assert isinstance(held, Held)
+    assert 17 < held.seconds <= 18
+
+
+def test_one_of_twenty_workers_gets_the_order(database_url: str) -> None:
+    containers = [open_database(database_url) for _ in range(5)]
+    try:
+        order_id = placed(PostgresOrders(containers[0])).order.id
+        claims = at_once(20, lambda n: PostgresOrders(containers[n % 5]).claim(order_id, Lease(f"{n:032d}", 18)))
+    finally:
+        for container in containers:
+            container.close()
+    assert Counter(type(claim) for claim in claims) == {Claimed: 1, Held: 19}
+
+
+def test_a_lease_that_ran_out_can_be_taken_over(store: PostgresOrders, database_url: str) -> None:
+    order_id = claimed(store).order.id
+    let_time_pass(database_url, 17)
+    assert isinstance(store.claim(order_id, OTHER), Held)
+    let_time_pass(database_url, 1)
+    assert isinstance(store.claim(order_id, OTHER), Claimed)
+
+
+def test_an_attempt_is_not_due_before_its_time(store: PostgresOrders, database_url: str) -> None:
+    history = claimed(store)
+    after = replace(history.order.moved(Trigger.START))
+    store.advance(history, Transition(history.order, after, "", {}, LEASE, release=True, resume_in=4))
+    held = store.claim(after.id, OTHER)
+    assert isinstance(held, Held)
+    assert 3 < held.seconds <= 4
+    let_time_pass(database_url, 4)
+    assert isinstance(store.claim(after.id, OTHER), Claimed)
+
+
+@pytest.mark.parametrize("trigger", [Trigger.CANCEL, Trigger.FAIL])
+def test_what_is_over_is_settled(store: PostgresOrders, trigger: Trigger) -> None:
+    history = claimed(store)
+    failure = Failure(ErrorCode.NO_QUOTE, "No.", retryable=True) if trigger is Trigger.FAIL else None
+    over = step(store, history, trigger, failure=failure)
+    assert store.claim(history.order.id, OTHER) == Settled(over)
+
+
+def test_an_order_that_nobody_knows_is_settled(store: PostgresOrders) -> None:
+    assert store.claim("ord_unknown", LEASE) == Settled(None)
+
+
+def test_a_claim_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders) -> None:
+    history = placed(forgetful)
+    assert forgetful.claim(history.order.id, LEASE) == Claimed(history)
+
+
+def test_a_cancel_and_a_signature_never_both_win(database_url: str) -> None:
+    databases = [open_database(database_url) for _ in range(2)]
+    worker, client = (PostgresOrders(database) for database in databases)
+
+    def race(number: int, history: History) -> str:
+        if number == 0:
+            try:
+                worker.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+            except Fenced:
+                return "fenced"
+            return "signed"
+        try:
+            cancel_order(history.order.id, store=client, events=MemoryStatusEvents(), telemetry=RecordingTelemetry())
+        except NotCancellable:
+            return "refused"
+        return "cancelled"
+
+    outcomes: Counter[tuple[str, ...]] = Counter()
+    try:
+        for _ in range(40):
+            history = step(worker, claimed(worker), Trigger.START)
+            history = step(worker, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
+            outcomes[tuple(at_once(2, lambda number, history=history: race(number, history)))] += 1  # type: ignore[misc]
+    finally:
+        for database in databases:
+            database.close()
+    assert set(outcomes) <= {("signed", "refused"), ("fenced", "cancelled")}
+
+
+def test_a_cancel_needs_no_lease_and_takes_it_away(store: PostgresOrders, database_url: str) -> None:
+    history = step(store, claimed(store), Trigger.START)
+    step(store, history, Trigger.CANCEL, None)
+    assert row_of(database_url, history.order.id)["lease_token"] is None
+    with pytest.raises(Fenced):
+        step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))

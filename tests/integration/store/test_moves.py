@@ -1,0 +1,190 @@
+"""Moves of orders on a real Postgres: atomic, fenced, recognised when their answer was lost."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from chalicelib.adapters.postgres.orders import PostgresOrders
+from chalicelib.domain.amounts import MAX_BASE_UNITS
+from chalicelib.domain.errors import (
+    ErrorCode,
+    Fenced,
+)
+from chalicelib.domain.order import Failure, Fill, History, SignedTransaction
+from chalicelib.domain.quotes import Venue
+from chalicelib.domain.transitions import Trigger
+from chalicelib.services.ports import Claimed, Held, Transition
+from tests.fakes import a_quote, a_route, no_quote
+from tests.fakes.postgres import (
+    LEASE,
+    OTHER,
+    at_once,
+    claimed,
+    count_of,
+    fresh,
+    let_time_pass,
+    row_of,
+    step,
+)
+
+
+def test_the_whole_way_is_kept_exactly(store: PostgresOrders) -> None:
+    history = step(store, claimed(store), Trigger.START)
+    quotes = (
+        replace(a_quote(Venue.RAYDIUM), amount_out=MAX_BASE_UNITS, price_impact_pct=Decimal("12.3456")),
+        a_quote(Venue.METEORA, amount_out=1),
+    )
+    route = replace(a_route(history.order, *quotes), unavailable=(no_quote(message="Ünïcode 'quoted' \\ \"x\""),))
+    history = step(store, history, Trigger.CHOOSE_ROUTE, route=route)
+    assert store.get(history.order.id) == history
+    assert history.order.route == route
+    expiry = datetime.now(UTC) + timedelta(seconds=30)
+    transaction = SignedTransaction("5" * 88, expiry)
+    order = store.keep_transaction(history.order, transaction, LEASE)
+    history = step(store, History(order, history.events), Trigger.SUBMIT)
+    assert store.get(history.order.id) == history
+    fill = Fill(MAX_BASE_UNITS, 10**30, 0)
+    history = step(store, history, Trigger.CONFIRM, fill=fill)
+    assert store.get(history.order.id) == history
+    assert (history.order.transaction, history.order.fill) == (transaction, fill)
+    assert [event.sequence for event in history.events] == [1, 2, 3, 4, 5]
+    assert history.events[-1].meta == {"by": "confirm"}
+
+
+def test_a_retry_forgets_the_route_and_the_transaction(store: PostgresOrders) -> None:
+    history = step(store, claimed(store), Trigger.START)
+    history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
+    order = store.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+    history = step(store, History(order, history.events), Trigger.RETRY, attempt=2, route=None, transaction=None)
+    stored = store.get(order.id).order
+    assert stored == history.order
+    assert (stored.attempt, stored.route, stored.transaction) == (2, None, None)
+
+
+def test_a_failure_is_kept(store: PostgresOrders) -> None:
+    failure = Failure(ErrorCode.SLIPPAGE_EXCEEDED, "The price moved.", retryable=True)
+    history = step(store, claimed(store), Trigger.FAIL, failure=failure)
+    assert store.get(history.order.id).order.failure == failure
+
+
+def test_a_move_and_its_event_are_committed_together_or_not_at_all(store: PostgresOrders, database_url: str) -> None:
+    history = claimed(store)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO order_events VALUES (%s, 2, 'routing', 1, 'In the way.', '{}', now())", [history.order.id]
+        )
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        step(store, history, Trigger.START)
+    assert row_of(database_url, history.order.id)["status"] == "pending"
+    assert row_of(database_url, history.order.id)["sequence"] == 1
+
+
+def test_without_the_lease_nothing_is_written(store: PostgresOrders, database_url: str) -> None:
+    history = claimed(store)
+    before = row_of(database_url, history.order.id)
+    with pytest.raises(Fenced):
+        step(store, history, Trigger.START, OTHER)
+    with pytest.raises(Fenced):
+        store.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), OTHER)
+    store.release(history.order, OTHER, 0)
+    assert row_of(database_url, history.order.id) == before
+
+
+def test_a_zombie_writes_nothing(store: PostgresOrders, database_url: str) -> None:
+    history = step(store, claimed(store), Trigger.START)
+    history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
+    let_time_pass(database_url, 20)
+    assert isinstance(store.claim(history.order.id, OTHER), Claimed)
+    before = row_of(database_url, history.order.id)
+    with pytest.raises(Fenced):
+        store.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+    with pytest.raises(Fenced):
+        step(store, history, Trigger.RETRY, attempt=2, route=None)
+    store.release(history.order, LEASE, 0)
+    assert row_of(database_url, history.order.id) == before
+    assert count_of(database_url, "order_events") == 3
+
+
+def test_a_move_from_a_stale_picture_is_fenced(store: PostgresOrders) -> None:
+    stale = claimed(store)
+    history = step(store, stale, Trigger.START)
+    with pytest.raises(Fenced):
+        step(store, stale, Trigger.FAIL, failure=Failure(ErrorCode.NO_QUOTE, "No.", retryable=True))
+    assert store.get(stale.order.id) == history
+
+
+def test_a_move_of_an_unknown_order_is_fenced(store: PostgresOrders) -> None:
+    order = fresh()
+    with pytest.raises(Fenced):
+        step(store, History(order, ()), Trigger.START)
+
+
+def test_twenty_equal_moves_write_one_event(store: PostgresOrders, database_url: str) -> None:
+    history = claimed(store)
+    results = at_once(20, lambda _: step(store, history, Trigger.START))
+    assert len({result.order.sequence for result in results}) == 1
+    assert count_of(database_url, "order_events") == 2
+
+
+def test_a_move_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders, database_url: str) -> None:
+    history = step(forgetful, claimed(forgetful), Trigger.START)
+    history = step(forgetful, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
+    order = forgetful.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+    history = step(forgetful, History(order, history.events), Trigger.SUBMIT)
+    history = step(forgetful, history, Trigger.CONFIRM, fill=Fill(1, 1, 0))
+    assert forgetful.get(order.id) == history
+    assert count_of(database_url, "order_events") == 5
+
+
+def test_a_retry_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders, database_url: str) -> None:
+    history = step(forgetful, claimed(forgetful), Trigger.START)
+    after = history.order.moved(Trigger.RETRY, attempt=2)
+    transition = Transition(history.order, after, "Again.", {}, LEASE, release=True, resume_in=1)
+    assert forgetful.advance(history, transition).order.attempt == 2
+    assert count_of(database_url, "order_events") == 3
+
+
+def test_the_lease_is_renewed_by_a_move_and_by_keeping_the_transaction(
+    store: PostgresOrders, database_url: str
+) -> None:
+    history = step(store, claimed(store), Trigger.START)
+    for trigger in (Trigger.CHOOSE_ROUTE, None):
+        let_time_pass(database_url, 15)
+        if trigger is not None:
+            history = step(store, history, trigger, route=a_route(history.order))
+        else:
+            store.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+        held = store.claim(history.order.id, OTHER)
+        assert isinstance(held, Held)
+        assert held.seconds > 17
+
+
+def test_events_never_go_back_in_time(store: PostgresOrders, database_url: str) -> None:
+    history = claimed(store)
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE orders SET updated_at = %s", [ahead])
+    history = step(store, history, Trigger.START)
+    assert history.events[-1].occurred_at == history.order.updated_at == ahead
+
+
+def test_another_signature_never_replaces_the_stored_one(store: PostgresOrders) -> None:
+    history = step(store, claimed(store), Trigger.START)
+    history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
+    kept = store.keep_transaction(history.order, SignedTransaction("first", datetime.now(UTC)), LEASE)
+    with pytest.raises(Fenced):
+        store.keep_transaction(history.order, SignedTransaction("second", datetime.now(UTC)), LEASE)
+    assert store.get(history.order.id).order.transaction == kept.transaction
+
+
+def test_a_released_order_can_be_claimed_at_once_or_later(store: PostgresOrders, database_url: str) -> None:
+    history = claimed(store)
+    store.release(history.order, LEASE, 0)
+    assert isinstance(store.claim(history.order.id, OTHER), Claimed)
+    store.release(history.order, OTHER, 5)
+    assert isinstance(store.claim(history.order.id, LEASE), Held)
+    let_time_pass(database_url, 5)
+    assert isinstance(store.claim(history.order.id, LEASE), Claimed)

@@ -1,0 +1,141 @@
+"""Placing orders on a real Postgres: keys, client order ids, lost answers."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.adapters.postgres.orders import PostgresOrders
+from chalicelib.domain.amounts import MAX_BASE_UNITS
+from chalicelib.domain.errors import (
+    ClientOrderIdTaken,
+    IdempotencyKeyReused,
+    OrderNotFound,
+)
+from chalicelib.domain.quotes import Side
+from chalicelib.domain.tokens import REGISTRY
+from chalicelib.domain.transitions import OrderStatus, Trigger
+from chalicelib.services.ports import Claimed, Idempotency
+from tests.fakes.postgres import (
+    LEASE,
+    at_once,
+    count_of,
+    fresh,
+    open_database,
+    placed,
+    step,
+)
+
+KEY = Idempotency("key", "fingerprint")
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("amount", [1, MAX_BASE_UNITS])
+def test_an_order_comes_back_as_it_was_stored(store: PostgresOrders, side: Side, amount: int) -> None:
+    order = fresh(side=side, amount=amount, user_id="Ünïcode 🚀 'quoted'", client_order_id="mine", slippage_bps=0)
+    assert store.insert(order, "Order accepted.", None) is None
+    history = store.get(order.id)
+    assert history.order == order
+    (event,) = history.events
+    assert (event.order_id, event.sequence, event.status, event.attempt) == (order.id, 1, OrderStatus.PENDING, 1)
+    assert (event.message, event.meta, event.occurred_at) == ("Order accepted.", {}, order.created_at)
+
+
+@pytest.mark.parametrize("token", REGISTRY, ids=str)
+def test_every_token_can_be_stored(store: PostgresOrders, token: object) -> None:
+    assert placed(store, input_token=token).order.input_token is token
+
+
+def test_an_order_that_nobody_placed(store: PostgresOrders) -> None:
+    with pytest.raises(OrderNotFound) as caught:
+        store.get("ord_unknown")
+    assert caught.value.order_id == "ord_unknown"
+
+
+def test_a_key_gives_the_same_order_again(store: PostgresOrders) -> None:
+    first = fresh()
+    assert store.insert(first, "", KEY) is None
+    again = store.insert(fresh(), "", KEY)
+    assert again is not None
+    assert again == first
+
+
+def test_a_replay_shows_the_order_as_it_is_now(store: PostgresOrders) -> None:
+    first = fresh()
+    store.insert(first, "", KEY)
+    claim = store.claim(first.id, LEASE)
+    assert isinstance(claim, Claimed)
+    step(store, claim.history, Trigger.START)
+    again = store.insert(fresh(), "", KEY)
+    assert again is not None
+    assert again.status is OrderStatus.ROUTING
+
+
+def test_a_key_with_another_fingerprint_is_refused_and_nothing_written(
+    store: PostgresOrders, database_url: str
+) -> None:
+    store.insert(fresh(), "", KEY)
+    with pytest.raises(IdempotencyKeyReused):
+        store.insert(fresh(), "", replace(KEY, fingerprint="another"))
+    assert count_of(database_url, "orders") == count_of(database_url, "order_events") == 1
+
+
+def test_another_user_may_use_the_same_key(store: PostgresOrders) -> None:
+    assert store.insert(fresh(user_id="one"), "", KEY) is None
+    assert store.insert(fresh(user_id="other"), "", KEY) is None
+
+
+def test_a_client_order_id_is_taken_once_per_user_and_the_refusal_consumes_no_key(
+    store: PostgresOrders, database_url: str
+) -> None:
+    first = placed(store, client_order_id="mine").order
+    assert store.insert(fresh(client_order_id="mine", user_id="another"), "", None) is None
+    with pytest.raises(ClientOrderIdTaken) as caught:
+        store.insert(fresh(client_order_id="mine"), "", KEY)
+    assert caught.value.order_id == first.id
+    assert count_of(database_url, "idempotency_keys") == 0
+    assert store.insert(fresh(client_order_id="another"), "", KEY) is None
+
+
+def test_fifty_requests_with_one_key_make_one_order(database_url: str) -> None:
+    containers = [open_database(database_url) for _ in range(5)]
+    try:
+        wishes = [fresh() for _ in range(50)]
+        answers = at_once(50, lambda n: PostgresOrders(containers[n % 5]).insert(wishes[n], "Accepted.", KEY))
+    finally:
+        for container in containers:
+            container.close()
+    winners = [wish.id for wish, answer in zip(wishes, answers, strict=True) if answer is None]
+    assert len(winners) == 1
+    assert {answer.id for answer in answers if answer is not None} == set(winners)
+    assert count_of(database_url, "orders") == count_of(database_url, "order_events") == 1
+
+
+def test_fifty_requests_with_one_client_order_id_make_one_order(database_url: str) -> None:
+    containers = [open_database(database_url) for _ in range(5)]
+
+    def place(number: int) -> str:
+        order = fresh(client_order_id="mine")
+        try:
+            PostgresOrders(containers[number % 5]).insert(order, "", None)
+        except ClientOrderIdTaken as taken:
+            return taken.order_id
+        return order.id
+
+    try:
+        ids = at_once(50, place)
+    finally:
+        for container in containers:
+            container.close()
+    assert len(set(ids)) == 1
+    assert count_of(database_url, "orders") == 1
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize("client_order_id", [None, "mine"])
+def test_an_insert_whose_answer_was_lost_is_recognised(
+    forgetful: PostgresOrders, database_url: str, key: Idempotency | None, client_order_id: str | None
+) -> None:
+    order = fresh(client_order_id=client_order_id)
+    assert forgetful.insert(order, "Accepted.", key) is None
+    assert forgetful.get(order.id).order == order
+    assert count_of(database_url, "order_events") == 1
