@@ -71,6 +71,38 @@ def test_the_network_has_no_way_out() -> None:
             assert "*" not in (statement["Resource"], *statement["Action"])
 
 
+def test_the_endpoints_let_through_what_the_roles_in_the_vpc_allow() -> None:
+    stack = Stack("template.yaml")
+    inside = {
+        function["Role"].strip("<>").removesuffix(".Arn")
+        for function in stack.of_type("AWS::Lambda::Function").values()
+        if "VpcConfig" in function
+    }
+    wanted = {
+        action
+        for role in inside
+        for policy in stack.resources[role]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
+        if action.startswith(("sqs:", "dynamodb:"))
+    }
+    let_through = {
+        action
+        for endpoint in Stack("infra/network.yaml").of_type("AWS::EC2::VPCEndpoint").values()
+        for statement in endpoint["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+    }
+    # Lambda itself receives, from outside of the VPC.
+    assert wanted - {"sqs:ReceiveMessage"} <= let_through
+    given = stack.resources["Network"]["Properties"]["Parameters"]
+    assert set(given["QueueArns"].split(",")) == {
+        "<OrdersQueue.Arn>",
+        "<OrdersDeadLetterQueue.Arn>",
+        "<StatusEventsQueue.Arn>",
+    }
+    assert given["TableArn"] == "<ConnectionsTable.Arn>"
+
+
 def test_only_functions_reach_the_endpoint_and_the_database() -> None:
     network, database = Stack("infra/network.yaml"), Stack("infra/database.yaml", {"UseProxy": "true"})
     (endpoint,) = network.resources["EndpointSecurityGroup"]["Properties"]["SecurityGroupIngress"]
