@@ -1,0 +1,231 @@
+"""The order store against its model: the fake that the unit tests trust must behave as the real one does."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from chalicelib.adapters.postgres.orders import PostgresOrders
+from chalicelib.domain.errors import EngineError, ErrorCode
+from chalicelib.domain.order import Changes, Failure, Fill, History, Order, SignedTransaction
+from chalicelib.domain.transitions import TRANSITIONS, Trigger
+from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, OrderStore, Settled, Transition
+from tests.fakes import FakeClock, MemoryOrders, a_route
+from tests.fakes.postgres import fresh, move_deadlines
+
+# Deadlines are 3, 5, 9, 15, 18, 21 and 45 s away and time jumps by multiples of 6 s: a deadline is past in both or in
+# neither as long as a run takes less than the 3 s that lie between them.
+LEASES = [Lease(f"{number:08d}-0000-0000-0000-000000000000", 9) for number in range(3)]
+EXPIRY = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class View:
+    """How somebody last saw an order; `lease` is None for a client."""
+
+    history: History
+    lease: Lease | None
+
+
+def known(order: Order) -> tuple[object, ...]:
+    """What must be equal in the store and in its model: everything but the times."""
+    return (replace(order, created_at=EXPIRY, updated_at=EXPIRY),)
+
+
+def picture(history: History) -> tuple[object, ...]:
+    events = [(event.sequence, event.status, event.attempt, event.message, event.meta) for event in history.events]
+    return (*known(history.order), events)
+
+
+def changes_for(trigger: Trigger, order: Order) -> Changes:
+    match trigger:
+        case Trigger.CHOOSE_ROUTE:
+            return {"route": a_route(order)}
+        case Trigger.RETRY:
+            return {"attempt": order.attempt + 1, "route": None, "transaction": None}
+        case Trigger.FAIL:
+            return {"failure": Failure(ErrorCode.NO_QUOTE, "No.", retryable=True)}
+        case Trigger.CONFIRM:
+            return {"fill": Fill(1, 2, 3)}
+    return {}
+
+
+def answer_of(store: OrderStore, transition: Transition, history: History) -> object:
+    try:
+        return picture(store.advance(history, transition))
+    except EngineError as error:
+        return type(error)
+
+
+class StoreAndModel(RuleBasedStateMachine):
+    """Does the same to both and compares every answer, and everything that is stored after it."""
+
+    views = Bundle("views")
+
+    connection: psycopg.Connection
+    real: PostgresOrders
+    plain: PostgresOrders
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection.execute("DELETE FROM order_events")
+        self.connection.execute("DELETE FROM orders")
+        self.connection.execute("DELETE FROM idempotency_keys")
+        self.clock = FakeClock()
+        self.model = MemoryOrders(self.clock)
+        self.ids: list[str] = []
+
+    def tick(self) -> None:
+        """What happens later has the later deadline, in the model too."""
+        self.clock.advance(0.001)
+
+    @rule(
+        target=views,
+        user=st.sampled_from("ab"),
+        key=st.sampled_from([None, "k", "l"]),
+        fingerprint=st.sampled_from("fg"),
+        client_order_id=st.sampled_from([None, None, "c"]),
+    )
+    def place(self, user: str, key: str | None, fingerprint: str, client_order_id: str | None) -> object:
+        self.tick()
+        order = fresh(user_id=user, client_order_id=client_order_id)
+        idempotency = Idempotency(key, fingerprint) if key else None
+        answers: list[object] = []
+        for store in (self.real, self.model):
+            try:
+                earlier = store.insert(order, "Order accepted.", idempotency)
+                answers.append(known(earlier) if earlier else None)
+            except EngineError as error:
+                answers.append((type(error), getattr(error, "order_id", None)))
+        assert answers[0] == answers[1]
+        if answers[0] is not None:
+            return multiple()
+        self.ids.append(order.id)
+        return View(self.model.get(order.id), None)
+
+    @rule(target=views, view=views)
+    def look(self, view: View) -> View:
+        return View(self.real.get(view.history.order.id), None)
+
+    @rule(target=views, view=views, lease=st.sampled_from(LEASES))
+    def claim(self, view: View, lease: Lease) -> object:
+        self.tick()
+        order_id = view.history.order.id
+        real, model = (store.claim(order_id, lease) for store in (self.real, self.model))
+        assert type(real) is type(model), (real, model)
+        match real, model:
+            case Claimed(history=one), Claimed(history=other):
+                assert picture(one) == picture(other)
+                return View(one, lease)
+            case Settled(history=History() as one), Settled(history=History() as other):
+                assert picture(one) == picture(other)
+            case Held(seconds=one_wait), Held(seconds=other_wait):
+                assert abs(one_wait - other_wait) < 3
+        return multiple()
+
+    @rule(
+        target=views,
+        view=consumes(views),
+        trigger=st.sampled_from(Trigger),
+        message=st.sampled_from(["same", "other"]),
+        release=st.booleans(),
+        resume_in=st.sampled_from([0, 0, 3]),
+    )
+    def move(self, view: View, trigger: Trigger, message: str, release: bool, resume_in: int) -> View:
+        self.tick()
+        order, lease = view.history.order, view.lease
+        if lease is None:
+            # A client cancels, nothing else, and takes the lease away.
+            trigger, release, resume_in = Trigger.CANCEL, True, 0
+        if (order.status, trigger) not in TRANSITIONS:
+            return view
+        after = order.moved(trigger, **changes_for(trigger, order))
+        release = release or after.status.is_terminal or resume_in > 0
+        transition = Transition(order, after, message, {"n": [1]}, lease, release, resume_in)
+        real, model = (answer_of(store, transition, view.history) for store in (self.real, self.model))
+        assert real == model
+        return View(self.real.get(order.id), lease) if isinstance(real, tuple) else view
+
+    @rule(target=views, view=views, signature=st.sampled_from(["s", "t"]))
+    def keep_transaction(self, view: View, signature: str) -> View:
+        self.tick()
+        order, lease = view.history.order, view.lease or LEASES[0]
+        answers: list[object] = []
+        for store in (self.real, self.model):
+            try:
+                answers.append(known(store.keep_transaction(order, SignedTransaction(signature, EXPIRY), lease)))
+            except EngineError as error:
+                answers.append(type(error))
+        assert answers[0] == answers[1]
+        return View(self.real.get(order.id), view.lease)
+
+    @rule(view=views, resume_in=st.sampled_from([0, 3]))
+    def release(self, view: View, resume_in: int) -> None:
+        self.tick()
+        for store in (self.real, self.model):
+            store.release(view.history.order, view.lease or LEASES[0], resume_in)
+
+    @rule(view=views)
+    def mark_published(self, view: View) -> None:
+        for store in (self.real, self.model):
+            store.mark_published(view.history.order)
+
+    @rule(limit=st.integers(1, 3))
+    def stuck(self, limit: int) -> None:
+        self.tick()
+        # A lost answer costs the orders in it a while; they are found again later.
+        real, model = self.plain.stuck(limit), self.model.stuck(limit)
+        by_id = {history.order.id: picture(history) for history in real}
+        assert by_id == {history.order.id: picture(history) for history in model}
+
+    @rule()
+    def forget_old_keys(self) -> None:
+        for store in (self.real, self.model):
+            store.forget_old_keys()
+
+    @rule(seconds=st.sampled_from([6, 6, 48, 180_000]))
+    def wait(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+        move_deadlines(self.connection, seconds)
+
+    @invariant()
+    def both_have_the_same(self) -> None:
+        rows = self.connection.execute("SELECT id, lease_token::text, attention_at IS NULL FROM orders").fetchall()
+        assert {row[0]: row[1:] for row in rows} == {
+            order_id: (row.lease_token, row.attention_at is None) for order_id, row in self.model.rows.items()
+        }
+        for order_id in self.ids:
+            assert picture(self.real.get(order_id)) == picture(self.model.get(order_id))
+
+
+@pytest.mark.parametrize("answers", ["arrive", "are lost once"])
+def test_the_store_behaves_as_its_model(
+    store: PostgresOrders, forgetful: PostgresOrders, database_url: str, answers: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as opened:
+
+        class Machine(StoreAndModel):
+            connection = opened
+            real = store if answers == "arrive" else forgetful
+            plain = store
+
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(
+                max_examples=25,
+                stateful_step_count=40,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+            ),
+        )
