@@ -1,0 +1,232 @@
+"""Doing what the plan says, and writing down what was done: the audit excuses a repeat only by it."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import psutil
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localstack.errors import LocalStackError
+from tests.chaos.plan import CRASH_POINTS, Kind, Strike
+from tests.chaos.records import Excuse
+from tests.chaos.stack import BreakableStack, Rule
+
+# A push that died is tried again once its messages are visible again (30 s), and that try may die too.
+PUSH_RETURNS_WITHIN = 75.0
+_PUSH = "PushStatusFunction"
+_POLL_SECONDS = 0.02
+# As AWS reports them: throttling that its SDK retries, and a failure on its side.
+_FAILING: tuple[Rule, ...] = (
+    {"service": "sqs", "error": {"code": "ThrottlingException", "status": 400}},
+    {"service": "sqs", "error": {"code": "InternalFailure", "status": 500}},
+    {"service": "dynamodb", "error": {"code": "ProvisionedThroughputExceededException", "status": 400}},
+    {"service": "dynamodb", "error": {"code": "InternalServerError", "status": 500}},
+)
+
+
+def failing(share: float) -> list[Rule]:
+    """Rules that make this share of all SQS and DynamoDB calls fail, half throttled, half with a 500.
+
+    The first rule that strikes wins, so the second of a pair sees only what the first let through.
+    """
+    first = share / 2
+    second = first / (1 - first)
+    return [{**rule, "probability": first if number % 2 == 0 else second} for number, rule in enumerate(_FAILING)]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A fault that struck."""
+
+    at: float
+    text: str
+
+
+class Faults:
+    """Strikes the stack; usable from several threads."""
+
+    def __init__(self, broken: BreakableStack, orders: Callable[[], Sequence[str]]) -> None:
+        self._stack = broken
+        self._orders = orders
+        self._lock = threading.Lock()
+        self._armed: dict[str, float] = {}
+        self._frozen: dict[int, psutil.Process] = {}
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch_crash_points, name="crash points", daemon=True)
+        self._watcher.start()
+        # Postgres and emulator are restarted one at a time; a redeployment while the other is away would fail.
+        self._infrastructure = threading.Lock()
+        self.log: list[Done] = []
+        self.excuses: list[Excuse] = []
+        self.counts: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        self._actions: Mapping[Kind, Callable[[Strike], str | None]] = {
+            Kind.CRASH: self._arm,
+            Kind.KILL: self._kill,
+            Kind.FREEZE: self._freeze,
+            Kind.DUPLICATES: self._duplicates,
+            Kind.DEAD_LETTER: self._dead_letter,
+            Kind.RECONCILERS: self._reconcilers,
+            Kind.THROTTLING: self._throttling,
+            Kind.POSTGRES: self._restart_postgres,
+            Kind.EMULATOR: self._restart_emulator,
+        }
+
+    def strike(self, strike: Strike) -> None:
+        """Does it, blocking for as long as it takes."""
+        action = self._actions[strike.kind]
+        try:
+            done = action(strike)
+        except (BotoCoreError, ClientError, LocalStackError) as error:
+            # The stack was away for another fault's sake.
+            done = f"{strike} could not strike: {str(error)[:120]}"
+        else:
+            if done:
+                self.count(strike.kind)
+        if done:
+            self.note(done)
+
+    def count(self, kind: Kind) -> None:
+        """Counts a fault that struck."""
+        with self._lock:
+            self.counts[kind] += 1
+
+    def note(self, text: str) -> None:
+        """Keeps a line for the timelines."""
+        with self._lock:
+            self.log.append(Done(time.time(), text))
+
+    def calm(self) -> None:
+        """Ends whatever is still going on; what was broken stays for the engine to mend."""
+        self._stop.set()
+        self._watcher.join(5)
+        for point in CRASH_POINTS:
+            (self._stack.crash_directory / point).unlink(missing_ok=True)
+        self._stack.proxy.fail([])
+        for process in list(self._frozen.values()):
+            self._thaw(process)
+
+    def reconcile(self, times: int = 1) -> None:
+        """Calls the reconcile function, so many at once. Raises nothing where the stack is away: it is called again."""
+        with ThreadPoolExecutor(times) as threads:
+            for call in [threads.submit(self._stack.stack.reconcile) for _ in range(times)]:
+                try:
+                    call.result()
+                except (BotoCoreError, ClientError, LocalStackError) as error:
+                    self.note(f"reconcile failed: {str(error)[:120]}")
+
+    def _arm(self, strike: Strike) -> str | None:
+        (self._stack.crash_directory / strike.name).touch()
+        with self._lock:
+            self._armed[strike.name] = time.time()
+        return None
+
+    def _watch_crash_points(self) -> None:
+        while not self._stop.wait(_POLL_SECONDS):
+            with self._lock:
+                fired = [point for point in self._armed if not (self._stack.crash_directory / point).exists()]
+                for point in fired:
+                    del self._armed[point]
+            for point in fired:
+                self.count(Kind.CRASH)
+                self.note(f"died at {point}")
+                if point == "after_post":
+                    self._excuse(0, "push died between posting and recording")
+
+    def _kill(self, strike: Strike) -> str | None:
+        process = self._pick(strike)
+        if process is None:
+            return None
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+            if strike.name == _PUSH:
+                self._excuse(0, "push killed")
+            return f"killed {strike.name} ({process.pid})"
+        return None
+
+    def _freeze(self, strike: Strike) -> str | None:
+        process = self._pick(strike)
+        if process is None:
+            return None
+        with contextlib.suppress(psutil.Error):
+            process.suspend()
+            self._frozen[process.pid] = process
+            if strike.name == _PUSH:
+                self._excuse(strike.size, "push frozen")
+            self.note(f"froze {strike.name} ({process.pid}) for {strike.size:.0f} s")
+            self._stop.wait(strike.size)
+            self._thaw(process)
+            return f"thawed {strike.name} ({process.pid})"
+        return None
+
+    def _thaw(self, process: psutil.Process) -> None:
+        self._frozen.pop(process.pid, None)
+        with contextlib.suppress(psutil.Error):
+            process.resume()
+
+    def _pick(self, strike: Strike) -> psutil.Process | None:
+        processes = [each.process for each in self._stack.function_processes() if each.function.startswith(strike.name)]
+        return processes[int(strike.pick * len(processes))] if processes else None
+
+    def _recent(self, strike: Strike) -> str | None:
+        recent = self._orders()[-30:]
+        return recent[int(strike.pick * len(recent))] if recent else None
+
+    def _duplicates(self, strike: Strike) -> str | None:
+        order_id = self._recent(strike)
+        if order_id is None:
+            return None
+        self.send("OrdersQueueUrl", order_id, int(strike.size))
+        return f"sent {order_id} {strike.size:.0f} times"
+
+    def _dead_letter(self, strike: Strike) -> str | None:
+        order_id = self._recent(strike)
+        if order_id is None:
+            return None
+        self.send("OrdersDeadLetterQueueUrl", order_id, 1)
+        return f"sent {order_id} to the dead letters"
+
+    def send(self, queue: str, order_id: str, copies: int) -> None:
+        """Puts an order's message into a queue, so many copies at once."""
+        body = json.dumps({"orderId": order_id})
+        self._stack.stack.clients.sqs.send_message_batch(
+            QueueUrl=self._stack.stack.outputs[queue],
+            Entries=[{"Id": str(number), "MessageBody": body} for number in range(copies)],
+        )
+
+    def _reconcilers(self, strike: Strike) -> str | None:
+        self.reconcile(int(strike.size))
+        return f"{strike.size:.0f} reconcilers at once"
+
+    def _throttling(self, strike: Strike) -> str | None:
+        self._stack.proxy.fail(failing(0.2))
+        self.note(f"20 % of SQS and DynamoDB calls fail for {strike.size:.0f} s")
+        self._excuse(strike.size, "DynamoDB throttled: a posted status may not be recorded")
+        self._stop.wait(strike.size)
+        self._stack.proxy.fail([])
+        return "SQS and DynamoDB answer again"
+
+    def _restart_postgres(self, strike: Strike) -> str | None:
+        with self._infrastructure:
+            self._stack.postgres.crash()
+            self.note(f"Postgres stopped at once, back in {strike.size:.0f} s")
+            self._stop.wait(strike.size)
+            self._stack.postgres.start()
+        return "Postgres is back"
+
+    def _restart_emulator(self, _strike: Strike) -> str | None:
+        with self._infrastructure:
+            self._stack.stack.kill_emulator()
+            self.note("the emulator was killed: its queues and connections are lost")
+            self._excuse(0, "push killed with the emulator")
+            self._stack.stack.start_emulator()
+        return "the emulator is back, empty"
+
+    def _excuse(self, seconds: float, reason: str) -> None:
+        now = time.time()
+        with self._lock:
+            self.excuses.append(Excuse(now - 1, now + seconds + PUSH_RETURNS_WITHIN, reason))

@@ -1,0 +1,142 @@
+"""WebSocket clients that write down what they see.
+
+A follower never leaves an open connection because it is silent: a real client would not either, and coming back would
+hide a status that was never sent. It comes back, behind the last status that it has, only where the connection ended.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote
+
+import aiohttp
+
+from tests.chaos.records import TERMINAL, Connection, Frame, Transcript
+
+_HANDSHAKE_SECONDS = 40.0
+_PAUSE_SECONDS = 0.3
+_LEAVE_AFTER_SECONDS = 1.5
+
+
+class Style(StrEnum):
+    """When a follower comes, and whether it stays."""
+
+    EARLY = "early"
+    LATE = "late"
+    RESTLESS = "restless"
+    FORGETFUL = "forgetful"
+    LEAVING = "leaving"
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How one follower behaves. `breaks` are the numbers of statuses after which it drops its connection."""
+
+    style: Style
+    delay: float = 0.0
+    breaks: tuple[int, ...] = ()
+    # Comes back from the very beginning instead of behind what it has.
+    forgets: bool = False
+    stays: bool = True
+    # Listens on for so many seconds: nothing may follow the end.
+    lingers: float = 0.0
+
+
+def manner(style: Style, chance: random.Random, horizon: float) -> Manner:
+    """A follower of this style; `horizon` is about how many seconds an order takes."""
+    match style:
+        case Style.EARLY:
+            return Manner(style, lingers=1.0)
+        case Style.LATE:
+            return Manner(style, delay=chance.uniform(0, horizon))
+        case Style.RESTLESS:
+            breaks = tuple(chance.randint(1, 2) for _ in range(chance.randint(1, 4)))
+            return Manner(style, delay=chance.uniform(0, horizon / 4), breaks=breaks)
+        case Style.FORGETFUL:
+            return Manner(style, breaks=(chance.randint(1, 3),), forgets=True)
+        case Style.LEAVING:
+            return Manner(style, stays=False)
+
+
+class Follower:
+    """Follows one order to its end; `transcript` is what it saw."""
+
+    def __init__(
+        self, order_id: str, way: Manner, name: str | None = None, hear: Callable[[Frame], None] | None = None
+    ) -> None:
+        self._way = way
+        self._breaks = list(way.breaks)
+        self._hear = hear
+        self.transcript = Transcript(order_id, name or str(way.style), stays=way.stays)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it waits for nothing any more."""
+        return self.transcript.has_the_end or (not self._way.stays and bool(self.transcript.connections))
+
+    async def run(self, http: aiohttp.ClientSession) -> None:
+        """Follows until the end has been told."""
+        await asyncio.sleep(self._way.delay)
+        while not self.is_done:
+            after = 0 if self._way.forgets else self.transcript.last_sequence
+            try:
+                await self._connect(http, after)
+            except (aiohttp.ClientError, TimeoutError):
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _connect(self, http: aiohttp.ClientSession, after: int) -> None:
+        url = f"/api/orders/execute?orderId={quote(self.transcript.order_id)}&after={after}"
+        async with asyncio.timeout(_HANDSHAKE_SECONDS):
+            socket = await http.ws_connect(url, timeout=aiohttp.ClientWSTimeout(ws_close=1.0))
+        connection = Connection(after, time.time())
+        self.transcript.connections.append(connection)
+        try:
+            await self._listen(socket, connection, None if self._way.stays else _LEAVE_AFTER_SECONDS)
+            if self.transcript.has_the_end and self._way.lingers:
+                await self._listen(socket, connection, self._way.lingers)
+        finally:
+            connection.closed_at = time.time()
+            if connection.ending == "open":
+                connection.ending = f"closed ({socket.close_code})" if socket.closed else "dropped"
+            await socket.close()
+
+    async def _listen(
+        self, socket: aiohttp.ClientWebSocketResponse, connection: Connection, seconds: float | None
+    ) -> None:
+        until_break = self._breaks.pop(0) if self._breaks else None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for message in socket:
+                    if self._take(message, connection):
+                        return
+                    if until_break is not None and len(connection.frames) >= until_break:
+                        connection.ending = "dropped on purpose"
+                        return
+
+    def _take(self, message: aiohttp.WSMessage, connection: Connection) -> bool:
+        """Writes a status down; whether it was the end."""
+        frame = _frame(message)
+        if frame is None:
+            return False
+        connection.frames.append(frame)
+        if self._hear is not None:
+            self._hear(frame)
+        if frame.status in TERMINAL:
+            connection.ending = "had the end"
+            return True
+        return False
+
+
+def _frame(message: aiohttp.WSMessage) -> Frame | None:
+    """The status in a message, None for any other."""
+    if message.type is not aiohttp.WSMsgType.TEXT:
+        return None
+    content = json.loads(message.data)
+    if not isinstance(content, dict) or content.get("type") != "status":
+        return None
+    return Frame(int(content["sequence"]), str(content["status"]), int(content["attempt"]), time.time())

@@ -1,0 +1,108 @@
+"""Which faults strike when: the same for the same seed. What they hit depends on how the run goes."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+CRASH_POINTS: Final = (
+    "after_claim",
+    "after_quote_raydium",
+    "after_quote_meteora",
+    "after_route",
+    "after_signature",
+    "after_submit",
+    "after_commit_routing",
+    "after_commit_building",
+    "after_commit_submitted",
+    "after_commit_confirmed",
+    "after_commit_failed",
+    "before_confirmed",
+    "after_post",
+    "after_follower_stored",
+)
+FUNCTIONS: Final = (
+    "ApiFunction",
+    "ExecuteOrdersFunction",
+    "PushStatusFunction",
+    "WebsocketConnectFunction",
+    "ReconcileFunction",
+    "DeadLetterFunction",
+)
+
+
+class Kind(StrEnum):
+    """What can be done to the stack."""
+
+    CRASH = "crash point"
+    KILL = "kill -9"
+    FREEZE = "freeze"
+    DUPLICATES = "duplicates"
+    CANCEL = "cancel"
+    DEAD_LETTER = "dead letter"
+    RECONCILERS = "reconcilers"
+    THROTTLING = "throttling"
+    POSTGRES = "postgres restart"
+    EMULATOR = "emulator restart"
+
+
+# How often each happens in comparison. Freezing a worker makes a zombie: it wakes up after its lease was taken over.
+WEIGHTS: Mapping[Kind, int] = {
+    Kind.CRASH: 30,
+    Kind.KILL: 14,
+    Kind.FREEZE: 8,
+    Kind.DUPLICATES: 20,
+    Kind.CANCEL: 6,
+    Kind.DEAD_LETTER: 5,
+    Kind.RECONCILERS: 6,
+    Kind.THROTTLING: 5,
+    Kind.POSTGRES: 5,
+    Kind.EMULATOR: 1,
+}
+
+
+@dataclass(frozen=True)
+class Strike:
+    """One fault, so many seconds after the start. `name` is a crash point or a function, `size` a number or seconds."""
+
+    at: float
+    kind: Kind
+    name: str = ""
+    size: float = 0.0
+    pick: float = 0.0
+
+    def __str__(self) -> str:
+        details = " ".join(filter(None, (self.name, f"{self.size:.1f}" if self.size else "")))
+        return f"{self.kind} {details}".strip()
+
+
+def plan(seed: int, seconds: float, interval: float) -> tuple[Strike, ...]:
+    """Faults on average every `interval` seconds."""
+    chance = random.Random(f"faults:{seed}")
+    strikes: list[Strike] = []
+    moment = chance.expovariate(1 / interval)
+    while moment < seconds:
+        strikes.append(_strike(chance, moment))
+        moment += chance.expovariate(1 / interval)
+    return tuple(strikes)
+
+
+def _strike(chance: random.Random, moment: float) -> Strike:
+    kind = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    pick = chance.random()
+    match kind:
+        case Kind.CRASH:
+            return Strike(moment, kind, chance.choice(CRASH_POINTS), 0, pick)
+        case Kind.KILL:
+            return Strike(moment, kind, chance.choice(FUNCTIONS), 0, pick)
+        case Kind.FREEZE:
+            return Strike(moment, kind, chance.choice(FUNCTIONS), chance.choice((2.0, 7.0, 19.0)), pick)
+        case Kind.DUPLICATES | Kind.RECONCILERS:
+            return Strike(moment, kind, "", chance.randint(2, 5), pick)
+        case Kind.THROTTLING:
+            return Strike(moment, kind, "", chance.uniform(4, 12), pick)
+        case Kind.POSTGRES:
+            return Strike(moment, kind, "", chance.choice((0.0, 1.0, 4.0, 9.0)), pick)
+        case _:
+            return Strike(moment, kind, "", 0, pick)

@@ -1,0 +1,133 @@
+"""What a run proved, for people: the table, and the whole story of every order with which something is wrong."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos import audit
+from tests.chaos.audit import Kind, Violation
+from tests.chaos.faults import Done
+from tests.chaos.records import Evidence
+
+_STORIES = 5
+_AROUND_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run."""
+
+    evidence: Evidence
+    violations: tuple[Violation, ...]
+    faults: Sequence[Done] = ()
+    strikes: Mapping[str, int] = field(default_factory=dict)
+    settings: str = ""
+    seconds: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.violations
+
+
+def rows(result: Result) -> list[tuple[str, str, bool]]:
+    """The table: what, how many, and whether that is a violation."""
+    evidence = result.evidence
+    found = Counter(violation.kind for violation in result.violations)
+    counted = [
+        ("lost", (Kind.LOST,)),
+        ("stuck", (Kind.STUCK, Kind.UNBURIED)),
+        ("settled twice", (Kind.SETTLED_TWICE,)),
+        ("settled but failed", (Kind.SETTLED_BUT_FAILED,)),
+        ("confirmed without settlement", (Kind.CONFIRMED_UNSETTLED, Kind.WRONG_FILL)),
+        ("broken histories", (Kind.HISTORY_GAP, Kind.HISTORY_ILLEGAL)),
+        ("gaps", (Kind.GAP,)),
+        ("out of order", (Kind.OUT_OF_ORDER, Kind.WRONG_FRAME)),
+        ("repeats without a reason", (Kind.REPEAT,)),
+        ("followers never told the end", (Kind.NEVER_TOLD,)),
+    ]
+    ended = audit.ended(evidence)
+    repeated = audit.repeats(evidence)
+    frames = sum(len(each.frames) for transcript in evidence.transcripts for each in transcript.connections)
+    connections = sum(len(transcript.connections) for transcript in evidence.transcripts)
+    plain = [
+        ("orders", f"{len(evidence.orders)} ({', '.join(f'{count} {how}' for how, count in ended.items())})"),
+        ("accepted with 202", str(len(evidence.accepted))),
+        ("followers", f"{len(evidence.transcripts)}, {connections} connections, {frames} statuses"),
+        ("faults", ", ".join(f"{count} {what}" for what, count in result.strikes.items() if count) or "none"),
+    ]
+    ending = [
+        ("repeats while a push was stopped", str(sum(repeat.reason is not None for repeat in repeated))),
+        ("dead letters", str(len(evidence.dead_letters))),
+        ("slowest recovery (longest silence)", f"{audit.longest_silence(evidence):.1f} s"),
+    ]
+    table = [(name, text, False) for name, text in plain]
+    for name, kinds in counted:
+        count = sum(found[kind] for kind in kinds)
+        table.append((name, str(count), count > 0))
+    return table + [(name, text, False) for name, text in ending]
+
+
+def show(result: Result, console: Console) -> None:
+    """Prints the table, then the stories of the first few orders that were wronged."""
+    table = Table(title=result.settings or None, title_justify="left", show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, text, is_wrong in rows(result):
+        table.add_row(name, f"[bold red]{text}[/bold red]" if is_wrong else text)
+    console.print(table)
+    wronged = list(dict.fromkeys(violation.order_id for violation in result.violations))
+    for order_id in wronged[:_STORIES]:
+        console.print(f"\n[bold red]{order_id}[/bold red]")
+        for violation in result.violations:
+            if violation.order_id == order_id:
+                console.print(f"  {violation.kind}: {violation.detail}", markup=False, highlight=False)
+        for line in story(result, order_id):
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if len(wronged) > _STORIES:
+        console.print(f"\n… and {len(wronged) - _STORIES} more orders: {', '.join(wronged[_STORIES:])}", soft_wrap=True)
+    verdict = (
+        "[green]Every promise held.[/green]" if result.holds else f"[red]{len(result.violations)} violations.[/red]"
+    )
+    console.print(f"\n{verdict} {result.seconds:.0f} s.")
+
+
+def story(result: Result, order_id: str) -> list[str]:
+    """Everything that is known of one order, oldest first."""
+    moments = sorted([*_stored(result.evidence, order_id), *_seen(result.evidence, order_id)])
+    if moments:
+        first, last = moments[0][0] - _AROUND_SECONDS, moments[-1][0] + _AROUND_SECONDS
+        moments += [(done.at, f"fault      {done.text}") for done in result.faults if first <= done.at <= last]
+        moments.sort()
+    start = moments[0][0] if moments else 0.0
+    return [f"{moment - start:8.3f} s  {text}" for moment, text in moments]
+
+
+def _stored(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
+    for event in evidence.events:
+        if event.order_id == order_id:
+            yield event.at, f"event {event.sequence:<3}  {event.status} (attempt {event.attempt}): {event.message}"
+    for each in evidence.chain:
+        if each.order_id == order_id:
+            told = f"chain      {each.signature[:12]}… of attempt {each.attempt}: {each.outcome}"
+            after = each.lands_at - each.submitted_at
+            yield each.submitted_at, f"{told}, sent {each.submissions} times, lands {after:.2f} s later"
+    for letter in evidence.dead_letters:
+        if letter.order_id == order_id:
+            yield letter.at, f"dead letter {letter.message_id}: {letter.verdict}"
+
+
+def _seen(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
+    for transcript in evidence.transcripts:
+        if transcript.order_id != order_id:
+            continue
+        for number, connection in enumerate(transcript.connections, start=1):
+            name = f"{transcript.name} #{number}"
+            yield connection.opened_at, f"follower   {name} connected behind {connection.after}"
+            for frame in connection.frames:
+                yield frame.at, f"follower   {name} got {frame.sequence} {frame.status}"
+            if connection.closed_at is not None:
+                yield connection.closed_at, f"follower   {name} ended: {connection.ending}"

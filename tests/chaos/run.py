@@ -1,0 +1,232 @@
+"""One run: orders and followers against a stack that is being broken, then the audit."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.chaos import evidence, orders, stack
+from tests.chaos.audit import audit
+from tests.chaos.faults import Faults
+from tests.chaos.followers import Follower, Style, manner
+from tests.chaos.orders import Wish
+from tests.chaos.plan import Kind, Strike, plan
+from tests.chaos.report import Result
+from tests.chaos.stack import BreakableStack
+
+# The front door lets six requests and six handshakes through at once.
+_AT_ONCE = 6
+_PLACED_WITHIN = 240.0
+_RECONCILE_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
+_QUEUES = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
+_STYLES = (Style.EARLY, Style.EARLY, Style.LATE, Style.RESTLESS, Style.FORGETFUL, Style.LEAVING)
+VENUE_FAULTS = (
+    "quote_error=0.05,quote_timeout=0.02,price_move=0.06,dropped=0.03,dropped_once=0.05,submit_timeout=0.1,slow=0.05"
+)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What to run. `seconds` is how long orders arrive, `rest` how long everything may take to end afterwards."""
+
+    orders: int
+    seed: int
+    seconds: float
+    delay_scale: float = 0.05
+    interval: float = 1.5
+    venue_faults: str = VENUE_FAULTS
+    # The chain forgets a transaction after so many seconds, so that an expiry happens within a run.
+    lifetime: float = 6.0
+    rest: float = 240.0
+    without: frozenset[Kind] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """The settings in a line, to run it again."""
+        return (
+            f"{self.orders} orders in {self.seconds:.0f} s, seed {self.seed}, delays × {self.delay_scale:g}, "
+            f"a fault every {self.interval:g} s"
+        )
+
+
+@dataclass
+class Progress:
+    """How far a run is, for the live display."""
+
+    phase: str = "starting"
+    placed: int = 0
+    counted: evidence.Counts = field(default_factory=lambda: evidence.Counts(0, 0, 0))
+    following: int = 0
+    faults: int = 0
+
+
+class Campaign:
+    """A run against a stack that is up."""
+
+    def __init__(self, broken: BreakableStack, load: Load, report: Callable[[Progress], None]) -> None:
+        self._stack = broken
+        self._load = load
+        self._report = report
+        self._accepted: list[str] = []
+        self._followers: list[Follower] = []
+        self._chance = random.Random(f"followers:{load.seed}")
+        self._faults = Faults(broken, lambda: list(self._accepted))
+        self._progress = Progress()
+        self._refused: list[str] = []
+
+    async def run(self) -> Result:
+        """Places, breaks, waits, audits."""
+        started = time.monotonic()
+        # Faults block for as long as they last, and a freeze or an outage must not keep others waiting.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(24, thread_name_prefix="chaos"))
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(self._stack.stack.base_url, connector=connector) as http:
+            watching = asyncio.create_task(self._watch())
+            following: list[asyncio.Task[None]] = []
+            try:
+                self._progress.phase = "breaking"
+                breaking = asyncio.create_task(self._break(http))
+                following = await self._place_all(http)
+                await breaking
+                self._progress.phase = "recovering"
+                await asyncio.to_thread(self._faults.calm)
+                await self._recover()
+            finally:
+                watching.cancel()
+                for task in following:
+                    task.cancel()
+                results = await asyncio.gather(watching, *following, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, asyncio.CancelledError):
+                raise result
+        return await asyncio.to_thread(self._result, time.monotonic() - started)
+
+    async def _place_all(self, http: aiohttp.ClientSession) -> list[asyncio.Task[None]]:
+        """Orders arrive at random moments, a few of them together; each has up to two followers."""
+        chance = random.Random(f"orders:{self._load.seed}")
+        gate = asyncio.Semaphore(_AT_ONCE)
+        moments = sorted(chance.uniform(0, self._load.seconds) for _ in range(self._load.orders))
+        wishes = orders.wishes(chance, self._load.orders, f"seed-{self._load.seed}")
+        started = time.monotonic()
+        following: list[asyncio.Task[None]] = []
+        async with asyncio.TaskGroup() as placing:
+            for moment, wanted in zip(moments, wishes, strict=True):
+                await asyncio.sleep(max(started + moment - time.monotonic(), 0))
+                placing.create_task(self._place(http, wanted, gate, following))
+        return following
+
+    async def _place(
+        self, http: aiohttp.ClientSession, wanted: Wish, gate: asyncio.Semaphore, following: list[asyncio.Task[None]]
+    ) -> None:
+        async with gate:
+            try:
+                accepted = await orders.place(http, wanted, _PLACED_WITHIN)
+            except orders.NotAccepted as error:
+                self._refused.append(str(error))
+                return
+        self._accepted.append(accepted.order_id)
+        for _ in range(self._chance.choice((0, 1, 1, 2))):
+            style = self._chance.choice(_STYLES)
+            follower = Follower(accepted.order_id, manner(style, self._chance, 60 * self._load.delay_scale))
+            self._followers.append(follower)
+            following.append(asyncio.create_task(follower.run(http)))
+
+    async def _break(self, http: aiohttp.ClientSession) -> None:
+        started = time.monotonic()
+        strikes = plan(self._load.seed, self._load.seconds, self._load.interval)
+        async with asyncio.TaskGroup() as striking:
+            for strike in strikes:
+                if strike.kind in self._load.without:
+                    continue
+                await asyncio.sleep(max(started + strike.at - time.monotonic(), 0))
+                self._progress.faults += 1
+                if strike.kind is Kind.CANCEL:
+                    striking.create_task(self._cancel(http, strike))
+                else:
+                    striking.create_task(asyncio.to_thread(self._faults.strike, strike))
+
+    async def _cancel(self, http: aiohttp.ClientSession, strike: Strike) -> None:
+        recent = self._accepted[-10:]
+        if recent:
+            order_id = recent[int(strike.pick * len(recent))]
+            status = await orders.cancel(http, order_id)
+            self._faults.note(f"asked to cancel {order_id}: {status or 'no answer'}")
+            self._faults.count(Kind.CANCEL)
+
+    async def _recover(self) -> None:
+        """Waits until every order has ended, every follower knows, and no message is left that could change it."""
+        give_up = time.monotonic() + self._load.rest
+        reconciled = 0.0
+        while time.monotonic() < give_up:
+            if await asyncio.to_thread(self._is_quiet):
+                return
+            if time.monotonic() - reconciled > _RECONCILE_SECONDS:
+                # Its schedule, once a minute, goes on too.
+                await asyncio.to_thread(self._faults.reconcile)
+                reconciled = time.monotonic()
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _is_quiet(self) -> bool:
+        if any(not follower.is_done for follower in self._followers):
+            return False
+        try:
+            if evidence.counts(self._stack.stack.database_url).still_open:
+                return False
+            return not any(self._messages(queue) for queue in _QUEUES)
+        except (psycopg.OperationalError, BotoCoreError, ClientError):
+            return False
+
+    def _messages(self, queue: str) -> int:
+        attributes = self._stack.stack.clients.sqs.get_queue_attributes(
+            QueueUrl=self._stack.stack.outputs[queue],
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return sum(int(count) for count in attributes.values())
+
+    async def _watch(self) -> None:
+        while True:
+            with contextlib.suppress(psycopg.OperationalError):
+                self._progress.counted = await asyncio.to_thread(evidence.counts, self._stack.stack.database_url)
+            self._progress.placed = len(self._accepted)
+            self._progress.following = sum(not follower.is_done for follower in self._followers)
+            self._report(self._progress)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _result(self, seconds: float) -> Result:
+        seen = evidence.collect(
+            self._stack.stack.database_url,
+            accepted=self._accepted,
+            transcripts=[follower.transcript for follower in self._followers],
+            excuses=self._faults.excuses,
+        )
+        strikes = {str(kind): count for kind, count in self._faults.counts.items()}
+        strikes["failed SQS and DynamoDB calls"] = self._stack.proxy.fired()
+        strikes["orders without a 202"] = len(self._refused)
+        return Result(seen, audit(seen), self._faults.log, strikes, self._load.text, seconds)
+
+
+def run(folder: Path, load: Load, report: Callable[[Progress], None]) -> Result:
+    """A whole run on a stack of its own, its files below `folder`.
+
+    Raises:
+        LocalStackError: the stack does not start.
+    """
+    parameters = {"SimulatedDelayScale": f"{load.delay_scale:g}", "SimulatedFaults": load.venue_faults}
+    environment = {"SIMULATED_TRANSACTION_LIFETIME": f"{load.lifetime:g}"}
+    report(Progress())
+    with stack.boot(folder, parameters=parameters, environment=environment) as broken:
+        return asyncio.run(Campaign(broken, load, report).run())
+
+
+def default_seconds(count: int) -> float:
+    """For how long so many orders arrive where nothing else is asked for: about three a second."""
+    return max(count / 3, 12.0)

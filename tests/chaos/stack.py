@@ -1,0 +1,228 @@
+"""A stack that can be broken: the usual one with a fault proxy between the functions and the emulator."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from localstack import as_nobody
+from localstack.errors import LocalStackError
+from localstack.front_door_thread import FrontDoorThread
+from localstack.harness import Stack
+from localstack.ports import LOOPBACK, free_port
+from localstack.processes import Child, Ending, Guard, start, tail, wait_until
+from localstack.runtime import Runtime, Settings
+from localstack.target import forget_developer_endpoints
+from localstack.warming import warm
+
+_START_SECONDS = 30.0
+_ANSWER_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 20.0
+_AT_ONCE = Ending(((signal.SIGKILL, 10.0),))
+# Immediate shutdown: no client is told, and the next start recovers from the log as after a crash.
+_IMMEDIATE = Ending(((signal.SIGQUIT, _SHUTDOWN_SECONDS), (signal.SIGKILL, 5.0)))
+
+Rule = Mapping[str, object]
+
+
+class FaultProxy:
+    """microburst before the emulator: SQS and DynamoDB answer with throttling and errors while rules say so."""
+
+    def __init__(self, log: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self._log = log
+        self._guard = Guard()
+        self._child: Child | None = None
+
+    def start(self, emulator_url: str) -> None:
+        """Starts it, unless it runs; the emulator's address never changes."""
+        if self._child is not None:
+            return
+        command = [sys.executable, "-P", "-m", "microburst", "--upstream", emulator_url, "--port", str(self.port)]
+        self._child = start(
+            "fault proxy",
+            [*command, "--host", LOOPBACK, "--no-resign"],
+            guard=self._guard,
+            ending=_AT_ONCE,
+            log=self._log,
+            environment={"PATH": os.environ.get("PATH", os.defpath), "PYTHONUNBUFFERED": "1"},
+            directory=self._log.parent,
+        )
+        if not wait_until(self._answers, _START_SECONDS):
+            raise LocalStackError(f"The fault proxy did not start ({self._log}):\n{tail(self._log)}")
+
+    def fail(self, rules: Sequence[Rule]) -> None:
+        """Replaces the rules; none lets everything through."""
+        self._call("POST", "rules", json.dumps(rules).encode())
+
+    def fired(self) -> int:
+        """How many calls were made to fail since the start."""
+        stats = json.loads(self._call("GET", "stats"))
+        return int(stats["requests"]["faulted"])
+
+    def stop(self) -> None:
+        """Ends it."""
+        if self._child is not None:
+            self._child.stop()
+        self._guard.close()
+
+    def _answers(self) -> bool:
+        try:
+            self._call("GET", "health")
+        except OSError:
+            return False
+        return True
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(
+            f"{self.url}/_microburst/{path}", body, {"Content-Type": "application/json"}, method=method
+        )
+        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as answer:
+            return bytes(answer.read())
+
+
+class ProxiedRuntime(Runtime):
+    """Starts the fault proxy as soon as it is known where the emulator is."""
+
+    def __init__(self, settings: Settings, proxy: FaultProxy) -> None:
+        super().__init__(settings)
+        self._proxy = proxy
+
+    def start_emulator(self) -> None:
+        super().start_emulator()
+        self._proxy.start(self.emulator_url)
+
+
+class PostgresServer:
+    """The running server, to be stopped as by `pg_ctl -m immediate` and started again at the same address."""
+
+    def __init__(self, data: Path, url: str, log: Path) -> None:
+        self._data = data / "data"
+        self._url = url
+        self._log = log
+        self._guard = Guard()
+        self._child: Child | None = None
+        self._command = self._postmaster().cmdline()
+
+    def crash(self) -> None:
+        """Stops it at once; every client loses its connection."""
+        if self._child is not None:
+            self._child.stop()
+            return
+        postmaster = self._postmaster()
+        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.wait(_SHUTDOWN_SECONDS)
+
+    def start(self) -> None:
+        """Starts it again and waits until it has recovered."""
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        as_root = os.geteuid() == 0
+        self._child = start(
+            "Postgres",
+            [*([sys.executable, "-I", "-S", as_nobody.__file__] if as_root else []), *self._command],
+            guard=self._guard,
+            ending=_IMMEDIATE,
+            log=self._log,
+            environment={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+            directory=self._data.parent,
+        )
+        if not wait_until(self._answers, _START_SECONDS):
+            raise LocalStackError(f"Postgres did not start again ({self._log}):\n{tail(self._log)}")
+
+    def stop(self) -> None:
+        """Ends the server that was started here."""
+        if self._child is not None:
+            self._child.stop()
+        self._guard.close()
+
+    def _postmaster(self) -> psutil.Process:
+        return psutil.Process(int((self._data / "postmaster.pid").read_text().split("\n", 1)[0]))
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self._url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class FunctionProcess:
+    """A running process of a function."""
+
+    function: str
+    process: psutil.Process
+
+
+@dataclass(frozen=True)
+class BreakableStack:
+    """The stack and the handles to break it with."""
+
+    stack: Stack
+    proxy: FaultProxy
+    postgres: PostgresServer
+    crash_directory: Path
+
+    def function_processes(self) -> list[FunctionProcess]:
+        """The processes of this stack's functions, and of no other stack's."""
+        mark = str(self.crash_directory)
+        prefix = f"{self.stack.runtime.settings.stack_name}-"
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if not any(part.endswith("_worker.py") for part in process.cmdline()):
+                    continue
+                environment = process.environ()
+                if environment.get("CRASH_DIRECTORY") == mark:
+                    name = environment.get("AWS_LAMBDA_FUNCTION_NAME", "")
+                    found.append(FunctionProcess(name.removeprefix(prefix), process))
+        return found
+
+
+@contextmanager
+def boot(
+    folder: Path, *, parameters: Mapping[str, str], environment: Mapping[str, str] | None = None
+) -> Iterator[BreakableStack]:
+    """A running stack with its files below `folder`, its database durable: whatever is lost is the engine's doing."""
+    forget_developer_endpoints()
+    crash_directory = folder / "crash"
+    crash_directory.mkdir(parents=True)
+    port = free_port()
+    base_url = f"http://{LOOPBACK}:{port}"
+    logs = folder / "logs"
+    logs.mkdir()
+    with ExitStack() as parts:
+        proxy = FaultProxy(logs / "proxy.log")
+        parts.callback(proxy.stop)
+        settings = Settings(
+            public_url=base_url,
+            data=folder / "postgres",
+            logs=logs,
+            parameters={"CursorSecret": "a secret for chaos", **parameters},
+            emulator_environment={
+                "CRASH_DIRECTORY": str(crash_directory),
+                # A signature names the host that it was made for, and the proxy's is another. The usual stack of the
+                # tests enforces IAM.
+                "AUTH": "false",
+                "AWS_ENDPOINT_URL": proxy.url,
+                **(environment or {}),
+            },
+        )
+        runtime = parts.enter_context(ProxiedRuntime(settings, proxy))
+        runtime.start()
+        postgres = PostgresServer(settings.data, runtime.database_url, logs / "postgres.log")
+        parts.callback(postgres.stop)
+        door = parts.enter_context(FrontDoorThread(runtime.upstream, port))
+        warm(runtime, base_url)
+        stack = Stack(base_url, base_url.replace("http", "ws", 1), logs, runtime, door)
+        yield BreakableStack(stack, proxy, postgres, crash_directory)
