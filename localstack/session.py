@@ -122,18 +122,12 @@ class Session:
             await asyncio.to_thread(warm, runtime, self._door_url)
             self._publish(runtime)
             self._welcome()
-            burst = asyncio.create_task(self._warm_for_a_burst(runtime))
-            try:
-                await self._keep(runtime, door, stop)
-            finally:
-                await burst
+            warm_for_a_burst(runtime, self._door_url, lambda error: self._not_warm(error, stop))
+            await self._keep(runtime, door, stop)
 
-    async def _warm_for_a_burst(self, runtime: Runtime) -> None:
-        """Goes on in the background; where it fails, the first burst of orders is slower and nothing else."""
-        try:
-            await asyncio.to_thread(warm_for_a_burst, runtime, self._door_url)
-        except (BotoCoreError, ClientError, LocalStackError) as error:
-            self._console.print(f"[yellow]Not every process could be started ahead: {escape(str(error))}[/yellow]")
+    def _not_warm(self, error: Exception, stop: asyncio.Event) -> None:
+        if not stop.is_set():
+            self._console.print(f"[yellow]A process could not be started ahead: {escape(str(error))}[/yellow]")
 
     def _publish(self, runtime: Runtime) -> None:
         running.publish(

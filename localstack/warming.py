@@ -1,11 +1,16 @@
 """Starts a process of each function before the first order needs it."""
 
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.errors import LocalStackError
 from localstack.runtime import Runtime
@@ -79,14 +84,20 @@ def warm(runtime: Runtime, url: str) -> None:
         each.result()
 
 
-def warm_for_a_burst(runtime: Runtime, url: str) -> None:
-    """Starts as many processes as a burst of orders needs; on a laptop each takes most of a second of processor time.
+def warm_for_a_burst(runtime: Runtime, url: str, failed: Callable[[Exception], None]) -> None:
+    """Begins to start as many processes as a burst of orders needs, and returns at once.
 
-    Raises LocalStackError where a function fails, as `warm` does.
+    On a laptop each takes most of a second of processor time. `failed` is called, in another thread, for each that
+    can't be started: the first burst is slower then, and nothing else.
     """
-    with ThreadPoolExecutor(_BURST_WORKERS + _BURST_REQUESTS) as pool:
-        # All at once: a call that finds a free process starts none.
-        calls = [pool.submit(_call, runtime, "ExecuteOrders") for _ in range(_BURST_WORKERS)]
-        calls += [pool.submit(_healthy, url) for _ in range(_BURST_REQUESTS)]
-    for each in calls:
-        each.result()
+
+    def attempt(call: Callable[[], None]) -> None:
+        try:
+            call()
+        except (BotoCoreError, ClientError, LocalStackError) as error:
+            failed(error)
+
+    calls = [partial(_call, runtime, "ExecuteOrders")] * _BURST_WORKERS + [partial(_healthy, url)] * _BURST_REQUESTS
+    for call in calls:
+        # All at once: a call that finds a free process starts none. Daemons: stopping does not wait for them.
+        threading.Thread(target=attempt, args=(call,), name="warm", daemon=True).start()
