@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from localstack.errors import LocalStackError
 
-_GROUPS = ("up", "order", "bench", "logs", "check")
+_GROUPS = ("up", "order", "bench", "logs", "metrics", "check")
 _INTERRUPTED = 128 + signal.SIGINT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,13 +21,14 @@ RESERVE_MS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A received SQS message."""
+    """A received SQS message; `sent_at` in seconds since the epoch."""
 
     id: str
     body: str
     receipt_handle: str
     receive_count: int
     group: str | None
+    sent_at: float = 0
 
 
 class ItemFailure(TypedDict):
@@ -61,6 +63,7 @@ def _message(record: Mapping[str, object]) -> Message:
         receipt_handle=str(record["receiptHandle"]),
         receive_count=int(known.get("ApproximateReceiveCount", 1)),
         group=known.get("MessageGroupId"),
+        sent_at=int(known.get("SentTimestamp", 0)) / 1000,
     )
 
 
@@ -81,6 +84,13 @@ def deadline(now: datetime, remaining_ms: int) -> datetime:
     return now + timedelta(milliseconds=max(remaining_ms - RESERVE_MS, 0))
 
 
+def _count_ages(messages: Sequence[Message], telemetry: Telemetry) -> None:
+    """How long new messages waited; one that comes again waited on purpose."""
+    for message in messages:
+        if message.receive_count == 1 and message.sent_at:
+            telemetry.count("QueueAgeMs", max(round((time.time() - message.sent_at) * 1000), 0))
+
+
 def run_each(
     messages: Sequence[Message],
     work: Callable[[Message], Done | Again],
@@ -89,6 +99,7 @@ def run_each(
     telemetry: Telemetry,
 ) -> BatchResponse:
     """Works on all messages at once; one that fails or must wait comes again, the others are done."""
+    _count_ages(messages, telemetry)
     with ThreadPoolExecutor(max_workers=max(len(messages), 1), thread_name_prefix="order") as threads:
         done = list(threads.map(lambda message: _run(message, work, postpone, telemetry), messages))
     failures = [message for message, is_done in zip(messages, done, strict=True) if not is_done]
@@ -119,6 +130,7 @@ def run_in_groups(
     messages: Sequence[Message], work: Callable[[Sequence[Message]], None], telemetry: Telemetry
 ) -> BatchResponse:
     """For a FIFO queue: the groups at once, each as a whole; a group that fails comes again as a whole, in order."""
+    _count_ages(messages, telemetry)
     groups: dict[str | None, list[Message]] = {}
     for message in messages:
         groups.setdefault(message.group, []).append(message)

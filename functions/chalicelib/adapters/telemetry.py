@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from chalicelib.correlation import bound
 
@@ -14,6 +14,7 @@ Dimensions = tuple[tuple[str, str], ...]
 UNITS = {
     "QuoteSpreadBps": MetricUnit.NoUnit,
     "SlippageBps": MetricUnit.NoUnit,
+    "QueueAgeMs": MetricUnit.Milliseconds,
     "StateMs": MetricUnit.Milliseconds,
 }
 
@@ -46,8 +47,9 @@ class PowertoolsTelemetry:
         for (name, dimensions), values in samples.items():
             unit = UNITS.get(name, MetricUnit.Count)
             written = [sum(values)] if unit is MetricUnit.Count else values
-            with single_metric(name=name, unit=unit, value=written[0]) as metric:
-                for value in written[1:]:
-                    metric.add_metric(name=name, unit=unit, value=value)
-                for key, label in dimensions:
-                    metric.add_dimension(key, label)
+            metrics = EphemeralMetrics()
+            for key, label in dimensions:
+                metrics.add_dimension(key, label)
+            for value in written:
+                metrics.add_metric(name=name, unit=unit, value=value)
+            metrics.flush_metrics()
