@@ -178,8 +178,11 @@ class Session:
                 await asyncio.to_thread(runtime.reconcile)
                 self._publish(runtime)
                 reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
+            idle = time.monotonic() - active > _ACTIVE_SECONDS
             try:
                 lines = await asyncio.to_thread(reader.read)
+                if idle and not lines:
+                    await asyncio.to_thread(reader.tidy)
             except (BotoCoreError, ClientError):
                 lines = []  # the emulator has just died, which the next round sees
             log_reader.append(FUNCTION_LOG, lines)
@@ -188,6 +191,5 @@ class Session:
                     self._console.print(shown, soft_wrap=True)
             if lines:
                 active = time.monotonic()
-            idle = time.monotonic() - active > _ACTIVE_SECONDS
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _IDLE_LOOK_SECONDS if idle else _LOOK_SECONDS)
