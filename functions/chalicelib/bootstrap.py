@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from chalicelib.adapters.connections import DynamoFollowers
+    from chalicelib.adapters.notifier import ApiGatewayNotifier
     from chalicelib.adapters.postgres.dead_letters import PostgresDeadLetters
     from chalicelib.adapters.postgres.history import PostgresHistory
     from chalicelib.adapters.postgres.orders import PostgresOrders
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.crash import CrashFolder, NoCrash
     from chalicelib.http.api import Api
     from chalicelib.services.execute_order import Worker
+    from chalicelib.services.heartbeat import Heart
     from chalicelib.services.push_status import Pusher
     from chalicelib.services.subscriptions import Desk
     from chalicelib.venues.router import VenueRouter
@@ -186,23 +188,49 @@ def worker() -> Worker:
 
 
 @cache
+def notifier() -> ApiGatewayNotifier:
+    """Open WebSocket connections."""
+    from chalicelib.adapters.aws import websocket_client
+    from chalicelib.adapters.notifier import ApiGatewayNotifier
+    from chalicelib.config import required
+
+    return ApiGatewayNotifier(websocket_client(required(os.environ, "WEBSOCKET_MANAGEMENT_URL")))
+
+
+@cache
 def pusher() -> Pusher:
     """Everything that a push needs."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from chalicelib.adapters.aws import websocket_client
-    from chalicelib.adapters.notifier import ApiGatewayNotifier
-    from chalicelib.config import required
     from chalicelib.services.push_status import Pusher
 
     return Pusher(
         followers=followers(),
-        notifier=ApiGatewayNotifier(websocket_client(required(os.environ, "WEBSOCKET_MANAGEMENT_URL"))),
+        notifier=notifier(),
         clock=clock(),
         telemetry=telemetry(),
         crash_point=crash_point(),
         again=status_events().again,
         threads=ThreadPoolExecutor(PUSH_THREADS, thread_name_prefix="push"),
+    )
+
+
+@cache
+def heart() -> Heart:
+    """Everything that a heartbeat needs."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from chalicelib.adapters.queues import SqsHeartbeats
+    from chalicelib.config import required
+    from chalicelib.services.heartbeat import Heart
+
+    return Heart(
+        connections=followers(),
+        notifier=notifier(),
+        clock=clock(),
+        telemetry=telemetry(),
+        second_beat=SqsHeartbeats(sqs(), required(os.environ, "HEARTBEATS_QUEUE_URL")).second_beat,
+        threads=ThreadPoolExecutor(PUSH_THREADS, thread_name_prefix="heartbeat"),
     )
 
 

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NotRequired, TypedDict
 
+from chalicelib import correlation, strict_json
 from chalicelib.domain.errors import OrderNotFound, Unavailable
+from chalicelib.domain.order import is_order_id
 from chalicelib.services.subscriptions import Desk, TooManySubscriptions, subscribe, subscribe_too
+from chalicelib.services.views import timestamp
+from chalicelib.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, Reply, StreamCode, StreamErrorView
 
-MAX_MESSAGE_BYTES = 32 * 1024
-MAX_AFTER = 1_000_000
 ACTIONS = "subscribe, unsubscribe, ping"
+MAX_ID_TOLD = 64
 
 
 class StreamError(Exception):
-    """A message or a handshake that cannot be understood; `code` is for programs, `status` for a handshake."""
+    """A message or a handshake that cannot be understood; `code` is for programs."""
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: StreamCode, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.status = status
-
-
-class Reply(TypedDict):
-    """A frame that answers a client's message."""
-
-    type: Literal["pong", "subscribed", "unsubscribed", "error"]
-    orderId: NotRequired[str]
-    after: NotRequired[int]
-    sequence: NotRequired[int]
-    code: NotRequired[str]
-    message: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +38,17 @@ def handshake(query: Mapping[str, str], connection_id: str, desk: Desk) -> int:
         wanted = _subscription(query.get("orderId"), query.get("after", "0"))
         subscribe(wanted.order_id, connection_id, wanted.after, desk=desk)
     except StreamError as error:
-        return error.status
-    except OrderNotFound:
-        return 404
+        return _refused(400, error, connection_id, desk)
+    except OrderNotFound as error:
+        return _refused(404, error, connection_id, desk)
     except Unavailable as error:
-        desk.telemetry.warn("handshake_failed", connection_id=connection_id, reason=str(error))
-        return 503
+        return _refused(503, error, connection_id, desk)
     return 200
+
+
+def _refused(status: int, error: Exception, connection_id: str, desk: Desk) -> int:
+    desk.telemetry.warn("handshake_refused", connection_id=connection_id, status=status, reason=str(error))
+    return status
 
 
 def converse(text: str, connection_id: str, desk: Desk) -> Reply:
@@ -65,18 +58,22 @@ def converse(text: str, connection_id: str, desk: Desk) -> Reply:
     except StreamError as error:
         return _error(error.code, str(error))
     except TooManySubscriptions as error:
-        return _error("too_many_subscriptions", str(error))
+        return _error(StreamCode.TOO_MANY_SUBSCRIPTIONS, str(error))
     except OrderNotFound as error:
-        return {**_error("order_not_found", str(error)), "orderId": error.order_id}
+        return {**_error(StreamCode.ORDER_NOT_FOUND, str(error)), "orderId": error.order_id}
     except Unavailable as error:
         desk.telemetry.warn("message_failed", connection_id=connection_id, reason=str(error))
-        return _error("service_unavailable", "Please try again in a moment.")
+        return _error(StreamCode.SERVICE_UNAVAILABLE, "Please try again in a moment; nothing was changed.")
+    except Exception as error:  # noqa: BLE001 - a defect must not show its insides, which the gateway would send on
+        desk.telemetry.defect("message_failed", error, connection_id=connection_id)
+        reply = _error(StreamCode.INTERNAL_ERROR, "Something broke on our side; please report the requestId.")
+        return {**reply, "requestId": correlation.bound().get("request_id", "")}
 
 
 def _act(message: Mapping[str, object], connection_id: str, desk: Desk) -> Reply:
     match message.get("action"):
         case "ping":
-            return {"type": "pong"}
+            return {"type": "pong", "at": timestamp(desk.clock.now())}
         case "subscribe":
             wanted = _subscription(message.get("orderId"), message.get("after", 0))
             history = subscribe_too(wanted.order_id, connection_id, wanted.after, desk=desk)
@@ -90,31 +87,34 @@ def _act(message: Mapping[str, object], connection_id: str, desk: Desk) -> Reply
             wanted = _subscription(message.get("orderId"), 0)
             desk.followers.remove(wanted.order_id, connection_id)
             return {"type": "unsubscribed", "orderId": wanted.order_id}
-    raise StreamError("unknown_action", f"The message needs an action: {ACTIONS}.")
+    raise StreamError(StreamCode.UNKNOWN_ACTION, f"The message needs an action: {ACTIONS}.")
 
 
 def _parse(text: str) -> Mapping[str, object]:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_BYTES:
-        raise StreamError("message_too_large", f"A message takes at most {MAX_MESSAGE_BYTES} bytes.")
+        raise StreamError(StreamCode.MESSAGE_TOO_LARGE, f"A message takes at most {MAX_MESSAGE_BYTES} bytes.")
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        raise StreamError("malformed_json", "The message is no valid JSON.") from None
+        message = strict_json.read(text)
+    except RecursionError:
+        raise StreamError(StreamCode.MALFORMED_JSON, "The message is nested too deeply.") from None
+    except ValueError as error:
+        raise StreamError(StreamCode.MALFORMED_JSON, f"The message is no valid JSON: {error}.") from None
     if not isinstance(message, dict):
-        raise StreamError("malformed_json", "The message must be a JSON object.")
+        raise StreamError(StreamCode.MALFORMED_JSON, "The message must be a JSON object.")
     return message
 
 
 def _subscription(order_id: object, after: object) -> Subscription:
     if not isinstance(order_id, str) or not order_id:
-        raise StreamError("missing_order_id", "orderId is missing: name the order to follow.")
-    if len(order_id) > 64 or not order_id.isascii() or not order_id.isprintable():
-        raise OrderNotFound(order_id[:64].encode("ascii", "replace").decode())
+        raise StreamError(StreamCode.ORDER_ID_MISSING, "orderId is missing: name the order to follow.")
+    if not is_order_id(order_id):
+        raise OrderNotFound(order_id[:MAX_ID_TOLD].encode("ascii", "replace").decode())
     digits = str(after)
-    if isinstance(after, bool) or not (digits.isascii() and digits.isdigit()) or len(digits) > 7:
-        raise StreamError("invalid_after", f"after takes a whole number from 0 to {MAX_AFTER}.")
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_AFTER))
+    if isinstance(after, bool) or not is_number or int(digits) > MAX_AFTER:
+        raise StreamError(StreamCode.INVALID_AFTER, f"after takes a whole number from 0 to {MAX_AFTER}.")
     return Subscription(order_id, int(digits))
 
 
-def _error(code: str, message: str) -> Reply:
+def _error(code: StreamCode, message: str) -> StreamErrorView:
     return {"type": "error", "code": code, "message": message}

@@ -73,6 +73,10 @@ class DynamoFollowers:
     def orders_of(self, connection_id: str) -> Sequence[str]:
         return _reaching(lambda: [row.order_id for row in self._model.by_connection.query(connection_id)])
 
+    def connections(self) -> Sequence[str]:
+        """Every connection that follows an order, once for each order. Raises `Unavailable`."""
+        return _reaching(lambda: [row.connection_id for row in self._model.by_connection.scan()])
+
     def find(self, order_id: str, connection_id: str) -> Follower | None:
         key = self._model.connection_id == connection_id
         found = _reaching(lambda: _followers(self._model.query(order_id, key, consistent_read=True)))

@@ -1,4 +1,4 @@
-"""The two queues."""
+"""The queues."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
+from chalicelib.services.heartbeat import FIRST, INTERVAL_SECONDS, SECOND
 from chalicelib.services.push_status import Push
 from chalicelib.services.views import HistoryView, history_view
 
@@ -45,6 +46,32 @@ class SqsOrders:
             )
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"The orders queue cannot be reached: {error}") from error
+
+
+class SqsHeartbeats:
+    """The queue whose messages are beats: a schedule puts the first of each minute into it."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def second_beat(self) -> None:
+        """Has a second beat come half a minute later. Raises `Unavailable`."""
+        try:
+            self._client.send_message(
+                QueueUrl=self._url, MessageBody=json.dumps({"beat": SECOND}), DelaySeconds=INTERVAL_SECONDS
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"The heartbeats queue cannot be reached: {error}") from error
+
+
+def parse_beat(body: str) -> int:
+    """The number of a message's beat; whatever the schedule sends is the first."""
+    try:
+        message = json.loads(body)
+    except ValueError:
+        return FIRST
+    return SECOND if isinstance(message, dict) and message.get("beat") == SECOND else FIRST
 
 
 class SqsStatusEvents:

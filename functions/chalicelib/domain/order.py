@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -22,11 +23,17 @@ Meta: TypeAlias = Mapping[str, object]
 MAX_ATTEMPTS = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_SLIPPAGE_BPS = 50
+ORDER_ID = re.compile(r"ord_[0-9a-f]{32}")
 
 
 def new_order_id() -> str:
     """An id that sorts by time (48 bits of milliseconds) and cannot be guessed (80 random bits)."""
     return f"ord_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def is_order_id(text: str) -> bool:
+    """Whether an order could have this id: what cannot be one is never looked up."""
+    return ORDER_ID.fullmatch(text) is not None
 
 
 def placed_at(order_id: str) -> datetime:

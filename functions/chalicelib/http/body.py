@@ -1,18 +1,14 @@
-"""Reading a JSON body strictly: exact numbers, no duplicate keys, nothing that could surprise later."""
+"""Reading a request's body: one JSON object in UTF-8."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from typing import NoReturn
 
+from chalicelib import strict_json
 from chalicelib.http.catalogue import ProblemCode
 from chalicelib.http.problems import Problem
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_NAME = 100
 UTF_8 = ("", "utf-8", "utf8")
 
 
@@ -26,13 +22,7 @@ def read_json(raw: bytes, headers: Mapping[str, str]) -> dict[str, object]:
     if len(raw) > MAX_BODY_BYTES:
         raise Problem(ProblemCode.BODY_TOO_LARGE, f"The body is larger than {MAX_BODY_BYTES} bytes.")
     try:
-        body = json.loads(
-            raw.decode("utf-8"),
-            parse_float=_decimal,
-            parse_int=_integer,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_without_duplicates,
-        )
+        body = strict_json.read(raw.decode("utf-8"))
     except RecursionError:
         raise Problem(ProblemCode.MALFORMED_JSON, "The body is nested too deeply.") from None
     except UnicodeDecodeError as error:
@@ -58,27 +48,3 @@ def _refuse_other_types(headers: Mapping[str, str]) -> None:
 def _parameter(text: str) -> tuple[str, str, str]:
     name, separator, value = text.strip().lower().partition("=")
     return name.strip(), separator, value.strip().strip('"')
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"the number {text[:MAX_NAME]} is out of every range") from None
-
-
-def _integer(digits: str) -> int | Decimal:
-    """Python refuses to read integers of thousands of digits; as a decimal they are merely too large."""
-    return int(digits) if len(digits) <= 40 else Decimal(digits)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {twice[:MAX_NAME]!r} stands twice in one object")
-    return result

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 
 from chalicelib.domain.errors import InvalidField, InvalidOrder, OrderNotFound
+from chalicelib.domain.order import is_order_id
 from chalicelib.http.catalogue import ProblemCode
 from chalicelib.http.cursors import read_cursor
 from chalicelib.http.fields import STRICT_WALLETS
@@ -15,13 +16,12 @@ from chalicelib.http.requests import ListQuery, OrderBody, QuoteBody, printable,
 from chalicelib.services.browse import OrderFilter
 
 IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
-ORDER_ID = re.compile(r"ord_[0-9a-f]{32}")
 MAX_ID_TOLD = 64
 
 
 def order_id(text: str) -> str:
     """The path's order id. Raises `OrderNotFound` for what can be none, without asking the database."""
-    if not ORDER_ID.fullmatch(text):
+    if not is_order_id(text):
         raise OrderNotFound(printable(text[:MAX_ID_TOLD]))
     return text
 

@@ -1,0 +1,111 @@
+"""The frames of the stream, both ways, and its error codes. The AsyncAPI document is generated from these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Literal, NotRequired, TypeAlias
+
+from typing_extensions import TypedDict
+
+from chalicelib.services.wire import Moment, OrderId, Says, Sentence
+
+MAX_MESSAGE_BYTES = 32 * 1024
+MAX_AFTER = 1_000_000
+
+
+class StreamCode(StrEnum):
+    """Stable codes of the stream's errors, for programs."""
+
+    MALFORMED_JSON = "malformed_json"
+    MESSAGE_TOO_LARGE = "message_too_large"
+    UNKNOWN_ACTION = "unknown_action"
+    ORDER_ID_MISSING = "order_id_missing"
+    INVALID_AFTER = "invalid_after"
+    ORDER_NOT_FOUND = "order_not_found"
+    TOO_MANY_SUBSCRIPTIONS = "too_many_subscriptions"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    INTERNAL_ERROR = "internal_error"
+
+
+# What a client should do about each.
+STREAM_CATALOGUE: Mapping[StreamCode, str] = MappingProxyType(
+    {
+        StreamCode.MALFORMED_JSON: "Send one JSON object a message, in which no key stands twice.",
+        StreamCode.MESSAGE_TOO_LARGE: f"A message takes at most {MAX_MESSAGE_BYTES // 1024} KiB.",
+        StreamCode.UNKNOWN_ACTION: "`action` takes subscribe, unsubscribe and ping.",
+        StreamCode.ORDER_ID_MISSING: "Name the order in `orderId`.",
+        StreamCode.INVALID_AFTER: f"`after` takes a whole number from 0 to {MAX_AFTER}: the last sequence you have.",
+        StreamCode.ORDER_NOT_FOUND: "Check the order id. An order exists from the moment that its 202 is sent.",
+        StreamCode.TOO_MANY_SUBSCRIPTIONS: "Unsubscribe from orders that are over, or open another connection.",
+        StreamCode.SERVICE_UNAVAILABLE: "Nothing was changed; send the message again in a second.",
+        StreamCode.INTERNAL_ERROR: "Report the `requestId`; the connection stays open.",
+    }
+)
+
+After: TypeAlias = Annotated[int, Says("The last sequence that you have; what follows it is sent. 0: everything.")]
+
+
+class Subscribe(TypedDict):
+    """Follows one more order: its history behind `after`, then what happens next. Up to 100 a connection."""
+
+    action: Literal["subscribe"]
+    orderId: OrderId
+    after: NotRequired[After]
+
+
+class Unsubscribe(TypedDict):
+    """Follows an order no more."""
+
+    action: Literal["unsubscribe"]
+    orderId: OrderId
+
+
+class Ping(TypedDict):
+    """Asks whether the connection is alive."""
+
+    action: Literal["ping"]
+
+
+class Pong(TypedDict):
+    """The answer to a ping."""
+
+    type: Literal["pong"]
+    at: Moment
+
+
+class Subscribed(TypedDict):
+    """An order is followed; its statuses behind `after` are on their way, up to `sequence` as things stand."""
+
+    type: Literal["subscribed"]
+    orderId: OrderId
+    after: After
+    sequence: Annotated[int, Says("The order's newest sequence at this moment.")]
+
+
+class Unsubscribed(TypedDict):
+    """An order is followed no more; a status that was on its way may still come."""
+
+    type: Literal["unsubscribed"]
+    orderId: OrderId
+
+
+class StreamErrorView(TypedDict):
+    """A message could not be understood or done. The connection stays open, and what it follows stays followed."""
+
+    type: Literal["error"]
+    code: Annotated[str, Says("Stable, for programs; docs/errors.md lists them.", one_of=tuple(map(str, StreamCode)))]
+    message: Sentence
+    orderId: NotRequired[Annotated[str, Says("The order that the message was about.")]]
+    requestId: NotRequired[Annotated[str, Says("Stands in every log line about the message (`internal_error`).")]]
+
+
+class Heartbeat(TypedDict):
+    """Every 30 seconds on every connection that follows an order: after a minute without one, connect again."""
+
+    type: Literal["heartbeat"]
+    at: Moment
+
+
+Reply: TypeAlias = Pong | Subscribed | Unsubscribed | StreamErrorView

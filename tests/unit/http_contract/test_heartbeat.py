@@ -1,0 +1,143 @@
+"""Heartbeats: twice a minute to whoever follows an order, whatever becomes of single connections."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from chalicelib.adapters.connections import DynamoFollowers
+from chalicelib.adapters.queues import SqsHeartbeats, parse_beat
+from chalicelib.domain.errors import Unavailable
+from chalicelib.services.followers import Delivery, Follower
+from chalicelib.services.heartbeat import FIRST, SECOND, Heart, beat
+from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, RecordingTelemetry
+
+
+class Connections(MemoryFollowers):
+    """Followers that can be listed."""
+
+    def connections(self) -> Sequence[str]:
+        self._reach()
+        return [connection_id for _, connection_id in self.rows]
+
+
+class Body:
+    """A heart and the parts that tests look at."""
+
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        self.clock = FakeClock()
+        self.connections = Connections()
+        self.notifier = MemoryNotifier(self.clock)
+        self.telemetry = RecordingTelemetry()
+        self.asked = 0
+        self.queue_is_down = False
+        self.heart = Heart(self.connections, self.notifier, self.clock, self.telemetry, self.second_beat, threads)
+
+    def second_beat(self) -> None:
+        if self.queue_is_down:
+            raise Unavailable("The queue is down.")
+        self.asked += 1
+
+    def follow(self, order_id: str, connection_id: str) -> None:
+        self.connections.add(Follower(order_id, connection_id, 0, self.clock.now()))
+
+
+@pytest.fixture
+def body() -> Iterator[Body]:
+    with ThreadPoolExecutor(4) as threads:
+        yield Body(threads)
+
+
+def test_every_connection_hears_one_beat_however_many_orders_it_follows(body: Body) -> None:
+    for order_id, connection_id in [("a", "1"), ("b", "1"), ("a", "2")]:
+        body.follow(order_id, connection_id)
+    assert beat(FIRST, body.heart) == 2
+    assert body.notifier.frames == {
+        "1": [{"type": "heartbeat", "at": "2026-11-22T18:00:00.000Z"}],
+        "2": [{"type": "heartbeat", "at": "2026-11-22T18:00:00.000Z"}],
+    }
+
+
+def test_the_first_beat_of_a_minute_asks_for_the_second(body: Body) -> None:
+    beat(FIRST, body.heart)
+    beat(SECOND, body.heart)
+    assert body.asked == 1
+
+
+def test_an_outage_costs_a_beat_and_no_more(body: Body) -> None:
+    body.follow("a", "1")
+    body.queue_is_down = True
+    assert beat(FIRST, body.heart) == 1
+    body.connections.outage = True
+    assert beat(SECOND, body.heart) == 0
+    assert {line.event for line in body.telemetry.warnings} == {"second_beat_missed", "heartbeat_skipped"}
+
+
+def test_what_a_lost_connection_left_behind_is_removed(body: Body) -> None:
+    body.follow("a", "gone")
+    body.follow("b", "gone")
+    body.clock.advance(31)
+    body.follow("c", "gone")
+    body.follow("a", "still-connecting")
+    body.follow("a", "busy")
+    body.notifier.gone |= {"gone", "still-connecting"}
+    body.notifier.refusals["busy"] = [Delivery.BUSY]
+    assert beat(FIRST, body.heart) == 0
+    assert set(body.connections.rows) == {("c", "gone"), ("a", "still-connecting"), ("a", "busy")}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [('{"beat": 1}', FIRST), ('{"beat": 2}', SECOND), ('{"source": "aws.events"}', FIRST), ("", FIRST), ("[]", FIRST)],
+)
+def test_whatever_the_schedule_sends_is_a_first_beat(text: str, number: int) -> None:
+    assert parse_beat(text) == number
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_second_beat_waits_in_the_queue() -> None:
+    client = boto3.client("sqs")
+    url = client.create_queue(QueueName="heartbeats")["QueueUrl"]
+    SqsHeartbeats(client, url).second_beat()
+    waiting = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert waiting["ApproximateNumberOfMessagesDelayed"] == "1"
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_table_lists_every_connection() -> None:
+    boto3.client("dynamodb").create_table(
+        TableName="connections",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "order_id", "AttributeType": "S"},
+            {"AttributeName": "connection_id", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "order_id", "KeyType": "HASH"},
+            {"AttributeName": "connection_id", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_connection",
+                "KeySchema": [{"AttributeName": "connection_id", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+    followers = DynamoFollowers("connections")
+    for order_id, connection_id in [("a", "1"), ("b", "1"), ("a", "2")]:
+        followers.add(Follower(order_id, connection_id, 0, datetime.now(UTC)))
+    assert set(followers.connections()) == {"1", "2"}

@@ -1,0 +1,165 @@
+"""The stream's own language: what clients may send, and what each message is answered."""
+
+import json
+
+import pytest
+
+import app
+from chalicelib import bootstrap
+from chalicelib.services.subscriptions import Desk
+from chalicelib.stream import converse, handshake
+from tests.fakes import CrashAt, MemoryFollowers
+from tests.unit.http_contract.service import Service
+
+UNKNOWN = "ord_" + "0" * 32
+
+
+@pytest.fixture
+def followers() -> MemoryFollowers:
+    return MemoryFollowers()
+
+
+@pytest.fixture
+def desk(service: Service, followers: MemoryFollowers) -> Desk:
+    return Desk(service.store, followers, service.events, service.clock, service.telemetry, CrashAt())
+
+
+@pytest.fixture
+def order_id(service: Service) -> str:
+    placed: str = service.place().body["orderId"]
+    return placed
+
+
+def say(desk: Desk, message: object) -> dict[str, object]:
+    """Sends a message and gives the reply."""
+    return dict(converse(message if isinstance(message, str) else json.dumps(message), "c", desk))
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({}, 400),
+        ({"orderId": ""}, 400),
+        ({"orderId": UNKNOWN}, 404),
+        ({"orderId": "\x00"}, 404),
+        ({"orderId": "x" * 10_000}, 404),
+    ],
+)
+def test_a_handshake_without_an_order_is_refused(
+    desk: Desk, followers: MemoryFollowers, query: dict[str, str], status: int
+) -> None:
+    assert handshake(query, "c", desk) == status
+    assert not followers.rows
+
+
+@pytest.mark.parametrize("after", ["-1", "1.0", "x", "", "1000001", "9" * 5000, "٣", "00000001"])
+def test_a_handshake_with_a_strange_sequence_is_refused(desk: Desk, order_id: str, after: str) -> None:
+    assert handshake({"orderId": order_id, "after": after}, "c", desk) == 400
+
+
+def test_a_handshake_during_an_outage_answers_503(desk: Desk, followers: MemoryFollowers, order_id: str) -> None:
+    followers.outage = True
+    assert handshake({"orderId": order_id}, "c", desk) == 503
+
+
+def test_a_handshake_follows_the_order(desk: Desk, followers: MemoryFollowers, order_id: str) -> None:
+    assert handshake({"orderId": order_id, "after": "1"}, "c", desk) == 200
+    assert followers.rows[order_id, "c"].last_sequence == 1
+
+
+def test_ping_is_answered_with_the_time(desk: Desk) -> None:
+    assert say(desk, {"action": "ping"}) == {"type": "pong", "at": "2026-11-22T18:00:00.000Z"}
+
+
+def test_one_connection_follows_several_orders(
+    service: Service, desk: Desk, followers: MemoryFollowers, order_id: str
+) -> None:
+    assert say(desk, {"action": "subscribe", "orderId": order_id}) == {
+        "type": "subscribed",
+        "orderId": order_id,
+        "after": 0,
+        "sequence": 1,
+    }
+    other = service.place().body["orderId"]
+    assert say(desk, {"action": "subscribe", "orderId": other, "after": 1})["after"] == 1
+    assert sorted(followers.orders_of("c")) == sorted([order_id, other])
+    assert say(desk, {"action": "unsubscribe", "orderId": order_id}) == {"type": "unsubscribed", "orderId": order_id}
+    assert followers.orders_of("c") == [other]
+
+
+def test_a_hundred_orders_a_connection_and_no_more(
+    service: Service, desk: Desk, followers: MemoryFollowers, order_id: str
+) -> None:
+    for _ in range(99):
+        say(desk, {"action": "subscribe", "orderId": service.place().body["orderId"]})
+    assert say(desk, {"action": "subscribe", "orderId": order_id})["type"] == "subscribed"
+    one_more = service.place().body["orderId"]
+    assert say(desk, {"action": "subscribe", "orderId": one_more})["code"] == "too_many_subscriptions"
+    assert say(desk, {"action": "subscribe", "orderId": order_id, "after": 1})["type"] == "subscribed"
+    assert len(followers.orders_of("c")) == 100
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("", "malformed_json"),
+        ("ping", "malformed_json"),
+        ("{", "malformed_json"),
+        ("[]", "malformed_json"),
+        ("null", "malformed_json"),
+        ('{"action": NaN}', "malformed_json"),
+        ('{"action": "ping", "action": "ping"}', "malformed_json"),
+        ('{"a":1e99999999999999999999}', "malformed_json"),
+        ("[" * 20_000, "malformed_json"),
+        ("\ud800", "malformed_json"),
+        (json.dumps({"action": "ping", "padding": "x" * 40_000}), "message_too_large"),
+        ({}, "unknown_action"),
+        ({"action": "buy"}, "unknown_action"),
+        ({"action": None}, "unknown_action"),
+        ({"action": ["ping"]}, "unknown_action"),
+        ({"action": "PING"}, "unknown_action"),
+        ({"action": "subscribe"}, "order_id_missing"),
+        ({"action": "subscribe", "orderId": ""}, "order_id_missing"),
+        ({"action": "subscribe", "orderId": 7}, "order_id_missing"),
+        ({"action": "subscribe", "orderId": UNKNOWN}, "order_not_found"),
+        ({"action": "subscribe", "orderId": "\x00"}, "order_not_found"),
+        ({"action": "unsubscribe"}, "order_id_missing"),
+        ({"action": "unsubscribe", "orderId": "💥"}, "order_not_found"),
+    ],
+)
+def test_nonsense_is_answered_with_an_error(desk: Desk, followers: MemoryFollowers, message: object, code: str) -> None:
+    reply = say(desk, message)
+    assert (reply["type"], reply["code"]) == ("error", code)
+    assert str(reply["message"]).endswith(".")
+    assert len(json.dumps(reply)) < 1_000
+    assert not followers.rows
+
+
+@pytest.mark.parametrize("after", [-1, 1.0, "x", None, True, [], 1_000_001, 10**40])
+def test_a_strange_sequence_is_answered_with_an_error(desk: Desk, order_id: str, after: object) -> None:
+    assert say(desk, {"action": "subscribe", "orderId": order_id, "after": after})["code"] == "invalid_after"
+
+
+def test_an_outage_is_answered_with_an_error(desk: Desk, followers: MemoryFollowers, order_id: str) -> None:
+    followers.outage = True
+    assert say(desk, {"action": "subscribe", "orderId": order_id})["code"] == "service_unavailable"
+
+
+def test_a_defect_shows_nothing_of_our_insides(
+    service: Service, desk: Desk, order_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("secret insides")
+
+    monkeypatch.setattr(service.store, "get", broken)
+    monkeypatch.setattr(bootstrap, "desk", lambda: desk)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    event = {
+        "requestContext": {"connectionId": "c", "requestId": "r-1", "apiId": "a", "domainName": "d", "stage": "live"},
+        "body": json.dumps({"action": "subscribe", "orderId": order_id}),
+    }
+    answered = app.websocket_message(event, None)
+    reply = json.loads(answered["body"])
+    assert (reply["code"], reply["requestId"]) == ("internal_error", "r-1")
+    assert "secret" not in answered["body"]
+    assert [name for name, _ in service.telemetry.defects] == ["message_failed"]
