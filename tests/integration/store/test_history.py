@@ -1,0 +1,154 @@
+"""Pages of the order history on a real Postgres, against the fake as a model."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.adapters.postgres.history import PostgresHistory, page_statement
+from chalicelib.adapters.postgres.orders import PostgresOrders
+from chalicelib.adapters.postgres.pool import Database
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.order import Failure, Order
+from chalicelib.domain.quotes import Venue
+from chalicelib.domain.tokens import JUP, SOL, USDC
+from chalicelib.domain.transitions import OrderStatus, Trigger
+from chalicelib.services.browse import OrderFilter, Page
+from tests.fakes import FakeClock, MemoryHistory, MemoryOrders, an_order
+from tests.fakes.builders import an_id
+from tests.fakes.postgres import claimed, step
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+USERS = ("ann", "bob", "ünï")
+
+
+@pytest.fixture
+def history(database: Database) -> PostgresHistory:
+    return PostgresHistory(database)
+
+
+def an_order_at(number: int, **changes: object) -> Order:
+    """One order a second; several fall into the same millisecond now and then."""
+    moment = START + timedelta(seconds=number - number % 3)
+    order = an_order(order_id=an_id(moment))
+    return replace(order, created_at=moment, updated_at=moment, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def twins(store: PostgresOrders) -> tuple[PostgresOrders, MemoryOrders]:
+    """The same forty orders, in the database and in memory."""
+    memory = MemoryOrders(FakeClock())
+    for number in range(40):
+        order = an_order_at(
+            number,
+            user_id=USERS[number % 3],
+            client_order_id=f"c{number}" if number % 2 else None,
+            output_token=JUP if number % 4 == 0 else USDC,
+        )
+        for one in (store, memory):
+            one.insert(order, "Order accepted.", None)
+    return store, memory
+
+
+def pages(history: PostgresHistory, which: OrderFilter, limit: int) -> Iterator[Page]:
+    page = history.page(which, limit=limit, before_id=None)
+    yield page
+    while page.last_id is not None:
+        page = history.page(which, limit=limit, before_id=page.last_id)
+        yield page
+
+
+filters = st.builds(
+    OrderFilter,
+    user_id=st.sampled_from([None, *USERS, "nobody"]),
+    client_order_id=st.sampled_from([None, None, None, "c1", "c2"]),
+    status=st.sampled_from([None, OrderStatus.PENDING, OrderStatus.FAILED]),
+    venue=st.sampled_from([None, None, None, Venue.RAYDIUM]),
+    input_token=st.sampled_from([None, SOL, USDC]),
+    output_token=st.sampled_from([None, JUP, USDC]),
+    placed_from=st.one_of(st.none(), st.integers(-5, 45).map(lambda seconds: START + timedelta(seconds=seconds))),
+    placed_before=st.one_of(st.none(), st.integers(-5, 45).map(lambda seconds: START + timedelta(seconds=seconds))),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(which=filters, limit=st.integers(1, 50))
+def test_pages_are_what_the_model_says(
+    history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders], which: OrderFilter, limit: int
+) -> None:
+    model = MemoryHistory(twins[1])
+    before: str | None = None
+    for page in pages(history, which, limit):
+        assert page == model.page(which, limit=limit, before_id=before)
+        before = page.last_id
+
+
+def test_newest_first_each_order_once(history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders]) -> None:
+    read = list(pages(history, OrderFilter(), 7))
+    ids = [order.id for page in read for order in page.orders]
+    assert ids == sorted(twins[1].rows, reverse=True)
+    assert [len(page.orders) for page in read] == [7, 7, 7, 7, 7, 5]
+
+
+def test_no_empty_page_comes_last(history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders]) -> None:
+    assert [len(page.orders) for page in pages(history, OrderFilter(), 20)] == [20, 20]
+
+
+def test_orders_placed_meanwhile_disturb_no_page(
+    history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders]
+) -> None:
+    store, memory = twins
+    expected = sorted(memory.rows, reverse=True)
+    read: list[str] = []
+    for page in pages(history, OrderFilter(), 9):
+        read += [order.id for order in page.orders]
+        store.insert(an_order_at(100), "Order accepted.", None)
+    assert read == expected
+
+
+def test_by_venue_and_by_status(history: PostgresHistory, store: PostgresOrders) -> None:
+    from tests.fakes import a_quote, a_route
+
+    for venue in Venue:
+        moved = step(store, claimed(store), Trigger.START)
+        step(store, moved, Trigger.CHOOSE_ROUTE, route=a_route(moved.order, a_quote(venue)))
+    failure = Failure(ErrorCode.NO_QUOTE, "No.", retryable=True)
+    failed = step(store, claimed(store), Trigger.FAIL, failure=failure)
+    for venue in Venue:
+        (order,) = history.page(OrderFilter(venue=venue), limit=10, before_id=None).orders
+        assert order.route is not None
+        assert order.route.chosen.venue is venue
+    found = history.page(OrderFilter(status=OrderStatus.FAILED), limit=10, before_id=None).orders
+    assert found == (failed.order,)
+
+
+def test_nothing_found(history: PostgresHistory) -> None:
+    assert history.page(OrderFilter(), limit=10, before_id=None) == Page((), None)
+
+
+@pytest.mark.parametrize(
+    "which", [OrderFilter(), OrderFilter(user_id="ann"), OrderFilter(status=OrderStatus.PENDING)], ids=str
+)
+def test_a_late_page_is_read_from_an_index(store: PostgresOrders, database_url: str, which: OrderFilter) -> None:
+    """What comes before the page is neither read nor sorted, however much it is."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            """
+            INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
+                                status, attempt, sequence, created_at, updated_at)
+            SELECT 'ord_' || lpad(n::text, 32, '0'), CASE WHEN n % 2 = 0 THEN 'ann' ELSE 'bob' END, 'w', 'SOL', 'USDC',
+                   'sell', 1, 50, 'pending', 1, 1, now(), now() FROM generate_series(1, 5000) AS n
+            """
+        )
+        connection.execute("ANALYZE orders")
+        statement, values = page_statement(which, limit=20, before_id=f"ord_{'0' * 28}2500")
+        plan = "\n".join(
+            row[0] for row in connection.execute(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}".encode(), values)
+        )
+    assert "Index" in plan, plan
+    assert "Sort" not in plan, plan
+    assert "Seq Scan" not in plan, plan

@@ -1,0 +1,247 @@
+"""The simulated chain's ledger on a real Postgres, and the fake that stands for it in unit tests."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from chalicelib.adapters.postgres.ledger import PostgresLedger
+from chalicelib.adapters.postgres.pool import Database
+from chalicelib.domain.order import Fill
+from chalicelib.domain.quotes import Venue
+from chalicelib.venues.ledger import Entry, Found, Ledger, Outcome
+from tests.fakes import FakeClock, MemoryLedger
+from tests.fakes.postgres import Forgetful, at_once, open_database, settings_for
+
+FILL = Fill(1_000_000_000, 2**64 - 1, 2_500_000)
+
+
+class RealTime(FakeClock):
+    """The machine's own clock, so that fake and real can be asked the same."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def in_seconds(self, seconds: float) -> datetime:
+        return self.now() + timedelta(seconds=seconds)
+
+
+@pytest.fixture(params=["postgres", "memory", "postgres, answers lost once"])
+def ledger(request: pytest.FixtureRequest, database: Database, database_url: str) -> Iterator[Ledger]:
+    if request.param == "memory":
+        yield MemoryLedger(RealTime())
+    elif request.param == "postgres":
+        yield PostgresLedger(database)
+    else:
+        opened = Forgetful(settings_for(database_url))
+        yield PostgresLedger(opened)
+        opened.close()
+
+
+def an_entry(**changes: object) -> Entry:
+    """A transaction that lands at once and expires in a minute."""
+    entry = Entry(
+        signature="signature",
+        order_id="ord_1",
+        attempt=1,
+        venue=Venue.RAYDIUM,
+        outcome=Outcome.SETTLES,
+        dropped_once=False,
+        reason=None,
+        fill=FILL,
+        lands_in=0,
+        expires_at=datetime.now(UTC) + timedelta(seconds=60),
+    )
+    return replace(entry, **changes)  # type: ignore[arg-type]
+
+
+def look(ledger: Ledger, entry: Entry) -> Found | None:
+    return ledger.find(entry.signature, entry.expires_at)
+
+
+def test_nothing_is_known_of_a_transaction_that_nobody_sent(ledger: Ledger) -> None:
+    assert look(ledger, an_entry()) is None
+
+
+def test_a_transaction_settles_with_what_it_exchanged(ledger: Ledger) -> None:
+    entry = an_entry()
+    assert ledger.submit(entry)
+    assert look(ledger, entry) == Found(Outcome.SETTLES, landed=True, reason=None, fill=FILL)
+
+
+def test_it_lands_when_its_time_has_come(ledger: Ledger) -> None:
+    entry = an_entry(lands_in=30)
+    assert ledger.submit(entry)
+    found = look(ledger, entry)
+    assert found is not None
+    assert not found.landed
+
+
+def test_a_reverted_one_tells_why(ledger: Ledger) -> None:
+    entry = an_entry(outcome=Outcome.REVERTS, reason="The price moved.")
+    assert ledger.submit(entry)
+    assert look(ledger, entry) == Found(Outcome.REVERTS, landed=True, reason="The price moved.", fill=FILL)
+
+
+def test_sending_it_again_changes_nothing(ledger: Ledger) -> None:
+    entry = an_entry(lands_in=30)
+    assert ledger.submit(entry)
+    assert ledger.submit(replace(entry, lands_in=0, outcome=Outcome.REVERTS, reason="Late.", fill=Fill(1, 1, 1)))
+    assert look(ledger, entry) == Found(Outcome.SETTLES, landed=False, reason=None, fill=FILL)
+
+
+def test_a_dropped_one_stays_dropped_and_expires(ledger: Ledger) -> None:
+    entry = an_entry(outcome=Outcome.DROPPED)
+    assert ledger.submit(entry)
+    assert ledger.submit(entry)
+    found = look(ledger, entry)
+    assert found is not None
+    assert found.outcome is Outcome.DROPPED
+
+
+def test_past_its_expiry_nothing_is_taken(ledger: Ledger) -> None:
+    entry = an_entry(expires_at=datetime.now(UTC) - timedelta(milliseconds=1))
+    assert not ledger.submit(entry)
+    found = look(ledger, entry)
+    assert found is not None
+    assert found.outcome is Outcome.EXPIRED
+    assert not ledger.submit(entry)
+
+
+def test_what_was_found_expired_never_lands_even_with_a_later_expiry(ledger: Ledger) -> None:
+    """A clock that lags behind cannot revive a transaction that a new attempt may have replaced."""
+    entry = an_entry(expires_at=datetime.now(UTC) - timedelta(milliseconds=1))
+    found = look(ledger, entry)
+    assert found is not None
+    assert found.outcome is Outcome.EXPIRED
+    late = replace(entry, expires_at=datetime.now(UTC) + timedelta(seconds=60))
+    assert not ledger.submit(late)
+    again = look(ledger, entry)
+    assert again is not None
+    assert again.outcome is Outcome.EXPIRED
+
+
+def test_what_was_taken_in_time_is_still_known_after_the_expiry(ledger: Ledger) -> None:
+    entry = an_entry(expires_at=datetime.now(UTC) + timedelta(seconds=1))
+    assert ledger.submit(entry)
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    found = ledger.find(entry.signature, past)
+    assert found is not None
+    assert found.outcome is Outcome.SETTLES
+
+
+# Dropped once: only sending it again makes it land.
+
+
+def test_dropped_once_is_rescued_by_the_second_submission(database: Database) -> None:
+    ledger = PostgresLedger(database)
+    entry = an_entry(dropped_once=True)
+    assert ledger.submit(entry)
+    found = look(ledger, entry)
+    assert found is not None
+    assert found.outcome is Outcome.DROPPED
+    assert ledger.submit(entry)
+    assert look(ledger, entry) == Found(Outcome.SETTLES, landed=True, reason=None, fill=FILL)
+
+
+def test_dropped_once_and_never_sent_again_expires(database: Database) -> None:
+    ledger = PostgresLedger(database)
+    entry = an_entry(dropped_once=True)
+    assert ledger.submit(entry)
+    found = ledger.find(entry.signature, datetime.now(UTC) - timedelta(seconds=1))
+    assert found is not None
+    assert found.outcome is Outcome.EXPIRED
+    assert not ledger.submit(entry)
+
+
+# Races
+
+
+def settled(url: str) -> dict[str, tuple[str, int]]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT signature, outcome, submissions FROM chain_transactions").fetchall()
+    return {str(signature): (str(outcome), int(submissions)) for signature, outcome, submissions in rows}
+
+
+def test_forty_submissions_at_once_are_one_transaction(database_url: str) -> None:
+    databases = [open_database(database_url) for _ in range(4)]
+    entry = an_entry()
+    try:
+        taken = at_once(40, lambda number: PostgresLedger(databases[number % 4]).submit(entry))
+    finally:
+        for database in databases:
+            database.close()
+    assert taken == [True] * 40
+    assert settled(database_url) == {"signature": ("settles", 40)}
+
+
+class Race:
+    """Submitters and lookers on many signatures, each asked about in the 60 ms around its expiry."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self.told: dict[str, set[str]] = {entry.signature: set() for entry in entries}
+        self._lock = threading.Lock()
+
+    def run(self, databases: list[Database]) -> None:
+        with ThreadPoolExecutor(2 * len(databases)) as threads:
+            runs = [
+                threads.submit(self._until_all_expired, act, PostgresLedger(database))
+                for database in databases
+                for act in (self._submit, self._find)
+            ]
+        for one in runs:
+            one.result()
+
+    def _until_all_expired(self, act: Callable[[Ledger, Entry], str], ledger: Ledger) -> None:
+        around = timedelta(milliseconds=30)
+        while datetime.now(UTC) < self.entries[-1].expires_at + around:
+            for entry in self.entries:
+                if abs(datetime.now(UTC) - entry.expires_at) < around:
+                    word = act(ledger, entry)
+                    with self._lock:
+                        self.told[entry.signature].add(word)
+
+    @staticmethod
+    def _submit(ledger: Ledger, entry: Entry) -> str:
+        return "taken" if ledger.submit(entry) else "refused"
+
+    @staticmethod
+    def _find(ledger: Ledger, entry: Entry) -> str:
+        found = look(ledger, entry)
+        return str(found.outcome) if found else "unknown"
+
+
+@pytest.mark.parametrize("dropped_once", [False, True])
+def test_around_the_expiry_a_transaction_either_lands_or_is_expired_never_both(
+    database_url: str, dropped_once: bool
+) -> None:
+    start = datetime.now(UTC)
+    race = Race(
+        [
+            an_entry(
+                signature=f"s{number}",
+                dropped_once=dropped_once,
+                expires_at=start + timedelta(milliseconds=100 + 10 * number),
+            )
+            for number in range(40)
+        ]
+    )
+    databases = [open_database(database_url) for _ in range(4)]
+    try:
+        race.run(databases)
+    finally:
+        for database in databases:
+            database.close()
+    ends = settled(database_url)
+    for signature, told in race.told.items():
+        end = ends.get(signature, ("never seen", 0))[0]
+        assert not {"settles", "expired"} <= told, f"{signature} was told to have settled and to have expired"
+        # The first word that is final stays true.
+        for final in ("settles", "expired"):
+            assert final not in told or end == final, f"{signature} was told to be {final}, and is {end}"
+        assert "taken" not in told or dropped_once or end == "settles", f"{signature} was taken, and is {end}"
