@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.transitions import TERMINAL
 from chalicelib.services.followers import Delivery, Follower, Followers, Notifier
 from chalicelib.services.ports import Clock, CrashPoint, Telemetry
 from chalicelib.services.views import ErrorView, EventView, HistoryView, StatusMessage
@@ -41,11 +43,17 @@ class Pusher:
     threads: ThreadPoolExecutor
 
 
-# $connect needs some tens of milliseconds to return; a 410 within this age may only mean that it has not yet.
-HANDSHAKE_AGE = timedelta(seconds=5)
+# $connect may take 15 s (its timeout) from storing the follower to returning; a 410 until then may only mean that the
+# connection is not open yet, and forgetting it would leave an open connection that nobody ever serves.
+HANDSHAKE_AGE = timedelta(seconds=20)
+# It usually takes some tens of milliseconds. One that takes longer must not hold up the order's next statuses.
 HANDSHAKE_PATIENCE = 1.0
+LATER_PATIENCE = 0.3
 HANDSHAKE_POLL = 0.02
 MAX_TRIES = 5
+# A FIFO queue delivers a message that was put back at once: without a pause all tries would be over in an instant.
+BUSY_PAUSE = 0.1
+RECORD_TRIES = 5
 
 
 def push_newest(pushes: Sequence[Push], pusher: Pusher) -> None:
@@ -109,16 +117,28 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher) -> int:
     for event in missing:
         newest = event is missing[-1]
         frame = status_message(event, push.history if newest else None)
-        delivery = _post(follower, json.dumps(frame, separators=(",", ":")), pusher)
+        delivery = _post(follower, json.dumps(frame, separators=(",", ":")), push, pusher)
         if delivery is not Delivery.DELIVERED:
             break
         sent += 1
     if sent:
         pusher.crash_point("after_post")
-        pusher.followers.record(follower, missing[sent - 1]["sequence"])
+        _record(follower, missing[sent - 1]["sequence"], pusher)
     if delivery is not Delivery.DELIVERED:
         _give_way(follower, delivery, push, pusher)
     return sent
+
+
+def _record(follower: Follower, sequence: int, pusher: Pusher) -> None:
+    """Notes what was posted, patiently: what is not noted is posted a second time. Raises `Unavailable`."""
+    for tries in range(RECORD_TRIES - 1):
+        try:
+            pusher.followers.record(follower, sequence)
+        except Unavailable:
+            pusher.clock.sleep(BUSY_PAUSE * 2**tries)
+        else:
+            return
+    pusher.followers.record(follower, sequence)
 
 
 def status_message(event: EventView, history: HistoryView | None) -> StatusMessage:
@@ -142,10 +162,11 @@ def status_message(event: EventView, history: HistoryView | None) -> StatusMessa
     return message
 
 
-def _post(follower: Follower, frame: str, pusher: Pusher) -> Delivery:
+def _post(follower: Follower, frame: str, push: Push, pusher: Pusher) -> Delivery:
     delivery = pusher.notifier.post(follower.connection_id, frame)
+    patience = LATER_PATIENCE if push.tries else HANDSHAKE_PATIENCE
     waited = 0.0
-    while delivery is Delivery.GONE and _is_young(follower, pusher.clock) and waited < HANDSHAKE_PATIENCE:
+    while delivery is Delivery.GONE and _is_young(follower, pusher.clock) and waited < patience:
         pusher.clock.sleep(HANDSHAKE_POLL)
         waited += HANDSHAKE_POLL
         delivery = pusher.notifier.post(follower.connection_id, frame)
@@ -158,18 +179,31 @@ def _is_young(follower: Follower, clock: Clock) -> bool:
 
 def _give_way(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:
     """A follower that cannot be served now never holds up the others: its push goes to the end of the queue."""
-    gone_for_good = delivery is Delivery.GONE and not _is_young(follower, pusher.clock)
-    if not gone_for_good and push.tries < MAX_TRIES:
+    if delivery is Delivery.GONE and _is_young(follower, pusher.clock):
         pusher.again(Push(push.history, follower.connection_id, push.tries + 1))
+    elif delivery is Delivery.BUSY and push.tries < MAX_TRIES:
+        pusher.clock.sleep(BUSY_PAUSE * 2**push.tries)
+        pusher.again(Push(push.history, follower.connection_id, push.tries + 1))
+    else:
+        _drop(follower, delivery, push, pusher)
+
+
+def _drop(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:
+    """A stream with a hole would be a lie: closed, its client comes back with the sequence it has.
+
+    Raises:
+        Unavailable: an end can neither be told nor the connection closed now: the message must come again.
+    """
+    if delivery is Delivery.BUSY and not pusher.notifier.close(follower.connection_id):
+        if push.history["order"]["status"] in TERMINAL:
+            raise Unavailable(f"The connection {follower.connection_id} can neither be posted to nor closed.")
+        # It stays a follower: the next status brings all that it misses, and tries as often again.
         return
     pusher.followers.remove(follower.order_id, follower.connection_id)
-    # A stream with a hole would be a lie: closed, its client comes back with the sequence it has.
-    closed = delivery is Delivery.GONE or pusher.notifier.close(follower.connection_id)
     pusher.telemetry.log(
         "follower_dropped",
         order_id=follower.order_id,
         connection_id=follower.connection_id,
         reason=delivery.value,
-        closed=closed,
     )
     pusher.telemetry.count("FollowersDropped", reason=delivery.value)

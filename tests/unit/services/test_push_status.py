@@ -227,7 +227,7 @@ def test_a_connection_that_never_opens_is_given_up(stream: Stream) -> None:
     stream.follow(age=0)
     stream.notifier.gone = {"c"}
     stream.push()
-    for _ in range(20):
+    for _ in range(100):
         if not stream.requeued:
             break
         push_status(stream.requeued.pop(), stream.pusher())
