@@ -20,9 +20,10 @@ _REQUEST_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 # What a queue's poller would hand over, with nothing in it.
 _NO_RECORDS = json.dumps({"Records": []}).encode()
-# The worker's MaximumConcurrency in template.yaml; the front door's own limit for the requests.
-_BURST_WORKERS = 10
-_BURST_REQUESTS = 4
+# Half as many again as the worker's MaximumConcurrency in template.yaml and the front door's own limit: while
+# processes start, one that is ready answers several of the calls.
+_BURST_WORKERS = 16
+_BURST_REQUESTS = 10
 _BY_QUEUE = ("ExecuteOrders", "PushStatus")
 
 
