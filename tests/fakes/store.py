@@ -94,7 +94,7 @@ class MemoryOrders:
             if row is None:
                 return Settled(None)
             if row.order.status.is_terminal:
-                return Settled(row.history)
+                return Settled(row.history, told=row.attention_at is None)
             leased = row.lease_until is not None and row.lease_token != lease.token and not self._past(row.lease_until)
             early = row.next_attempt_at is not None and not self._past(row.next_attempt_at)
             if leased or early:

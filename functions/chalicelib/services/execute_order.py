@@ -107,6 +107,9 @@ def execute_order(order_id: str, *, worker: Worker, pace: Pace, until: datetime)
 def _nothing_to_do(order_id: str, claim: Settled, worker: Worker) -> Done:
     status = claim.history.order.status if claim.history else "unknown"
     worker.telemetry.log("order_already_over", order_id=order_id, status=status)
+    if claim.history is not None and not claim.told:
+        # The worker that ended it died before it could tell; its message comes sooner than the next reconcile.
+        publish(claim.history, store=worker.store, events=worker.events, telemetry=worker.telemetry, repeat=True)
     return Done()
 
 

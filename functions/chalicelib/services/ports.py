@@ -36,9 +36,13 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Nothing is left to do: the order is terminal, or there is no such order."""
+    """Nothing is left to execute: the order is terminal, or there is no such order.
+
+    `told` is false where its end was committed and not yet queued for its followers.
+    """
 
     history: History | None
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True)

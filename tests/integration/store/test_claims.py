@@ -73,7 +73,7 @@ def test_what_is_over_is_settled(store: PostgresOrders, trigger: Trigger) -> Non
     history = claimed(store)
     failure = Failure(ErrorCode.NO_QUOTE, "No.", retryable=True) if trigger is Trigger.FAIL else None
     over = step(store, history, trigger, failure=failure)
-    assert store.claim(history.order.id, OTHER) == Settled(over)
+    assert store.claim(history.order.id, OTHER) == Settled(over, told=False)
 
 
 def test_an_order_that_nobody_knows_is_settled(store: PostgresOrders) -> None:

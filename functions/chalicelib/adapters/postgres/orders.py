@@ -75,7 +75,7 @@ RETURNING {ORDER_COLUMNS}
 """  # noqa: S608
 
 HOLDER = """
-SELECT status IN ('confirmed', 'failed', 'cancelled') AS over,
+SELECT status IN ('confirmed', 'failed', 'cancelled') AS over, attention_at IS NULL AS told,
        extract(epoch FROM greatest(lease_expires_at, next_attempt_at) - clock_timestamp())::numeric AS seconds
 FROM orders WHERE id = %(id)s
 """
@@ -272,7 +272,7 @@ def _claim(connection: Connection, order_id: str, lease: Lease) -> Claimed | Hel
     if holder is None:
         return Settled(None)
     if holder["over"]:
-        return Settled(_history(connection, order_id))
+        return Settled(_history(connection, order_id), told=holder["told"])
     return Held(max(float(holder["seconds"] or 0), 0.0))
 
 
