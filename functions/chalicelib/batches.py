@@ -21,7 +21,7 @@ RESERVE_MS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A received SQS message; `sent_at` in seconds since the epoch."""
+    """A received SQS message; `sent_at` in seconds since the epoch, `trace` the X-Ray header of its sender."""
 
     id: str
     body: str
@@ -29,6 +29,7 @@ class Message:
     receive_count: int
     group: str | None
     sent_at: float = 0
+    trace: str | None = None
 
 
 class ItemFailure(TypedDict):
@@ -64,6 +65,7 @@ def _message(record: Mapping[str, object]) -> Message:
         receive_count=int(known.get("ApproximateReceiveCount", 1)),
         group=known.get("MessageGroupId"),
         sent_at=int(known.get("SentTimestamp", 0)) / 1000,
+        trace=known.get("AWSTraceHeader"),
     )
 
 
@@ -113,6 +115,14 @@ def _run(
     telemetry: Telemetry,
 ) -> bool:
     """Whether the message can go."""
+    # Ties this invocation to the request that the body names and to the trace that led here.
+    telemetry.log(
+        "message_received",
+        message_id=message.id,
+        receive_count=message.receive_count,
+        trace_id=message.trace,
+        body=message.body[:200],
+    )
     try:
         verdict = work(message)
         if isinstance(verdict, Done):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.correlation import bound
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.services.heartbeat import FIRST, INTERVAL_SECONDS, SECOND
@@ -16,6 +18,13 @@ from chalicelib.services.views import HistoryView, history_view
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageSystemAttributeValueTypeDef
+
+
+def _trace() -> dict[Literal["AWSTraceHeader"], MessageSystemAttributeValueTypeDef]:
+    """Carries the X-Ray trace of this invocation on to whoever receives the message."""
+    header = os.environ.get("_X_AMZN_TRACE_ID")
+    return {"AWSTraceHeader": {"DataType": "String", "StringValue": header}} if header else {}
 
 
 class SqsOrders:
@@ -27,7 +36,11 @@ class SqsOrders:
 
     def send(self, order_id: str) -> None:
         try:
-            self._client.send_message(QueueUrl=self._url, MessageBody=json.dumps({"orderId": order_id}))
+            self._client.send_message(
+                QueueUrl=self._url,
+                MessageBody=json.dumps({"orderId": order_id, "requestId": bound().get("request_id")}),
+                MessageSystemAttributes=_trace(),
+            )
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"The orders queue cannot be reached: {error}") from error
 
@@ -97,6 +110,7 @@ class SqsStatusEvents:
             self._client.send_message(
                 QueueUrl=self._url,
                 MessageBody=json.dumps(body, separators=(",", ":")),
+                MessageSystemAttributes=_trace(),
                 MessageGroupId=order["orderId"],
                 MessageDeduplicationId=f"{order['orderId']}:{order['sequence']}{suffix}",
             )
