@@ -455,7 +455,11 @@ def test_api_gateway_answers_in_problem_documents_everywhere() -> None:
     emulated = Stack("template.yaml", EMBEDDED).of_type("AWS::ApiGateway::GatewayResponse")
     for response in emulated.values():
         same = defined[response["ResponseType"]]
-        assert response["ResponseTemplates"] == same["responseTemplates"]
+        assert json.loads(response["ResponseTemplates"]["application/json"]) == {
+            key: value
+            for key, value in json.loads(same["responseTemplates"]["application/json"]).items()
+            if key != "instance"
+        }
         assert response["ResponseParameters"] == same["responseParameters"]
     assert Stack("template.yaml", AWS).of_type("AWS::ApiGateway::GatewayResponse") == {}
 
