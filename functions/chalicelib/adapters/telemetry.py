@@ -17,6 +17,8 @@ UNITS = {
     "QueueAgeMs": MetricUnit.Milliseconds,
     "StateMs": MetricUnit.Milliseconds,
 }
+# One fewer than EMF takes: at 100 Powertools writes by itself, and would then warn that nothing is left to write.
+MAX_VALUES = 99
 
 
 class PowertoolsTelemetry:
@@ -47,9 +49,10 @@ class PowertoolsTelemetry:
         for (name, dimensions), values in samples.items():
             unit = UNITS.get(name, MetricUnit.Count)
             written = [sum(values)] if unit is MetricUnit.Count else values
-            metrics = EphemeralMetrics()
-            for key, label in dimensions:
-                metrics.add_dimension(key, label)
-            for value in written:
-                metrics.add_metric(name=name, unit=unit, value=value)
-            metrics.flush_metrics()
+            for start in range(0, len(written), MAX_VALUES):
+                metrics = EphemeralMetrics()
+                for key, label in dimensions:
+                    metrics.add_dimension(key, label)
+                for value in written[start : start + MAX_VALUES]:
+                    metrics.add_metric(name=name, unit=unit, value=value)
+                metrics.flush_metrics()
