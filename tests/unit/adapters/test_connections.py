@@ -1,0 +1,156 @@
+"""The connections table on DynamoDB."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from chalicelib.adapters.connections import ROW_LIFETIME, DynamoFollowers
+from chalicelib.domain.errors import Unavailable
+from chalicelib.services.followers import Follower
+
+TABLES = ("connections", "others")
+NOW = datetime(2026, 11, 22, 18, 0, 0, 123456, tzinfo=UTC)
+
+
+def create_table(name: str) -> None:
+    """As template.yaml has it."""
+    boto3.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "order_id", "AttributeType": "S"},
+            {"AttributeName": "connection_id", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "order_id", "KeyType": "HASH"},
+            {"AttributeName": "connection_id", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_connection",
+                "KeySchema": [{"AttributeName": "connection_id", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+
+
+@pytest.fixture
+def tables(aws: None) -> Iterator[None]:
+    """Two empty tables."""
+    for name in TABLES:
+        create_table(name)
+    yield
+    for name in TABLES:
+        boto3.client("dynamodb").delete_table(TableName=name)
+
+
+@pytest.fixture(scope="module")
+def opened(aws: None) -> DynamoFollowers:
+    """Built once: each builds a client of its own."""
+    return DynamoFollowers("connections")
+
+
+@pytest.fixture
+def followers(tables: None, opened: DynamoFollowers) -> DynamoFollowers:
+    return opened
+
+
+def test_a_follower_comes_back_as_it_was_stored(followers: DynamoFollowers) -> None:
+    follower = Follower("ord_1", "c=", 7, NOW)
+    followers.add(follower)
+    assert followers.find("ord_1", "c=") == follower
+    assert list(followers.of_order("ord_1")) == [follower]
+    assert list(followers.orders_of("c=")) == ["ord_1"]
+
+
+def test_nobody_follows(followers: DynamoFollowers) -> None:
+    assert followers.find("ord_1", "c") is None
+    assert list(followers.of_order("ord_1")) == []
+    assert list(followers.orders_of("c")) == []
+
+
+def test_orders_and_connections_are_many_to_many(followers: DynamoFollowers) -> None:
+    for order_id in ("ord_1", "ord_2"):
+        for connection_id in ("a", "b"):
+            followers.add(Follower(order_id, connection_id, 0, NOW))
+    assert {follower.connection_id for follower in followers.of_order("ord_2")} == {"a", "b"}
+    assert set(followers.orders_of("a")) == {"ord_1", "ord_2"}
+    followers.remove("ord_1", "a")
+    assert list(followers.orders_of("a")) == ["ord_2"]
+    assert len(followers.of_order("ord_1")) == 1
+
+
+def test_more_followers_than_a_page_holds(followers: DynamoFollowers) -> None:
+    for number in range(300):
+        followers.add(Follower("ord_1", f"c{number}" + "x" * 100, 0, NOW))
+    assert len(followers.of_order("ord_1")) == 300
+
+
+def test_a_second_subscription_replaces_the_first(followers: DynamoFollowers) -> None:
+    followers.add(Follower("ord_1", "c", 5, NOW))
+    followers.add(Follower("ord_1", "c", 0, NOW + timedelta(seconds=1)))
+    assert list(followers.of_order("ord_1")) == [Follower("ord_1", "c", 0, NOW + timedelta(seconds=1))]
+
+
+def test_a_record_moves_forward_only(followers: DynamoFollowers) -> None:
+    follower = Follower("ord_1", "c", 2, NOW)
+    followers.add(follower)
+    for sequence, stored in [(4, 4), (3, 4), (4, 4), (5, 5)]:
+        followers.record(follower, sequence)
+        assert followers.find("ord_1", "c") == Follower("ord_1", "c", stored, NOW)
+
+
+def test_a_record_does_not_revive_a_follower_that_left(followers: DynamoFollowers) -> None:
+    follower = Follower("ord_1", "c", 0, NOW)
+    followers.add(follower)
+    followers.remove("ord_1", "c")
+    followers.record(follower, 3)
+    assert followers.find("ord_1", "c") is None
+
+
+def test_removing_somebody_who_is_not_there_is_fine(followers: DynamoFollowers) -> None:
+    followers.remove("ord_1", "c")
+
+
+def test_a_row_outlives_its_connection_by_a_little(followers: DynamoFollowers) -> None:
+    followers.add(Follower("ord_1", "c", 0, NOW))
+    (item,) = boto3.client("dynamodb").scan(TableName="connections")["Items"]
+    lifetime = datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) - datetime.now(UTC)
+    assert timedelta(hours=2) < lifetime <= ROW_LIFETIME
+    assert set(item) == {"order_id", "connection_id", "last_sequence", "connected_at", "expires_at"}
+
+
+def test_two_tables_do_not_mix(followers: DynamoFollowers) -> None:
+    others = DynamoFollowers("others")
+    followers.add(Follower("ord_1", "here", 0, NOW))
+    others.add(Follower("ord_1", "there", 0, NOW))
+    assert [follower.connection_id for follower in followers.of_order("ord_1")] == ["here"]
+    assert [follower.connection_id for follower in others.of_order("ord_1")] == ["there"]
+    assert list(followers.orders_of("there")) == []
+    assert list(others.orders_of("there")) == ["ord_1"]
+
+
+CALLS: list[Callable[[DynamoFollowers], object]] = [
+    lambda table: table.add(Follower("ord_1", "c", 0, NOW)),
+    lambda table: table.of_order("ord_1"),
+    lambda table: table.orders_of("c"),
+    lambda table: table.find("ord_1", "c"),
+    lambda table: table.record(Follower("ord_1", "c", 0, NOW), 1),
+    lambda table: table.remove("ord_1", "c"),
+]
+
+
+@pytest.mark.parametrize("trouble", ["no table", "nobody listens"])
+def test_a_table_that_cannot_be_reached_is_unavailable(
+    aws: None, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    if trouble == "nobody listens":
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    table = DynamoFollowers("none")
+    table._model.Meta.max_retry_attempts = 0
+    for call in CALLS:
+        with pytest.raises(Unavailable, match="connections table cannot be reached"):
+            call(table)

@@ -1,0 +1,79 @@
+"""Posting to connections, against a management endpoint that answers what it is told."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from chalicelib.adapters.aws import websocket_client
+from chalicelib.adapters.notifier import ApiGatewayNotifier
+from chalicelib.services.followers import Delivery
+
+
+@dataclass
+class Gateway:
+    """What the endpoint answers, and what it was sent."""
+
+    url: str = ""
+    status: int = 200
+    requests: list[tuple[str, str, bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    state = Gateway()
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            state.requests.append((self.command, self.path, body))
+            self.send_response(state.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_DELETE(self) -> None:
+            self.do_POST()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}/live"
+    yield state
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+
+
+def test_a_frame_goes_to_the_connection_behind_the_stage(gateway: Gateway) -> None:
+    notifier = ApiGatewayNotifier(websocket_client(gateway.url))
+    assert notifier.post("abc=", '{"text":"ü"}') is Delivery.DELIVERED
+    assert gateway.requests == [("POST", "/live/@connections/abc%3D", '{"text":"ü"}'.encode())]
+
+
+@pytest.mark.parametrize(
+    ("status", "delivery"),
+    [(410, Delivery.GONE), (429, Delivery.BUSY), (500, Delivery.BUSY), (503, Delivery.BUSY), (403, Delivery.BUSY)],
+)
+def test_what_a_refusal_means(gateway: Gateway, status: int, delivery: Delivery) -> None:
+    gateway.status = status
+    notifier = ApiGatewayNotifier(websocket_client(gateway.url))
+    assert notifier.post("abc", "{}") is delivery
+    assert len(gateway.requests) == 1, "trying again is the pusher's business"
+
+
+def test_a_gateway_that_cannot_be_reached_is_busy() -> None:
+    notifier = ApiGatewayNotifier(websocket_client("http://127.0.0.1:1/live"))
+    assert notifier.post("abc", "{}") is Delivery.BUSY
+    assert notifier.close("abc") is False
+
+
+@pytest.mark.parametrize(("status", "closed"), [(204, True), (410, False), (500, False)])
+def test_closing(gateway: Gateway, status: int, closed: bool) -> None:
+    gateway.status = status
+    assert ApiGatewayNotifier(websocket_client(gateway.url)).close("abc") is closed
+    assert gateway.requests[0][:2] == ("DELETE", "/live/@connections/abc")

@@ -1,0 +1,174 @@
+"""The two queues on SQS."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents, parse_push
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.order import History
+from chalicelib.services.push_status import Push
+from chalicelib.services.views import history_view
+from tests.fakes.engine import Engine
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+
+@pytest.fixture(scope="module")
+def client(aws: None) -> "SQSClient":
+    client: SQSClient = boto3.client("sqs")
+    return client
+
+
+@pytest.fixture
+def sqs(client: "SQSClient") -> "Iterator[SQSClient]":
+    """SQS without a queue."""
+    yield client
+    for url in client.list_queues().get("QueueUrls", []):
+        client.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def orders_url(sqs: "SQSClient") -> str:
+    return sqs.create_queue(QueueName="orders")["QueueUrl"]
+
+
+@pytest.fixture
+def events_url(sqs: "SQSClient") -> str:
+    return sqs.create_queue(QueueName="events.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+
+
+@pytest.fixture
+def history(engine: Engine) -> History:
+    order_id = engine.place().id
+    engine.run(order_id)
+    return engine.history(order_id)
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+def received(sqs: "SQSClient", url: str) -> "list[MessageTypeDef]":
+    """Everything in the queue, deleted from it, in order."""
+    found: list[MessageTypeDef] = []
+    while batch := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"], VisibilityTimeout=60
+    ).get("Messages"):
+        found += batch
+        for message in batch:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def test_an_order_is_named_by_its_id(sqs: "SQSClient", orders_url: str) -> None:
+    SqsOrders(sqs, orders_url).send("ord_1")
+    (message,) = received(sqs, orders_url)
+    assert json.loads(message["Body"])["orderId"] == "ord_1"
+
+
+def test_a_postponed_message_comes_back(sqs: "SQSClient", orders_url: str) -> None:
+    queue = SqsOrders(sqs, orders_url)
+    queue.send("ord_1")
+    (message,) = sqs.receive_message(QueueUrl=orders_url, VisibilityTimeout=60)["Messages"]
+    queue.postpone(message["ReceiptHandle"], 0)
+    (again,) = sqs.receive_message(QueueUrl=orders_url)["Messages"]
+    assert again["MessageId"] == message["MessageId"]
+
+
+def test_the_check_asks_the_queue(sqs: "SQSClient", orders_url: str) -> None:
+    SqsOrders(sqs, orders_url).check()
+    with pytest.raises(Unavailable):
+        SqsOrders(sqs, orders_url + "-that-is-not-there").check()
+
+
+def test_a_history_survives_the_queue(sqs: "SQSClient", events_url: str, history: History) -> None:
+    SqsStatusEvents(sqs, events_url).send(history)
+    (message,) = received(sqs, events_url)
+    assert parse_push(message["Body"]) == Push(history_view(history), None, 0)
+
+
+def test_an_order_is_a_message_group(sqs: "SQSClient", events_url: str, history: History) -> None:
+    SqsStatusEvents(sqs, events_url).send(history)
+    (message,) = received(sqs, events_url)
+    assert message["Attributes"]["MessageGroupId"] == history.order.id
+
+
+def test_a_history_published_twice_is_delivered_once(sqs: "SQSClient", events_url: str, history: History) -> None:
+    events = SqsStatusEvents(sqs, events_url)
+    for _ in range(3):
+        events.send(history)
+    assert len(received(sqs, events_url)) == 1
+
+
+def test_a_repeat_and_a_message_for_one_follower_are_never_duplicates(
+    sqs: "SQSClient", events_url: str, history: History
+) -> None:
+    events = SqsStatusEvents(sqs, events_url)
+    events.send(history)
+    events.send(history, repeat=True)
+    events.send(history, repeat=True)
+    events.send(history, connection_id="c")
+    events.send(history, connection_id="c")
+    messages = [parse_push(message["Body"]) for message in received(sqs, events_url)]
+    assert [push.connection_id for push in messages] == [None, None, None, "c", "c"]
+
+
+def test_histories_of_one_order_stay_in_order(sqs: "SQSClient", events_url: str, engine: Engine) -> None:
+    order_id = engine.place().id
+    engine.run(order_id)
+    events = SqsStatusEvents(sqs, events_url)
+    for sent in engine.events.sent:
+        events.send(sent.history)
+    pushes = [parse_push(message["Body"]) for message in received(sqs, events_url)]
+    assert [push.history["order"]["sequence"] for push in pushes] == [2, 3, 4, 5]
+
+
+def test_a_push_that_comes_again_keeps_its_tries(sqs: "SQSClient", events_url: str, history: History) -> None:
+    push = Push(history_view(history), "c", 3)
+    SqsStatusEvents(sqs, events_url).again(push)
+    (message,) = received(sqs, events_url)
+    assert parse_push(message["Body"]) == push
+
+
+def test_the_longest_history_fits_a_message(engine: Engine, sqs: "SQSClient", events_url: str) -> None:
+    from tests.fakes import Behaviour
+
+    engine.exchange.behaviours = dict.fromkeys((1, 2, 3), Behaviour.REVERTS)
+    order_id = engine.place().id
+    engine.drive(order_id)
+    longest = engine.history(order_id)
+    longest = replace(longest, order=replace(longest.order, user_id="ü" * 128, wallet_address="ü" * 128))
+    SqsStatusEvents(sqs, events_url).send(longest)
+    (message,) = received(sqs, events_url)
+    assert len(message["Body"].encode()) < 64 * 1024
+
+
+def test_a_queue_that_cannot_be_reached_is_unavailable(history: History) -> None:
+    config = Config(connect_timeout=0.2, retries={"total_max_attempts": 1})
+    away = boto3.client("sqs", endpoint_url="http://127.0.0.1:1", config=config)
+    orders = SqsOrders(away, "http://127.0.0.1:1/orders")
+    with pytest.raises(Unavailable, match="orders queue cannot be reached"):
+        orders.send("ord_1")
+    with pytest.raises(Unavailable):
+        orders.check()
+    with pytest.raises(Unavailable):
+        orders.postpone("handle", 1)
+    events = SqsStatusEvents(away, "http://127.0.0.1:1/events.fifo")
+    with pytest.raises(Unavailable, match="status-events queue cannot be reached"):
+        events.send(history)
+
+
+def test_a_queue_that_does_not_exist_is_unavailable(sqs: "SQSClient", history: History) -> None:
+    with pytest.raises(Unavailable):
+        SqsOrders(sqs, "https://sqs.us-east-1.amazonaws.com/123456789012/none").send("ord_1")
+    with pytest.raises(Unavailable):
+        SqsStatusEvents(sqs, "https://sqs.us-east-1.amazonaws.com/123456789012/none.fifo").send(history)
