@@ -186,6 +186,16 @@ def dead_letter(event: SQSEvent) -> batches.BatchResponse:
     )
 
 
+@app.on_sqs_message(queue="heartbeats", batch_size=1, name="heartbeat")
+def heartbeat(event: SQSEvent) -> None:
+    """Tells every open connection that it is alive; a schedule puts a message into the queue each minute."""
+    from chalicelib.adapters.queues import parse_beat
+    from chalicelib.services.heartbeat import beat
+
+    for message in batches.messages_of(event):
+        beat(parse_beat(message.body), bootstrap.heart())
+
+
 @app.schedule("rate(1 minute)", name="reconcile")
 def reconcile(_event: CloudWatchEvent) -> Mapping[str, int]:
     """Repairs what a crash or an outage left behind."""
