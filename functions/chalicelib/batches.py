@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypedDict
 
 from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.order import is_order_id
 from chalicelib.services.execute_order import Again, Done
 from chalicelib.services.ports import Telemetry
 
@@ -76,9 +77,11 @@ def order_id_of(message: Message) -> str:
         ValueError: it is none of our messages.
     """
     body = json.loads(message.body)
-    if not isinstance(body, dict) or not isinstance(body.get("orderId"), str):
+    order_id = body.get("orderId") if isinstance(body, dict) else None
+    # What cannot be an id never reaches the database, which refuses some text (NUL) with an error of its own.
+    if not isinstance(order_id, str) or not is_order_id(order_id):
         raise ValueError(f"The message {message.id} names no order.")
-    return str(body["orderId"])
+    return order_id
 
 
 def deadline(now: datetime, remaining_ms: int) -> datetime:
