@@ -7,12 +7,13 @@ START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """`Clock`: sleeping is what makes time pass."""
+    """`Clock`: sleeping is what makes time pass, unless it stands still for threads that share it."""
 
     def __init__(self, start: datetime = START) -> None:
         self._now = start
         self._lock = threading.Lock()
         self.slept: list[float] = []
+        self.stands_still = False
 
     def now(self) -> datetime:
         with self._lock:
@@ -20,7 +21,8 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.advance(seconds)
+        if not self.stands_still:
+            self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
         """Lets so many seconds pass."""

@@ -9,39 +9,17 @@ import pytest
 from chalicelib.adapters.connections import ROW_LIFETIME, DynamoFollowers
 from chalicelib.domain.errors import Unavailable
 from chalicelib.services.followers import Follower
+from tests.fakes.aws import create_connections_table
 
 TABLES = ("connections", "others")
 NOW = datetime(2026, 11, 22, 18, 0, 0, 123456, tzinfo=UTC)
-
-
-def create_table(name: str) -> None:
-    """As template.yaml has it."""
-    boto3.client("dynamodb").create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "order_id", "AttributeType": "S"},
-            {"AttributeName": "connection_id", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "order_id", "KeyType": "HASH"},
-            {"AttributeName": "connection_id", "KeyType": "RANGE"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by_connection",
-                "KeySchema": [{"AttributeName": "connection_id", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    )
 
 
 @pytest.fixture
 def tables(aws: None) -> Iterator[None]:
     """Two empty tables."""
     for name in TABLES:
-        create_table(name)
+        create_connections_table(name)
     yield
     for name in TABLES:
         boto3.client("dynamodb").delete_table(TableName=name)

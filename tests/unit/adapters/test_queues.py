@@ -14,11 +14,11 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.services.push_status import Push
 from chalicelib.services.views import history_view
+from tests.fakes.aws import drain
 from tests.fakes.engine import Engine
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 
 @pytest.fixture(scope="module")
@@ -57,21 +57,9 @@ def engine() -> Engine:
     return Engine()
 
 
-def received(sqs: "SQSClient", url: str) -> "list[MessageTypeDef]":
-    """Everything in the queue, deleted from it, in order."""
-    found: list[MessageTypeDef] = []
-    while batch := sqs.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"], VisibilityTimeout=60
-    ).get("Messages"):
-        found += batch
-        for message in batch:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return found
-
-
 def test_an_order_is_named_by_its_id(sqs: "SQSClient", orders_url: str) -> None:
     SqsOrders(sqs, orders_url).send("ord_1")
-    (message,) = received(sqs, orders_url)
+    (message,) = drain(sqs, orders_url)
     assert json.loads(message["Body"])["orderId"] == "ord_1"
 
 
@@ -92,13 +80,13 @@ def test_the_check_asks_the_queue(sqs: "SQSClient", orders_url: str) -> None:
 
 def test_a_history_survives_the_queue(sqs: "SQSClient", events_url: str, history: History) -> None:
     SqsStatusEvents(sqs, events_url).send(history)
-    (message,) = received(sqs, events_url)
+    (message,) = drain(sqs, events_url)
     assert parse_push(message["Body"]) == Push(history_view(history), None, 0)
 
 
 def test_an_order_is_a_message_group(sqs: "SQSClient", events_url: str, history: History) -> None:
     SqsStatusEvents(sqs, events_url).send(history)
-    (message,) = received(sqs, events_url)
+    (message,) = drain(sqs, events_url)
     assert message["Attributes"]["MessageGroupId"] == history.order.id
 
 
@@ -106,7 +94,7 @@ def test_a_history_published_twice_is_delivered_once(sqs: "SQSClient", events_ur
     events = SqsStatusEvents(sqs, events_url)
     for _ in range(3):
         events.send(history)
-    assert len(received(sqs, events_url)) == 1
+    assert len(drain(sqs, events_url)) == 1
 
 
 def test_a_repeat_and_a_message_for_one_follower_are_never_duplicates(
@@ -118,7 +106,7 @@ def test_a_repeat_and_a_message_for_one_follower_are_never_duplicates(
     events.send(history, repeat=True)
     events.send(history, connection_id="c")
     events.send(history, connection_id="c")
-    messages = [parse_push(message["Body"]) for message in received(sqs, events_url)]
+    messages = [parse_push(message["Body"]) for message in drain(sqs, events_url)]
     assert [push.connection_id for push in messages] == [None, None, None, "c", "c"]
 
 
@@ -128,14 +116,14 @@ def test_histories_of_one_order_stay_in_order(sqs: "SQSClient", events_url: str,
     events = SqsStatusEvents(sqs, events_url)
     for sent in engine.events.sent:
         events.send(sent.history)
-    pushes = [parse_push(message["Body"]) for message in received(sqs, events_url)]
+    pushes = [parse_push(message["Body"]) for message in drain(sqs, events_url)]
     assert [push.history["order"]["sequence"] for push in pushes] == [2, 3, 4, 5]
 
 
 def test_a_push_that_comes_again_keeps_its_tries(sqs: "SQSClient", events_url: str, history: History) -> None:
     push = Push(history_view(history), "c", 3)
     SqsStatusEvents(sqs, events_url).again(push)
-    (message,) = received(sqs, events_url)
+    (message,) = drain(sqs, events_url)
     assert parse_push(message["Body"]) == push
 
 
@@ -148,7 +136,7 @@ def test_the_longest_history_fits_a_message(engine: Engine, sqs: "SQSClient", ev
     longest = engine.history(order_id)
     longest = replace(longest, order=replace(longest.order, user_id="ü" * 128, wallet_address="ü" * 128))
     SqsStatusEvents(sqs, events_url).send(longest)
-    (message,) = received(sqs, events_url)
+    (message,) = drain(sqs, events_url)
     assert len(message["Body"].encode()) < 64 * 1024
 
 

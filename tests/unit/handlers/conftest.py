@@ -1,0 +1,121 @@
+"""The functions as they are deployed: queues and table on AWS in memory, orders and market by a fake clock."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+import app
+from chalicelib import bootstrap
+from chalicelib.adapters import aws
+from chalicelib.batches import BatchResponse
+from tests.fakes import MemoryArchive, MemoryHistory, MemoryNotifier
+from tests.fakes.aws import (
+    LambdaContext,
+    aws_in_memory,
+    create_connections_table,
+    drain,
+    record_of,
+    sqs_event,
+    websocket_event,
+)
+from tests.fakes.engine import Engine
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+WEBSOCKET_URL = "ws://localhost:3000/api/orders/execute"
+TABLE = "connections"
+
+
+@dataclass
+class Stack:
+    """Every function, and what is behind them."""
+
+    engine: Engine
+    sqs: "SQSClient"
+    orders_url: str
+    dead_url: str
+    events_url: str
+    notifier: MemoryNotifier
+    archive: MemoryArchive = field(default_factory=MemoryArchive)
+
+    def execute(self, *records: dict[str, object]) -> BatchResponse:
+        """Calls the worker with these records."""
+        answer: BatchResponse = app.execute_orders(sqs_event(records), LambdaContext())
+        return answer
+
+    def push(self) -> BatchResponse:
+        """Calls the pusher with all status events."""
+        records = [record_of(message) for message in drain(self.sqs, self.events_url)]
+        answer: BatchResponse = app.push_status(sqs_event(records), LambdaContext())
+        return answer
+
+    def connect(self, order_id: str | None, connection_id: str = "c=", **query: str) -> int:
+        """Opens a WebSocket; gives the status of the handshake."""
+        asked = {**({"orderId": order_id} if order_id is not None else {}), **query}
+        event = websocket_event("$connect", connection_id, query=asked or None)
+        return int(app.websocket_connect(event, LambdaContext())["statusCode"])
+
+
+def forget_adapters() -> None:
+    """Every part that bootstrap builds is built anew."""
+    aws._session.cache_clear()
+    for part in vars(bootstrap).values():
+        if hasattr(part, "cache_clear"):
+            part.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[None]:
+    """AWS in memory, for a module at a time: starting it takes longer than most tests."""
+    with aws_in_memory():
+        forget_adapters()
+        yield
+    forget_adapters()
+
+
+@pytest.fixture
+def stack(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The functions over empty queues and an empty table."""
+    client: SQSClient = boto3.client("sqs")
+    engine = Engine()
+    stack = Stack(
+        engine=engine,
+        sqs=client,
+        orders_url=client.create_queue(QueueName="orders")["QueueUrl"],
+        dead_url=client.create_queue(QueueName="orders-dlq")["QueueUrl"],
+        events_url=client.create_queue(QueueName="events.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"],
+        notifier=MemoryNotifier(engine.clock),
+    )
+    create_connections_table(TABLE)
+    for name, value in {
+        "ORDERS_QUEUE_URL": stack.orders_url,
+        "ORDERS_DEAD_LETTER_QUEUE_URL": stack.dead_url,
+        "STATUS_EVENTS_QUEUE_URL": stack.events_url,
+        "CONNECTIONS_TABLE": TABLE,
+        "WEBSOCKET_MANAGEMENT_URL": "http://127.0.0.1:1/live",
+        "PUBLIC_WEBSOCKET_URL": WEBSOCKET_URL,
+        "CURSOR_SECRET": "secret",
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    }.items():
+        monkeypatch.setenv(name, value)
+    history = MemoryHistory(engine.store)
+    monkeypatch.setattr(bootstrap, "clock", lambda: engine.clock)
+    monkeypatch.setattr(bootstrap, "telemetry", lambda: engine.telemetry)
+    monkeypatch.setattr(bootstrap, "orders", lambda: engine.store)
+    monkeypatch.setattr(bootstrap, "history", lambda: history)
+    monkeypatch.setattr(bootstrap, "router", lambda: engine.router)
+    monkeypatch.setattr(bootstrap, "notifier", lambda: stack.notifier)
+    monkeypatch.setattr(bootstrap, "dead_letters", lambda: stack.archive)
+    worker = replace(engine.worker(), events=bootstrap.status_events())
+    monkeypatch.setattr(bootstrap, "worker", lambda: worker)
+    yield stack
+    bootstrap.pusher().threads.shutdown()
+    for part in (bootstrap.pusher, bootstrap.desk, bootstrap.api):
+        part.cache_clear()
+    boto3.client("dynamodb").delete_table(TableName=TABLE)
+    for url in (stack.orders_url, stack.dead_url, stack.events_url):
+        client.delete_queue(QueueUrl=url)

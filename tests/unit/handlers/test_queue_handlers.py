@@ -1,0 +1,249 @@
+"""The functions behind the queues, called with batches as Lambda makes them."""
+
+import json
+import threading
+
+import pytest
+
+import app
+from chalicelib import bootstrap
+from chalicelib.domain.quotes import QuoteRequest
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.ports import Lease
+from tests.fakes import Behaviour, an_order
+from tests.fakes.aws import LambdaContext, drain, record_of, sqs_event, sqs_record
+from tests.unit.handlers.conftest import Stack
+
+
+def order_record(order_id: str, message_id: str | None = None) -> dict[str, object]:
+    return sqs_record(json.dumps({"orderId": order_id}), message_id=message_id)
+
+
+def failed(*message_ids: str) -> dict[str, object]:
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}
+
+
+NONE_FAILED = failed()
+GARBAGE = [
+    "",
+    "no json",
+    "[]",
+    "null",
+    "{}",
+    '{"orderId": 5}',
+    '{"orderId": null}',
+    '{"orderId": ["ord_1"]}',
+    '{"orderId": "a\\u0000b"}',
+    "\x00",
+]
+
+
+# Orders
+
+
+def test_a_batch_of_orders_is_executed(stack: Stack) -> None:
+    ids = [stack.engine.place().id for _ in range(3)]
+    assert stack.execute(*(order_record(order_id) for order_id in ids)) == NONE_FAILED
+    for order_id in ids:
+        assert stack.engine.order(order_id).status is OrderStatus.CONFIRMED
+    messages = drain(stack.sqs, stack.events_url)
+    groups = {message["Attributes"]["MessageGroupId"] for message in messages}
+    assert groups == set(ids)
+    assert len(messages) == 4 * 3
+
+
+def test_ten_orders_of_a_batch_run_at_once(stack: Stack) -> None:
+    together = threading.Barrier(10)
+
+    def meet(_: QuoteRequest) -> None:
+        together.wait(20)
+
+    stack.engine.router.on_quotes = meet
+    stack.engine.clock.stands_still = True
+    stack.engine.exchange.lands_in = 0
+    ids = [stack.engine.place().id for _ in range(10)]
+    assert stack.execute(*(order_record(order_id) for order_id in ids)) == NONE_FAILED
+
+
+def test_only_what_must_come_again_is_reported(stack: Stack) -> None:
+    good, held, over = (stack.engine.place().id for _ in range(3))
+    stack.engine.store.claim(held, Lease("another", 1000))
+    stack.engine.run(over)
+    records = [
+        order_record(good, "good"),
+        sqs_record("no json", message_id="garbage"),
+        order_record(held, "held"),
+        order_record(over, "over"),
+        order_record("ord_00000000000000000000000000000000", "unknown"),
+    ]
+    assert stack.execute(*records) == failed("garbage", "held")
+    assert stack.engine.order(good).status is OrderStatus.CONFIRMED
+    assert stack.engine.order(held).status is OrderStatus.PENDING
+
+
+@pytest.mark.parametrize("body", GARBAGE)
+def test_a_message_that_is_none_of_ours_fails_alone(stack: Stack, body: str) -> None:
+    order_id = stack.engine.place().id
+    records = [sqs_record(body, message_id="garbage"), order_record(order_id)]
+    assert stack.execute(*records) == failed("garbage")
+    assert stack.engine.order(order_id).status is OrderStatus.CONFIRMED
+    assert [event for event, _ in stack.engine.telemetry.defects] == ["message_failed"]
+
+
+def test_a_retry_comes_back_after_its_backoff(stack: Stack) -> None:
+    stack.engine.exchange.behaviours = {1: Behaviour.CANNOT_BE_BUILT}
+    order_id = stack.engine.place().id
+    bootstrap.orders_queue().send(order_id)
+    (message,) = stack.sqs.receive_message(QueueUrl=stack.orders_url, VisibilityTimeout=600)["Messages"]
+    answer = stack.execute(record_of(message))
+    assert answer == failed(message["MessageId"])
+    assert stack.engine.order(order_id).attempt == 2
+    # Ten minutes became one second.
+    (again,) = stack.sqs.receive_message(QueueUrl=stack.orders_url, WaitTimeSeconds=3)["Messages"]
+    assert again["MessageId"] == message["MessageId"]
+    stack.engine.clock.advance(1)
+    assert stack.execute(record_of(again)) == NONE_FAILED
+    assert stack.engine.order(order_id).status is OrderStatus.CONFIRMED
+
+
+def test_without_a_database_every_message_comes_again(stack: Stack) -> None:
+    ids = [stack.engine.place().id for _ in range(2)]
+    stack.engine.store.outages.everything = True
+    records = [order_record(order_id, f"m{number}") for number, order_id in enumerate(ids)]
+    assert stack.execute(*records) == failed("m0", "m1")
+    assert stack.engine.telemetry.defects == []
+
+
+def test_an_invocation_that_runs_out_of_time_hands_its_orders_on(stack: Stack) -> None:
+    order_id = stack.engine.place().id
+    event = sqs_event([order_record(order_id, "m")])
+    assert app.execute_orders(event, LambdaContext(remaining_ms=4_000)) == failed("m")
+    assert stack.engine.statuses(order_id) == ["pending"]
+    assert stack.engine.store.rows[order_id].lease_token is None
+
+
+def test_an_empty_batch(stack: Stack) -> None:
+    assert app.execute_orders(sqs_event([]), LambdaContext()) == NONE_FAILED
+    assert app.push_status(sqs_event([]), LambdaContext()) == NONE_FAILED
+    assert app.dead_letter(sqs_event([]), LambdaContext()) == NONE_FAILED
+
+
+def test_every_invocation_leaves_a_log_line(stack: Stack) -> None:
+    stack.execute(order_record(stack.engine.place().id))
+    (line,) = stack.engine.telemetry.logged("invocation")
+    assert line.fields["kind"] == "SQSEvent"
+
+
+# Status events
+
+
+def test_from_the_order_to_the_frames(stack: Stack) -> None:
+    early, late = stack.engine.place().id, stack.engine.place().id
+    assert stack.connect(early) == 200
+    stack.execute(order_record(early), order_record(late))
+    assert stack.connect(late, "late=") == 200
+    assert stack.push() == NONE_FAILED
+    assert stack.notifier.sequences("c=") == stack.notifier.sequences("late=") == [1, 2, 3, 4, 5]
+    frame = stack.notifier.frames["late="][-1]
+    assert frame["order"]["status"] == "confirmed"
+    found = bootstrap.followers().find(late, "late=")
+    assert found is not None
+    assert found.last_sequence == 5
+
+
+def test_a_group_that_fails_comes_again_as_a_whole_and_alone(stack: Stack) -> None:
+    order_id = stack.engine.place().id
+    stack.connect(order_id)
+    records = [record_of(message) for message in drain(stack.sqs, stack.events_url)]
+    good = records[0]
+    bad = [sqs_record("no json", message_id=f"bad{number}", group="bad") for number in range(2)]
+    answer = app.push_status(sqs_event([bad[0], good, bad[1]]), LambdaContext())
+    assert answer == failed("bad0", "bad1")
+    assert stack.notifier.sequences("c=") == [1]
+
+
+def test_an_outage_of_the_table_returns_the_group(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chalicelib.adapters.connections import DynamoFollowers
+
+    order_id = stack.engine.place().id
+    stack.connect(order_id)
+    records = [record_of(message) for message in drain(stack.sqs, stack.events_url)]
+    away = DynamoFollowers("not-there")
+    away._model.Meta.max_retry_attempts = 0
+    monkeypatch.setattr(bootstrap, "followers", lambda: away)
+    bootstrap.pusher.cache_clear()
+    assert app.push_status(sqs_event(records), LambdaContext()) == failed(str(records[0]["messageId"]))
+
+
+# Dead letters
+
+
+def test_a_dead_letter_ends_its_order_and_is_kept(stack: Stack) -> None:
+    order_id = stack.engine.place().id
+    record = sqs_record(json.dumps({"orderId": order_id}), message_id="m", receives=1)
+    assert app.dead_letter(sqs_event([record]), LambdaContext()) == NONE_FAILED
+    assert stack.engine.order(order_id).status is OrderStatus.FAILED
+    (kept,) = stack.archive.kept
+    assert (kept.message_id, kept.order_id, kept.body) == ("m", order_id, record["body"])
+    (message,) = drain(stack.sqs, stack.events_url)
+    assert json.loads(message["Body"])["history"]["order"]["status"] == "failed"
+
+
+@pytest.mark.parametrize("body", GARBAGE)
+def test_a_dead_letter_that_is_none_of_ours_is_kept_all_the_same(stack: Stack, body: str) -> None:
+    record = sqs_record(body, message_id="m")
+    assert app.dead_letter(sqs_event([record]), LambdaContext()) == NONE_FAILED
+    (kept,) = stack.archive.kept
+    assert (kept.order_id, kept.body) == (None, body)
+
+
+def test_a_dead_letter_of_an_order_that_settled_leaves_it_as_it_is(stack: Stack) -> None:
+    order_id = stack.engine.place().id
+    stack.engine.run(order_id)
+    before = stack.engine.history(order_id)
+    assert app.dead_letter(sqs_event([order_record(order_id)]), LambdaContext()) == NONE_FAILED
+    assert stack.engine.history(order_id) == before
+    assert len(stack.archive.kept) == 1
+
+
+def test_a_dead_letter_waits_for_the_worker_that_has_its_order(stack: Stack) -> None:
+    order_id = stack.engine.place().id
+    stack.engine.store.claim(order_id, Lease("another", 18))
+    stack.sqs.send_message(QueueUrl=stack.dead_url, MessageBody=json.dumps({"orderId": order_id}))
+    (message,) = stack.sqs.receive_message(QueueUrl=stack.dead_url)["Messages"]
+    assert app.dead_letter(sqs_event([record_of(message)]), LambdaContext()) == failed(message["MessageId"])
+    assert stack.archive.kept == []
+    assert stack.engine.order(order_id).status is OrderStatus.PENDING
+
+
+def test_without_its_archive_a_dead_letter_comes_again(stack: Stack) -> None:
+    order_id = stack.engine.place().id
+    stack.archive.outage = True
+    assert app.dead_letter(sqs_event([order_record(order_id, "m")]), LambdaContext()) == failed("m")
+    stack.archive.outage = False
+    assert app.dead_letter(sqs_event([order_record(order_id, "m")]), LambdaContext()) == NONE_FAILED
+    assert len(stack.archive.kept) == 1
+    assert stack.engine.statuses(order_id) == ["pending", "failed"]
+
+
+# The schedule
+
+
+def test_reconcile_enqueues_what_nobody_works_on(stack: Stack) -> None:
+    order = stack.engine.store.put(an_order()).order
+    stack.engine.clock.advance(60)
+    event = {
+        "version": "0",
+        "id": "event-1",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2026-11-22T18:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {},
+    }
+    assert app.reconcile(event, LambdaContext()) == {"repairs": 1}
+    (message,) = drain(stack.sqs, stack.orders_url)
+    assert json.loads(message["Body"])["orderId"] == order.id
+    assert app.reconcile(event, LambdaContext()) == {"repairs": 0}
