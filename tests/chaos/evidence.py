@@ -76,8 +76,10 @@ def collect(
     accepted: Iterable[str],
     transcripts: Iterable[Transcript] = (),
     excuses: Iterable[Excuse] = (),
+    only_accepted: bool = False,
 ) -> Evidence:
-    """Everything that the audit looks at."""
+    """Everything that the audit looks at; `only_accepted` leaves out the orders of others on the same stack."""
+    ours = frozenset(accepted)
     with connect(database_url) as connection:
         with connection.cursor(row_factory=class_row(OrderRecord)) as cursor:
             orders = tuple(cursor.execute(ORDERS))
@@ -87,4 +89,9 @@ def collect(
             chain = tuple(cursor.execute(CHAIN))
         with connection.cursor(row_factory=class_row(DeadLetterRecord)) as cursor:
             letters = tuple(cursor.execute(DEAD_LETTERS))
-    return Evidence(frozenset(accepted), orders, events, chain, letters, tuple(transcripts), tuple(excuses))
+    if only_accepted:
+        orders = tuple(order for order in orders if order.id in ours)
+        events = tuple(event for event in events if event.order_id in ours)
+        chain = tuple(transaction for transaction in chain if transaction.order_id in ours)
+        letters = tuple(letter for letter in letters if letter.order_id in ours)
+    return Evidence(ours, orders, events, chain, letters, tuple(transcripts), tuple(excuses))
