@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from localstack.errors import LocalStackError
 
-_GROUPS = ("up", "order", "bench", "logs", "metrics", "check")
+_GROUPS = ("up", "order", "bench", "logs", "metrics", "dlq", "chaos", "check")
 _INTERRUPTED = 128 + signal.SIGINT
 
 
