@@ -91,6 +91,24 @@ def tokens() -> Response:
     return _respond(lambda api, _: api.tokens())
 
 
+@app.route("/openapi.json", methods=["GET"])
+def openapi() -> Response:
+    """The specification."""
+    return _respond(lambda api, request: api.openapi(request))
+
+
+@app.route("/docs", methods=["GET"])
+def docs() -> Response:
+    """The documentation for people."""
+    return _respond(lambda api, request: api.docs(request))
+
+
+@app.route("/", methods=["GET"])
+def dashboard() -> Response:
+    """The page to place an order on and watch it live."""
+    return _respond(lambda api, _: api.dashboard())
+
+
 def _respond(call: Callable[[Api, HttpRequest], Answer]) -> Response:
     from chalicelib.http.gateway import read_event
     from chalicelib.http.respond import answer

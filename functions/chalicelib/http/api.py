@@ -19,6 +19,8 @@ from chalicelib.services.ports import OrdersQueue, OrderStore, Router, StatusEve
 from chalicelib.services.quote_pair import quote_pair
 from chalicelib.services.views import event_view, order_view, route_view
 
+FRESH_SECONDS = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -87,6 +89,26 @@ class Api:
         asked = body.to_request(seed)
         route = quote_pair(asked, body.slippageBps, router=self.router)
         return Answer(200, route_view(route, asked, body.slippageBps))
+
+    def openapi(self, request: HttpRequest) -> Answer:
+        """The specification."""
+        from chalicelib.http.openapi import openapi_text
+
+        return Answer(200, openapi_text(request.root), {"Cache-Control": f"max-age={FRESH_SECONDS}"})
+
+    def docs(self, request: HttpRequest) -> Answer:
+        """The documentation for people."""
+        from chalicelib.http.pages.docs import docs_page
+
+        page = docs_page(request.root)
+        return Answer(200, page.html, page.headers)
+
+    def dashboard(self) -> Answer:
+        """The page to place an order on and watch it live."""
+        from chalicelib.http.pages.dashboard import dashboard_page
+
+        page = dashboard_page(self.websocket_url)
+        return Answer(200, page.html, page.headers)
 
     def tokens(self) -> Answer:
         """The token registry."""

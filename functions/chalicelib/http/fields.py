@@ -28,7 +28,8 @@ UNWELCOME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 TEXT_PATTERN = (
     r"^[^\u0000-\u001f\u007f-\u009f\ufffd]*[^\s\u0000-\u001f\u007f-\u009f\ufffd][^\u0000-\u001f\u007f-\u009f\ufffd]*$"
 )
-TOKEN_NAMES = sorted({token.symbol for token in REGISTRY} | {token.mint for token in REGISTRY})
+# Each once, symbols first: SOL and WSOL have one mint.
+TOKEN_NAMES = list(dict.fromkeys([token.symbol for token in REGISTRY] + [token.mint for token in REGISTRY]))
 
 
 def _text(value: object) -> str:
@@ -121,7 +122,11 @@ ExactAmount: TypeAlias = Annotated[
         {
             "anyOf": [
                 {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "maxLength": MAX_AMOUNT_CHARACTERS},
+                {
+                    "type": "string",
+                    "pattern": r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$",
+                    "maxLength": MAX_AMOUNT_CHARACTERS,
+                },
             ],
             "description": "An exact amount, as a number or a string, with at most as many decimals as the token has.",
             "examples": ["1.5", 10],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal, NotRequired
+from typing import Annotated, Literal, NotRequired
 
 # pydantic reads these classes for the specification, and before Python 3.12 it can read only this TypedDict.
 from typing_extensions import TypedDict
@@ -19,7 +19,9 @@ from chalicelib.services.wire import (
     Moment,
     OrderId,
     Reason,
+    Says,
     Sentence,
+    Sequence,
     SideName,
     Status,
     Symbol,
@@ -62,8 +64,8 @@ class RouteView(TypedDict):
 
     chosenDex: VenueName
     reason: Sentence
-    steps: list[str]
-    spreadBps: int | None
+    steps: Annotated[list[str], Says("What the swap consists of.", examples=(["wrap SOL", "swap WSOL for USDC"],))]
+    spreadBps: Annotated[int | None, Says("How far apart the venues are; null with one quote.")]
     minimumOutput: AmountView
     maximumInput: AmountView
     quotes: list[QuoteView]
@@ -83,36 +85,36 @@ class OrderView(TypedDict):
 
     id: OrderId
     orderId: OrderId
-    userId: str
-    walletAddress: str
-    clientOrderId: str | None
-    orderType: Literal["market"]
+    userId: Annotated[str, Says("Whose order it is.")]
+    walletAddress: Annotated[str, Says("The wallet that trades.")]
+    clientOrderId: Annotated[str | None, Says("Your own id for the order.")]
+    orderType: Annotated[Literal["market"], Says("The only type that is offered.")]
     inputToken: Symbol
     outputToken: Symbol
     side: SideName
     amount: Exact
     amountBaseUnits: BaseUnits
-    slippageBps: int
+    slippageBps: Annotated[int, Says("How far the execution may be worse than the quote, in hundredths of a percent.")]
     status: Status
-    attempts: int
-    maxAttempts: int
-    sequence: int
+    attempts: Annotated[int, Says("The present attempt, from 1.")]
+    maxAttempts: Annotated[int, Says("After so many attempts the order fails.")]
+    sequence: Annotated[int, Says("That of the newest event.")]
     chosenDex: VenueName | None
-    expectedInput: AmountView | None
-    expectedOutput: Exact | None
+    expectedInput: Annotated[AmountView | None, Says("What the chosen quote takes.")]
+    expectedOutput: Annotated[Exact | None, Says("What the chosen quote gives.")]
     expectedOutputBaseUnits: BaseUnits | None
-    minimumOutput: Exact | None
+    minimumOutput: Annotated[Exact | None, Says("The order never settles for less.")]
     minimumOutputBaseUnits: BaseUnits | None
-    maximumInput: Exact | None
+    maximumInput: Annotated[Exact | None, Says("The order never settles for more.")]
     maximumInputBaseUnits: BaseUnits | None
-    route: RouteView | None
-    txHash: str | None
-    executedPrice: Exact | None
-    executedInput: AmountView | None
-    executedOutput: AmountView | None
-    fee: AmountView | None
-    error: ErrorView | None
-    errorMessage: str | None
+    route: Annotated[RouteView | None, Says("The decision; null until it is made, and while an attempt is repeated.")]
+    txHash: Annotated[str | None, Says("The transaction's signature; known once it is signed.")]
+    executedPrice: Annotated[Exact | None, Says("Output per input that really settled.")]
+    executedInput: Annotated[AmountView | None, Says("What really went in.")]
+    executedOutput: Annotated[AmountView | None, Says("What really came out.")]
+    fee: Annotated[AmountView | None, Says("Included in executedInput.")]
+    error: Annotated[ErrorView | None, Says("Why it failed; null otherwise.")]
+    errorMessage: Annotated[str | None, Says("error.message, where the original's clients look for it.")]
     createdAt: Moment
     updatedAt: Moment
 
@@ -121,7 +123,7 @@ class EventView(TypedDict):
     """One status change."""
 
     orderId: OrderId
-    sequence: int
+    sequence: Sequence
     status: Status
     attempt: int
     at: Moment
@@ -134,7 +136,7 @@ class StatusMessage(TypedDict):
 
     type: Literal["status"]
     orderId: OrderId
-    sequence: int
+    sequence: Sequence
     status: Status
     attempt: int
     at: Moment

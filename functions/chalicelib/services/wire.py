@@ -67,6 +67,7 @@ BaseUnits: TypeAlias = Annotated[
 Moment: TypeAlias = Annotated[
     str, Says("ISO 8601 in UTC with milliseconds.", format="date-time", examples=("2026-11-22T18:00:00.000Z",))
 ]
+Sequence: TypeAlias = Annotated[int, Says("1, 2, 3 … within an order, without a gap.", examples=(1,))]
 Sentence: TypeAlias = Annotated[str, Says("A sentence for people.")]
 Details: TypeAlias = Annotated[
     Meta,

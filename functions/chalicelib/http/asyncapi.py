@@ -1,0 +1,163 @@
+"""The AsyncAPI 3 document of the stream, generated from the types of its frames."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+
+from chalicelib import VERSION
+from chalicelib.http.schemas import Schema, component_name, reference, schemas_of
+from chalicelib.services.views import StatusMessage
+from chalicelib.stream_messages import (
+    MAX_AFTER,
+    MAX_MESSAGE_BYTES,
+    Heartbeat,
+    Ping,
+    Pong,
+    StreamErrorView,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Unsubscribed,
+)
+
+FROM_CLIENTS = (Subscribe, Unsubscribe, Ping)
+FROM_SERVER = (StatusMessage, Heartbeat, Pong, Subscribed, Unsubscribed, StreamErrorView)
+REPLIES: dict[type, tuple[type, ...]] = {
+    Subscribe: (Subscribed, StreamErrorView),
+    Unsubscribe: (Unsubscribed, StreamErrorView),
+    Ping: (Pong, StreamErrorView),
+}
+ORDER_ID = "ord_019aad1c8f005f2b7c9d1e3a4b6c8d0f"
+AT = "2026-11-22T18:00:00.000Z"
+EXAMPLES: dict[type, Schema] = {
+    Subscribe: {"action": "subscribe", "orderId": ORDER_ID, "after": 0},
+    Unsubscribe: {"action": "unsubscribe", "orderId": ORDER_ID},
+    Ping: {"action": "ping"},
+    Pong: {"type": "pong", "at": AT},
+    Subscribed: {"type": "subscribed", "orderId": ORDER_ID, "after": 0, "sequence": 3},
+    Unsubscribed: {"type": "unsubscribed", "orderId": ORDER_ID},
+    StreamErrorView: {"type": "error", "code": "order_not_found", "message": f"There is no order {ORDER_ID}."},
+    Heartbeat: {"type": "heartbeat", "at": AT},
+    StatusMessage: {
+        "type": "status",
+        "orderId": ORDER_ID,
+        "sequence": 4,
+        "status": "submitted",
+        "attempt": 1,
+        "at": AT,
+        "message": "Transaction submitted, waiting for its confirmation.",
+        "meta": {"txHash": "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnb", "attempt": 1},
+        "txHash": "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnb",
+    },
+}
+DESCRIPTION = """\
+Connect with `?orderId=` and get the order's whole history, then what happens next: in order and without gaps, whenever
+you connect. `&after=N` resumes behind sequence N. One connection follows up to 100 orders.
+
+A message may come twice, with the same sequence, after a crash on our side: ignore what you have. After a minute
+without a heartbeat, connect again with `after`.
+"""
+HANDSHAKE = {
+    "400": "orderId is missing, or after is no whole number.",
+    "404": "There is no such order.",
+    "503": "A dependency cannot be reached: try again in a second.",
+}
+
+
+@cache
+def asyncapi() -> Schema:
+    """The document."""
+    kinds = (*FROM_CLIENTS, *FROM_SERVER)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Order execution engine: the stream", "version": VERSION, "description": DESCRIPTION},
+        "defaultContentType": "application/json",
+        "servers": {
+            "local": {
+                "host": "localhost:3000",
+                "protocol": "ws",
+                "description": "The front door. `websocketUrl` in the answer to a placed order is right everywhere: "
+                "on AWS it is the WebSocket API's own address, with the same query.",
+            },
+        },
+        "channels": {"stream": _channel(kinds)},
+        "operations": _operations(),
+        "components": {
+            "messages": {component_name(kind): _message(kind) for kind in kinds},
+            "schemas": schemas_of(kinds),
+        },
+    }
+
+
+def _channel(kinds: tuple[type, ...]) -> Schema:
+    query = {
+        "type": "object",
+        "required": ["orderId"],
+        "properties": {
+            "orderId": {"type": "string", "description": "The order to follow."},
+            "after": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": MAX_AFTER,
+                "default": 0,
+                "description": "The last sequence that you have.",
+            },
+        },
+    }
+    refusals = "; ".join(f"{status}: {text}" for status, text in HANDSHAKE.items())
+    return {
+        "address": "/api/orders/execute",
+        "title": "The stream of orders",
+        "description": f"One JSON object a message, up to {MAX_MESSAGE_BYTES} bytes from clients. "
+        f"A refused handshake is answered with a status: {refusals}",
+        "messages": {component_name(kind): _message_reference(kind) for kind in kinds},
+        "bindings": {"ws": {"method": "GET", "query": query, "bindingVersion": "0.1.0"}},
+    }
+
+
+def _operations() -> Schema:
+    """As the service sees them: it receives what clients send."""
+    operations: Schema = {}
+    for kind in FROM_CLIENTS:
+        operations[component_name(kind).lower()] = {
+            "action": "receive",
+            "channel": {"$ref": "#/channels/stream"},
+            "summary": _says(kind),
+            "messages": [_in_channel(kind)],
+            "reply": {
+                "channel": {"$ref": "#/channels/stream"},
+                "messages": [_in_channel(reply) for reply in REPLIES[kind]],
+            },
+        }
+    for name, sent in (("status", StatusMessage), ("heartbeat", Heartbeat)):
+        operations[name] = {
+            "action": "send",
+            "channel": {"$ref": "#/channels/stream"},
+            "summary": _says(sent),
+            "messages": [_in_channel(sent)],
+        }
+    return operations
+
+
+def _message(kind: type) -> Schema:
+    return {
+        "name": component_name(kind),
+        "summary": _says(kind),
+        "contentType": "application/json",
+        "payload": reference(kind),
+        "examples": [{"payload": EXAMPLES[kind]}],
+    }
+
+
+def _message_reference(kind: type) -> Schema:
+    return {"$ref": f"#/components/messages/{component_name(kind)}"}
+
+
+def _in_channel(kind: type) -> Schema:
+    return {"$ref": f"#/channels/stream/messages/{component_name(kind)}"}
+
+
+def _says(kind: type) -> str:
+    """What its docstring says, in one line."""
+    return " ".join((inspect.getdoc(kind) or "").split())

@@ -1,0 +1,219 @@
+"""The specifications say what the code does: every route, status, header, field, code and frame."""
+
+import ast
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+import app
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.order import Failure
+from chalicelib.domain.transitions import OrderStatus, Trigger
+from chalicelib.http.asyncapi import EXAMPLES, asyncapi
+from chalicelib.http.catalogue import CATALOGUE, ProblemCode
+from chalicelib.http.openapi import openapi
+from chalicelib.http.operations import OPERATIONS
+from chalicelib.http.schemas import component_name
+from chalicelib.services.narrate import failed
+from chalicelib.services.push_status import status_message
+from chalicelib.services.subscriptions import Desk
+from chalicelib.services.views import history_view
+from chalicelib.stream import converse
+from chalicelib.stream_messages import STREAM_CATALOGUE, StreamCode
+from tests.fakes import CrashAt, MemoryFollowers, a_route, an_order
+from tests.unit.http_contract.service import ORDER, Service
+from tests.unit.http_contract.specification import check_answer, check_message
+
+ROOT = Path(__file__).resolve().parents[3]
+NOBODYS = "ord_" + "0" * 32
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """docs/api/generate.py."""
+    found = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "api" / "generate.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def references(part: Any) -> Iterator[str]:
+    """Every $ref below a part of a document."""
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for value in part.values():
+            yield from references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from references(value)
+
+
+def found(document: Any, reference: str) -> Any:
+    """What a reference points to."""
+    for name in reference.removeprefix("#/").split("/"):
+        document = document[name]
+    return document
+
+
+def test_every_route_of_the_app_is_specified_and_the_reverse() -> None:
+    routes = {(method, path) for path, methods in app.app.routes.items() for method in methods}
+    assert routes == {(operation.method, operation.path) for operation in OPERATIONS}
+
+
+@pytest.mark.parametrize("document", [openapi(""), asyncapi()], ids=["openapi", "asyncapi"])
+def test_documents_hold_together(document: dict[str, Any]) -> None:
+    for reference in references(document):
+        assert found(document, reference)
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_every_problem_is_documented_where_it_can_come() -> None:
+    documented = {code for operation in OPERATIONS for code in operation.all_problems}
+    # What API Gateway says to a path that no route has.
+    assert documented | {ProblemCode.NOT_FOUND} == set(ProblemCode)
+
+
+def test_the_document_knows_where_the_api_hangs(service: Service) -> None:
+    assert service.call("GET", "/openapi.json").body["servers"] == [{"url": "/"}]
+    assert openapi("/live")["servers"] == [{"url": "/live"}]
+
+
+def test_every_example_of_a_request_is_accepted(service: Service) -> None:
+    for operation in OPERATIONS:
+        if operation.body:
+            got = service.call(operation.method, operation.path, body=dict(operation.example))
+            assert got.status in operation.answers, got.text
+
+
+def test_every_answer_is_as_specified(service: Service) -> None:
+    order_id = service.place({"Idempotency-Key": "k"}, clientOrderId="mine").body["orderId"]
+    swap = {name: value for name, value in ORDER.items() if name not in ("userId", "walletAddress")}
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "/api/orders/execute", {"body": dict(ORDER), "headers": {"Idempotency-Key": "k2"}}),
+        ("POST", "/api/orders/execute", {"body": {**ORDER, "amount": "7"}, "headers": {"Idempotency-Key": "k"}}),
+        ("POST", "/api/orders/execute", {"body": dict(ORDER), "headers": {"Idempotency-Key": ""}}),
+        ("POST", "/api/orders/execute", {"body": {**ORDER, "clientOrderId": "mine"}}),
+        ("POST", "/api/orders/execute", {"body": {}}),
+        ("POST", "/api/orders/execute", {"raw": "{"}),
+        ("POST", "/api/orders/execute", {"raw": "{}", "headers": {"Content-Type": "text/plain"}}),
+        ("POST", "/api/orders/execute", {"raw": " " * 70_000}),
+        ("GET", "/api/orders/execute", {}),
+        ("GET", "/api/orders", {"query": {"userId": "user-1", "limit": "1"}}),
+        ("GET", "/api/orders", {"query": {"limit": "x"}}),
+        ("GET", "/api/orders", {"query": {"cursor": "x"}}),
+        ("GET", "/api/orders/{order_id}", {}),
+        ("GET", "/api/orders/{order_id}/events", {}),
+        ("POST", "/api/orders/{order_id}/cancel", {}),
+        ("POST", "/api/orders/{order_id}/cancel", {}),
+        ("GET", "/api/orders/{order_id}/events", {}),
+        ("POST", "/api/quotes", {"body": swap}),
+        ("POST", "/api/quotes", {"body": {**swap, "side": "buy"}}),
+        ("GET", "/api/tokens", {}),
+        ("GET", "/health", {}),
+        ("GET", "/openapi.json", {}),
+    ]
+    seen = set()
+    for method, path, options in calls:
+        got = service.call(method, path.replace("{order_id}", order_id), **options)
+        check_answer(method, path, got.status, got.headers["Content-Type"], got.body)
+        seen.add((path, got.status))
+    for path in ("/api/orders/{order_id}", "/api/orders/{order_id}/events"):
+        got = service.call("GET", path.replace("{order_id}", NOBODYS))
+        check_answer("GET", path, got.status, got.headers["Content-Type"], got.body)
+    service.store.outages.everything = service.queue.outage = True
+    for method, path, options in calls:
+        got = service.call(method, path.replace("{order_id}", order_id), **options)
+        check_answer(method, path, got.status, got.headers["Content-Type"], got.body)
+        seen.add((path, got.status))
+    assert {status for _, status in seen} == {200, 202, 400, 409, 413, 415, 422, 426, 503}
+
+
+@pytest.mark.parametrize("status", list(OrderStatus))
+def test_orders_of_every_status_are_as_specified(service: Service, status: OrderStatus) -> None:
+    order = an_order(status)
+    service.store.put(order)
+    got = service.call("GET", f"/api/orders/{order.id}")
+    check_answer("GET", "/api/orders/{order_id}", got.status, got.headers["Content-Type"], got.body)
+
+
+def test_every_frame_of_a_status_is_as_specified(service: Service) -> None:
+    order = an_order(OrderStatus.BUILDING, sequence=3)
+    failure = Failure(ErrorCode.NO_QUOTE, "No venue gave a quote.", retryable=True)
+    message, meta = failed(order, failure)
+    history = history_view(service.store.put(order))
+    for event in history["events"]:
+        check_message("StatusMessage", status_message(event, None))
+    check_message("StatusMessage", status_message(history["events"][-1], history))
+    over = history_view(service.store.put(order.moved(Trigger.FAIL, failure=failure)))
+    last = {**over["events"][-1], "message": message, "meta": json.loads(json.dumps(meta))}
+    check_message("StatusMessage", status_message(last, over))  # type: ignore[arg-type]
+    assert a_route(order)
+
+
+def test_every_reply_of_the_stream_is_as_specified(service: Service) -> None:
+    followers = MemoryFollowers()
+    desk = Desk(service.store, followers, service.events, service.clock, service.telemetry, CrashAt())
+    order_id = service.place().body["orderId"]
+    said = {
+        "Pong": {"action": "ping"},
+        "Subscribed": {"action": "subscribe", "orderId": order_id},
+        "Unsubscribed": {"action": "unsubscribe", "orderId": order_id},
+    }
+    for name, message in said.items():
+        check_message(name, converse(json.dumps(message), "c", desk))
+    for text in ("", "{}", json.dumps({"action": "subscribe", "orderId": NOBODYS})):
+        check_message("StreamError", converse(text, "c", desk))
+    check_message("Heartbeat", {"type": "heartbeat", "at": "2026-11-22T18:00:00.000Z"})
+
+
+@pytest.mark.parametrize("kind", list(EXAMPLES), ids=component_name)
+def test_examples_of_frames_are_as_specified(kind: type) -> None:
+    check_message(component_name(kind), EXAMPLES[kind])
+
+
+def test_committed_documents_are_up_to_date(generate: ModuleType) -> None:
+    for path, content in generate.generated().items():
+        assert path.read_text(encoding="utf-8") == content, f"{path.name} is old: run python docs/api/generate.py"
+
+
+def test_the_catalogue_explains_every_code(generate: ModuleType) -> None:
+    page = generate.errors_page()
+    assert set(CATALOGUE) == set(ProblemCode)
+    assert set(STREAM_CATALOGUE) == set(StreamCode)
+    for code in (*ProblemCode, *StreamCode, *ErrorCode, *front_door_codes()):
+        assert f"| `{code}` |" in page, code
+
+
+def front_door_codes() -> set[str]:
+    """The code in every call of `problem` in the front door's modules."""
+    codes = set()
+    for path in (ROOT / "localstack").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "problem":
+                code = node.args[1]
+                if isinstance(code, ast.Constant):
+                    codes.add(str(code.value))
+    assert "order_id_missing" in codes
+    return codes
+
+
+def test_the_gateways_own_answers_use_the_catalogue() -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    codes = re.findall(r'"code":"([a-z_]+)"', template)
+    assert codes
+    for code in codes:
+        assert f'"type":"urn:order-engine:problem:{code}"' in template
+        title = CATALOGUE[ProblemCode(code)].title
+        assert f'"title":"{title}"' in template, code
