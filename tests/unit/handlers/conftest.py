@@ -68,29 +68,55 @@ def forget_adapters() -> None:
             part.cache_clear()
 
 
+@dataclass(frozen=True)
+class Cloud:
+    """Queues and a table."""
+
+    sqs: "SQSClient"
+    orders_url: str
+    dead_url: str
+    events_url: str
+
+    def open(self) -> None:
+        """Makes the queues."""
+        for url in (self.orders_url, self.dead_url):
+            self.sqs.create_queue(QueueName=url.rpartition("/")[2])
+        self.sqs.create_queue(QueueName=self.events_url.rpartition("/")[2], Attributes={"FifoQueue": "true"})
+
+    def empty(self) -> None:
+        """Leaves nothing of a test behind; a queue may be purged once a minute only, so it goes altogether."""
+        for url in (self.orders_url, self.dead_url, self.events_url):
+            self.sqs.delete_queue(QueueUrl=url)
+        table = boto3.client("dynamodb")
+        for row in table.scan(TableName=TABLE)["Items"]:
+            key = {name: row[name] for name in ("order_id", "connection_id")}
+            table.delete_item(TableName=TABLE, Key=key)
+
+
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[None]:
+def cloud() -> Iterator[Cloud]:
     """AWS in memory, for a module at a time: starting it takes longer than most tests."""
     with aws_in_memory():
         forget_adapters()
-        yield
+        create_connections_table(TABLE)
+        account = "https://sqs.us-east-1.amazonaws.com/123456789012"
+        yield Cloud(boto3.client("sqs"), f"{account}/orders", f"{account}/orders-dlq", f"{account}/events.fifo")
     forget_adapters()
 
 
 @pytest.fixture
-def stack(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """The functions over empty queues and an empty table."""
-    client: SQSClient = boto3.client("sqs")
+    cloud.open()
     engine = Engine()
     stack = Stack(
         engine=engine,
-        sqs=client,
-        orders_url=client.create_queue(QueueName="orders")["QueueUrl"],
-        dead_url=client.create_queue(QueueName="orders-dlq")["QueueUrl"],
-        events_url=client.create_queue(QueueName="events.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"],
+        sqs=cloud.sqs,
+        orders_url=cloud.orders_url,
+        dead_url=cloud.dead_url,
+        events_url=cloud.events_url,
         notifier=MemoryNotifier(engine.clock),
     )
-    create_connections_table(TABLE)
     for name, value in {
         "ORDERS_QUEUE_URL": stack.orders_url,
         "ORDERS_DEAD_LETTER_QUEUE_URL": stack.dead_url,
@@ -103,19 +129,20 @@ def stack(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     }.items():
         monkeypatch.setenv(name, value)
     history = MemoryHistory(engine.store)
-    monkeypatch.setattr(bootstrap, "clock", lambda: engine.clock)
-    monkeypatch.setattr(bootstrap, "telemetry", lambda: engine.telemetry)
-    monkeypatch.setattr(bootstrap, "orders", lambda: engine.store)
-    monkeypatch.setattr(bootstrap, "history", lambda: history)
-    monkeypatch.setattr(bootstrap, "router", lambda: engine.router)
-    monkeypatch.setattr(bootstrap, "notifier", lambda: stack.notifier)
-    monkeypatch.setattr(bootstrap, "dead_letters", lambda: stack.archive)
-    worker = replace(engine.worker(), events=bootstrap.status_events())
-    monkeypatch.setattr(bootstrap, "worker", lambda: worker)
+    for part, replacement in {
+        "clock": engine.clock,
+        "telemetry": engine.telemetry,
+        "orders": engine.store,
+        "history": history,
+        "router": engine.router,
+        "notifier": stack.notifier,
+        "dead_letters": stack.archive,
+        "worker": replace(engine.worker(), events=bootstrap.status_events()),
+    }.items():
+        monkeypatch.setattr(bootstrap, part, lambda replacement=replacement: replacement)
     yield stack
-    bootstrap.pusher().threads.shutdown()
-    for part in (bootstrap.pusher, bootstrap.desk, bootstrap.api):
-        part.cache_clear()
-    boto3.client("dynamodb").delete_table(TableName=TABLE)
-    for url in (stack.orders_url, stack.dead_url, stack.events_url):
-        client.delete_queue(QueueUrl=url)
+    if bootstrap.pusher.cache_info().currsize:
+        bootstrap.pusher().threads.shutdown()
+    for composed in (bootstrap.pusher, bootstrap.desk, bootstrap.api):
+        composed.cache_clear()
+    cloud.empty()
