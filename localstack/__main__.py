@@ -1,6 +1,11 @@
 """`python -m localstack`: what `./dev` runs inside the virtual environment."""
 
-from localstack.cli import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:
+        from localstack.cli import main
+
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)  # 128 + SIGINT, as a shell says it

@@ -1,6 +1,7 @@
-"""The commands of `./dev`. A new group of commands is a module in `commands` with `add_to`, named below."""
+"""The commands of `./dev`. A new group of commands is a module in `commands` with `add_to(app)`; nothing names it."""
 
 import importlib
+import pkgutil
 import signal
 import sys
 from types import FrameType
@@ -9,10 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from localstack import commands
 from localstack.errors import LocalStackError
-
-_GROUPS = ("up", "order", "bench", "logs", "metrics", "dlq", "chaos", "check")
-_INTERRUPTED = 128 + signal.SIGINT
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
@@ -21,7 +20,10 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 def main() -> None:
     """Runs the command line; every failure that a person can cause is one sentence and exit status 1."""
-    signal.signal(signal.SIGTERM, _terminate)
+    # SIGINT too: a shell script starts its background jobs with it ignored. nohup's SIGHUP stays ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
     app = typer.Typer(
         name="./dev",
         help="Runs, tests and checks the order execution engine on this machine.",
@@ -30,12 +32,17 @@ def main() -> None:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
-    for group in _GROUPS:
-        importlib.import_module(f"localstack.commands.{group}").add_to(app)
+    for group in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: (found.name != "up", found.name)):
+        importlib.import_module(f"{commands.__name__}.{group.name}").add_to(app)
     try:
         app(prog_name="./dev")
     except LocalStackError as error:
         Console(stderr=True, highlight=False).print(f"[red]dev:[/red] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+    except PermissionError as error:
+        Console(stderr=True, highlight=False).print(
+            f"[red]dev:[/red] {escape(str(error.filename))} can't be used: it belongs to another user. Give the "
+            "clone to the user who works in it (sudo chown), or run this as that user.",
+            soft_wrap=True,
+        )
+        sys.exit(1)

@@ -51,7 +51,8 @@ class Guard:
 
     def forget(self, pid: int) -> None:
         """The group has ended: its number may belong to somebody else soon."""
-        with contextlib.suppress(BrokenPipeError):
+        # A closed guard has ended it already.
+        with contextlib.suppress(BrokenPipeError, ValueError):
             self._tell(f"forget {pid}")
 
     def remove_at_end(self, path: Path) -> None:

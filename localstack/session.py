@@ -113,7 +113,8 @@ class Session:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, stop.set)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop.set)
         async with FrontDoor(runtime.upstream) as door:
             try:
                 await door.start(hosts, self._port)
