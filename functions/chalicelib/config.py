@@ -138,6 +138,8 @@ def _faults(text: str) -> Mapping[Fault, float]:
         if name not in set(Fault):
             known = ", ".join(Fault)
             raise ConfigurationError(f"SIMULATED_FAULTS names {name!r}; the faults are {known}.")
+        if not rate:
+            raise ConfigurationError(f"SIMULATED_FAULTS gives {name} no rate: write {name}=0.1, for example.")
         rates[Fault(name)] = _number({name: rate}, name, 0.0, 0.0, 1.0)
     return rates
 
@@ -150,7 +152,7 @@ def _number(environ: Mapping[str, str], name: str, default: float, low: float, h
         value = Decimal(text)
     except InvalidOperation:
         raise ConfigurationError(f"{name} is {text!r}; it takes a number.") from None
-    if not low <= value <= high:
+    if not value.is_finite() or not low <= value <= high:
         raise ConfigurationError(f"{name} is {text}; it takes a number from {low:g} to {high:g}.")
     return float(value)
 
