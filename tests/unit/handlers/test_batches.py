@@ -1,0 +1,142 @@
+"""SQS batches: every message on its own."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.batches import RESERVE_MS, Message, deadline, messages_of, order_id_of, run_each, run_in_groups
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.order import new_order_id
+from chalicelib.services.execute_order import Again, Done
+from tests.fakes import MemoryQueue, RecordingTelemetry
+from tests.fakes.aws import sqs_record
+from tests.fakes.clock import START
+
+
+class Record:
+    """A record as Chalice wraps it."""
+
+    def __init__(self, content: dict[str, object]) -> None:
+        self._content = content
+
+    def to_dict(self) -> dict[str, object]:
+        return self._content
+
+
+def a_message(name: str, *, group: str | None = None, body: str = "{}") -> Message:
+    return Message(name, body, f"handle-{name}", 1, group)
+
+
+@pytest.fixture
+def telemetry() -> RecordingTelemetry:
+    return RecordingTelemetry()
+
+
+@pytest.fixture
+def queue() -> MemoryQueue:
+    return MemoryQueue()
+
+
+def identifiers(response: object) -> list[str]:
+    assert isinstance(response, dict)
+    return [item["itemIdentifier"] for item in response["batchItemFailures"]]
+
+
+def test_what_is_read_of_a_record() -> None:
+    record = sqs_record("body", message_id="m", group="g", receives=3)
+    (message,) = messages_of([Record(record)])
+    assert (message.id, message.body, message.receive_count, message.group) == ("m", "body", 3, "g")
+    assert message.receipt_handle == record["receiptHandle"]
+
+
+def test_a_record_without_attributes() -> None:
+    (message,) = messages_of([Record({"messageId": "m", "body": "", "receiptHandle": "h"})])
+    assert (message.receive_count, message.group) == (1, None)
+
+
+def test_the_order_of_a_message() -> None:
+    order_id = new_order_id()
+    assert order_id_of(a_message("m", body=f'{{"orderId": "{order_id}", "more": 1}}')) == order_id
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"orderId": 1}', '{"orderId": "x"}', '{"orderId": "ord_\\u0000"}'])
+def test_a_message_without_an_order(body: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the caller keeps the text for people
+        order_id_of(a_message("m", body=body))
+
+
+def test_the_deadline_leaves_time_for_the_answer() -> None:
+    assert deadline(START, 20_000) == START + timedelta(milliseconds=20_000 - RESERVE_MS)
+    assert deadline(START, RESERVE_MS) == deadline(START, 1) == START
+
+
+def test_each_message_has_its_own_fate(telemetry: RecordingTelemetry, queue: MemoryQueue) -> None:
+    def work(message: Message) -> Done | Again:
+        match message.id:
+            case "again":
+                return Again(1.2)
+            case "unavailable":
+                raise Unavailable("The database is down.")
+            case "defect":
+                raise ZeroDivisionError
+        return Done()
+
+    messages = [a_message(name) for name in ("one", "again", "unavailable", "defect", "two")]
+    response = run_each(messages, work, postpone=queue.postpone, telemetry=telemetry)
+    assert identifiers(response) == ["again", "unavailable", "defect"]
+    # A postponed message comes back when its time has come, not a moment before.
+    assert queue.postponed == [("handle-again", 2)]
+    assert [event for event, _ in telemetry.defects] == ["message_failed"]
+    assert telemetry.total("MessagesFailed") == 1
+
+
+def test_a_message_that_cannot_be_postponed_comes_back_by_itself(
+    telemetry: RecordingTelemetry, queue: MemoryQueue
+) -> None:
+    queue.outage = True
+    response = run_each([a_message("m")], lambda _: Again(5), postpone=queue.postpone, telemetry=telemetry)
+    assert identifiers(response) == ["m"]
+    assert telemetry.defects == []
+
+
+def test_messages_run_at_once(telemetry: RecordingTelemetry, queue: MemoryQueue) -> None:
+    together = threading.Barrier(10)
+
+    def work(_: Message) -> Done:
+        together.wait(20)
+        return Done()
+
+    messages = [a_message(str(number)) for number in range(10)]
+    assert identifiers(run_each(messages, work, postpone=queue.postpone, telemetry=telemetry)) == []
+
+
+def test_a_group_is_worked_on_as_a_whole_and_the_groups_at_once(telemetry: RecordingTelemetry) -> None:
+    together = threading.Barrier(3)
+    seen: dict[str | None, list[str]] = {}
+
+    def work(group: object) -> None:
+        assert isinstance(group, list)
+        together.wait(20)
+        seen[group[0].group] = [message.id for message in group]
+
+    messages = [a_message(f"{group}{number}", group=group) for number in (1, 2, 3) for group in "abc"]
+    assert identifiers(run_in_groups(messages, work, telemetry)) == []
+    assert seen == {group: [f"{group}1", f"{group}2", f"{group}3"] for group in "abc"}
+
+
+@pytest.mark.parametrize("error", [Unavailable("Down."), ZeroDivisionError()])
+def test_a_group_that_fails_comes_again_in_order(telemetry: RecordingTelemetry, error: Exception) -> None:
+    def work(group: object) -> None:
+        assert isinstance(group, list)
+        if group[0].group == "b":
+            raise error
+
+    messages = [a_message(f"{group}{number}", group=group) for number in (1, 2) for group in "abc"]
+    assert identifiers(run_in_groups(messages, work, telemetry)) == ["b1", "b2"]
+    assert len(telemetry.defects) == isinstance(error, ZeroDivisionError)
+
+
+def test_nothing_to_do(telemetry: RecordingTelemetry, queue: MemoryQueue) -> None:
+    assert identifiers(run_each([], lambda _: Done(), postpone=queue.postpone, telemetry=telemetry)) == []
+    assert identifiers(run_in_groups([], lambda _: None, telemetry)) == []

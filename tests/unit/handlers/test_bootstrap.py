@@ -1,0 +1,80 @@
+"""The composition root, in a process of its own: what is built from the environment, and what is never loaded."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUNCTIONS = Path(__file__).parents[3] / "functions"
+ENVIRONMENT = {
+    "PATH": os.defpath,
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "ORDERS_QUEUE_URL": "http://127.0.0.1:1/orders",
+    "ORDERS_DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:1/dead",
+    "STATUS_EVENTS_QUEUE_URL": "http://127.0.0.1:1/events.fifo",
+    "CONNECTIONS_TABLE": "connections",
+    "WEBSOCKET_MANAGEMENT_URL": "http://127.0.0.1:1/live",
+    "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",
+    "CURSOR_SECRET": "secret",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "POWERTOOLS_SERVICE_NAME": "order-engine",
+    "POWERTOOLS_METRICS_NAMESPACE": "OrderEngine",
+}
+
+
+def run(code: str, *, without: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != without}
+    return subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", f"import sys\nfrom chalicelib import bootstrap\n{code}"],
+        cwd=FUNCTIONS,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def everything() -> str:
+    """Builds every part twice; says for each whether it was built once, and what a part loads by itself."""
+    done = run(
+        """
+import functools
+parts = [part for part in vars(bootstrap).values() if isinstance(part, functools._lru_cache_wrapper)]
+pusher = bootstrap.pusher()
+print("database driver after pusher:", "psycopg" in sys.modules)
+print("web framework after pusher:", "pydantic" in sys.modules)
+worker = bootstrap.worker()
+print("request models after worker:", "pydantic" in sys.modules)
+for part in parts:
+    if part.__name__ != "heart":
+        print(part.__name__, part() is part())
+bootstrap.database().close()
+"""
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_part_is_built_from_the_environment_and_once(everything: str) -> None:
+    built = [line.split() for line in everything.splitlines() if ":" not in line]
+    assert {name for name, _ in built} >= {"api", "desk", "worker", "pusher", "orders", "history", "dead_letters"}
+    assert {once for _, once in built} == {"True"}
+
+
+def test_the_pusher_needs_no_database_driver_and_nobody_but_the_api_the_request_models(everything: str) -> None:
+    assert "database driver after pusher: False" in everything
+    assert "web framework after pusher: False" in everything
+    assert "request models after worker: False" in everything
+
+
+def test_a_missing_setting_is_named() -> None:
+    done = run("bootstrap.api()", without="CURSOR_SECRET")
+    assert done.returncode != 0
+    assert "CURSOR_SECRET is not set" in done.stderr.splitlines()[-1]
