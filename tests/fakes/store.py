@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound, Unavailable
-from chalicelib.domain.order import History, Order, OrderEvent, SignedTransaction
+from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, Settled, Transition
 from tests.fakes.clock import FakeClock
@@ -151,6 +151,15 @@ class MemoryOrders:
                 row.lease_token = row.lease_until = None
                 row.next_attempt_at = self._in(resume_in)
                 row.attention_at = self._in(resume_in + PICKED_UP_WITHIN)
+                self.writes += 1
+
+    def note_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
+        with self._lock:
+            self.reach("note_failure")
+            row = self._row(order.id)
+            if row.lease_token == lease.token:
+                row.order = replace(row.order, failure=failure)
+                row.lease_token = row.lease_until = None
                 self.writes += 1
 
     def mark_published(self, order: Order) -> None:

@@ -64,8 +64,14 @@ def _may_settle(order: Order, worker: Worker) -> bool:
 
 
 def _reason(history: History, letter: DeadLetter) -> str:
-    """The order itself keeps no failure while it may still be retried; its events do."""
+    last = _last_error(history)
+    told = f" The last error was: {last}" if last else ""
+    return f"No worker could finish the order in {letter.receive_count} deliveries of its message.{told}"
+
+
+def _last_error(history: History) -> str | None:
+    """What a worker stumbled over, else why the last attempt was repeated: only the events keep that."""
+    if history.order.failure is not None:
+        return history.order.failure.message
     errors = [event.meta["error"] for event in history.events if "error" in event.meta]
-    told = errors[-1] if errors else None
-    last = f" The last error was: {told['message']}" if isinstance(told, dict) else ""
-    return f"No worker could finish the order in {letter.receive_count} deliveries of its message.{last}"
+    return str(errors[-1]["message"]) if errors and isinstance(errors[-1], dict) else None

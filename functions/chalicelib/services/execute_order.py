@@ -7,11 +7,11 @@ relies on: the lease fences out a worker that lost the order, and the signature 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Unpack
 
-from chalicelib.domain.errors import ErrorCode, Fenced, OutcomeUnknown, Rejected, Retryable, VenueError
+from chalicelib.domain.errors import ErrorCode, Fenced, OutcomeUnknown, Rejected, Retryable, Unavailable, VenueError
 from chalicelib.domain.order import (
     MAX_ATTEMPTS,
     Changes,
@@ -102,6 +102,20 @@ def execute_order(order_id: str, *, worker: Worker, pace: Pace, until: datetime)
     except Fenced:
         worker.telemetry.warn("order_fenced", order_id=order_id)
         return Done()
+    except Unavailable:
+        raise
+    except Exception as error:
+        _note_defect(error, claim.history.order, lease, worker)
+        raise
+
+
+def _note_defect(error: Exception, order: Order, lease: Lease, worker: Worker) -> None:
+    """Keeps what a message that nobody can process died of. Clients see it, so it tells nothing of our insides."""
+    failure = Failure(ErrorCode.PROCESSING_FAILED, f"An internal error ({type(error).__name__}).", retryable=True)
+    try:
+        worker.store.note_failure(order, lease, failure)
+    except Unavailable as outage:
+        worker.telemetry.warn("defect_not_noted", order_id=order.id, reason=str(outage))
 
 
 def _nothing_to_do(order_id: str, claim: Settled, worker: Worker) -> Done:
@@ -117,7 +131,8 @@ class _Execution:
     """One worker's turn with one order."""
 
     def __init__(self, claim: Claimed, lease: Lease, worker: Worker, pace: Pace, until: datetime) -> None:
-        self.history: History = claim.history
+        # The next move clears what an earlier worker stumbled over.
+        self.history = History(replace(claim.history.order, failure=None), claim.history.events)
         self.lease = lease
         self.worker = worker
         self.pace = pace

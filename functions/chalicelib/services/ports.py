@@ -110,6 +110,9 @@ class OrderStore(Protocol):
     def release(self, order: Order, lease: Lease, resume_in: float) -> None:
         """Gives the lease up without a move; the next worker may take it in so many seconds."""
 
+    def note_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
+        """Keeps why a worker could not go on and gives the lease up; does nothing where the lease is lost."""
+
     def mark_published(self, order: Order) -> None:
         """Notes that followers were told of this order's end, so that reconcile leaves it alone."""
 

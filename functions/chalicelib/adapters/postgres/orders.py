@@ -18,7 +18,7 @@ from chalicelib.adapters.postgres.rows import (
     order_from,
 )
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound
-from chalicelib.domain.order import History, Order, OrderEvent, SignedTransaction
+from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
 from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, Settled, Transition
 
 # After this long an order that nobody moved gets reconcile's attention: longer than a worker needs to pick it up.
@@ -127,6 +127,13 @@ UPDATE orders SET
 WHERE id = %(id)s AND lease_token = %(token)s
 """
 
+NOTE_FAILURE = """
+UPDATE orders SET
+    error_code = %(code)s, error_message = %(message)s, error_retryable = %(retryable)s,
+    lease_token = NULL, lease_expires_at = NULL
+WHERE id = %(id)s AND lease_token = %(token)s
+"""
+
 MARK_PUBLISHED = """
 UPDATE orders SET attention_at = NULL WHERE id = %(id)s AND sequence = %(sequence)s
   AND status IN ('confirmed', 'failed', 'cancelled')
@@ -208,6 +215,16 @@ class PostgresOrders:
             "picked_up_within": PICKED_UP_WITHIN,
         }
         self._database.run(lambda connection: connection.execute(RELEASE, values))
+
+    def note_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
+        values = {
+            "id": order.id,
+            "token": lease.token,
+            "code": failure.code,
+            "message": failure.message,
+            "retryable": failure.retryable,
+        }
+        self._database.run(lambda connection: connection.execute(NOTE_FAILURE, values))
 
     def mark_published(self, order: Order) -> None:
         values = {"id": order.id, "sequence": order.sequence}
