@@ -194,7 +194,7 @@ def notifier() -> ApiGatewayNotifier:
     from chalicelib.adapters.notifier import ApiGatewayNotifier
     from chalicelib.config import required
 
-    return ApiGatewayNotifier(websocket_client(required(os.environ, "WEBSOCKET_MANAGEMENT_URL")))
+    return ApiGatewayNotifier(websocket_client(required(os.environ, "WEBSOCKET_MANAGEMENT_URL")), telemetry())
 
 
 @cache

@@ -10,6 +10,7 @@ import pytest
 from chalicelib.adapters.aws import websocket_client
 from chalicelib.adapters.notifier import ApiGatewayNotifier
 from chalicelib.services.followers import Delivery
+from tests.fakes.telemetry import RecordingTelemetry
 
 
 @dataclass
@@ -50,7 +51,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_frame_goes_to_the_connection_behind_the_stage(gateway: Gateway) -> None:
-    notifier = ApiGatewayNotifier(websocket_client(gateway.url))
+    notifier = ApiGatewayNotifier(websocket_client(gateway.url), RecordingTelemetry())
     assert notifier.post("abc=", '{"text":"ü"}') is Delivery.DELIVERED
     assert gateway.requests == [("POST", "/live/@connections/abc%3D", '{"text":"ü"}'.encode())]
 
@@ -61,13 +62,13 @@ def test_a_frame_goes_to_the_connection_behind_the_stage(gateway: Gateway) -> No
 )
 def test_what_a_refusal_means(gateway: Gateway, status: int, delivery: Delivery) -> None:
     gateway.status = status
-    notifier = ApiGatewayNotifier(websocket_client(gateway.url))
+    notifier = ApiGatewayNotifier(websocket_client(gateway.url), RecordingTelemetry())
     assert notifier.post("abc", "{}") is delivery
     assert len(gateway.requests) == 1, "trying again is the pusher's business"
 
 
 def test_a_gateway_that_cannot_be_reached_is_busy() -> None:
-    notifier = ApiGatewayNotifier(websocket_client("http://127.0.0.1:1/live"))
+    notifier = ApiGatewayNotifier(websocket_client("http://127.0.0.1:1/live"), RecordingTelemetry())
     assert notifier.post("abc", "{}") is Delivery.BUSY
     assert notifier.close("abc") is False
 
@@ -75,5 +76,25 @@ def test_a_gateway_that_cannot_be_reached_is_busy() -> None:
 @pytest.mark.parametrize(("status", "closed"), [(204, True), (410, False), (500, False)])
 def test_closing(gateway: Gateway, status: int, closed: bool) -> None:
     gateway.status = status
-    assert ApiGatewayNotifier(websocket_client(gateway.url)).close("abc") is closed
+    assert ApiGatewayNotifier(websocket_client(gateway.url), RecordingTelemetry()).close("abc") is closed
     assert gateway.requests[0][:2] == ("DELETE", "/live/@connections/abc")
+
+
+def test_a_refusal_is_logged_with_its_reason(gateway: Gateway) -> None:
+    telemetry = RecordingTelemetry()
+    notifier = ApiGatewayNotifier(websocket_client(gateway.url), telemetry)
+    gateway.status = 403
+    notifier.post("abc", "{}")
+    notifier.close("abc")
+    assert [(line.event, line.fields["connection_id"]) for line in telemetry.warnings] == [
+        ("post_refused", "abc"),
+        ("close_refused", "abc"),
+    ]
+    assert all("403" in str(line.fields["reason"]) for line in telemetry.warnings)
+
+
+def test_a_connection_that_is_gone_is_no_reason_to_warn(gateway: Gateway) -> None:
+    telemetry = RecordingTelemetry()
+    gateway.status = 410
+    ApiGatewayNotifier(websocket_client(gateway.url), telemetry).post("abc", "{}")
+    assert telemetry.warnings == []

@@ -23,6 +23,7 @@ from chalicelib.services.push_status import HANDSHAKE_AGE, Push, Pusher, push_st
 from chalicelib.services.views import history_view
 from tests.fakes import CrashAt, FakeClock, MemoryFollowers
 from tests.fakes.engine import Engine
+from tests.fakes.telemetry import RecordingTelemetry
 
 SILENT_SECONDS = 3.5
 # Gives the status of a post or delete, by connection and method.
@@ -139,7 +140,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 def stream(endpoint: Endpoint) -> Iterator[Stream]:
     client = websocket_client(endpoint.url)
     with ThreadPoolExecutor(8) as threads:
-        yield Stream(endpoint, ApiGatewayNotifier(client), threads)
+        yield Stream(endpoint, ApiGatewayNotifier(client, RecordingTelemetry()), threads)
     client.close()
 
 
