@@ -1,0 +1,133 @@
+"""No float stands between a request's body and the chain: amounts are decimals at the edge and integers inside."""
+
+import ast
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).parents[3] / "functions" / "chalicelib"
+# Everything that an amount, a price or a fee passes through.
+MODULES = sorted(
+    path
+    for pattern in (
+        "domain/*.py",
+        "http/*.py",
+        "venues/*.py",
+        "adapters/postgres/*.py",
+        "services/views.py",
+        "services/narrate.py",
+        "services/place_order.py",
+        "services/quote_pair.py",
+        "strict_json.py",
+    )
+    for path in LIBRARY.glob(pattern)
+)
+# Where a float may stand, and what it counts. Nothing in these counts money.
+ALLOWED = {
+    ("adapters/postgres/orders.py", "PostgresOrders.release"): "seconds until the order is due",
+    ("adapters/postgres/orders.py", "_claim"): "seconds until a lease ends",
+    ("adapters/postgres/pool.py", "<module>"): "seconds of patience",
+    ("adapters/postgres/pool.py", "Database.__init__"): "seconds of patience",
+    ("adapters/postgres/pool.py", "Database.run"): "seconds between two tries",
+    ("services/narrate.py", "retrying"): "seconds until the next attempt",
+    ("venues/exchange.py", "SimulatedExchange.sign_swap"): "seconds that building takes",
+    ("venues/exchange.py", "SimulatedExchange.submit"): "seconds that settling takes",
+    ("venues/ledger.py", "Entry"): "seconds until a transaction lands",
+    ("venues/router.py", "<module>"): "seconds of patience",
+    ("venues/router.py", "VenueRouter.__init__"): "seconds of patience",
+    ("venues/router.py", "_answer"): "seconds of patience",
+    ("venues/simulated.py", "<module>"): "seconds of a quote that times out",
+    ("venues/simulated.py", "SimulatedVenue.quote"): "seconds that a quote takes",
+    ("venues/simulation.py", "Simulation"): "seconds of sleep",
+    ("venues/simulation.py", "Simulation.delay"): "seconds",
+    ("venues/simulation.py", "Simulation.wait"): "seconds",
+    ("venues/simulation.py", "skew"): "the toss of a coin",
+}
+
+
+def floats(tree: ast.AST, scope: str = "") -> Iterator[tuple[str, int, str]]:
+    """Where a float is written, named or converted to, and by which function."""
+    for node in ast.iter_child_nodes(tree):
+        inner = scope
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = f"{scope}.{node.name}" if scope else node.name
+        if isinstance(node, ast.Constant) and isinstance(node.value, float | complex):
+            yield scope or "<module>", node.lineno, repr(node.value)
+        if isinstance(node, ast.Name) and node.id == "float":
+            yield scope or "<module>", node.lineno, "float"
+        yield from floats(node, inner)
+
+
+def divisions(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every true division: of two integers it would be a float."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
+            yield node.lineno, ast.unparse(node)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(LIBRARY).as_posix()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_float_where_amounts_pass(path: Path) -> None:
+    found = [
+        f"{name_of(path)}:{line}: {text} in {scope}"
+        for scope, line, text in floats(ast.parse(path.read_text()))
+        if (name_of(path), scope) not in ALLOWED
+    ]
+    assert found == []
+
+
+# Divisions of decimals, or of what counts no money.
+DIVISIONS = {
+    ("domain/quotes.py", "Decimal(quote.amount_out) / quote.amount_in"),
+    ("domain/quotes.py", "rates[-1] / rates[0]"),
+    ("venues/pools.py", "Decimal(self.bin_step) / 10000"),
+    ("venues/simulated.py", "skew(self.simulation, request.seed) / 2"),
+    ("venues/simulated.py", "Decimal(BIN_STEP) / 10000"),
+    ("venues/simulation.py", "REFERENCE_USD[input_token.symbol] / REFERENCE_USD[output_token.symbol]"),
+    ("venues/simulation.py", "POOL_DEPTH_USD / REFERENCE_USD[token.symbol]"),
+    ("venues/simulation.py", "Decimal(generator.randint(230, 470)) / 10000"),
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_division_of_integers_where_amounts_pass(path: Path) -> None:
+    found = [
+        f"{name_of(path)}:{line}: {text}"
+        for line, text in divisions(ast.parse(path.read_text()))
+        if (name_of(path), text) not in DIVISIONS
+    ]
+    assert found == []
+
+
+def test_the_exceptions_are_all_needed() -> None:
+    used = {(name_of(path), scope) for path in MODULES for scope, _, _ in floats(ast.parse(path.read_text()))}
+    divided = {(name_of(path), text) for path in MODULES for _, text in divisions(ast.parse(path.read_text()))}
+    assert ALLOWED.keys() <= used
+    assert divided >= DIVISIONS
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    code = "X = 1.5\nclass C:\n    def f(self, a: float) -> int:\n        return int(float(a) / 2)\n"
+    assert [(scope, text) for scope, _, text in floats(ast.parse(code))] == [
+        ("<module>", "1.5"),
+        ("C.f", "float"),
+        ("C.f", "float"),
+    ]
+    assert [text for _, text in divisions(ast.parse(code))] == ["float(a) / 2"]
+
+
+def test_json_comes_in_without_a_float() -> None:
+    from chalicelib.adapters.postgres.pool import _loads
+    from chalicelib.http.body import read_json
+
+    body = read_json(b'{"a": 0.1, "b": 1e2, "c": [1.5], "d": 18446744073709551615}', {})
+    assert body == {"a": Decimal("0.1"), "b": Decimal(100), "c": [Decimal("1.5")], "d": 2**64 - 1}
+    assert isinstance(body["b"], Decimal)
+    stored = _loads(json.dumps({"a": 0.1}))
+    assert stored == {"a": Decimal("0.1")}
