@@ -1,0 +1,304 @@
+"""The artifact for this platform: every handler in an interpreter that finds nothing but the zip's own files."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from localstack import artifact, wheels
+from localstack.packaging import Artifact
+from localstack.ports import free_port
+
+CALL = Path(__file__).with_name("call_handler.py")
+pytestmark = pytest.mark.timeout(600)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A handler and a minimal event."""
+
+    handler: str
+    event: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a handler answered, or why it didn't."""
+
+    answer: object
+    error: str
+
+
+def rest(method: str, path: str) -> dict[str, object]:
+    return {
+        "resource": path,
+        "path": path,
+        "httpMethod": method,
+        "headers": {"host": "localhost"},
+        "multiValueHeaders": {},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "body": None,
+        "isBase64Encoded": False,
+        "requestContext": {"httpMethod": method, "resourcePath": path, "path": path, "requestId": "a-request"},
+    }
+
+
+def websocket(route: str, **more: object) -> dict[str, object]:
+    context = {"routeKey": route, "connectionId": "a-connection", "requestId": "a-request", "stage": "live"}
+    return {
+        "requestContext": {**context, "domainName": "localhost", "apiId": "an-api"},
+        "isBase64Encoded": False,
+        **more,
+    }
+
+
+SCHEDULED = {
+    "version": "0",
+    "id": "an-event",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "1970-01-01T00:00:00Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {},
+}
+
+
+@pytest.fixture(scope="module")
+def here() -> wheels.Platform:
+    return wheels.this_platform()
+
+
+@pytest.fixture(scope="module")
+def functions(here: wheels.Platform) -> Artifact:
+    return artifact.build(artifact.FUNCTIONS, here)
+
+
+@pytest.fixture(scope="module")
+def migrations(here: wheels.Platform) -> Artifact:
+    return artifact.build(artifact.MIGRATIONS, here)
+
+
+@pytest.fixture
+def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the functions, so that a change of theirs between two builds does not show."""
+    copy = tmp_path / "functions"
+    shutil.copytree(artifact.FUNCTIONS, copy)
+    recipe = replace(artifact.RECIPES[artifact.FUNCTIONS], sources=copy)
+    monkeypatch.setattr(artifact, "RECIPES", {copy: recipe})
+    return copy
+
+
+def unpack(built: Artifact, folder: Path) -> Path:
+    zipfile.ZipFile(io.BytesIO(built.content)).extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(functions: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack(functions, tmp_path_factory.mktemp("functions"))
+
+
+@pytest.fixture(scope="module")
+def installed_migrations(migrations: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack(migrations, tmp_path_factory.mktemp("migrations"))
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    """What the template gives, with nobody behind any address."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    return {
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": nobody,
+        "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/none",
+        "ORDERS_QUEUE_URL": f"{nobody}/000000000000/orders",
+        "ORDERS_DEAD_LETTER_QUEUE_URL": f"{nobody}/000000000000/orders-dlq",
+        "STATUS_EVENTS_QUEUE_URL": f"{nobody}/000000000000/status-events.fifo",
+        "CONNECTIONS_TABLE": "connections",
+        "WEBSOCKET_MANAGEMENT_URL": f"{nobody}/live",
+        "PUBLIC_WEBSOCKET_URL": "ws://localhost/api/orders/execute",
+        "CURSOR_SECRET": "a secret",
+        "SIMULATED_DELAY_SCALE": "0",
+        "POWERTOOLS_SERVICE_NAME": "order-engine",
+        "POWERTOOLS_METRICS_NAMESPACE": "OrderEngine",
+    }
+
+
+def invoke(folder: Path, call: Call, environment: Mapping[str, str]) -> Outcome:
+    """Calls a handler of an unpacked artifact; fails where anything came from outside of it."""
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", str(CALL), str(folder), call.handler],
+        input=json.dumps({"environment": dict(environment), "event": call.event}),
+        env={},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    result = json.loads(ended.stdout.splitlines()[-1])
+    assert result["outside"] == []
+    return Outcome(result.get("answer"), result.get("error", ""))
+
+
+def test_the_rest_handler_answers_without_a_database(installed: Path, environment: dict[str, str]) -> None:
+    answer = invoke(installed, Call("app.app", rest("GET", "/health")), environment).answer
+    assert isinstance(answer, dict)
+    assert answer["statusCode"] == 503
+    assert json.loads(answer["body"])["ok"] is False
+    tokens = invoke(installed, Call("app.app", rest("GET", "/api/tokens")), environment).answer
+    assert isinstance(tokens, dict)
+    assert tokens["statusCode"] == 200
+    assert "SOL" in tokens["body"]
+
+
+def test_it_signs_iam_tokens_for_the_database(installed: Path, environment: dict[str, str]) -> None:
+    """As on AWS, where there is no DATABASE_URL: the token is made with the zip's own boto3."""
+    with_iam = {name: value for name, value in environment.items() if name != "DATABASE_URL"}
+    with_iam |= {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(free_port()), "DATABASE_NAME": "orders"}
+    with_iam["DATABASE_USER"] = "order_engine"
+    answer = invoke(installed, Call("app.app", rest("GET", "/health")), with_iam).answer
+    assert isinstance(answer, dict)
+    checks = json.loads(answer["body"])["checks"]
+    assert checks["database"]["error"] == "cannot be reached"
+
+
+@pytest.mark.parametrize("handler", ["execute_orders", "push_status", "dead_letter"])
+def test_the_queues_handlers_take_an_empty_batch(installed: Path, environment: dict[str, str], handler: str) -> None:
+    outcome = invoke(installed, Call(f"app.{handler}", {"Records": []}), environment)
+    assert outcome.answer == {"batchItemFailures": []}, outcome.error
+
+
+def test_the_websocket_handlers_answer(installed: Path, environment: dict[str, str]) -> None:
+    pong = invoke(
+        installed, Call("app.websocket_message", websocket("$default", body='{"action":"ping"}')), environment
+    )
+    assert isinstance(pong.answer, dict), pong.error
+    assert pong.answer["statusCode"] == 200
+    assert json.loads(pong.answer["body"])["type"] == "pong"
+    nameless = invoke(installed, Call("app.websocket_connect", websocket("$connect")), environment)
+    assert nameless.answer == {"statusCode": 400}, nameless.error
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (Call("app.websocket_disconnect", websocket("$disconnect")), "Unavailable: The connections table cannot be"),
+        (Call("app.reconcile", SCHEDULED), "Unavailable: The database cannot be reached"),
+    ],
+)
+def test_what_needs_a_service_says_that_it_is_away(
+    installed: Path, environment: dict[str, str], call: Call, reason: str
+) -> None:
+    """They have nobody to answer: the error is what Lambda counts and tries again."""
+    assert invoke(installed, call, environment).error.startswith(reason)
+
+
+class Answers(BaseHTTPRequestHandler):
+    """CloudFormation's end of a custom resource."""
+
+    received: "list[dict[str, object]]"
+
+    def do_PUT(self) -> None:
+        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it
+        pass
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), type("Answers", (Answers,), {"received": []}))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(timeout=10)
+
+
+def test_the_migrations_migrate(
+    installed_migrations: Path, environment: dict[str, str], cloudformation: HTTPServer, database_url: str
+) -> None:
+    event = {
+        "RequestType": "Create",
+        "ResponseURL": f"http://127.0.0.1:{cloudformation.server_port}/",
+        "StackId": "a-stack",
+        "RequestId": "a-request",
+        "LogicalResourceId": "Migrations",
+    }
+    for url, status in ((database_url, "SUCCESS"), (environment["DATABASE_URL"], "FAILED")):
+        outcome = invoke(installed_migrations, Call("handler.handler", event), environment | {"DATABASE_URL": url})
+        assert outcome == Outcome(None, "")
+        told = cloudformation.RequestHandlerClass.received[-1]  # type: ignore[attr-defined]
+        assert told["Status"] == status, told
+
+
+def test_the_zips_are_small_enough_and_hold_no_strangers(functions: Artifact, migrations: Artifact) -> None:
+    assert len(functions.content) <= artifact.MAX_BYTES
+    assert len(migrations.content) <= artifact.MAX_BYTES
+    names = zipfile.ZipFile(io.BytesIO(functions.content)).namelist()
+    assert {"app.py", "chalicelib/bootstrap.py", "chalice/app.py", "chalice/__init__.py"} <= set(names)
+    assert [name for name in names if name.startswith("chalice/")] == ["chalice/__init__.py", "chalice/app.py"]
+    services = {name.split("/")[2] for name in names if name.startswith("botocore/data/") and name.count("/") > 2}
+    assert services == artifact.AWS_SERVICES
+    assert not [name for name in names if name.endswith(".pyc") or "/tests/" in name or name.startswith(".")]
+
+
+def test_the_same_commit_gives_the_same_bytes(
+    frozen: Path, here: wheels.Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every library fetched anew."""
+    first = artifact.build(frozen, here)
+
+    def anew(lock: Path, target: wheels.Platform, report: wheels.Report) -> list[Path]:
+        return wheels.fetch(lock, target, report, cache=tmp_path / "another cache")
+
+    monkeypatch.setattr(artifact, "fetch", anew)
+    assert artifact.build(frozen, here) == first
+    assert list((tmp_path / "another cache").rglob("*.whl"))
+
+
+def test_bytecode_is_the_same_each_time_and_is_used(
+    functions: Artifact, here: wheels.Platform, environment: dict[str, str], tmp_path: Path, frozen: Path
+) -> None:
+    compiled = artifact.build(frozen, here, bytecode=True)
+    assert artifact.build(frozen, here, bytecode=True) == compiled
+    assert compiled.digest != functions.digest
+    assert len(compiled.content) <= artifact.MAX_BYTES
+    folder = unpack(compiled, tmp_path / "unpacked")
+    (folder / "app.py").write_text("raise RuntimeError('compiled again')\n")
+    assert invoke(folder, Call("app.push_status", {"Records": []}), environment).error == ""
+
+
+@pytest.mark.parametrize("architecture", wheels.ARCHITECTURES)
+def test_the_templates_own_runtime_on_both_processors(architecture: str) -> None:
+    target = wheels.lambda_platform("python3.13", architecture)
+    machine = {"arm64": b"\xb7\x00", "x86_64": b"\x3e\x00"}[architecture]
+    for folder in artifact.RECIPES:
+        archive = zipfile.ZipFile(io.BytesIO(artifact.build(folder, target).content))
+        libraries = [name for name in archive.namelist() if ".so" in Path(name).suffixes]
+        # What ELF says it is for, so that no wheel for this machine slipped in.
+        assert {archive.read(name)[18:20] for name in libraries} == {machine}
+        assert any("cpython-313-" in name for name in libraries)
+        assert not [name for name in libraries if "cpython-3" in name and "cpython-313-" not in name]
