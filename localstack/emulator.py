@@ -72,6 +72,25 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
+def _launch(port: int, log: Path, guard: Guard, environment: Mapping[str, str]) -> Emulator:
+    scratch = Path(tempfile.mkdtemp(prefix="order-engine-emulator-"))
+    try:
+        guard.remove_at_end(scratch)
+        child = start(
+            "emulator",
+            [sys.executable, "-P", "-m", "ministack"],
+            guard=guard,
+            ending=_ENDING,
+            log=log,
+            environment=_environment(port, scratch, environment),
+            directory=scratch,
+        )
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return Emulator(f"http://{LOOPBACK}:{port}", port, child, scratch)
+
+
 def run(log: Path, guard: Guard, *, port: int | None = None, environment: Mapping[str, str] | None = None) -> Emulator:
     """Starts an emulator and waits until it is healthy.
 
@@ -80,25 +99,13 @@ def run(log: Path, guard: Guard, *, port: int | None = None, environment: Mappin
     """
     for _ in range(_START_TRIES):
         chosen = port or free_port()
-        scratch = Path(tempfile.mkdtemp(prefix="order-engine-emulator-"))
-        guard.remove_at_end(scratch)
-        url = f"http://{LOOPBACK}:{chosen}"
-        child = start(
-            "emulator",
-            [sys.executable, "-P", "-m", "ministack"],
-            guard=guard,
-            ending=_ENDING,
-            log=log,
-            environment=_environment(chosen, scratch, environment or {}),
-            directory=scratch,
-        )
-        emulator = Emulator(url, chosen, child, scratch)
+        emulator = _launch(chosen, log, guard, environment or {})
 
-        def settled(child: Child = child, url: str = url) -> bool:
-            return child.exited is not None or _is_healthy(url)
+        def settled(emulator: Emulator = emulator) -> bool:
+            return emulator.child.exited is not None or _is_healthy(emulator.endpoint_url)
 
         wait_until(settled, _START_SECONDS)
-        if child.exited is None and _is_healthy(url):
+        if emulator.child.exited is None and _is_healthy(emulator.endpoint_url):
             return emulator
         emulator.stop()
     raise LocalStackError(f"The AWS emulator did not start ({log}):\n{tail(log)}")
