@@ -1,0 +1,95 @@
+"""The order and its events as clients read them."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from chalicelib.domain.quotes import Side
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.views import history_view, order_view, timestamp
+from tests.fakes import Behaviour, an_order, wish
+from tests.fakes.engine import Engine
+
+# The names that clients of the original know.
+ORIGINAL = {
+    "id",
+    "userId",
+    "walletAddress",
+    "inputToken",
+    "outputToken",
+    "amount",
+    "side",
+    "status",
+    "chosenDex",
+    "expectedOutput",
+    "errorMessage",
+    "createdAt",
+    "updatedAt",
+}
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 11, 22, 18, tzinfo=UTC), "2026-11-22T18:00:00.000Z"),
+        (datetime(2026, 11, 22, 18, 0, 0, 999_999, tzinfo=UTC), "2026-11-22T18:00:00.999Z"),
+        (datetime(2026, 11, 22, 20, tzinfo=timezone(timedelta(hours=2))), "2026-11-22T18:00:00.000Z"),
+    ],
+)
+def test_a_timestamp_is_utc_with_milliseconds(moment: datetime, text: str) -> None:
+    assert timestamp(moment) == text
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+def test_the_originals_fields_are_always_there(status: OrderStatus) -> None:
+    view = order_view(an_order(status))
+    assert view.keys() >= ORIGINAL
+    assert view["id"] == view["orderId"]
+    assert view["status"] == status
+
+
+def test_a_confirmed_order(engine: Engine) -> None:
+    order_id = engine.place(wish(amount=1_500_000_000)).id
+    engine.run(order_id)
+    view = order_view(engine.order(order_id))
+    assert view["amount"] == "1.5"
+    assert view["amountBaseUnits"] == "1500000000"
+    assert view["chosenDex"] == "meteora"
+    assert view["expectedOutput"] == "253.5"
+    assert view["minimumOutput"] == "252.2325"
+    assert view["maximumInput"] == "1.5"
+    assert view["executedPrice"] == "168.155"
+    assert view["executedOutput"] == {"amount": "252.2325", "baseUnits": "252232500", "token": "USDC"}
+    assert view["error"] is None
+    assert view["attempts"] == 1
+
+
+def test_a_purchase_counts_the_output(engine: Engine) -> None:
+    order_id = engine.place(wish(side=Side.BUY, amount=165_000_000)).id
+    assert order_view(engine.order(order_id))["amount"] == "165"
+
+
+def test_a_failed_order_says_why(engine: Engine) -> None:
+    engine.exchange.behaviours = {1: Behaviour.REJECTED}
+    order_id = engine.place().id
+    engine.run(order_id)
+    view = order_view(engine.order(order_id))
+    assert view["errorMessage"] == "The pool refuses the order for good."
+    assert view["error"] == {
+        "code": "insufficient_liquidity",
+        "message": "The pool refuses the order for good.",
+        "retryable": False,
+    }
+
+
+def test_a_history_is_plain_json_without_a_float(engine: Engine) -> None:
+    engine.exchange.behaviours = {1: Behaviour.REVERTS}
+    order_id = engine.place().id
+    engine.drive(order_id)
+
+    def refuse(text: str) -> float:
+        raise AssertionError(f"{text} is a float")
+
+    view = history_view(engine.history(order_id))
+    assert json.loads(json.dumps(view), parse_float=refuse) == view
