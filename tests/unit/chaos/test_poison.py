@@ -1,4 +1,4 @@
-"""A message that makes every worker stumble: its order fails with the reason, the last error, and none of our insides."""
+"""A message that makes every worker stumble: its order fails with the reason and the last error, and no insides."""
 
 from dataclasses import replace
 

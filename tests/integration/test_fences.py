@@ -1,0 +1,293 @@
+"""What keeps an order from being executed twice, on a real Postgres: each fence at work, and one broken on purpose.
+
+A zombie is a worker that sleeps at a point until another one has taken its order over and brought it to its end.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from chalicelib.adapters.postgres import orders as order_sql
+from chalicelib.adapters.postgres.ledger import PostgresLedger
+from chalicelib.adapters.postgres.orders import PostgresOrders
+from chalicelib.adapters.postgres.pool import Database
+from chalicelib.bootstrap import SystemClock
+from chalicelib.config import Fault, SimulationSettings
+from chalicelib.domain.quotes import Venue
+from chalicelib.services.execute_order import Done, Pace, Worker, execute_order
+from chalicelib.services.ports import CrashPoint
+from chalicelib.services.reconcile import reconcile
+from chalicelib.venues import exchange
+from chalicelib.venues.exchange import SimulatedExchange
+from chalicelib.venues.router import VenueRouter
+from chalicelib.venues.simulated import SimulatedVenue
+from chalicelib.venues.simulation import Simulation
+from tests.chaos import evidence
+from tests.chaos.audit import Kind, audit
+from tests.fakes import MemoryQueue, MemoryStatusEvents, RecordingTelemetry
+from tests.fakes.postgres import LEASE, at_once, claimed, let_time_pass, open_database, placed
+
+PACE = Pace(lease=4, backoff=0.02, poll=0.005, resend=0.05, pause=0.02)
+LIMIT_SECONDS = 30
+POINTS = (
+    "after_claim",
+    "after_commit_routing",
+    "after_quote_raydium",
+    "after_quote_meteora",
+    "after_route",
+    "after_commit_building",
+    "after_signature",
+    "after_submit",
+    "after_commit_submitted",
+    "before_confirmed",
+)
+Containers = Callable[..., Worker]
+
+
+def nothing(name: str) -> None:
+    del name
+
+
+@pytest.fixture
+def connect(database_url: str) -> Iterator[Callable[[], Database]]:
+    """Opens a container's connections."""
+    databases: list[Database] = []
+
+    def start() -> Database:
+        databases.append(open_database(database_url))
+        return databases[-1]
+
+    yield start
+    for database in databases:
+        database.close()
+
+
+@pytest.fixture
+def store(connect: Callable[[], Database]) -> PostgresOrders:
+    """The order store of nobody's worker."""
+    return PostgresOrders(connect())
+
+
+@pytest.fixture
+def containers(connect: Callable[[], Database]) -> Containers:
+    """Makes workers, each with connections of its own as in a container of its own."""
+
+    def start(
+        crash_point: CrashPoint = nothing,
+        *,
+        faults: dict[Fault, float] | None = None,
+        lifetime: float = 30,
+    ) -> Worker:
+        database = connect()
+        clock = SystemClock()
+        market = Simulation(SimulationSettings(0, faults or {}, lifetime), now=clock.now, sleep=clock.sleep)
+        return Worker(
+            store=PostgresOrders(database),
+            events=MemoryStatusEvents(),
+            router=VenueRouter([SimulatedVenue(venue, market) for venue in Venue], crash_point),
+            exchange=SimulatedExchange(market, PostgresLedger(database)),
+            clock=clock,
+            telemetry=RecordingTelemetry(),
+            crash_point=crash_point,
+        )
+
+    return start
+
+
+class Sleep:
+    """Holds whoever comes to the point first until it is woken."""
+
+    def __init__(self, point: str) -> None:
+        self._point = point
+        self.asleep = threading.Event()
+        self.wake_up = threading.Event()
+
+    def __call__(self, name: str) -> None:
+        if name == self._point and not self.asleep.is_set():
+            self.asleep.set()
+            assert self.wake_up.wait(LIMIT_SECONDS)
+
+
+def deliver(order_id: str, worker: Worker) -> None:
+    """Delivers the order's message until it is done."""
+    give_up = time.monotonic() + LIMIT_SECONDS
+    while time.monotonic() < give_up:
+        until = datetime.now(UTC) + timedelta(seconds=16)
+        verdict = execute_order(order_id, worker=worker, pace=PACE, until=until)
+        if isinstance(verdict, Done):
+            return
+        time.sleep(min(verdict.seconds, 0.05))
+    raise AssertionError(f"{order_id} is not done within {LIMIT_SECONDS} s.")
+
+
+def written(url: str) -> list[tuple[object, ...]]:
+    """Everything that the engine keeps of its orders."""
+    with psycopg.connect(url) as connection:
+        orders = connection.execute("SELECT * FROM orders ORDER BY id").fetchall()
+        return orders + connection.execute("SELECT * FROM order_events ORDER BY order_id, sequence").fetchall()
+
+
+def broken_promises(url: str, *order_ids: str) -> set[Kind]:
+    return {violation.kind for violation in audit(evidence.collect(url, accepted=order_ids))}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_zombie_that_wakes_up_after_the_end_writes_nothing(
+    containers: Containers, store: PostgresOrders, database_url: str, point: str
+) -> None:
+    sleep = Sleep(point)
+    zombie, successor = containers(sleep), containers()
+    order_id = placed(store).order.id
+    with ThreadPoolExecutor(1) as threads:
+        turn = threads.submit(deliver, order_id, zombie)
+        assert sleep.asleep.wait(LIMIT_SECONDS)
+        let_time_pass(database_url, PACE.lease)
+        deliver(order_id, successor)
+        before = written(database_url)
+        sleep.wake_up.set()
+        turn.result(LIMIT_SECONDS)
+    assert written(database_url) == before
+    seen = evidence.collect(database_url, accepted=[order_id])
+    assert audit(seen) == ()
+    assert [order.status for order in seen.orders] == ["confirmed"]
+
+
+def test_the_late_submit_of_a_zombie_cannot_settle_beside_a_new_attempt(
+    containers: Containers, store: PostgresOrders, database_url: str
+) -> None:
+    sleep = Sleep("after_signature")
+    zombie, successor = containers(sleep, lifetime=0.3), containers()
+    order_id = placed(store).order.id
+    with ThreadPoolExecutor(1) as threads:
+        turn = threads.submit(deliver, order_id, zombie)
+        assert sleep.asleep.wait(LIMIT_SECONDS)
+        time.sleep(0.4)
+        let_time_pass(database_url, PACE.lease)
+        deliver(order_id, successor)
+        sleep.wake_up.set()
+        turn.result(LIMIT_SECONDS)
+    seen = evidence.collect(database_url, accepted=[order_id])
+    assert audit(seen) == ()
+    assert [(each.attempt, each.outcome) for each in seen.chain] == [(2, "settles")]
+
+
+@pytest.mark.parametrize("copies", [2, 5])
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {},
+        {Fault.SUBMIT_TIMEOUT: 1.0},
+        {Fault.DROPPED_ONCE: 1.0},
+        {Fault.DROPPED: 1.0},
+        {Fault.PRICE_MOVE: 0.7},
+        {Fault.SLOW: 1.0},
+    ],
+    ids=lambda faults: ",".join(faults) or "none",
+)
+def test_copies_of_a_message_delivered_at_once(
+    containers: Containers, store: PostgresOrders, database_url: str, faults: dict[Fault, float], copies: int
+) -> None:
+    workers = [containers(faults=faults, lifetime=0.4) for _ in range(copies)]
+    order_id = placed(store).order.id
+    at_once(copies, lambda number: deliver(order_id, workers[number]))
+    seen = evidence.collect(database_url, accepted=[order_id])
+    assert audit(seen) == ()
+    if faults == {Fault.DROPPED: 1.0}:
+        assert [order.status for order in seen.orders] == ["failed"]
+        assert {each.outcome for each in seen.chain} == {"expired"}
+    elif Fault.PRICE_MOVE not in faults:
+        assert [order.status for order in seen.orders] == ["confirmed"]
+        assert len(seen.chain) == 1
+    if faults == {Fault.DROPPED_ONCE: 1.0}:
+        assert seen.chain[0].submissions > 1
+
+
+# Without its lease, status and sequence: whoever signs last wins.
+UNFENCED = """
+UPDATE orders SET signature = %(signature)s, transaction_expires_at = %(expires_at)s WHERE id = %(id)s RETURNING id
+"""
+
+
+@pytest.mark.parametrize("fence", ["as it is", "broken"])
+def test_the_audit_catches_a_broken_fence(
+    containers: Containers, store: PostgresOrders, database_url: str, monkeypatch: pytest.MonkeyPatch, fence: str
+) -> None:
+    """A zombie signs after its successor has settled the order: only the fence around the signature stops it."""
+    numbers = itertools.count()
+    # As on a real chain, signing twice makes two transactions.
+    monkeypatch.setattr(exchange, "signature_of", lambda order, _: f"{order.id}/{next(numbers)}")
+    if fence == "broken":
+        monkeypatch.setattr(order_sql, "KEEP_TRANSACTION", UNFENCED)
+    sleep = Sleep("after_route")
+    zombie, successor = containers(sleep), containers()
+    order_id = placed(store).order.id
+    with ThreadPoolExecutor(1) as threads:
+        turn = threads.submit(deliver, order_id, zombie)
+        assert sleep.asleep.wait(LIMIT_SECONDS)
+        let_time_pass(database_url, PACE.lease)
+        deliver(order_id, successor)
+        sleep.wake_up.set()
+        turn.result(LIMIT_SECONDS)
+    found = broken_promises(database_url, order_id)
+    assert found == ({Kind.SETTLED_TWICE} if fence == "broken" else set())
+
+
+def aged(url: str) -> None:
+    """Lets so much time pass that whatever nobody looks after is due."""
+    let_time_pass(url, 120)
+
+
+def test_each_repair_is_made_once_by_several_reconcilers(
+    containers: Containers, store: PostgresOrders, connect: Callable[[], Database], database_url: str
+) -> None:
+    worker = containers()
+    never_enqueued = [placed(store).order.id for _ in range(30)]
+    given_up = [claimed(store, LEASE).order.id for _ in range(30)]
+    untold = []
+    for _ in range(30):
+        order_id = placed(store).order.id
+        worker.events.outage = True  # type: ignore[attr-defined]
+        deliver(order_id, worker)
+        untold.append(order_id)
+    aged(database_url)
+    queue, events, telemetry = MemoryQueue(), MemoryStatusEvents(), RecordingTelemetry()
+    reconcilers = [PostgresOrders(connect()) for _ in range(4)]
+    repairs = at_once(
+        4, lambda number: reconcile(store=reconcilers[number], queue=queue, events=events, telemetry=telemetry)
+    )
+    assert sum(repairs) == 90
+    assert sorted(queue.sent) == sorted(never_enqueued + given_up)
+    assert sorted(sent.history.order.id for sent in events.sent) == sorted(untold)
+    assert telemetry.total("ReconcileRepairs", repair="enqueued") == 60
+    assert telemetry.total("ReconcileRepairs", repair="published") == 30
+    assert at_once(
+        2, lambda number: reconcile(store=reconcilers[number], queue=queue, events=events, telemetry=telemetry)
+    ) == [0, 0]
+    for order_id in queue.sent:
+        deliver(order_id, containers())
+    assert broken_promises(database_url, *never_enqueued, *given_up, *untold) == set()
+
+
+def test_what_a_worker_stumbled_over_is_kept_and_its_lease_given_up(
+    containers: Containers, store: PostgresOrders, database_url: str
+) -> None:
+    def stumble(name: str) -> None:
+        if name == "after_route":
+            raise ZeroDivisionError
+
+    stumbling = containers(stumble)
+    order_id = placed(store).order.id
+    with pytest.raises(ZeroDivisionError):
+        deliver(order_id, stumbling)
+    order = evidence.collect(database_url, accepted=[order_id]).orders[0]
+    assert order.error_message == "An internal error (ZeroDivisionError)."
+    assert order.lease_expires_at is None
+    deliver(order_id, containers())
+    order = evidence.collect(database_url, accepted=[order_id]).orders[0]
+    assert (order.status, order.error_message) == ("confirmed", None)
