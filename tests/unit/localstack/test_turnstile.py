@@ -11,7 +11,7 @@ LIMIT_SECONDS = 20
 
 
 async def test_no_more_than_its_places_at_once() -> None:
-    turnstile = Turnstile(3, FOREVER)
+    turnstile = Turnstile(3, FOREVER, FOREVER)
     inside = most = 0
 
     async def pass_through() -> None:
@@ -27,15 +27,32 @@ async def test_no_more_than_its_places_at_once() -> None:
 
 
 async def test_nobody_waits_longer_than_the_patience() -> None:
-    turnstile = Turnstile(1, 0.01)
+    turnstile = Turnstile(1, 0.01, 0.01)
     async with turnstile.place(), asyncio.timeout(LIMIT_SECONDS), turnstile.place(), turnstile.place():
         pass
     async with turnstile.place():
         assert turnstile._places.locked()
 
 
+async def test_a_burst_that_lost_its_patience_comes_in_one_by_one() -> None:
+    turnstile = Turnstile(1, 0.01, FOREVER)
+    entered: list[int] = []
+
+    async def enter(number: int) -> None:
+        async with turnstile.place():
+            entered.append(number)
+
+    async with asyncio.timeout(LIMIT_SECONDS):
+        async with turnstile.place():
+            burst = [asyncio.create_task(enter(number)) for number in range(20)]
+            await asyncio.sleep(0.1)
+            assert entered == []
+        await asyncio.gather(*burst)
+    assert sorted(entered) == list(range(20))
+
+
 async def test_a_failure_gives_the_place_back() -> None:
-    turnstile = Turnstile(1, FOREVER)
+    turnstile = Turnstile(1, FOREVER, FOREVER)
     with pytest.raises(ValueError, match="inside"):
         async with turnstile.place():
             raise ValueError("inside")
@@ -44,7 +61,7 @@ async def test_a_failure_gives_the_place_back() -> None:
 
 
 async def test_giving_up_while_waiting_takes_no_place() -> None:
-    turnstile = Turnstile(1, FOREVER)
+    turnstile = Turnstile(1, FOREVER, FOREVER)
     async with turnstile.place():
         waiting = asyncio.create_task(turnstile.place().__aenter__())
         await asyncio.sleep(0)

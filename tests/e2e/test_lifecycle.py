@@ -1,0 +1,160 @@
+"""Orders on the deployed stack, over real HTTP and WebSockets."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from http import HTTPStatus
+from typing import cast
+
+import aiohttp
+import pytest
+
+from localstack.harness import Stack
+from tests.e2e.trader import LIMIT_SECONDS, Json, Trader, column
+
+LIFECYCLE = ["pending", "routing", "building", "submitted", "confirmed"]
+
+
+@pytest.fixture
+async def trader(stack: Stack) -> AsyncIterator[Trader]:
+    async with aiohttp.ClientSession(base_url=stack.base_url) as http:
+        yield Trader(http)
+
+
+async def test_a_sale_is_priced_on_both_venues_and_settles_within_its_limit(trader: Trader) -> None:
+    messages = await trader.follow(await trader.place(amount="10", slippageBps=100))
+
+    assert column(messages, "status") == LIFECYCLE
+    assert column(messages, "sequence") == [1, 2, 3, 4, 5]
+    order = cast("Json", messages[-1]["order"])
+    route = cast("Json", order["route"])
+    quotes = cast("list[Json]", route["quotes"])
+    prices = {str(quote["venue"]): Decimal(str(quote["effectivePrice"])) for quote in quotes}
+    assert set(prices) == {"raydium", "meteora"}
+    assert order["chosenDex"] == max(prices, key=lambda venue: prices[venue])
+    assert Decimal("1.02") <= max(prices.values()) / min(prices.values()) <= Decimal("1.05")
+    received = int(str(cast("Json", order["executedOutput"])["baseUnits"]))
+    assert int(str(order["minimumOutputBaseUnits"])) <= received <= int(str(order["expectedOutputBaseUnits"]))
+    assert route["steps"] == ["wrap SOL", f"swap WSOL for USDC on {order['chosenDex']}"]
+
+
+async def test_a_purchase_receives_exactly_its_amount(trader: Trader) -> None:
+    messages = await trader.follow(await trader.place(amount="250.25", side="buy"))
+
+    order = cast("Json", messages[-1]["order"])
+    assert cast("Json", order["executedOutput"])["amount"] == "250.25"
+    spent = int(str(cast("Json", order["executedInput"])["baseUnits"]))
+    assert spent <= int(str(order["maximumInputBaseUnits"]))
+
+
+async def test_early_and_late_followers_see_the_same(trader: Trader) -> None:
+    order_id = await trader.place()
+    early = await trader.follow(order_id)
+
+    late = await trader.follow(order_id)
+
+    assert [{**message, "order": None} for message in late] == [{**message, "order": None} for message in early]
+
+
+async def test_many_followers_join_at_any_time_and_miss_nothing(trader: Trader) -> None:
+    order_id = await trader.place()
+
+    async def join(delay: float) -> list[Json]:
+        await asyncio.sleep(delay)
+        return await trader.follow(order_id)
+
+    seen = await asyncio.gather(*(join(number * 0.05) for number in range(12)))
+
+    assert [column(messages, "status") for messages in seen] == [LIFECYCLE] * 12
+
+
+async def test_a_follower_resumes_behind_what_it_has(trader: Trader) -> None:
+    order_id = await trader.place()
+    await trader.follow(order_id)
+
+    rest = await trader.follow(order_id, after=3)
+
+    assert column(rest, "sequence") == [4, 5]
+
+
+async def test_one_connection_follows_several_orders(trader: Trader) -> None:
+    first = await trader.place()
+    second = await trader.place(inputToken="USDC", outputToken="JUP", amount="20")
+
+    ends: dict[str, Json] = {}
+    async with trader.socket(first) as socket:
+        await socket.send_json({"action": "subscribe", "orderId": second})
+        async for frame in socket:
+            message: Json = frame.json()
+            if message.get("status") == "confirmed":
+                ends[str(message["orderId"])] = message
+            if len(ends) == 2:
+                break
+
+    assert set(ends) == {first, second}
+
+
+async def test_the_history_agrees_with_the_stream(trader: Trader) -> None:
+    order_id = await trader.place(userId="historian")
+    messages = await trader.follow(order_id)
+
+    order = await trader.get(f"/api/orders/{order_id}")
+    events = cast("list[Json]", (await trader.get(f"/api/orders/{order_id}/events"))["events"])
+    page = cast("list[Json]", (await trader.get("/api/orders?userId=historian"))["orders"])
+
+    assert order == messages[-1]["order"]
+    assert column(events, "sequence") == column(messages, "sequence")
+    assert column(events, "message") == column(messages, "message")
+    assert page[0] == order
+
+
+async def test_a_hundred_orders_at_once_all_settle(trader: Trader) -> None:
+    user = f"crowd-{uuid.uuid4()}"
+    placed = await asyncio.gather(*(trader.place(userId=user) for _ in range(100)))
+
+    followed = await asyncio.gather(*(trader.follow(order_id) for order_id in placed[::10]))
+    async with asyncio.timeout(LIMIT_SECONDS):
+        confirmed: list[Json] = []
+        while len(confirmed) < 100:
+            page = await trader.get(f"/api/orders?userId={user}&status=confirmed&limit=200")
+            confirmed = cast("list[Json]", page["orders"])
+            await asyncio.sleep(0.2)
+
+    assert [column(messages, "status") for messages in followed] == [LIFECYCLE] * 10
+    assert set(column(confirmed, "id")) == set(placed)
+
+
+async def test_a_cancelled_order_ends_at_once_and_one_that_settled_does_not(trader: Trader) -> None:
+    settled = await trader.place()
+    await trader.follow(settled)
+
+    async with trader.http.post(f"/api/orders/{settled}/cancel") as answer:
+        assert answer.status == HTTPStatus.CONFLICT
+        assert (await answer.json())["code"] == "not_cancellable"
+
+
+class TestWhenThePriceKeepsMoving:
+    """Orders whose every attempt is past its slippage limit."""
+
+    @pytest.fixture(autouse=True)
+    def moving(self, stack: Stack) -> object:
+        stack.redeploy(SimulatedFaults="price_move=1")
+        yield
+        stack.redeploy(SimulatedFaults="")
+
+    async def test_an_order_fails_after_three_attempts_and_says_why(self, trader: Trader) -> None:
+        order_id = await trader.place()
+
+        messages = await trader.follow(order_id)
+
+        attempt = ["routing", "building", "submitted"]
+        assert column(messages, "status") == ["pending", *attempt * 3, "failed"]
+        assert column(messages, "sequence") == list(range(1, 12))
+        end = messages[-1]
+        assert cast("Json", end["error"])["code"] == "slippage_exceeded"
+        order = await trader.get(f"/api/orders/{order_id}")
+        assert order["status"] == "failed"
+        assert order["attempts"] == 3
+        assert order["executedOutput"] is None
+        assert str(order["errorMessage"]).startswith("The price moved past the slippage limit")
