@@ -29,6 +29,7 @@ def observe(event: object, get_response: Callable[[object], Result]) -> Result:
     """One log line and the metrics of every invocation."""
     telemetry = bootstrap.telemetry()
     start = time.monotonic()
+    correlation.bind(function_request_id=correlation.invocation_id(event))
     try:
         return get_response(event)
     finally:

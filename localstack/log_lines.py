@@ -38,6 +38,7 @@ _NOT_SHOWN = frozenset(
         "function_arn",
         "function_request_id",
         "correlation_id",
+        "trace_id",
         "xray_trace_id",
         "exception",
         "exception_name",

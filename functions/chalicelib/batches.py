@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
+from chalicelib import correlation
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import is_order_id
 from chalicelib.services.execute_order import Again, Done
@@ -22,7 +23,10 @@ RESERVE_MS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A received SQS message; `sent_at` in seconds since the epoch, `trace` the X-Ray header of its sender."""
+    """A received SQS message; `sent_at` in seconds since the epoch.
+
+    `request_id` and `trace_id` lead back to the request that made its sender send it.
+    """
 
     id: str
     body: str
@@ -30,7 +34,8 @@ class Message:
     receive_count: int
     group: str | None
     sent_at: float = 0
-    trace: str | None = None
+    request_id: str | None = None
+    trace_id: str | None = None
 
 
 class ItemFailure(TypedDict):
@@ -57,8 +62,8 @@ def messages_of(records: Iterable[SqsRecord]) -> list[Message]:
 
 
 def _message(record: Mapping[str, object]) -> Message:
-    attributes = record.get("attributes")
-    known = attributes if isinstance(attributes, Mapping) else {}
+    known = _mapping(record.get("attributes"))
+    request_id = _mapping(_mapping(record.get("messageAttributes")).get("requestId")).get("stringValue")
     return Message(
         id=str(record["messageId"]),
         body=str(record["body"]),
@@ -66,8 +71,19 @@ def _message(record: Mapping[str, object]) -> Message:
         receive_count=int(known.get("ApproximateReceiveCount", 1)),
         group=known.get("MessageGroupId"),
         sent_at=int(known.get("SentTimestamp", 0)) / 1000,
-        trace=known.get("AWSTraceHeader"),
+        request_id=request_id,
+        trace_id=_trace_id(known.get("AWSTraceHeader", "")),
     )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _trace_id(header: str) -> str | None:
+    """The trace that an X-Ray header ("Root=1-…;Parent=…;Sampled=1") belongs to."""
+    parts = dict(part.partition("=")[::2] for part in header.split(";"))
+    return parts.get("Root")
 
 
 def order_id_of(message: Message) -> str:
@@ -118,25 +134,27 @@ def _run(
     telemetry: Telemetry,
 ) -> bool:
     """Whether the message can go."""
-    # Ties this invocation to the request that the body names and to the trace that led here.
-    telemetry.log(
-        "message_received",
-        message_id=message.id,
-        receive_count=message.receive_count,
-        trace_id=message.trace,
-        body=message.body[:200],
-    )
-    try:
-        verdict = work(message)
-        if isinstance(verdict, Done):
-            return True
-        postpone(message.receipt_handle, math.ceil(verdict.seconds))
-    except Unavailable as error:
-        telemetry.warn("message_returned", message_id=message.id, reason=str(error))
-    except Exception as error:  # noqa: BLE001 - one message's defect must not take the rest of the batch along
-        telemetry.defect("message_failed", error, message_id=message.id)
-        telemetry.count("MessagesFailed")
+    with correlation.about(order_id=_named(message), request_id=message.request_id, trace_id=message.trace_id):
+        telemetry.log("message_received", message_id=message.id, receive_count=message.receive_count)
+        try:
+            verdict = work(message)
+            if isinstance(verdict, Done):
+                return True
+            postpone(message.receipt_handle, math.ceil(verdict.seconds))
+        except Unavailable as error:
+            telemetry.warn("message_returned", message_id=message.id, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - one message's defect must not take the rest of the batch along
+            telemetry.defect("message_failed", error, message_id=message.id)
+            telemetry.count("MessagesFailed")
     return False
+
+
+def _named(message: Message) -> str | None:
+    """The order that the log lines are about. What else a message holds is not logged: it may be anything."""
+    try:
+        return order_id_of(message)
+    except (ValueError, RecursionError):
+        return None
 
 
 def run_in_groups(
@@ -154,13 +172,15 @@ def run_in_groups(
 
 
 def _run_group(group: Sequence[Message], work: Callable[[Sequence[Message]], None], telemetry: Telemetry) -> bool:
-    try:
-        work(group)
-    except Unavailable as error:
-        telemetry.warn("group_returned", message_id=group[0].id, reason=str(error))
-        return False
-    except Exception as error:  # noqa: BLE001 - one order's defect must not hold up the others
-        telemetry.defect("group_failed", error, message_id=group[0].id)
-        telemetry.count("MessagesFailed")
-        return False
+    newest = group[-1]
+    with correlation.about(order_id=newest.group, request_id=newest.request_id, trace_id=newest.trace_id):
+        try:
+            work(group)
+        except Unavailable as error:
+            telemetry.warn("group_returned", message_id=group[0].id, reason=str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - one order's defect must not hold up the others
+            telemetry.defect("group_failed", error, message_id=group[0].id)
+            telemetry.count("MessagesFailed")
+            return False
     return True

@@ -1,14 +1,19 @@
 """What every log line of an invocation carries, so that a request can be found by the id that its client knows.
 
-A container runs one invocation at a time and all of its threads work for it, so one mapping a process is enough.
+A container runs one invocation at a time and all of its threads work for it, so one mapping a process is enough for
+what the whole invocation has in common. The messages of a batch come from different requests: each has a context.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import MappingProxyType
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _bound: dict[str, str] = {}
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default=_NOTHING)
 
 
 def bind(**fields: str) -> None:
@@ -16,11 +21,28 @@ def bind(**fields: str) -> None:
     _bound.update(fields)
 
 
+@contextmanager
+def about(**fields: str | None) -> Iterator[None]:
+    """Adds fields to the log lines of this thread for the time of the block; those without a value are left out."""
+    token = _about.set({**_about.get(), **{name: value for name, value in fields.items() if value}})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
 def bound() -> Mapping[str, str]:
-    """The fields of the present invocation."""
-    return MappingProxyType(_bound)
+    """The fields of the present invocation, and of what this thread is about."""
+    return MappingProxyType({**_bound, **_about.get()})
 
 
 def release() -> None:
     """Forgets the fields: the next invocation starts with none."""
     _bound.clear()
+
+
+def invocation_id(event: object) -> str:
+    """Lambda's own id of the invocation that a Chalice event belongs to, which its platform log lines have too."""
+    # A request keeps API Gateway's context under the name that the other events use for Lambda's.
+    context = getattr(event, "lambda_context", None) or getattr(event, "context", None)
+    return str(getattr(context, "aws_request_id", ""))

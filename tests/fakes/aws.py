@@ -89,17 +89,23 @@ def sqs_event(records: Iterable[Mapping[str, object]]) -> dict[str, object]:
 
 def record_of(message: "MessageTypeDef") -> dict[str, object]:
     """The record of a message received from a queue."""
-    attributes = dict(message.get("Attributes", {}))
-    record = sqs_record(message["Body"], message_id=message["MessageId"])
-    return {**record, "receiptHandle": message["ReceiptHandle"], "attributes": attributes}
+    return {
+        **sqs_record(message["Body"], message_id=message["MessageId"]),
+        "receiptHandle": message["ReceiptHandle"],
+        "attributes": dict(message.get("Attributes", {})),
+        "messageAttributes": {
+            name: {"stringValue": value.get("StringValue"), "dataType": value["DataType"]}
+            for name, value in message.get("MessageAttributes", {}).items()
+        },
+    }
 
 
 def drain(sqs: "SQSClient", url: str) -> "list[MessageTypeDef]":
     """Everything in the queue, deleted from it, in order; a FIFO group gives its next messages only then."""
     found: list[MessageTypeDef] = []
-    while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]).get(
-        "Messages"
-    ):
+    while batch := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"], MessageAttributeNames=["All"]
+    ).get("Messages"):
         found += batch
         for message in batch:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

@@ -18,13 +18,19 @@ from chalicelib.services.views import HistoryView, history_view
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageSystemAttributeValueTypeDef
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, MessageSystemAttributeValueTypeDef
 
 
 def _trace() -> dict[Literal["AWSTraceHeader"], MessageSystemAttributeValueTypeDef]:
     """Carries the X-Ray trace of this invocation on to whoever receives the message."""
     header = os.environ.get("_X_AMZN_TRACE_ID")
     return {"AWSTraceHeader": {"DataType": "String", "StringValue": header}} if header else {}
+
+
+def _request() -> dict[str, MessageAttributeValueTypeDef]:
+    """Carries the id of the request that all of this is about, for the receiver's log lines."""
+    request_id = bound().get("request_id")
+    return {"requestId": {"DataType": "String", "StringValue": request_id}} if request_id else {}
 
 
 class SqsOrders:
@@ -38,7 +44,8 @@ class SqsOrders:
         try:
             self._client.send_message(
                 QueueUrl=self._url,
-                MessageBody=json.dumps({"orderId": order_id, "requestId": bound().get("request_id")}),
+                MessageBody=json.dumps({"orderId": order_id}),
+                MessageAttributes=_request(),
                 MessageSystemAttributes=_trace(),
             )
         except (BotoCoreError, ClientError) as error:
@@ -110,6 +117,7 @@ class SqsStatusEvents:
             self._client.send_message(
                 QueueUrl=self._url,
                 MessageBody=json.dumps(body, separators=(",", ":")),
+                MessageAttributes=_request(),
                 MessageSystemAttributes=_trace(),
                 MessageGroupId=order["orderId"],
                 MessageDeduplicationId=f"{order['orderId']}:{order['sequence']}{suffix}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
@@ -86,7 +87,10 @@ def push_status(push: Push, pusher: Pusher) -> None:
     """
     order_id = push.history["order"]["orderId"]
     followers = _addressed(push, pusher.followers, order_id)
-    pushing = [pusher.threads.submit(_bring_up_to_date, follower, push, pusher) for follower in followers]
+    # Each in a copy of this context: its log lines name the order and the request.
+    pushing = [
+        pusher.threads.submit(copy_context().run, _bring_up_to_date, follower, push, pusher) for follower in followers
+    ]
     # An error is raised when all are through: a container that is frozen with threads at work would post the rest
     # whenever it wakes up, beside whoever got the message meanwhile.
     wait(pushing)
