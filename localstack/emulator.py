@@ -52,7 +52,7 @@ def _environment(port: int, scratch: Path, extra: Mapping[str, str]) -> dict[str
         "BIND_HOST": LOOPBACK,
         "MINISTACK_HOST": LOOPBACK,
         "AUTH": "true",  # IAM is enforced: a permission missing in the template fails here as on AWS
-        "LOG_LEVEL": "INFO",
+        "LOG_LEVEL": "WARNING",  # INFO repeats every line that a function logs
         "LAMBDA_EXECUTOR": "local",
         "LAMBDA_WARM_TTL_SECONDS": "3600",
         "SFTP_ENABLED": "0",
