@@ -32,6 +32,10 @@ def observe(event: object, get_response: Callable[[object], Result]) -> Result:
     correlation.bind(function_request_id=correlation.invocation_id(event))
     try:
         return get_response(event)
+    except Exception as error:
+        # Lambda would print the traceback as lines of text, which no query finds by their request.
+        telemetry.defect("invocation_failed", error)
+        raise
     finally:
         telemetry.log("invocation", kind=type(event).__name__, milliseconds=round((time.monotonic() - start) * 1000))
         correlation.release()

@@ -39,7 +39,7 @@ class Api:
 
     def health(self) -> Answer:
         """Whether orders can be taken; asks the dependencies."""
-        checks = check_health(self.probes)
+        checks = check_health(self.probes, self.telemetry)
         well = all(check.error is None for check in checks)
         return Answer(200 if well else 503, answers.health_view(checks, VERSION), answers.health_headers(well))
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from chalicelib.domain.errors import Unavailable
+from chalicelib.services.ports import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +20,18 @@ class Check:
     error: str | None
 
 
-def check_health(probes: Mapping[str, Callable[[], None]]) -> tuple[Check, ...]:
-    """Asks every dependency at once. A probe returns, or raises `Unavailable`."""
+def check_health(probes: Mapping[str, Callable[[], None]], telemetry: Telemetry) -> tuple[Check, ...]:
+    """Asks every dependency at once. A probe returns, or raises `Unavailable`, whose reason only the log tells."""
     with ThreadPoolExecutor(max_workers=len(probes)) as threads:
-        return tuple(threads.map(lambda item: _check(*item), probes.items()))
+        return tuple(threads.map(lambda name: _check(name, probes[name], telemetry), probes))
 
 
-def _check(name: str, probe: Callable[[], None]) -> Check:
+def _check(name: str, probe: Callable[[], None], telemetry: Telemetry) -> Check:
     start = time.monotonic()
     error = None
     try:
         probe()
-    except Unavailable:
+    except Unavailable as reason:
+        telemetry.warn("check_failed", check=name, reason=str(reason))
         error = "cannot be reached"
     return Check(name, round((time.monotonic() - start) * 1000), error)

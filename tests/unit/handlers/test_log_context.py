@@ -13,6 +13,7 @@ from chalice.test import Client
 import app
 from chalicelib import bootstrap, correlation
 from chalicelib.adapters.telemetry import PowertoolsTelemetry
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import new_order_id
 from chalicelib.services.ports import Lease
 from tests.fakes.aws import LambdaContext, drain, record_of, sqs_event, sqs_record, websocket_event
@@ -203,6 +204,35 @@ def test_an_order_that_is_held_is_named_where_its_message_is_returned(stack: Sta
     stack.execute(sqs_record(json.dumps({"orderId": order_id})))
     (returned,) = of(written(), "message_returned")  # the receipt handle is none of SQS's
     assert returned["order_id"] == order_id
+
+
+def test_an_invocation_that_fails_says_why_and_is_still_counted_as_failed(stack: Stack, written: Run) -> None:
+    stack.engine.store.outages.everything = True
+    with pytest.raises(Unavailable):
+        app.reconcile(SCHEDULED, INVOCATION)
+    failed, invocation = written()
+    assert (failed["message"], failed["level"], failed["exception_name"]) == (
+        "invocation_failed",
+        "ERROR",
+        "Unavailable",
+    )
+    assert failed["function_request_id"] == invocation["function_request_id"] == "invocation-1"
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_a_message_carries_on_the_trace_of_its_sender(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, traced: bool
+) -> None:
+    header = f"Root={trace(7)};Parent=53995c3f42cd8ad8;Sampled=1"
+    monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
+    if traced:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
+    order_id = stack.engine.place().id
+    bootstrap.orders_queue().send(order_id)
+    bootstrap.status_events().send(stack.engine.history(order_id))
+    for url in (stack.orders_url, stack.events_url):
+        (message,) = drain(stack.sqs, url)
+        assert message["Attributes"].get("AWSTraceHeader") == (header if traced else None)
 
 
 @pytest.mark.parametrize("body", [json.dumps(ORDER), WALLET, "[" * 10_000, "\x00"])

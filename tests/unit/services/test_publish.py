@@ -11,7 +11,7 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.check_health import check_health
 from chalicelib.services.publish import publish
 from chalicelib.services.quote_pair import quote_pair
-from tests.fakes import an_order, no_quote
+from tests.fakes import RecordingTelemetry, an_order, no_quote
 from tests.fakes.engine import Engine
 
 
@@ -51,12 +51,15 @@ def test_health_names_who_is_away_and_asks_all_at_once() -> None:
 
     def away() -> None:
         together.wait(10)
-        raise Unavailable("postgresql://user:secret@host is down")
+        raise Unavailable("postgresql://host is down")
 
-    database, queue = check_health({"database": away, "queue": well})
+    telemetry = RecordingTelemetry()
+    database, queue = check_health({"database": away, "queue": well}, telemetry)
     assert (database.name, database.error) == ("database", "cannot be reached")
     assert (queue.name, queue.error) == ("queue", None)
     assert min(database.milliseconds, queue.milliseconds) >= 0
+    # The reason is for whoever runs the service.
+    assert [(line.event, line.fields["check"]) for line in telemetry.warnings] == [("check_failed", "database")]
 
 
 def test_a_dry_run_routes_and_executes_nothing(engine: Engine) -> None:
