@@ -42,7 +42,8 @@ class Target:
         if self.endpoint_url:
             return f"{self.endpoint_url}/{bucket}/{key}"
         suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        return f"https://{bucket}.s3.{self.region}.{suffix}/{key}"
+        # In the path, as `aws cloudformation package` and `sam deploy` write it: the only form that MiniStack reads.
+        return f"https://s3.{self.region}.{suffix}/{bucket}/{key}"
 
 
 def forget_developer_endpoints() -> None:

@@ -29,6 +29,24 @@ class Upload(Protocol):
         """Resolves and uploads a nested template."""
 
 
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a template. A secret one is shown to nobody."""
+
+    default: str
+    secret: bool
+
+
+def parameters(path: Path) -> dict[str, Parameter]:
+    """The template's parameters. Raises OSError and yaml.YAMLError where it can't be read."""
+    template = cast("dict[str, Json]", yaml_parse(path.read_text()))
+    declared = {name: _mapping(value) for name, value in _mapping(template.get("Parameters")).items()}
+    return {
+        name: Parameter(str(value.get("Default", "")), str(value.get("NoEcho", "")).lower() == "true")
+        for name, value in declared.items()
+    }
+
+
 def _is_local(value: Json) -> bool:
     return isinstance(value, str) and "://" not in value
 

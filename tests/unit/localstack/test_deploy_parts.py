@@ -1,0 +1,319 @@
+"""What `./dev deploy` decides and says, without a target: addresses, parameters, buckets, changes, failures."""
+
+import io
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from rich.console import Console
+
+from localstack import bucket, changes, deploying, destination, events, running, template, wheels
+from localstack.commands import deploy as commands
+from localstack.deploying import Plan, State
+from localstack.destination import Destination
+from localstack.errors import LocalStackError
+from localstack.paths import ROOT
+from localstack.target import Clients, Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+DECLARED = template.parameters(ROOT / "template.yaml")
+UP = running.Running(
+    1, "http://localhost:3000", "http://127.0.0.1:4567", "postgresql://u:secret@127.0.0.1:5/x", "order-engine"
+)
+AWS = Destination("aws", Target("AWS", region="eu-west-1"), "123456789012")
+
+
+def shown(renderable: object) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(renderable)
+    return cast("io.StringIO", console.file).getvalue()
+
+
+# ---------------------------------------------------------------- the addresses of the three targets
+
+
+def test_aws_needs_no_addresses() -> None:
+    assert dict(AWS.parameters) == {}
+    assert AWS.is_real
+
+
+@pytest.mark.parametrize(
+    ("set_to", "expected"),
+    [
+        ("", "localhost.localstack.cloud:4566"),
+        ("localstack.internal", "localstack.internal:4566"),
+        ("localhost:4577", "localhost:4577"),
+    ],
+)
+def test_localstack_is_addressed_by_the_name_it_gives_itself(
+    monkeypatch: pytest.MonkeyPatch, set_to: str, expected: str
+) -> None:
+    monkeypatch.setenv("LOCALSTACK_HOST", set_to)
+    assert destination.localstack_host() == expected
+    parameters = destination.localstack_parameters(expected)
+    assert parameters["GatewayBaseUrl"] == f"http://{expected}/_aws/execute-api"
+    assert parameters["WebSocketRouteResponse"] == "true"
+    assert "PublicUrl" not in parameters
+
+
+@pytest.mark.parametrize("wrong", ["http://localhost:4566", "localhost:http", ":4566", "localhost/x"])
+def test_a_localstack_host_that_is_none(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("LOCALSTACK_HOST", wrong)
+    with pytest.raises(LocalStackError, match="it takes HOST or HOST:PORT"):
+        destination.localstack_host()
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture"), [("aarch64", "arm64"), ("arm64", "arm64"), ("x86_64", "x86_64"), ("AMD64", "x86_64")]
+)
+def test_localstacks_containers_have_this_machines_processor(
+    monkeypatch: pytest.MonkeyPatch, machine: str, architecture: str
+) -> None:
+    monkeypatch.setattr("localstack.destination.platform.machine", lambda: machine)
+    assert destination.localstack_parameters("localhost:4566")["Architecture"] == architecture
+
+
+def test_beside_dev_up_the_front_door_is_the_public_address() -> None:
+    own = destination.embedded(UP, "order-engine")
+    assert own.parameters == {
+        "DatabaseUrl": UP.database_url,
+        "GatewayBaseUrl": "http://127.0.0.1:4567/_aws/execute-api",
+        "PublicUrl": "http://localhost:3000",
+    }
+    assert own.target.endpoint_url == "http://127.0.0.1:4567"
+    # The front door leads to one stack only.
+    assert "PublicUrl" not in destination.embedded(UP, "another").parameters
+
+
+def test_every_address_is_one_that_the_template_takes() -> None:
+    for parameters in (destination.embedded_parameters(UP), destination.localstack_parameters("localhost:4566")):
+        assert set(parameters) <= set(DECLARED)
+
+
+# ---------------------------------------------------------------- targets that do not answer
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> pytest.MonkeyPatch:
+    """No AWS settings of any kind."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return monkeypatch
+
+
+def test_no_region(nobody: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LocalStackError, match="name one with --region"):
+        destination.aws("")
+
+
+def test_no_such_region(nobody: pytest.MonkeyPatch) -> None:
+    nobody.setenv("AWS_REGION", "eu-north-9")
+    with pytest.raises(LocalStackError, match="There is no AWS region 'eu-north-9'"):
+        destination.aws("")
+
+
+def test_no_credentials(nobody: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LocalStackError, match="There are no AWS credentials: run `aws configure`"):
+        destination.aws("us-east-1")
+
+
+def test_no_such_profile(nobody: pytest.MonkeyPatch) -> None:
+    nobody.setenv("AWS_PROFILE", "nonesuch")
+    with pytest.raises(LocalStackError, match=r"nonesuch.*set AWS_PROFILE"):
+        destination.aws("us-east-1")
+
+
+def test_aws_out_of_reach(nobody: pytest.MonkeyPatch) -> None:
+    nobody.setenv("AWS_ACCESS_KEY_ID", "x")
+    nobody.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    nobody.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(LocalStackError, match=r"AWS can't be reached in us-east-1"):
+        destination.aws("us-east-1")
+
+
+@pytest.mark.parametrize(("token", "told"), [("", True), ("ls-token", False)])
+def test_localstack_out_of_reach(monkeypatch: pytest.MonkeyPatch, token: str, told: bool) -> None:
+    monkeypatch.setenv("LOCALSTACK_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", token)
+    with pytest.raises(LocalStackError, match=r"docker compose -f localstack/docker-compose\.yml up --wait") as raised:
+        destination.localstack("")
+    assert ("export LOCALSTACK_AUTH_TOKEN" in str(raised.value)) == told
+
+
+def test_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+    with pytest.raises(LocalStackError, match="or add --yes"):
+        commands._must_ask(yes=False)
+    assert not commands._must_ask(yes=True)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    assert commands._must_ask(yes=False)
+
+
+# ---------------------------------------------------------------- what is built and sent
+
+
+def test_the_platform_is_as_given_else_as_deployed_else_the_templates() -> None:
+    default = deploying.chosen_platform(AWS, {}, {}, DECLARED)
+    assert (default.runtime, default.architecture) == ("python3.13", "arm64")
+    deployed = {"PythonRuntime": "python3.12", "Architecture": "x86_64"}
+    assert deploying.chosen_platform(AWS, {}, deployed, DECLARED).name == "python3.12-x86_64"
+    given = {"PythonRuntime": "python3.14"}
+    assert deploying.chosen_platform(AWS, given, deployed, DECLARED).name == "python3.14-x86_64"
+
+
+def test_the_embedded_platform_is_this_machine() -> None:
+    where = destination.embedded(UP, "order-engine")
+    assert deploying.chosen_platform(where, {}, {"Architecture": "arm64"}, DECLARED) == wheels.this_platform()
+
+
+def test_a_plan_shows_no_secret() -> None:
+    plan = Plan(AWS, "mine", {"DatabaseUrl": "postgresql://u:secret@h/d", "CursorSecret": "", "LogLevel": "INFO"}, "b")
+    text = shown(plan.table(DECLARED))
+    assert "secret@h" not in text
+    assert "(secret)" in text
+    assert "123456789012 in eu-west-1 on AWS" in text
+
+
+def test_a_values_own_equals_sign_is_part_of_it() -> None:
+    pairs = ["SimulatedFaults=quote_error=0.1,dropped=0.05", "AlarmEmail="]
+    assert deploying.parse_parameters(pairs, DECLARED) == {
+        "SimulatedFaults": "quote_error=0.1,dropped=0.05",
+        "AlarmEmail": "",
+    }
+
+
+def test_the_curl_line_survives_a_shell() -> None:
+    words = shlex.split(deploying.curl_line("https://x.execute-api.eu-west-1.amazonaws.com/live"))
+    assert words[:3] == ["curl", "-s", "https://x.execute-api.eu-west-1.amazonaws.com/live/api/orders/execute"]
+    assert words[-1].startswith('{"userId":')
+
+
+def test_a_protected_database_stops_everything_first() -> None:
+    protected = State(exists=True, parameters={"DatabaseDeletionProtection": "true"}, has_database=True)
+    with pytest.raises(LocalStackError, match=r"DatabaseDeletionProtection=false.*Nothing was deleted"):
+        deploying.refuse_protected("mine", protected)
+    deploying.refuse_protected("mine", State(exists=True, parameters={"DatabaseDeletionProtection": "true"}))
+
+
+def test_bucket_names_fit_and_differ() -> None:
+    assert bucket.name_for("Mine", "123456789012", "eu-west-1") == "mine-artifacts-123456789012-eu-west-1"
+    long = [bucket.name_for("s" * 100 + end, "123456789012", "ap-southeast-2") for end in ("a", "b")]
+    assert len(set(long)) == 2
+    assert all(len(name) <= 63 for name in long)
+
+
+# ---------------------------------------------------------------- changes and failures
+
+
+@dataclass
+class Pages:
+    """A paginator with its pages given."""
+
+    pages: Sequence[object]
+
+    def paginate(self, **_: str) -> Iterator[object]:
+        return iter(self.pages)
+
+
+def change(action: str, name: str, **more: object) -> dict[str, object]:
+    return {"ResourceChange": {"Action": action, "LogicalResourceId": name, "ResourceType": "AWS::SQS::Queue", **more}}
+
+
+def test_what_would_be_lost_stands_first() -> None:
+    pages = [
+        {"Changes": [change("Add", "A"), change("Modify", "M", Replacement="False", Scope=["Tags", "Properties"])]},
+        {"Changes": [change("Remove", "R"), change("Modify", "P", Replacement="True")]},
+    ]
+    client = SimpleNamespace(get_paginator=lambda name: Pages(pages))
+    found = changes.read(cast("CloudFormationClient", client), "a-change-set")
+    assert [(item.action, item.logical_id, item.destroys) for item in found] == [
+        ("Remove", "R", True),
+        ("Modify", "P", True),
+        ("Modify", "M", False),
+        ("Add", "A", False),
+    ]
+    text = shown(changes.table(found))
+    assert "4 changes" in text
+    assert "Properties, Tags" in text
+    assert "SQS::Queue" in text
+
+
+NOW = datetime(2026, 11, 22, 18, tzinfo=UTC)
+ROOT_ID, CHILD_ID = "arn:aws:cloudformation:x:1:stack/root/1", "arn:aws:cloudformation:x:1:stack/root-Database/2"
+
+
+@dataclass
+class FakeEvents:
+    """CloudFormation's events of several stacks."""
+
+    of: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+
+    def get_paginator(self, _: str) -> "FakeEvents":
+        return self
+
+    def paginate(self, *, StackName: str) -> Iterator[object]:  # noqa: N803
+        events = self.of[StackName]
+        return iter([{"StackEvents": events[:2]}, {"StackEvents": events[2:]}])
+
+
+def event(stack: str, name: str, status: str, seconds: int, reason: str = "", **more: str) -> dict[str, object]:
+    return {
+        "StackId": stack,
+        "EventId": f"{stack}-{name}-{status}-{seconds}",
+        "LogicalResourceId": name,
+        "PhysicalResourceId": "",
+        "ResourceType": "AWS::RDS::DBInstance",
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+        "Timestamp": NOW + timedelta(seconds=seconds),
+        **more,
+    }
+
+
+@pytest.fixture
+def failed() -> Clients:
+    nested = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": CHILD_ID}
+    own = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": CHILD_ID}
+    told = FakeEvents(
+        {
+            "root": [
+                event(ROOT_ID, "OrdersQueue", "CREATE_FAILED", 9, "Resource creation cancelled"),
+                event(ROOT_ID, "Database", "CREATE_FAILED", 8, "Embedded stack was not created", **nested),
+                event(ROOT_ID, "Database", "CREATE_IN_PROGRESS", 2, **nested),
+                event(ROOT_ID, "Old", "CREATE_FAILED", -60, "yesterday's"),
+            ],
+            CHILD_ID: [
+                event(CHILD_ID, "root-Database", "CREATE_FAILED", 7, "The following resources failed", **own),
+                event(CHILD_ID, "Instance", "CREATE_FAILED", 6, "No more instances of db.t4g.micro"),
+            ],
+        }
+    )
+    clients = Clients(Target("AWS"))
+    vars(clients)["cloudformation"] = told
+    return clients
+
+
+def test_a_failure_in_a_nested_stack_is_told_with_its_reason(failed: Clients) -> None:
+    lines = events.failures(failed, "root", NOW.timestamp()).splitlines()
+    assert lines[0] == "  Database/Instance (AWS::RDS::DBInstance): No more instances of db.t4g.micro"
+    assert not [line for line in lines if "cancelled" in line or "yesterday" in line]
+    assert any("Embedded stack was not created" in line for line in lines[1:])
+
+
+def test_events_are_told_once_and_in_order(failed: Clients) -> None:
+    watch = events.Watch(failed, "root", NOW.timestamp())
+    first = watch.new()
+    assert [item.at for item in first] == sorted(item.at for item in first)
+    assert [item.path for item in first][:2] == ["Database", "Database/Instance"]
+    assert watch.new() == []
