@@ -49,7 +49,7 @@ class MemoryFollowers:
             self.records += 1
             known = self.rows.get(key)
             if known is not None and known.last_sequence < sequence:
-                self.rows[key] = replace(known, last_sequence=sequence)
+                self.rows[key] = replace(known, last_sequence=sequence, opened=True)
 
     def remove(self, order_id: str, connection_id: str) -> None:
         self._reach()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from pynamodb.attributes import NumberAttribute, TTLAttribute, UnicodeAttribute, UTCDateTimeAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute, UTCDateTimeAttribute
 from pynamodb.exceptions import PynamoDBException, UpdateError
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
@@ -43,6 +43,7 @@ class Connection(Model):
     connection_id = UnicodeAttribute(range_key=True)
     last_sequence = NumberAttribute()
     connected_at = UTCDateTimeAttribute()
+    opened = BooleanAttribute(null=True)
     expires_at = TTLAttribute()
     by_connection = ByConnection()
 
@@ -63,6 +64,7 @@ class DynamoFollowers:
             follower.connection_id,
             last_sequence=follower.last_sequence,
             connected_at=follower.connected_at,
+            opened=follower.opened,
             expires_at=datetime.now(UTC) + ROW_LIFETIME,
         )
         _reaching(row.save)
@@ -86,7 +88,10 @@ class DynamoFollowers:
         row = self._model(follower.order_id, follower.connection_id)
         still_behind = self._model.connection_id.exists() & (self._model.last_sequence < sequence)
         try:
-            row.update(actions=[self._model.last_sequence.set(sequence)], condition=still_behind)
+            row.update(
+                actions=[self._model.last_sequence.set(sequence), self._model.opened.set(True)],
+                condition=still_behind,
+            )
         except UpdateError as error:
             # The follower left, or has been told more already: both are fine.
             if error.cause_response_code != "ConditionalCheckFailedException":
@@ -99,7 +104,10 @@ class DynamoFollowers:
 
 
 def _followers(rows: Iterable[Connection]) -> list[Follower]:
-    return [Follower(row.order_id, row.connection_id, int(row.last_sequence), row.connected_at) for row in rows]
+    return [
+        Follower(row.order_id, row.connection_id, int(row.last_sequence), row.connected_at, bool(row.opened))
+        for row in rows
+    ]
 
 
 def _reaching(call: Callable[[], Result]) -> Result:

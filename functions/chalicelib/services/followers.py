@@ -11,12 +11,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """One connection that follows one order; it has been sent everything up to `last_sequence`."""
+    """One connection that follows one order; it has been sent everything up to `last_sequence`.
+
+    `opened` once it is known that its handshake is over: something was posted to it, or it sent us a message.
+    """
 
     order_id: str
     connection_id: str
     last_sequence: int
     connected_at: datetime
+    opened: bool = False
 
 
 class Delivery(Enum):

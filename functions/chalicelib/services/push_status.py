@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import cast
 
@@ -124,6 +124,7 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher) -> int:
         delivery = _post(follower, json.dumps(frame, separators=(",", ":")), push, pusher)
         if delivery is not Delivery.DELIVERED:
             break
+        follower = replace(follower, opened=True)
         sent += 1
     if sent:
         pusher.crash_point("after_post")
@@ -170,20 +171,20 @@ def _post(follower: Follower, frame: str, push: Push, pusher: Pusher) -> Deliver
     delivery = pusher.notifier.post(follower.connection_id, frame)
     patience = LATER_PATIENCE if push.tries else HANDSHAKE_PATIENCE
     waited = 0.0
-    while delivery is Delivery.GONE and _is_young(follower, pusher.clock) and waited < patience:
+    while delivery is Delivery.GONE and _may_open_yet(follower, pusher.clock) and waited < patience:
         pusher.clock.sleep(HANDSHAKE_POLL)
         waited += HANDSHAKE_POLL
         delivery = pusher.notifier.post(follower.connection_id, frame)
     return delivery
 
 
-def _is_young(follower: Follower, clock: Clock) -> bool:
-    return clock.now() - follower.connected_at < HANDSHAKE_AGE
+def _may_open_yet(follower: Follower, clock: Clock) -> bool:
+    return not follower.opened and clock.now() - follower.connected_at < HANDSHAKE_AGE
 
 
 def _give_way(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:
     """A follower that cannot be served now never holds up the others: its push goes to the end of the queue."""
-    if delivery is Delivery.GONE and _is_young(follower, pusher.clock):
+    if delivery is Delivery.GONE and _may_open_yet(follower, pusher.clock):
         pusher.again(Push(push.history, follower.connection_id, push.tries + 1))
     elif delivery is Delivery.BUSY and push.tries < MAX_TRIES:
         pusher.clock.sleep(BUSY_PAUSE * 2**push.tries)

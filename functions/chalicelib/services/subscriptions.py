@@ -27,7 +27,7 @@ class Desk:
     crash_point: CrashPoint
 
 
-def subscribe(order_id: str, connection_id: str, after: int, *, desk: Desk) -> History:
+def subscribe(order_id: str, connection_id: str, after: int, *, desk: Desk, opened: bool = False) -> History:
     """Stores the follower first, then reads the history and queues it for this connection.
 
     Whatever is committed after the read is pushed to the stored follower; whatever was committed before is in the
@@ -37,7 +37,7 @@ def subscribe(order_id: str, connection_id: str, after: int, *, desk: Desk) -> H
         OrderNotFound: no order has this id; nothing stays stored.
         Unavailable: a dependency cannot be reached; the client should try again.
     """
-    desk.followers.add(Follower(order_id, connection_id, after, desk.clock.now()))
+    desk.followers.add(Follower(order_id, connection_id, after, desk.clock.now(), opened))
     desk.crash_point("after_follower_stored")
     try:
         history = desk.store.get(order_id)
@@ -59,7 +59,7 @@ def subscribe_too(order_id: str, connection_id: str, after: int, *, desk: Desk) 
     followed = desk.followers.orders_of(connection_id)
     if order_id not in followed and len(followed) >= MAX_SUBSCRIPTIONS:
         raise TooManySubscriptions(f"One connection follows at most {MAX_SUBSCRIPTIONS} orders.")
-    return subscribe(order_id, connection_id, after, desk=desk)
+    return subscribe(order_id, connection_id, after, desk=desk, opened=True)
 
 
 def hang_up(connection_id: str, *, followers: Followers, telemetry: Telemetry) -> None:

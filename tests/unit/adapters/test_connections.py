@@ -78,7 +78,7 @@ def test_a_record_moves_forward_only(followers: DynamoFollowers) -> None:
     followers.add(follower)
     for sequence, stored in [(4, 4), (3, 4), (4, 4), (5, 5)]:
         followers.record(follower, sequence)
-        assert followers.find("ord_1", "c") == Follower("ord_1", "c", stored, NOW)
+        assert followers.find("ord_1", "c") == Follower("ord_1", "c", stored, NOW, opened=True)
 
 
 def test_a_record_does_not_revive_a_follower_that_left(followers: DynamoFollowers) -> None:
@@ -98,7 +98,7 @@ def test_a_row_outlives_its_connection_by_a_little(followers: DynamoFollowers) -
     (item,) = boto3.client("dynamodb").scan(TableName="connections")["Items"]
     lifetime = datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) - datetime.now(UTC)
     assert timedelta(hours=2) < lifetime <= ROW_LIFETIME
-    assert set(item) == {"order_id", "connection_id", "last_sequence", "connected_at", "expires_at"}
+    assert set(item) == {"order_id", "connection_id", "last_sequence", "connected_at", "opened", "expires_at"}
 
 
 def test_two_tables_do_not_mix(followers: DynamoFollowers) -> None:

@@ -214,6 +214,18 @@ def test_one_that_is_gone_is_forgotten_at_once(stream: Stream) -> None:
     assert stream.endpoint.taken["fine"] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("pushes", [[5], [2, 5]], ids=["in one push", "in an earlier push"])
+def test_one_that_was_reached_and_is_gone_now_is_not_waited_for(stream: Stream, pushes: list[int]) -> None:
+    """A client that comes and goes used to hold up its order's others for a second each time."""
+    stream.follow("c", age=0)
+    start = stream.clock.now()
+    stream.endpoint.behaviour = then_well({"c": [200, 200, 410]})
+    for sequence in pushes:
+        stream.push(sequence)
+    assert stream.clock.now() == start
+    assert stream.followers.rows == {}
+
+
 @pytest.mark.parametrize("seconds", [0.2, 3, 7, 14])
 def test_a_handshake_may_take_as_long_as_its_function(stream: Stream, seconds: float) -> None:
     """A slow $connect used to be taken for a connection that is gone after 5 s: it opened, and was never served."""
