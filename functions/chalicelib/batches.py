@@ -92,7 +92,10 @@ def order_id_of(message: Message) -> str:
     Raises:
         ValueError: it is none of our messages.
     """
-    body = json.loads(message.body)
+    try:
+        body = json.loads(message.body)
+    except ValueError:
+        body = None
     order_id = body.get("orderId") if isinstance(body, dict) else None
     # What cannot be an id never reaches the database, which refuses some text (NUL) with an error of its own.
     if not isinstance(order_id, str) or not is_order_id(order_id):
