@@ -196,11 +196,11 @@ def boot(
     """A running stack with its files below `folder`, its database durable: whatever is lost is the engine's doing."""
     forget_developer_endpoints()
     crash_directory = folder / "crash"
-    crash_directory.mkdir(parents=True)
+    crash_directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
     base_url = f"http://{LOOPBACK}:{port}"
     logs = folder / "logs"
-    logs.mkdir()
+    logs.mkdir(exist_ok=True)
     with ExitStack() as parts:
         proxy = FaultProxy(logs / "proxy.log")
         parts.callback(proxy.stop)

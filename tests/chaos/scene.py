@@ -1,0 +1,142 @@
+"""A handful of orders and their followers on a running stack, for tests that break one thing at a time."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localstack.errors import LocalStackError
+from localstack.harness import Stack
+from tests.chaos import evidence, orders
+from tests.chaos.evidence import connect
+from tests.chaos.followers import Follower, Manner, Style
+from tests.chaos.orders import PLAIN
+from tests.chaos.records import Evidence, Excuse, Frame
+
+_PLACED_WITHIN = 120.0
+_LOOK_SECONDS = 0.5
+EARLY = Manner(Style.EARLY)
+
+# An order that is committed and that nobody knows of yet: no message names it and reconcile leaves it alone for now.
+_HIDDEN = """
+WITH placed AS (
+    INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps, status,
+                        attempt, sequence, created_at, updated_at, attention_at)
+    SELECT %(id)s, 'chaos', 'wallet_12345', 'SOL', 'USDC', 'sell', 1500000000, 50, %(status)s, 1, 1, moment, moment,
+           moment + interval '1 hour'
+    FROM date_trunc('milliseconds', clock_timestamp()) AS moment
+    RETURNING id, created_at
+)
+INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
+SELECT id, 1, 'pending', 1, 'Order accepted.', '{}', created_at FROM placed
+"""
+
+
+class Scene:
+    """What happened so far."""
+
+    def __init__(self, stack: Stack, http: aiohttp.ClientSession) -> None:
+        self.stack = stack
+        self.http = http
+        self.accepted: list[str] = []
+        self.followers: list[Follower] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self.excuses: list[Excuse] = []
+
+    async def place(self, body: Mapping[str, str] = PLAIN) -> str:
+        """Places an order. Raises `NotAccepted`."""
+        accepted = await orders.place(self.http, orders.wish(str(uuid.uuid4()), body), _PLACED_WITHIN)
+        self.accepted.append(accepted.order_id)
+        return accepted.order_id
+
+    async def hide(self, status: str = "pending") -> str:
+        """Stores an order without telling anybody; `status` may be one that it cannot really be in."""
+        order_id = f"ord_{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex[:20]}"
+
+        def insert() -> None:
+            with connect(self.stack.database_url) as connection:
+                connection.execute(_HIDDEN, {"id": order_id, "status": status})
+
+        await asyncio.to_thread(insert)
+        self.accepted.append(order_id)
+        return order_id
+
+    def follow(
+        self, order_id: str, way: Manner = EARLY, hear: Callable[[Frame], None] | None = None
+    ) -> asyncio.Task[None]:
+        """Connects a client."""
+        follower = Follower(order_id, way, f"{way.style} {len(self.followers)}", hear)
+        self.followers.append(follower)
+        task = asyncio.create_task(follower.run(self.http))
+        self.tasks.append(task)
+        return task
+
+    async def place_followed(self, *ways: Manner) -> str:
+        """Places an order with a client for each manner, an early one where none is given."""
+        order_id = await self.place()
+        for way in ways or (EARLY,):
+            self.follow(order_id, way)
+        return order_id
+
+    def excuse(self, seconds: float, reason: str) -> None:
+        """From now on, for so long, a status may come twice."""
+        now = time.time()
+        self.excuses.append(Excuse(now - 1, now + seconds, reason))
+
+    async def ended(self, seconds: float, *, reconcile_every: float | None = None) -> Evidence:
+        """Waits until every order has ended and every client knows, or the time is over; gives what is left then."""
+        give_up = time.monotonic() + seconds
+        reconciled = time.monotonic()
+        while time.monotonic() < give_up and not await asyncio.to_thread(self._is_quiet):
+            if reconcile_every is not None and time.monotonic() - reconciled >= reconcile_every:
+                reconciled = time.monotonic()
+                await asyncio.to_thread(self._reconcile)
+            await asyncio.sleep(_LOOK_SECONDS)
+        return await asyncio.to_thread(self.evidence)
+
+    def evidence(self) -> Evidence:
+        """What is stored and was seen of this scene's orders."""
+        return evidence.collect(
+            self.stack.database_url,
+            accepted=self.accepted,
+            transcripts=[follower.transcript for follower in self.followers],
+            excuses=self.excuses,
+            only_accepted=True,
+        )
+
+    def _is_quiet(self) -> bool:
+        if any(not follower.is_done for follower in self.followers):
+            return False
+        try:
+            seen = self.evidence()
+        except psycopg.OperationalError:
+            return False
+        return len(seen.orders) == len(self.accepted) and all(order.is_over for order in seen.orders)
+
+    def _reconcile(self) -> None:
+        try:
+            self.stack.reconcile()
+        except (BotoCoreError, ClientError, LocalStackError):
+            return  # the stack is away; asked again soon
+
+
+@asynccontextmanager
+async def scene(stack: Stack) -> AsyncIterator[Scene]:
+    """A scene whose clients leave at its end."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(stack.base_url, connector=connector) as http:
+        opened = Scene(stack, http)
+        try:
+            yield opened
+        finally:
+            for task in opened.tasks:
+                task.cancel()
+            results = await asyncio.gather(*opened.tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
