@@ -237,9 +237,13 @@ def test_recovery_with_a_signature_asks_the_chain_first(
         engine.exchange.submit(order, order.route, transaction)
     engine.store.put(replace(order, transaction=transaction))
     before = dict(engine.exchange.submissions)
+    sent_while: list[OrderStatus] = []
+    engine.exchange.on_submit = lambda order: sent_while.append(engine.order(order.id).status)
     assert engine.run(order.id) == Done()
     engine.audit(order.id)
     assert engine.exchange.signed == [transaction.signature]
+    # It is called submitted only once it was.
+    assert sent_while == ([] if was_submitted else [status])
     # What the chain has is not sent again; what it never saw is sent, the same bytes.
     assert engine.exchange.submissions == (before if was_submitted else {transaction.signature: 1})
 
