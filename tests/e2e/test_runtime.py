@@ -38,7 +38,10 @@ async def statuses(http: aiohttp.ClientSession, order_id: str) -> list[str]:
     seen: list[str] = []
     async with asyncio.timeout(LIMIT_SECONDS), http.ws_connect(f"/api/orders/execute?orderId={order_id}") as socket:
         async for frame in socket:
-            seen.append(json.loads(frame.data)["status"])
+            message = json.loads(frame.data)
+            if message["type"] != "status":
+                continue
+            seen.append(message["status"])
             if seen[-1] in ("confirmed", "failed"):
                 break
     return seen
