@@ -54,18 +54,15 @@ HANDLERS = {
     "Reconcile": "reconcile",
     "DeadLetter": "dead_letter",
 }
-CONSUME = {
-    "sqs:ReceiveMessage",
-    "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
-    "sqs:ChangeMessageVisibility",
-}
+# What Lambda needs to read a queue for a function.
+CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+POSTPONE = {"sqs:ChangeMessageVisibility"}
 STATUS_EVENTS = ("<StatusEventsQueue.Arn>", {"sqs:SendMessage"})
 TABLE, INDEX = "<ConnectionsTable.Arn>", "<ConnectionsTable.Arn>/index/by_connection"
 CONNECTIONS = "arn:aws:execute-api:us-east-1:000000000000:<WebSocketApi>/live/{}/@connections/*"
 PERMISSIONS: dict[str, dict[str, set[str]]] = {
     "Api": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
-    "ExecuteOrders": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", CONSUME)]),
+    "ExecuteOrders": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", CONSUME | POSTPONE)]),
     "PushStatus": {
         "<StatusEventsQueue.Arn>": CONSUME | {"sqs:SendMessage"},
         TABLE: {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
@@ -73,22 +70,22 @@ PERMISSIONS: dict[str, dict[str, set[str]]] = {
         CONNECTIONS.format("DELETE"): {"execute-api:ManageConnections"},
     },
     "Heartbeat": {
-        "<HeartbeatsQueue.Arn>": CONSUME - {"sqs:ChangeMessageVisibility"} | {"sqs:SendMessage"},
+        "<HeartbeatsQueue.Arn>": CONSUME | {"sqs:SendMessage"},
         TABLE: {"dynamodb:Query", "dynamodb:DeleteItem"},
         INDEX: {"dynamodb:Scan", "dynamodb:Query"},
         CONNECTIONS.format("POST"): {"execute-api:ManageConnections"},
     },
-    "WebsocketConnect": dict([STATUS_EVENTS, (TABLE, {"dynamodb:PutItem"})]),
+    "WebsocketConnect": dict([STATUS_EVENTS, (TABLE, {"dynamodb:PutItem", "dynamodb:DeleteItem"})]),
     "WebsocketMessage": dict(
         [
             STATUS_EVENTS,
-            (TABLE, {"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}),
+            (TABLE, {"dynamodb:PutItem", "dynamodb:DeleteItem"}),
             (INDEX, {"dynamodb:Query"}),
         ]
     ),
-    "WebsocketDisconnect": {INDEX: {"dynamodb:Query"}, TABLE: {"dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}},
+    "WebsocketDisconnect": {INDEX: {"dynamodb:Query"}, TABLE: {"dynamodb:DeleteItem"}},
     "Reconcile": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage"})]),
-    "DeadLetter": dict([STATUS_EVENTS, ("<OrdersDeadLetterQueue.Arn>", CONSUME)]),
+    "DeadLetter": dict([STATUS_EVENTS, ("<OrdersDeadLetterQueue.Arn>", CONSUME | POSTPONE)]),
     "Migrate": {},
 }
 # The only actions on every resource, and why.
@@ -294,6 +291,26 @@ def test_the_exceptions_that_may_do_something_to_everything(name: str) -> None:
     assert bool(denied) == (SETTINGS[name] >= DATABASE)
 
 
+def allowing(value: Any) -> list[dict[str, Any]]:
+    """Every statement that allows something, wherever it stands."""
+    if isinstance(value, list):
+        return [statement for item in value for statement in allowing(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [value] if value.get("Effect") == "Allow" and "Resource" in value else []
+    return own + [statement for item in value.values() for statement in allowing(item)]
+
+
+def test_no_policy_anywhere_is_for_everything_where_it_could_name_something() -> None:
+    for file in ("template.yaml", "infra/network.yaml", "infra/database.yaml", "infra/monitoring.yaml"):
+        # As written, whatever its condition.
+        for logical, resource in source(file)["Resources"].items():
+            for statement in allowing(resource):
+                if "*" in listed(statement["Resource"]):
+                    assert set(listed(statement["Action"])) <= set(ON_EVERYTHING), (file, logical)
+                    assert "NotAction" not in statement
+
+
 def test_roles_are_only_for_lambda_and_name_no_policy_of_aws() -> None:
     for role in Stack("template.yaml", AWS).of_type("AWS::IAM::Role").values():
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
@@ -420,6 +437,9 @@ def test_queues_are_encrypted_and_outlast_their_consumers() -> None:
         assert queue["VisibilityTimeout"] >= timeout
         # Of a single message, either all or nothing has failed.
         assert (mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"]) == (mapping["BatchSize"] > 1)
+    # The end of an order is told even when nobody could be told anything for half an hour.
+    events = queues["StatusEventsQueue"]
+    assert events["RedrivePolicy"]["maxReceiveCount"] * events["VisibilityTimeout"] > 30 * 60
     # An order whose worker was killed starts again within half a minute.
     assert queues["OrdersQueue"]["VisibilityTimeout"] <= 30
     for name in ("Orders", "StatusEvents"):

@@ -1,0 +1,124 @@
+"""Every permission of every role is needed and enforced: without it exactly that call fails, with it all is well."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from http import HTTPStatus
+
+import aiohttp
+import pytest
+
+from localstack.harness import Stack
+from localstack.processes import wait_until
+from tests.e2e.calls import CASES, GONE, MANAGE, TO_THE_WORKERS, World
+from tests.e2e.roles import Permission, Roles, denials
+from tests.e2e.trader import ORDER, Trader, column
+
+LIMIT_SECONDS = 60
+POST, DELETE = (Permission("PushStatus", MANAGE, method) for method in ("POST", "DELETE"))
+# Lambda itself does this for a function, with the function's role; the emulator doesn't ask IAM then.
+READING = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+CONSUMED = {
+    "ExecuteOrders": "OrdersQueue",
+    "PushStatus": "StatusEventsQueue",
+    "Heartbeat": "HeartbeatsQueue",
+    "DeadLetter": "OrdersDeadLetterQueue",
+}
+DONE_BY_LAMBDA = {Permission(name, action, queue) for name, queue in CONSUMED.items() for action in READING}
+
+
+def is_confirmed(world: World, order_id: str) -> bool:
+    return world.status(order_id) == "confirmed"
+
+
+def may_not_post(world: World, since: float) -> bool:
+    return denials(world.roles.logged("PushStatus", since)) == {MANAGE}
+
+
+@pytest.fixture(scope="module")
+def roles(stack: Stack) -> Iterator[Roles]:
+    roles = Roles(stack)
+    yield roles
+    roles.close()
+
+
+@pytest.fixture(scope="module")
+def world(stack: Stack, roles: Roles) -> Iterator[World]:
+    world = World(stack, roles)
+    world.settled, world.another = (str(world.post("/api/orders/execute", ORDER)["orderId"]) for _ in range(2))
+    with roles.without(TO_THE_WORKERS):
+        world.parked = [world.park() for _ in range(6)]
+    for order_id in (world.settled, world.another):
+        assert wait_until(partial(is_confirmed, world, order_id), LIMIT_SECONDS)
+    yield world
+    for connection_id in world.connections():
+        world.forget(connection_id)
+    for order_id in world.parked:
+        world.sql("UPDATE orders SET lease_expires_at = NULL, lease_token = NULL WHERE id = %s", order_id)
+        world.due(order_id, 0)
+
+
+@pytest.fixture
+async def trader(stack: Stack) -> AsyncIterator[Trader]:
+    async with aiohttp.ClientSession(base_url=stack.base_url) as http:
+        yield Trader(http)
+
+
+def test_every_permission_is_taken_away_somewhere(world: World) -> None:
+    held = {permission for name in world.stack.function_names for permission in world.roles.permissions(name)}
+    assert held == set(CASES) | {DELETE} | DONE_BY_LAMBDA
+
+
+@pytest.mark.parametrize("permission", CASES, ids=str)
+def test_without_a_permission_exactly_its_call_is_denied(world: World, permission: Permission) -> None:
+    trigger = CASES[permission]
+    with world.roles.without(permission):
+        assert denials(trigger(world)) == {permission.action}
+    assert denials(trigger(world)) == set()
+
+
+def test_a_connection_that_may_not_be_closed_is_kept_for_later(world: World) -> None:
+    def push() -> list[tuple[str, bool]]:
+        world.follow(GONE)
+        lines = world.roles.call("PushStatus", world.push(GONE, tries=9))
+        return [(line["message"], bool(denials([line]))) for line in lines if line["message"].endswith("_refused")]
+
+    with world.roles.without(POST):
+        assert push() == [("post_refused", True), ("close_refused", False)]
+    with world.roles.without(POST, DELETE):
+        assert push() == [("post_refused", True), ("close_refused", True)]
+    assert push() == []
+
+
+async def test_an_accepted_order_waits_until_it_may_be_queued(world: World, trader: Trader) -> None:
+    with world.roles.without(TO_THE_WORKERS):
+        order_id = await trader.place()
+        world.due(order_id, 0)
+    assert world.status(order_id) == "pending"
+    await asyncio.to_thread(world.stack.reconcile)
+    assert column(await trader.follow(order_id), "status")[-1] == "confirmed"
+
+
+async def test_trades_go_on_while_nobody_may_be_told(world: World, trader: Trader) -> None:
+    order_id = world.parked.pop()
+    async with trader.socket(order_id) as socket:
+        assert (await socket.receive_json())["status"] == "pending"
+        since = time.time()
+        with world.roles.without(POST, DELETE):
+            world.due(order_id, 0)
+            await asyncio.to_thread(world.stack.reconcile)
+            assert await asyncio.to_thread(wait_until, partial(is_confirmed, world, order_id), LIMIT_SECONDS)
+            assert await asyncio.to_thread(wait_until, partial(may_not_post, world, since), LIMIT_SECONDS)
+    seen = await trader.follow(order_id, after=1)
+    assert column(seen, "sequence") == [2, 3, 4, 5]
+
+
+async def test_nobody_is_let_in_who_could_not_be_served(world: World, trader: Trader) -> None:
+    with (
+        world.roles.without(Permission("WebsocketConnect", "dynamodb:PutItem", "ConnectionsTable")),
+        pytest.raises(aiohttp.WSServerHandshakeError) as refused,
+    ):
+        await trader.follow(world.settled)
+    assert refused.value.status >= HTTPStatus.BAD_REQUEST
+    assert column(await trader.follow(world.settled), "sequence") == [1, 2, 3, 4, 5]
