@@ -23,7 +23,7 @@ RESERVE_MS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A received SQS message; `sent_at` in seconds since the epoch.
+    """A received SQS message; `sent_at` in seconds since the epoch, `queue` the queue's name.
 
     `request_id` and `trace_id` lead back to the request that made its sender send it.
     """
@@ -36,6 +36,7 @@ class Message:
     sent_at: float = 0
     request_id: str | None = None
     trace_id: str | None = None
+    queue: str = "unknown"
 
 
 class ItemFailure(TypedDict):
@@ -73,6 +74,7 @@ def _message(record: Mapping[str, object]) -> Message:
         sent_at=int(known.get("SentTimestamp", 0)) / 1000,
         request_id=request_id,
         trace_id=_trace_id(known.get("AWSTraceHeader", "")),
+        queue=str(record.get("eventSourceARN", "unknown")).rpartition(":")[2],
     )
 
 
@@ -112,7 +114,8 @@ def _count_ages(messages: Sequence[Message], telemetry: Telemetry) -> None:
     """How long new messages waited; one that comes again waited on purpose."""
     for message in messages:
         if message.receive_count == 1 and message.sent_at:
-            telemetry.count("QueueAgeMs", max(round((time.time() - message.sent_at) * 1000), 0))
+            age = max(round((time.time() - message.sent_at) * 1000), 0)
+            telemetry.count("QueueAgeMs", age, queue=message.queue)
 
 
 def run_each(

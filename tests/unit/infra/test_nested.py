@@ -2,11 +2,16 @@
 
 import ast
 import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 import pytest
 import yaml
 
+from chalicelib.adapters.telemetry import UNITS
 from tests.unit.infra.sam import ROOT, Stack, source
 
 NESTED = {"Network": "network", "Database": "database", "Watch": "monitoring"}
@@ -157,8 +162,14 @@ def metric_names(value: Any) -> set[str]:
 
 def _counted() -> set[str]:
     """The metrics that the functions count, from their source."""
-    return {
-        node.args[0].value
+    return {name for name, _ in _dimensions()}
+
+
+@cache
+def _dimensions() -> frozenset[tuple[str, frozenset[str]]]:
+    """Each with the dimensions that it is counted with, beside the service."""
+    return frozenset(
+        (node.args[0].value, frozenset(str(keyword.arg) for keyword in node.keywords))
         for path in (ROOT / "functions" / "chalicelib").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
@@ -168,7 +179,7 @@ def _counted() -> set[str]:
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)
         and node.args[0].value[:1].isupper()
-    }
+    )
 
 
 def dashboard() -> Any:
@@ -190,17 +201,64 @@ def test_the_dashboard_is_json_and_its_widgets_do_not_overlap() -> None:
         taken |= cells
 
 
-def test_the_dashboard_shows_metrics_that_the_functions_write() -> None:
-    shown = {
-        metric[1]
-        for widget in dashboard()["widgets"]
-        for metric in widget["properties"]["metrics"]
-        if metric[0] == "OrderEngine" or metric[0] == "."
+SEARCH = re.compile(r"SEARCH\('\{OrderEngine,([\w,]+)\} MetricName=\"(\w+)\" service=\"<Service>\"'")
+
+
+def shown() -> Iterator[tuple[str, frozenset[str]]]:
+    """Our own metrics on the dashboard, each with its dimensions."""
+    for widget in dashboard()["widgets"]:
+        before: list[Any] = []
+        for metric in widget["properties"]["metrics"]:
+            if isinstance(metric[0], dict):
+                yield from (
+                    (name, frozenset(dimensions.split(",")))
+                    for dimensions, name in SEARCH.findall(metric[0]["expression"])
+                )
+                continue
+            written = [old if new == "." else new for old, new in zip_longest(before, metric[:4])]
+            before = written
+            if written[0] == "OrderEngine":
+                yield written[1], frozenset(written[2:4:2])
+
+
+def test_the_dashboard_shows_every_metric_under_its_name_and_dimensions() -> None:
+    assert set(shown()) == {(name, dimensions | {"service"}) for name, dimensions in _dimensions()}
+
+
+def test_alarms_read_metrics_under_their_names_and_dimensions() -> None:
+    without_dimensions = {name for name, dimensions in _dimensions() if not dimensions}
+    text = json.dumps(Stack("infra/monitoring.yaml").of_type("AWS::CloudWatch::Alarm"))
+    single = set(re.findall(r'"Namespace": "OrderEngine", "MetricName": "(\w+)", "Dimensions": \[([^]]*)\]', text))
+    assert single == {
+        (name, '{"Name": "service", "Value": "<Service>"}') for name in ("OrdersAccepted", "OrdersConfirmed")
     }
-    assert shown <= _counted()
-    assert {"OrdersAccepted", "OrdersConfirmed", "OrdersFailed", "VenueChosen", "QuoteSpreadBps"} <= metric_names(
-        dashboard()
-    )
+    assert {name for name, _ in single} <= without_dimensions
+    # These sum over every other dimension.
+    queried = set(re.findall(r"SELECT SUM\((\w+)\) FROM OrderEngine WHERE service = '<Service>'", text))
+    assert queried == {"OrdersFailed", "ReconcileRepairs"} <= _counted()
+    assert text.count("OrderEngine") == len(single) + len(queried)
+
+
+def test_every_unit_is_one_of_a_metric() -> None:
+    assert set(UNITS) <= _counted()
+
+
+def test_the_issue_s_list_of_metrics_is_counted() -> None:
+    assert _counted() >= {
+        "OrdersAccepted",
+        "OrdersConfirmed",
+        "OrdersFailed",
+        "OrderAttempts",
+        "VenueChosen",
+        "QuoteSpreadBps",
+        "SlippageBps",
+        "StateMs",
+        "QueueAgeMs",
+        "PushedMessages",
+        "ReconcileRepairs",
+    }
+    assert ("OrdersFailed", frozenset({"code"})) in _dimensions()
+    assert ("StateMs", frozenset({"status"})) in _dimensions()
 
 
 def test_alarms_watch_what_the_runbook_answers() -> None:
