@@ -1,0 +1,126 @@
+"""`./dev metrics`: what the functions counted, from the very lines that they write."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from chalicelib.adapters.telemetry import PowertoolsTelemetry
+from localstack.commands import metrics
+from localstack.commands.metrics import Series, read
+from localstack.errors import LocalStackError
+from localstack.log_lines import Line
+
+Write = Callable[[], Path]
+
+
+@pytest.fixture
+def telemetry(monkeypatch: pytest.MonkeyPatch) -> PowertoolsTelemetry:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "order-engine")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "OrderEngine")
+    return PowertoolsTelemetry()
+
+
+@pytest.fixture
+def keep(
+    telemetry: PowertoolsTelemetry,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Write:
+    """Ends an invocation and keeps what it wrote, as `./dev up` does."""
+    path = tmp_path / "functions.jsonl"
+    monkeypatch.setattr(metrics, "FUNCTION_LOG", path)
+
+    def end() -> Path:
+        telemetry.flush()
+        with path.open("a") as file:
+            for text in capsys.readouterr().out.splitlines():
+                file.write(Line("execute-orders", 1.0, text).as_json() + "\n")
+        return path
+
+    return end
+
+
+def shown() -> list[list[str]]:
+    app = typer.Typer()
+    metrics.add_to(app)
+    done = CliRunner().invoke(app, [], env={"COLUMNS": "120"}, catch_exceptions=False)
+    assert done.exit_code == 0
+    return [line.split() for line in done.output.splitlines()]
+
+
+def test_values_of_several_invocations_come_together(telemetry: PowertoolsTelemetry, keep: Write) -> None:
+    telemetry.count("OrdersAccepted")
+    telemetry.count("OrdersFailed", code="quote_expired")
+    keep()
+    for milliseconds in (10, 30, 20):
+        telemetry.count("StateMs", milliseconds, status="routing")
+    telemetry.count("OrdersAccepted", 2)
+    assert read(keep()) == {
+        Series("OrdersAccepted", "", "Count"): [1, 2],
+        Series("OrdersFailed", "code=quote_expired", "Count"): [1],
+        Series("StateMs", "status=routing", "Milliseconds"): [10, 30, 20],
+    }
+
+
+def test_log_lines_and_foreign_text_are_no_metrics(keep: Write) -> None:
+    path = keep()
+    for text in ('{"message": "OrdersAccepted"}', "START RequestId: 1", "[1]", "", '"_aws"'):
+        with path.open("a") as file:
+            file.write(Line("api", 1.0, text).as_json() + "\n")
+    assert read(path) == {}
+
+
+def test_totals_of_counts_and_the_middle_and_the_highest_of_what_is_measured(
+    telemetry: PowertoolsTelemetry, keep: Write
+) -> None:
+    telemetry.count("OrdersAccepted", 3)
+    for milliseconds in (10, 30, 90):
+        telemetry.count("StateMs", milliseconds, status="routing")
+    keep()
+    assert shown() == [
+        ["metric", "total", "median", "highest"],
+        ["OrdersAccepted", "3"],
+        ["StateMs", "status=routing", "3", "30", "90"],
+    ]
+
+
+def test_all_values_of_a_busy_minute_are_counted(telemetry: PowertoolsTelemetry, keep: Write) -> None:
+    for value in range(1, 251):
+        telemetry.count("StateMs", value, status="submitted")
+    ((series, values),) = read(keep()).items()
+    assert series.dimensions == "status=submitted"
+    assert sum(values) == sum(range(1, 251))
+
+
+def test_before_anything_ran_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "FUNCTION_LOG", tmp_path / "none.jsonl")
+    with pytest.raises(LocalStackError, match=r"\./dev up"):
+        metrics.metrics()
+
+
+def test_several_metrics_may_stand_in_one_line(tmp_path: Path) -> None:
+    line = {
+        "_aws": {
+            "CloudWatchMetrics": [
+                {
+                    "Dimensions": [["service", "venue"]],
+                    "Metrics": [{"Name": "A", "Unit": "Count"}, {"Name": "B", "Unit": "Milliseconds"}],
+                }
+            ]
+        },
+        "service": "order-engine",
+        "venue": "raydium",
+        "A": 1.0,
+        "B": [2.0, 3.0],
+    }
+    path = tmp_path / "functions.jsonl"
+    path.write_text(Line("api", 1.0, json.dumps(line)).as_json() + "\n")
+    assert read(path) == {
+        Series("A", "venue=raydium", "Count"): [1.0],
+        Series("B", "venue=raydium", "Milliseconds"): [2.0, 3.0],
+    }
