@@ -5,7 +5,7 @@ openapi.json and asyncapi.yaml for programs, errors.md (one folder up) for peopl
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -32,7 +32,7 @@ FRONT_DOOR: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [headings, tuple("---" for _ in headings), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

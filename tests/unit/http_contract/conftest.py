@@ -1,16 +1,37 @@
 """A service over ports in memory for every test."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from chalicelib import bootstrap
+from tests.unit.http_contract import tally
 from tests.unit.http_contract.service import Service
 
 
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The API function with ports in memory behind it."""
+def serve(monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Has the app use a new service until the patch is undone."""
     running = Service()
     monkeypatch.setattr(bootstrap, "api", lambda: running.api)
     monkeypatch.setattr(bootstrap, "telemetry", lambda: running.telemetry)
     monkeypatch.setenv("PUBLIC_WEBSOCKET_URL", running.websocket_url)
     return running
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    """The API function with ports in memory behind it."""
+    return serve(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def fuzzed() -> Iterator[Service]:
+    """One for all examples of a module's properties, which put what they need into it anew."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield serve(monkeypatch)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what the fuzzers did."""
+    if tally.ANSWERS:
+        terminalreporter.write_line(f"Fuzz: {tally.summary()}")

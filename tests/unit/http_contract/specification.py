@@ -1,13 +1,12 @@
 """Checking values against the specifications more strictly than these are: no field that they do not name."""
 
+from functools import cache
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 
 from chalicelib.http.asyncapi import asyncapi
 from chalicelib.http.openapi import openapi
-
-Schema = dict[str, Any]
 
 
 def closed(schema: Any) -> Any:
@@ -22,22 +21,27 @@ def closed(schema: Any) -> Any:
     return shut
 
 
-def check(document: Schema, schema: Schema, value: object) -> None:
-    """Raises where the value is not as the document says."""
-    whole = {**closed(schema), "components": {"schemas": closed(document["components"]["schemas"])}}
-    jsonschema.Draft202012Validator(whole, format_checker=jsonschema.FormatChecker()).validate(value)
+@cache
+def validator(document: str, pointer: tuple[str, ...]) -> Any:
+    """Checks values against the schema at a place in the `openapi` or the `asyncapi` document."""
+    whole = openapi("") if document == "openapi" else asyncapi()
+    schema: Any = whole
+    for name in pointer:
+        schema = schema[name]
+    parts = {**closed(schema), "components": {"schemas": closed(whole["components"]["schemas"])}}
+    return jsonschema.Draft202012Validator(parts, format_checker=jsonschema.FormatChecker())
 
 
 def check_answer(method: str, path: str, status: int, content_type: str, body: object) -> None:
     """An answer of the HTTP interface; `path` is the pattern."""
     responses = openapi("")["paths"][path][method.lower()]["responses"]
     assert str(status) in responses, f"{method} {path} does not document {status}"
-    content = responses[str(status)]["content"]
     media_type = content_type.partition(";")[0]
-    assert media_type in content, f"{method} {path} does not document {media_type} for {status}"
-    check(openapi(""), content[media_type]["schema"], body)
+    assert media_type in responses[str(status)]["content"], f"{method} {path} does not document {media_type}"
+    place = ("paths", path, method.lower(), "responses", str(status), "content", media_type, "schema")
+    validator("openapi", place).validate(body)
 
 
 def check_message(name: str, message: object) -> None:
     """A frame of the stream."""
-    check(asyncapi(), asyncapi()["components"]["messages"][name]["payload"], message)
+    validator("asyncapi", ("components", "messages", name, "payload")).validate(message)
