@@ -1,0 +1,93 @@
+"""What the deployed functions write: a request is followed from POST to push, and nothing secret stands there."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from localstack.harness import Stack
+from localstack.log_lines import is_platform
+from localstack.processes import wait_until
+from tests.e2e.roles import Line, Roles
+from tests.e2e.trader import ORDER, Trader, column
+
+WALLET = "9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin"
+LIMIT_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def roles(stack: Stack) -> Iterator[Roles]:
+    roles = Roles(stack)
+    yield roles
+    roles.close()
+
+
+@pytest.fixture
+async def trader(stack: Stack) -> AsyncIterator[Trader]:
+    async with aiohttp.ClientSession(base_url=stack.base_url) as http:
+        yield Trader(http)
+
+
+async def lines_of(roles: Roles, function: str, since: float, last: str) -> list[Line]:
+    """What the function logged, once the line that is waited for is there: an invocation's lines come at its end."""
+
+    def there() -> bool:
+        return any(line.get("message") == last for line in roles.logged(function, since))
+
+    assert await asyncio.to_thread(wait_until, there, LIMIT_SECONDS)
+    return roles.logged(function, since)
+
+
+def about(order_id: str, lines: list[Line]) -> list[Line]:
+    return [line for line in lines if line.get("order_id") == order_id]
+
+
+async def test_a_request_is_followed_from_function_to_function(roles: Roles, trader: Trader) -> None:
+    since = time.time()
+    async with trader.http.post(
+        "/api/orders/execute", json={**ORDER, "walletAddress": WALLET}, headers={"X-Request-Id": "e2e-request"}
+    ) as answer:
+        assert answer.status == HTTPStatus.ACCEPTED
+        order_id = (await answer.json())["orderId"]
+    assert column(await trader.follow(order_id), "status")[-1] == "confirmed"
+
+    (accepted,) = about(order_id, await lines_of(roles, "Api", since, "order_accepted"))[:1]
+    worker = about(order_id, await lines_of(roles, "ExecuteOrders", since, "order_moved"))
+    pushed = about(order_id, await lines_of(roles, "PushStatus", since, "status_pushed"))
+    pushes = [line for line in pushed if line.get("request_id") == "e2e-request"]  # not the one for the connection
+    assert accepted["request_id"] == "e2e-request"
+    assert {line["message"] for line in worker} == {"message_received", "route_chosen", "order_moved"}
+    assert {line["request_id"] for line in worker} == {"e2e-request"}
+    assert {line["trace_id"] for line in worker} == {accepted["xray_trace_id"]}
+    assert pushes
+    assert {line["trace_id"] for line in pushes} <= {line["xray_trace_id"] for line in worker}
+    for line in (accepted, *worker, *pushes):
+        assert line["function_request_id"]
+        assert line["xray_trace_id"]
+
+
+async def test_no_log_has_a_wallet_or_a_secret(stack: Stack, roles: Roles, trader: Trader) -> None:
+    since = time.time()
+    order_id = await trader.place(walletAddress=WALLET)
+    await trader.follow(order_id)
+    wrong = {**ORDER, "walletAddress": WALLET, "amount": -1}
+    async with trader.http.post("/api/orders/execute", json=wrong) as refused:
+        assert refused.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+    await lines_of(roles, "PushStatus", since, "status_pushed")
+    password = urlsplit(stack.database_url).password
+    assert password
+    secrets = (WALLET, "a secret for tests", password)
+    logs = stack.clients.logs
+    seen = 0
+    for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]:
+        for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
+            seen += 1
+            assert not [secret for secret in secrets if secret in event["message"]], group["logGroupName"]
+            if event["timestamp"] >= since * 1000 and not is_platform(event["message"]):
+                json.loads(event["message"])
+    assert seen > 10
