@@ -101,8 +101,11 @@ def _from_here(argument: str) -> str:
 
 
 def test(context: typer.Context) -> None:
-    """Runs the tests; every argument goes to pytest, e.g. ./dev test tests/unit -k router."""
-    arguments = [_from_here(argument) for argument in context.args]
+    """Runs the tests; every argument goes to pytest, e.g. ./dev test tests/unit -k router.
+
+    Without arguments all of them, in two processes: what waits for the deployed stack leaves a core to the others.
+    """
+    arguments = [_from_here(argument) for argument in context.args] or ["-n", "2", "--dist", "loadgroup"]
     pytest = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)  # noqa: S603  # ours
     while True:
         try:
