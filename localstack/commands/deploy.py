@@ -1,5 +1,6 @@
 """`build`, `deploy` and `destroy`: the real artifact, on AWS, LocalStack or the stack that runs here."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from localstack import artifact, bucket, changes, destination, running, sam_build, stack, template
+from localstack import artifact, bucket, changes, destination, running, sam_build, stack, template, tools
 from localstack.deploying import Plan, chosen_platform, curl_line, parse_parameters, refuse_protected, state_of
 from localstack.destination import Destination
 from localstack.errors import LocalStackError
@@ -101,7 +102,9 @@ def build(
         for folder in artifact.RECIPES
     }
     path = sam_build.write(_TEMPLATE, zips, target)
-    console.print(f"{path.relative_to(ROOT)} is built for {target.name}. Next: sam deploy --guided")
+    console.print(
+        f"{path.relative_to(ROOT)} is built for {target.name}. Next: ./dev tool sam deploy --guided (or your own sam)"
+    )
 
 
 def deploy(
@@ -223,8 +226,20 @@ def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region 
         console.print("RDS keeps a last snapshot of the database, which is charged: delete it when you don't need it.")
 
 
+def tool(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="sam or checkov; installed at the first use.")],
+) -> None:
+    """Runs sam or checkov with the arguments that follow, e.g. ./dev tool sam deploy --guided."""
+    console = Console(highlight=False, stderr=True)
+    path = tools.ensure(name, _reporter(console))
+    ended = subprocess.run([str(path), *context.args], env=tools.environment(), check=False)  # noqa: S603  # as asked
+    raise typer.Exit(ended.returncode)
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(tool)
     app.command()(build)
     app.command()(deploy)
     app.command()(destroy)

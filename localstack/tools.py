@@ -1,0 +1,104 @@
+"""Tools that can't live in .venv beside the emulator: each in an environment of its own, made when first needed."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localstack.errors import LocalStackError
+from localstack.paths import ROOT, STATE
+
+_INSTALL_SECONDS = 1200
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A command, what it is installed from and where to."""
+
+    command: str
+    requirements: Path
+    environment: Path
+
+    @property
+    def path(self) -> Path:
+        """The command's file."""
+        return self.environment / "bin" / self.command
+
+
+TOOLS: Mapping[str, Tool] = {
+    "sam": Tool("sam", ROOT / "infra" / "requirements-deploy.txt", ROOT / ".venv-deploy"),
+    "checkov": Tool("checkov", ROOT / "infra" / "requirements-checkov.txt", ROOT / ".venv-checkov"),
+}
+
+
+def _stamp_of(tool: Tool) -> str:
+    return hashlib.sha256(tool.requirements.read_bytes() + sys.version.encode()).hexdigest()
+
+
+@contextmanager
+def _alone(tool: Tool) -> Iterator[None]:
+    """One installation of a tool at a time, also between processes."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    with (STATE / f"install-{tool.command}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _install(tool: Tool, report: Callable[[str], None]) -> None:
+    shutil.rmtree(tool.environment, ignore_errors=True)
+    made = subprocess.run(  # noqa: S603  # our own interpreter
+        [sys.executable, "-m", "venv", str(tool.environment)], capture_output=True, text=True, timeout=120, check=False
+    )
+    if made.returncode:
+        raise LocalStackError(f"{tool.environment.name} could not be made: {(made.stderr or made.stdout).strip()}")
+    pip = (str(tool.environment / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check")
+    said: list[str] = []
+    with subprocess.Popen(  # noqa: S603  # our own command line
+        [*pip, "--no-input", "--progress-bar=off", "-r", str(tool.requirements)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        limit = threading.Timer(_INSTALL_SECONDS, process.kill)
+        limit.start()
+        try:
+            for line in process.stdout or ():
+                said.append(line.rstrip())
+                if line.startswith(("Collecting ", "Installing collected ")):
+                    report(" ".join(line.split()[:2]).rstrip(":"))
+            status = process.wait(timeout=_INSTALL_SECONDS)
+        finally:
+            limit.cancel()
+            process.kill()
+    if status:
+        raise LocalStackError(f"pip could not install {tool.command}:\n  " + "\n  ".join(said[-5:]))
+
+
+def ensure(name: str, report: Callable[[str], None]) -> Path:
+    """The tool's file, installed first where that is needed. Raises LocalStackError where it can't be."""
+    tool = TOOLS.get(name)
+    if tool is None:
+        raise LocalStackError(f"There is no tool {name!r}: choose {' or '.join(TOOLS)}.")
+    stamp = tool.environment / ".installed"
+    with _alone(tool):
+        if not (stamp.exists() and stamp.read_text() == _stamp_of(tool)):
+            report(f"installing {tool.command} into {tool.environment.name} (once)")
+            _install(tool, report)
+            stamp.write_text(_stamp_of(tool))
+    return tool.path
+
+
+def environment() -> dict[str, str]:
+    """What a tool runs with: it must not find this project's own packages, and it tells nobody that it ran."""
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    }
+    return {**kept, "SAM_CLI_TELEMETRY": "0"}
