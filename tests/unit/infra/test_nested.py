@@ -128,6 +128,8 @@ def test_the_database_is_private_encrypted_and_outlives_its_stack() -> None:
     assert properties["MasterUserPassword"].startswith("{{resolve:secretsmanager:<OwnerSecret>")
     settings = Stack("infra/database.yaml").resources["Settings"]["Properties"]
     assert settings["Parameters"]["rds.force_ssl"] == "1"
+    # Slow statements are logged, what they say of users and wallets is not.
+    assert settings["Parameters"]["log_error_verbosity"] == "terse"
     assert settings["Family"] == f"postgres{properties['EngineVersion']}"
 
 
