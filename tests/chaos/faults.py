@@ -20,6 +20,8 @@ from tests.chaos.stack import BreakableStack, Rule
 PUSH_RETURNS_WITHIN = 75.0
 _PUSH = "PushStatusFunction"
 _POLL_SECONDS = 0.02
+# The emulator ends every process of a function where one dies while it starts; with each death that would take longer.
+_STARTED_SECONDS = 8.0
 # As AWS reports them: throttling that its SDK retries, and a failure on its side.
 _FAILING: tuple[Rule, ...] = (
     {"service": "sqs", "error": {"code": "ThrottlingException", "status": 400}},
@@ -169,8 +171,13 @@ class Faults:
             process.resume()
 
     def _pick(self, strike: Strike) -> psutil.Process | None:
-        processes = [each.process for each in self._stack.function_processes() if each.function.startswith(strike.name)]
-        return processes[int(strike.pick * len(processes))] if processes else None
+        grown = time.time() - _STARTED_SECONDS
+        found = []
+        for each in self._stack.function_processes():
+            with contextlib.suppress(psutil.Error):
+                if each.function.startswith(strike.name) and each.process.create_time() < grown:
+                    found.append(each.process)
+        return found[int(strike.pick * len(found))] if found else None
 
     def _recent(self, strike: Strike) -> str | None:
         recent = self._orders()[-30:]

@@ -79,19 +79,19 @@ class Follower:
         """Whether it waits for nothing any more."""
         return self.transcript.has_the_end or (not self._way.stays and bool(self.transcript.connections))
 
-    async def run(self, http: aiohttp.ClientSession) -> None:
-        """Follows until the end has been told."""
+    async def run(self, http: aiohttp.ClientSession, gate: asyncio.Semaphore | None = None) -> None:
+        """Follows until the end has been told. `gate` lets only so many handshakes happen at once."""
         await asyncio.sleep(self._way.delay)
         while not self.is_done:
             after = 0 if self._way.forgets else self.transcript.last_sequence
             try:
-                await self._connect(http, after)
+                await self._connect(http, after, gate or asyncio.Semaphore())
             except (aiohttp.ClientError, TimeoutError):
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _connect(self, http: aiohttp.ClientSession, after: int) -> None:
+    async def _connect(self, http: aiohttp.ClientSession, after: int, gate: asyncio.Semaphore) -> None:
         url = f"/api/orders/execute?orderId={quote(self.transcript.order_id)}&after={after}"
-        async with asyncio.timeout(_HANDSHAKE_SECONDS):
+        async with gate, asyncio.timeout(_HANDSHAKE_SECONDS):
             socket = await http.ws_connect(url, timeout=aiohttp.ClientWSTimeout(ws_close=1.0))
         connection = Connection(after, time.time())
         self.transcript.connections.append(connection)

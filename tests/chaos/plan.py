@@ -57,7 +57,7 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.DEAD_LETTER: 5,
     Kind.RECONCILERS: 6,
     Kind.THROTTLING: 5,
-    Kind.POSTGRES: 5,
+    Kind.POSTGRES: 3,
     Kind.EMULATOR: 1,
 }
 

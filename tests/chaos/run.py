@@ -81,6 +81,7 @@ class Campaign:
         self._chance = random.Random(f"followers:{load.seed}")
         self._faults = Faults(broken, lambda: list(self._accepted))
         self._progress = Progress()
+        self._handshakes = asyncio.Semaphore(_AT_ONCE)
         self._refused: list[str] = []
 
     async def run(self) -> Result:
@@ -138,7 +139,7 @@ class Campaign:
             style = self._chance.choice(_STYLES)
             follower = Follower(accepted.order_id, manner(style, self._chance, 60 * self._load.delay_scale))
             self._followers.append(follower)
-            following.append(asyncio.create_task(follower.run(http)))
+            following.append(asyncio.create_task(follower.run(http, self._handshakes)))
 
     async def _break(self, http: aiohttp.ClientSession) -> None:
         started = time.monotonic()
