@@ -174,11 +174,7 @@ def server(url: str | None, folder: Path | None) -> Iterator[str]:
             running.stop()
 
 
-HEADING = (
-    "|    orders | filter                     | first ms |   p95 ms | blocks |  page |  deep ms |   p95 ms | blocks "
-    "| ratio |\n| --------: | -------------------------- | -------: | -------: | -----: | ----: | -------: | -------: | -----: "
-    "| ----: |"
-)
+COLUMNS = ("orders", "filter", "first ms", "p95 ms", "blocks", "page", "deep ms", "p95 ms", "blocks", "ratio")
 
 
 def show(timing: Timing) -> str:
@@ -192,7 +188,7 @@ def show(timing: Timing) -> str:
 
 def run(url: str, sizes: Sequence[int], rounds: int) -> list[Timing]:
     """Fills and measures, size by size."""
-    print(HEADING)
+    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     database = Database(DatabaseSettings(url, "", 0, "", "", ""))
     timings: list[Timing] = []
     try:
