@@ -22,6 +22,8 @@ from tests.fakes.telemetry import RecordingTelemetry
 
 INVOCATION_SECONDS = 16
 VISIBILITY_SECONDS = 24
+# Asks the chain less often than in production: every question is a moment at which tests let something happen.
+PACE = Pace(poll=0.5)
 Port = TypeVar("Port")
 Verdict = Done | Again
 
@@ -120,7 +122,7 @@ class Engine:
     def run(self, order_id: str, worker: Worker | None = None, *, seconds: float = INVOCATION_SECONDS) -> Verdict:
         """One delivery of the order's message."""
         until = self.clock.in_seconds(seconds)
-        return execute_order(order_id, worker=worker or self.worker(), pace=Pace(), until=until)
+        return execute_order(order_id, worker=worker or self.worker(), pace=PACE, until=until)
 
     def drive(self, order_id: str, first: Worker | None = None, *, deliveries: int = 30) -> int:
         """Delivers the message until it is done, as SQS would; gives how many deliveries it took.

@@ -24,6 +24,7 @@ from tests.fakes.aws import (
 from tests.fakes.engine import Engine
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
 WEBSOCKET_URL = "ws://localhost:3000/api/orders/execute"
@@ -73,24 +74,30 @@ class Cloud:
     """Queues and a table."""
 
     sqs: "SQSClient"
+    dynamodb: "DynamoDBClient"
     orders_url: str
     dead_url: str
     events_url: str
 
     def open(self) -> None:
         """Makes the queues."""
-        for url in (self.orders_url, self.dead_url):
-            self.sqs.create_queue(QueueName=url.rpartition("/")[2])
-        self.sqs.create_queue(QueueName=self.events_url.rpartition("/")[2], Attributes={"FifoQueue": "true"})
+        for url in (self.orders_url, self.dead_url, self.events_url):
+            self._create(url)
 
     def empty(self) -> None:
-        """Leaves nothing of a test behind; a queue may be purged once a minute only, so it goes altogether."""
+        """Leaves nothing of a test behind; a queue may be purged once a minute only, so it is made anew."""
         for url in (self.orders_url, self.dead_url, self.events_url):
-            self.sqs.delete_queue(QueueUrl=url)
-        table = boto3.client("dynamodb")
-        for row in table.scan(TableName=TABLE)["Items"]:
+            found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            if found["ApproximateNumberOfMessages"] != "0" or found["ApproximateNumberOfMessagesNotVisible"] != "0":
+                self.sqs.delete_queue(QueueUrl=url)
+                self._create(url)
+        for row in self.dynamodb.scan(TableName=TABLE)["Items"]:
             key = {name: row[name] for name in ("order_id", "connection_id")}
-            table.delete_item(TableName=TABLE, Key=key)
+            self.dynamodb.delete_item(TableName=TABLE, Key=key)
+
+    def _create(self, url: str) -> None:
+        name = url.rpartition("/")[2]
+        self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"} if name.endswith(".fifo") else {})
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +107,21 @@ def cloud() -> Iterator[Cloud]:
         forget_adapters()
         create_connections_table(TABLE)
         account = "https://sqs.us-east-1.amazonaws.com/123456789012"
-        yield Cloud(boto3.client("sqs"), f"{account}/orders", f"{account}/orders-dlq", f"{account}/events.fifo")
+        cloud = Cloud(
+            sqs=boto3.client("sqs"),
+            dynamodb=boto3.client("dynamodb"),
+            orders_url=f"{account}/orders",
+            dead_url=f"{account}/orders-dlq",
+            events_url=f"{account}/events.fifo",
+        )
+        cloud.open()
+        yield cloud
     forget_adapters()
 
 
 @pytest.fixture
 def stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """The functions over empty queues and an empty table."""
-    cloud.open()
     engine = Engine()
     stack = Stack(
         engine=engine,

@@ -61,7 +61,8 @@ def test_a_cursor_of_another_deployment_is_refused() -> None:
 @given(st.integers(0, 200), st.sampled_from("ABCxyz019-_"))
 def test_a_changed_cursor_is_refused(position: int, character: str) -> None:
     cursor = write_cursor("ord_" + "0" * 32, WHICH, "secret")
-    position %= len(cursor)
+    # The last character has bits that nothing is in.
+    position %= len(cursor) - 1
     changed = cursor[:position] + character + cursor[position + 1 :]
     if changed != cursor:
         with pytest.raises(Problem):
