@@ -40,7 +40,7 @@ class _Display:
             self._live.update(line)
         elif seconds - self._printed >= _QUIET_SECONDS:
             self._printed = seconds
-            self._console.print(line)
+            self._console.print(line, soft_wrap=True)
 
 
 def chaos(

@@ -89,8 +89,9 @@ def show(result: Result, console: Console) -> None:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if len(wronged) > _STORIES:
         console.print(f"\n… and {len(wronged) - _STORIES} more orders: {', '.join(wronged[_STORIES:])}", soft_wrap=True)
+    count = len(result.violations)
     verdict = (
-        "[green]Every promise held.[/green]" if result.holds else f"[red]{len(result.violations)} violations.[/red]"
+        f"[red]{count} violation{'s' if count > 1 else ''}.[/red]" if count else "[green]Every promise held.[/green]"
     )
     console.print(f"\n{verdict} {result.seconds:.0f} s.")
 

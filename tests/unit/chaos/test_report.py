@@ -1,0 +1,136 @@
+"""The plan is the seed's, the report tells what is wrong, and the command's exit status too."""
+
+import importlib
+import io
+import random
+from dataclasses import replace
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from localstack.commands import chaos
+from tests.chaos import report, run
+from tests.chaos.audit import Kind, audit
+from tests.chaos.faults import Done, failing
+from tests.chaos.orders import wishes
+from tests.chaos.plan import CRASH_POINTS, WEIGHTS, plan
+from tests.chaos.records import (
+    ChainRecord,
+    Connection,
+    DeadLetterRecord,
+    EventRecord,
+    Evidence,
+    Frame,
+    OrderRecord,
+    Transcript,
+)
+from tests.chaos.report import Result
+
+ID = "ord_1"
+
+
+def evidence(settlements: int) -> Evidence:
+    """An order that is confirmed, and that settled so often."""
+    statuses = ("pending", "routing", "building", "submitted", "confirmed")
+    order = OrderRecord(ID, "confirmed", 1, 5, "sig-0", 10, 20, None, None, 100.0, 104.0)
+    events = tuple(EventRecord(ID, n, status, 1, f"Event {n}.", 99.0 + n) for n, status in enumerate(statuses, 1))
+    chain = tuple(ChainRecord(f"sig-{n}", ID, 1, "settles", 1, 10, 20, 102.0, 102.5) for n in range(settlements))
+    frames = [Frame(n, status, 1, 99.5 + n) for n, status in enumerate(statuses, 1)]
+    transcript = Transcript(ID, "early", [Connection(0, 99.0, frames, 106.0, "had the end")])
+    letters = (DeadLetterRecord("m-1", ID, "buried", 105.0),)
+    return Evidence(frozenset({ID}), (order,), events, chain, letters, (transcript,))
+
+
+def result(settlements: int) -> Result:
+    seen = evidence(settlements)
+    faults = (Done(101.0, "killed a worker"), Done(900.0, "long afterwards"))
+    return Result(seen, audit(seen), faults, {"kill -9": 1, "freeze": 0}, "1 orders", 12.0)
+
+
+def shown(given: Result) -> str:
+    written = io.StringIO()
+    report.show(given, Console(width=200, file=written))
+    return written.getvalue()
+
+
+def test_a_clean_run_is_a_table() -> None:
+    text = shown(result(1))
+    assert "1 (1 confirmed, 0 cancelled, 0 failed)" in text
+    assert "1 kill -9" in text
+    assert "freeze" not in text
+    assert "Every promise held." in text
+    assert "event 1" not in text
+
+
+def test_a_violation_comes_with_the_whole_story_of_its_order() -> None:
+    broken = result(2)
+    assert {violation.kind for violation in broken.violations} == {Kind.SETTLED_TWICE}
+    text = shown(broken)
+    assert "1 violation." in text
+    lines = [line.strip() for line in text.splitlines()]
+    story = lines[lines.index(ID) :]
+    for told in (
+        "settled twice: 2 transactions settled",
+        "killed a worker",
+        "got 5 confirmed",
+        "dead letter m-1: buried",
+    ):
+        assert any(told in line for line in story), told
+    assert not any("long afterwards" in line for line in story)
+    moments = [float(line.split(" s ", 1)[0]) for line in story if " s  " in line and line[0].isdigit()]
+    assert moments == sorted(moments)
+
+
+def test_only_the_first_stories_are_told() -> None:
+    orders = tuple(replace(evidence(1).orders[0], id=f"ord_{n}") for n in range(9))
+    seen = replace(evidence(1), orders=orders, chain=())
+    text = shown(Result(seen, audit(seen)))
+    assert "more orders:" in text
+
+
+@pytest.mark.parametrize(("settlements", "status"), [(1, 0), (2, 1)])
+def test_the_exit_status_tells_whether_all_held(monkeypatch: pytest.MonkeyPatch, settlements: int, status: int) -> None:
+    loads = []
+
+    def pretend(_folder: object, load: run.Load, progress: object) -> Result:
+        loads.append(load)
+        assert callable(progress)
+        progress(run.Progress())
+        return result(settlements)
+
+    monkeypatch.setattr(run, "run", pretend)
+    app = typer.Typer()
+    importlib.reload(chaos).add_to(app)
+    ended = CliRunner().invoke(app, ["--orders", "40", "--seed", "7", "--minutes", "0.5", "--delay-scale", "0.2"])
+    assert ended.exit_code == status, ended.output
+    assert (loads[0].orders, loads[0].seed, loads[0].seconds, loads[0].delay_scale) == (40, 7, 30.0, 0.2)
+    assert "seed 7" in ended.output
+
+
+def test_the_same_seed_is_the_same_plan() -> None:
+    assert plan(5, 300, 1.0) == plan(5, 300, 1.0)
+    assert plan(5, 300, 1.0) != plan(6, 300, 1.0)
+    # A longer run begins as a shorter one.
+    assert plan(5, 600, 1.0)[: len(plan(5, 300, 1.0))] == plan(5, 300, 1.0)
+    assert [wish.body for wish in wishes(random.Random(1), 20, "a")] == [
+        wish.body for wish in wishes(random.Random(1), 20, "b")
+    ]
+
+
+def test_a_long_plan_has_every_fault() -> None:
+    strikes = plan(1, 3000, 1.0)
+    assert {strike.kind for strike in strikes} == set(WEIGHTS)
+    assert {strike.name for strike in strikes if strike.kind == "crash point"} == set(CRASH_POINTS)
+    assert all(0 <= strike.at < 3000 for strike in strikes)
+    assert len({str(strike) for strike in strikes}) > 20
+
+
+def test_a_fifth_of_the_calls_of_each_service_fail() -> None:
+    for service in ("sqs", "dynamodb"):
+        passes = 1.0
+        for rule in failing(0.2):
+            if rule["service"] == service:
+                passes *= 1 - float(str(rule["probability"]))
+        assert passes == pytest.approx(0.8)
