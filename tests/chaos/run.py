@@ -17,6 +17,7 @@ from tests.chaos import evidence, orders, stack
 from tests.chaos.audit import audit
 from tests.chaos.faults import Faults
 from tests.chaos.followers import Follower, Style, manner
+from tests.chaos.kills import TakeoverWatch
 from tests.chaos.orders import Wish
 from tests.chaos.plan import Kind, Strike, plan
 from tests.chaos.report import Result
@@ -83,6 +84,7 @@ class Campaign:
         self._progress = Progress()
         self._handshakes = asyncio.Semaphore(_AT_ONCE)
         self._refused: list[str] = []
+        self._takeovers = TakeoverWatch(broken.stack.database_url)
 
     async def run(self) -> Result:
         """Places, breaks, waits, audits."""
@@ -196,6 +198,7 @@ class Campaign:
     async def _watch(self) -> None:
         while True:
             with contextlib.suppress(psycopg.OperationalError):
+                await asyncio.to_thread(self._takeovers.sample)
                 self._progress.counted = await asyncio.to_thread(evidence.counts, self._stack.stack.database_url)
             self._progress.placed = len(self._accepted)
             self._progress.following = sum(not follower.is_done for follower in self._followers)
@@ -212,7 +215,15 @@ class Campaign:
         strikes = {str(kind): count for kind, count in self._faults.counts.items()}
         strikes["failed SQS and DynamoDB calls"] = self._stack.proxy.fired()
         strikes["orders without a 202"] = len(self._refused)
-        return Result(seen, audit(seen), self._faults.log, strikes, self._load.text, seconds)
+        return Result(
+            evidence=seen,
+            violations=audit(seen),
+            faults=self._faults.log,
+            strikes=strikes,
+            settings=self._load.text,
+            seconds=seconds,
+            slowest_takeover=self._takeovers.slowest,
+        )
 
 
 def run(folder: Path, load: Load, report: Callable[[Progress], None]) -> Result:
