@@ -24,7 +24,8 @@ from tests.chaos.plan import Kind, Strike
 from tests.chaos.scene import scene
 from tests.chaos.stack import BreakableStack
 
-pytestmark = pytest.mark.timeout(500)
+# One process runs them all where the tests run in several: they share a stack.
+pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("broken stack")]
 LIMIT = 240.0
 CLIENTS = 500
 LATE = Manner(Style.LATE, delay=2.0)
