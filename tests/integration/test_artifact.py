@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import pytest
 
 from localstack import artifact, wheels
 from localstack.packaging import Artifact
+from localstack.paths import ROOT
 from localstack.ports import free_port
 
+TAKE_A_BATCH = ("execute_orders", "push_status", "dead_letter", "heartbeat")
 CALL = Path(__file__).with_name("call_handler.py")
 pytestmark = pytest.mark.timeout(600)
 
@@ -129,6 +132,7 @@ def environment() -> dict[str, str]:
         "AWS_ENDPOINT_URL": nobody,
         "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/none",
         "ORDERS_QUEUE_URL": f"{nobody}/000000000000/orders",
+        "HEARTBEATS_QUEUE_URL": f"{nobody}/000000000000/heartbeats",
         "ORDERS_DEAD_LETTER_QUEUE_URL": f"{nobody}/000000000000/orders-dlq",
         "STATUS_EVENTS_QUEUE_URL": f"{nobody}/000000000000/status-events.fifo",
         "CONNECTIONS_TABLE": "connections",
@@ -181,10 +185,18 @@ def test_it_signs_iam_tokens_for_the_database(installed: Path, environment: dict
     assert checks["database"]["error"] == "cannot be reached"
 
 
-@pytest.mark.parametrize("handler", ["execute_orders", "push_status", "dead_letter"])
+def test_no_handler_of_the_template_is_left_out() -> None:
+    named = set(re.findall(r"^ +Handler: (\S+)$", (ROOT / "template.yaml").read_text(), flags=re.MULTILINE))
+    called = set(re.findall(r'"((?:app|handler)\.\w+)"', Path(__file__).read_text()))
+    assert named <= called | {f"app.{name}" for name in TAKE_A_BATCH}
+
+
+@pytest.mark.parametrize("handler", TAKE_A_BATCH)
 def test_the_queues_handlers_take_an_empty_batch(installed: Path, environment: dict[str, str], handler: str) -> None:
     outcome = invoke(installed, Call(f"app.{handler}", {"Records": []}), environment)
-    assert outcome.answer == {"batchItemFailures": []}, outcome.error
+    assert outcome.error == ""
+    # The heartbeat's queue has no partial batches.
+    assert outcome.answer == (None if handler == "heartbeat" else {"batchItemFailures": []})
 
 
 def test_the_websocket_handlers_answer(installed: Path, environment: dict[str, str]) -> None:

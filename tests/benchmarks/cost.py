@@ -1,0 +1,241 @@
+"""The numbers of docs/cost.md: `python -m tests.benchmarks.cost [--measure]` writes them into the page.
+
+What an order uses is measured once (cost_counts.py, by --measure) and kept in cost_measured.json.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "cost.md"
+RECORD = Path(__file__).with_name("cost_measured.json")
+_BEGIN, _END = "<!-- {}: made by tests/benchmarks/cost.py -->", "<!-- end of {} -->"
+_MILLION = 1_000_000
+_HOURS = 730
+_MEMORY_GB = 0.5
+_GIB = 1024**3
+# Lambda holds five long polls of 20 s open for each queue, also while nothing comes.
+_IDLE_RECEIVES = 5 * 3 * 60 * _HOURS
+_BATCH = 10
+_CONNECTION_MINUTES = 1
+# X-Ray's default rule records the first request of a second and 5 % of the others.
+_TRACED = 0.05
+_ALARMS_FREE = 10
+_METRICS_FREE = 10
+# Reconcile once, the heartbeat twice; assumed: a look into the database or the table, with nothing to do.
+_SCHEDULED_A_MINUTE = 3
+_SCHEDULED_MS = 100
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an order used on average; milliseconds are the median of an invocation."""
+
+    orders: int
+    calls: Mapping[str, float]
+    invocations: Mapping[str, float]
+    milliseconds: Mapping[str, float]
+    frames: float
+    log_bytes: int
+    metrics: int
+
+    @classmethod
+    def load(cls) -> "Measured":
+        """The kept measurement."""
+        return cls(**json.loads(RECORD.read_text()))
+
+
+@dataclass(frozen=True)
+class Prices:
+    """USD in us-east-1, list, without any free tier but CloudWatch's; by million, GB second, hour or month."""
+
+    rest_request: float = 3.50
+    websocket_message: float = 1.00
+    websocket_minute: float = 0.25
+    lambda_request: float = 0.20
+    lambda_gb_second: float = 0.0000133334
+    sqs: float = 0.40
+    sqs_fifo: float = 0.50
+    dynamodb_write: float = 0.625
+    dynamodb_read: float = 0.125
+    logs_gb: float = 0.50
+    trace: float = 5.00
+    instance_hour: float = 0.016
+    storage_gb: float = 0.115
+    endpoint_hour: float = 0.01
+    secret: float = 0.40
+    alarm: float = 0.10
+    metric: float = 0.30
+    dashboard: float = 3.00
+
+
+PRICES = Prices()
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of a bill: how much of what, and what that is in USD."""
+
+    name: str
+    quantity: str
+    usd: float
+
+
+def _units(calls: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    return sum(calls.get(name, 0.0) * weight for name, weight in weights.items())
+
+
+# The index is written with the keys; a query that reads consistently costs one unit, one of the index half of it.
+_WRITES = {
+    "dynamodb PutItem": 2.0,
+    "dynamodb UpdateItem": 1.0,
+    "dynamodb DeleteItem": 2.0,
+    "dynamodb BatchWriteItem": 2.0,
+}
+_READS = {"dynamodb Query": 1.0, "dynamodb GetItem": 1.0}
+
+
+def per_million(measured: Measured, batch: int, prices: Prices = PRICES) -> list[Item]:
+    """A million orders, each with one follower; `batch` orders share an invocation of the worker. Largest first."""
+    invocations = {
+        name: count / (batch if name == "execute-orders" else 1) for name, count in measured.invocations.items()
+    }
+    seconds = {name: count * measured.milliseconds[name] / 1000 for name, count in invocations.items()}
+    worker = seconds.pop("execute-orders", 0.0) * _MEMORY_GB
+    others = sum(seconds.values()) * _MEMORY_GB
+    # Beside what the functions send, Lambda receives and deletes once for each invocation by a queue.
+    orders = _calls(measured, "sqs orders ") + 2 * invocations.get("execute-orders", 0.0)
+    events = _calls(measured, "sqs status-events ") + 2 * invocations.get("push-status", 0.0)
+    writes, reads = _units(measured.calls, _WRITES), _units(measured.calls, _READS)
+    requests = sum(invocations.values())
+    gigabytes = measured.log_bytes * _MILLION / _GIB
+    items = [
+        Item("REST API", "1 request", prices.rest_request),
+        Item("Lambda time, worker", f"{worker:.2f} GB s", worker * _MILLION * prices.lambda_gb_second),
+        Item("Lambda time, the others", f"{others:.2f} GB s", others * _MILLION * prices.lambda_gb_second),
+        Item("Lambda requests", f"{requests:.1f}", requests * prices.lambda_request),
+        Item("WebSocket messages", f"{measured.frames:.1f}", measured.frames * prices.websocket_message),
+        Item("WebSocket connection", f"{_CONNECTION_MINUTES} minute", _CONNECTION_MINUTES * prices.websocket_minute),
+        Item("SQS orders", f"{orders:.1f} calls", orders * prices.sqs),
+        Item("SQS status-events.fifo", f"{events:.1f} calls", events * prices.sqs_fifo),
+        Item("DynamoDB writes", f"{writes:.1f} units", writes * prices.dynamodb_write),
+        Item("DynamoDB reads", f"{reads:.1f} units", reads * prices.dynamodb_read),
+        Item("CloudWatch Logs", f"{measured.log_bytes / 1024:.1f} KiB", gigabytes * prices.logs_gb),
+        Item("X-Ray", f"{_TRACED:.2f} traces", _TRACED * prices.trace),
+    ]
+    return sorted(items, key=lambda item: -item.usd)
+
+
+def _calls(measured: Measured, prefix: str) -> float:
+    return sum(count for name, count in measured.calls.items() if name.startswith(prefix))
+
+
+def idle_month(measured: Measured, prices: Prices = PRICES) -> list[Item]:
+    """A month without an order, with the template's defaults on AWS. Largest first."""
+    alarms = (ROOT / "infra" / "monitoring.yaml").read_text().count("Type: AWS::CloudWatch::Alarm\n")
+    minutes = _HOURS * 60
+    call = prices.lambda_request / _MILLION + _SCHEDULED_MS / 1000 * _MEMORY_GB * prices.lambda_gb_second
+    queues = (ROOT / "template.yaml").read_text().count("          Type: SQS\n")
+    polls = _IDLE_RECEIVES / _MILLION * ((queues - 1) * prices.sqs + prices.sqs_fifo)
+    charged = max(measured.metrics - _METRICS_FREE, 0)
+    items = [
+        Item("SQS endpoint in the VPC", f"2 zones × {_HOURS} h", 2 * _HOURS * prices.endpoint_hour),
+        Item("RDS db.t4g.micro", f"{_HOURS} h", _HOURS * prices.instance_hour),
+        Item("RDS storage", "20 GiB gp3", 20 * prices.storage_gb),
+        Item("Empty receives", f"{queues} queues × {_IDLE_RECEIVES:,}", polls),
+        Item("Secrets", "2", 2 * prices.secret),
+        Item(
+            "Reconcile and heartbeat",
+            f"{_SCHEDULED_A_MINUTE} × {minutes:,} × {_SCHEDULED_MS} ms",
+            _SCHEDULED_A_MINUTE * minutes * call,
+        ),
+        Item("Alarms", f"{alarms}, {_ALARMS_FREE} free", max(alarms - _ALARMS_FREE, 0) * prices.alarm),
+        Item("Dashboard", "1, 3 free", 0.0),
+        Item("Custom metrics", f"{measured.metrics}, {_METRICS_FREE} free", charged * prices.metric),
+    ]
+    return sorted(items, key=lambda item: -item.usd)
+
+
+def _table(head: str, items: Sequence[Item]) -> list[str]:
+    total = sum(item.usd for item in items)
+    rows = [f"| {item.name} | {item.quantity} | {item.usd:.2f} | {item.usd / total:.0%} |" for item in items]
+    return [head, "| --- | --- | ---: | ---: |", *rows, f"| **together** | | **{total:.2f}** | |"]
+
+
+def sections(measured: Measured) -> dict[str, str]:
+    """The page's computed parts by name."""
+    single, full = (per_million(measured, batch) for batch in (1, _BATCH))
+    idle = idle_month(measured)
+    totals = [sum(item.usd for item in items) for items in (single, full, idle)]
+    largest = [" and ".join(item.name for item in items[:2]) for items in (single, full, idle)]
+    rest = (
+        f"{measured.frames:.1f} frames to the follower, {measured.log_bytes / 1024:.1f} KiB of log lines, "
+        f"{measured.metrics} different metrics (over {measured.orders} orders)."
+    )
+    calls = [f"| {name} | {count:.1f} |" for name, count in measured.calls.items()]
+    runs = [
+        f"| {name} | {count:.1f} | {measured.milliseconds[name]:.0f} |" for name, count in measured.invocations.items()
+    ]
+    return {
+        "summary": "\n".join(
+            [
+                "| | USD | largest items |",
+                "| --- | ---: | --- |",
+                f"| a million orders, one at a time | {totals[0]:.2f} | {largest[0]} |",
+                f"| a million orders, in full batches of {_BATCH} | {totals[1]:.2f} | {largest[1]} |",
+                f"| a month without an order | {totals[2]:.2f} | {largest[2]} |",
+            ]
+        ),
+        "counts": "\n".join(
+            [
+                "| AWS call by a function | per order |",
+                "| --- | ---: |",
+                *calls,
+                "",
+                "| function | invocations per order | median ms |",
+                "| --- | ---: | ---: |",
+                *runs,
+                "",
+                rest,
+            ]
+        ),
+        "single": "\n".join(_table("| one at a time | per order | USD per million | |", single)),
+        "full": "\n".join(_table(f"| batches of {_BATCH} | per order | USD per million | |", full)),
+        "idle": "\n".join(_table("| idle | what | USD a month | |", idle)),
+    }
+
+
+def rendered(page: str, measured: Measured) -> str:
+    """The page with its computed parts made anew. Raises ValueError where one has no place."""
+    for name, text in sections(measured).items():
+        begin, end = _BEGIN.format(name), _END.format(name)
+        before, found, rest = page.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not found or not ended:
+            raise ValueError(f"{PAGE.name} has no place for {name}: it needs the lines {begin} and {end}.")
+        page = f"{before}{begin}\n{text}\n{end}{after}"
+    return page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Computes the numbers of docs/cost.md and writes them into it.")
+    parser.add_argument("--measure", action="store_true", help="measures anew first (about two minutes)")
+    parser.add_argument("--orders", type=int, default=10, help="how many orders to measure")
+    arguments = parser.parse_args()
+    if arguments.measure:
+        from tests.benchmarks.cost_counts import measure
+
+        with tempfile.TemporaryDirectory(prefix="order-engine-cost-") as folder:
+            measured = measure(Path(folder), arguments.orders)
+        RECORD.write_text(json.dumps(asdict(measured), indent=2) + "\n")
+    PAGE.write_text(rendered(PAGE.read_text(), Measured.load()))
+    sys.stdout.write(sections(Measured.load())["summary"] + "\n")
+
+
+if __name__ == "__main__":
+    main()

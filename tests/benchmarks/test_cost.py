@@ -1,0 +1,84 @@
+"""docs/cost.md says what the script computes, and the script counts what an order really uses."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import cost
+from tests.benchmarks.cost import Measured, Prices
+from tests.benchmarks.cost_counts import measure
+
+SIMPLE = Measured(
+    orders=1,
+    calls={"sqs orders SendMessage": 1, "sqs status-events SendMessage": 5, "dynamodb PutItem": 1, "dynamodb Query": 4},
+    invocations={"api": 1, "execute-orders": 1, "push-status": 4},
+    milliseconds={"api": 20, "execute-orders": 4000, "push-status": 50},
+    frames=5,
+    log_bytes=10_737,
+    metrics=12,
+)
+
+
+def usd(items: list[cost.Item]) -> dict[str, float]:
+    return {item.name: round(item.usd, 2) for item in items}
+
+
+def test_the_page_says_what_the_script_computes() -> None:
+    page = cost.PAGE.read_text()
+    assert page == cost.rendered(page, Measured.load()), "python -m tests.benchmarks.cost makes the page anew"
+
+
+def test_the_formula_by_hand() -> None:
+    assert usd(cost.per_million(SIMPLE, 1)) == {
+        "REST API": 3.50,
+        "Lambda time, worker": 26.67,  # 4 s × 0.5 GB × 13.3334
+        "Lambda time, the others": 1.47,  # (0.02 + 4 × 0.05) s × 0.5 GB × 13.3334
+        "Lambda requests": 1.20,  # 6 × 0.20
+        "WebSocket messages": 5.00,
+        "WebSocket connection": 0.25,
+        "SQS orders": 1.20,  # sent, received, deleted
+        "SQS status-events.fifo": 6.50,  # 5 sent, 4 × received and deleted
+        "DynamoDB writes": 1.25,  # table and index
+        "DynamoDB reads": 0.50,
+        "CloudWatch Logs": 5.00,  # 10 GiB
+        "X-Ray": 0.25,
+    }
+
+
+def test_a_full_batch_shares_the_workers_time_and_calls() -> None:
+    single, full = usd(cost.per_million(SIMPLE, 1)), usd(cost.per_million(SIMPLE, 10))
+    assert full["Lambda time, worker"] == 2.67
+    assert full["SQS orders"] == 0.48
+    assert {name for name in single if single[name] != full[name]} == {
+        "Lambda time, worker",
+        "Lambda requests",
+        "SQS orders",
+    }
+
+
+def test_items_stand_by_size_and_idle_costs_the_endpoint_and_the_database() -> None:
+    idle = cost.idle_month(SIMPLE)
+    assert [item.usd for item in idle] == sorted((item.usd for item in idle), reverse=True)
+    assert [item.name for item in idle[:2]] == ["SQS endpoint in the VPC", "RDS db.t4g.micro"]
+    free = cost.idle_month(SIMPLE, Prices(instance_hour=0))
+    assert sum(item.usd for item in idle) - sum(item.usd for item in free) == pytest.approx(11.68)
+
+
+def test_a_page_without_a_place_for_a_part() -> None:
+    with pytest.raises(ValueError, match="no place for summary"):
+        cost.rendered("nothing", SIMPLE)
+
+
+@pytest.mark.timeout(400)
+def test_an_order_uses_what_is_written_down(tmp_path: Path) -> None:
+    """The counts that do not depend on timing, counted anew; how many statuses share a push does depend on it."""
+    recorded, counted = Measured.load(), measure(tmp_path, 3)
+    sends = ("sqs orders SendMessage", "sqs status-events SendMessage", "dynamodb PutItem")
+    assert {name: counted.calls[name] for name in sends} == {name: recorded.calls[name] for name in sends}
+    assert counted.frames == recorded.frames
+    assert set(counted.calls) == set(recorded.calls)
+    for name in ("api", "execute-orders", "websocket-connect", "websocket-disconnect"):
+        assert counted.invocations[name] == recorded.invocations[name] == 1
+    assert 1 <= counted.invocations["push-status"] <= counted.frames
+    # The worker's time is the shipped delays; a busy machine makes it longer, never shorter.
+    assert counted.milliseconds["execute-orders"] > 2_000
