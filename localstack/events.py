@@ -57,7 +57,11 @@ def _of_stack(clients: Clients, name: str, since: float, prefix: str, seen: set[
 
 def since(clients: Clients, name: str, start: float) -> list[Event]:
     """Every event since `start` (seconds since the epoch), oldest first. Raises botocore's errors."""
-    return sorted(_of_stack(clients, name, start, "", set()), key=lambda event: event.at)
+    found = list(_of_stack(clients, name, start, "", set()))
+    # They come newest first; within one second, which is as exact as some tell the time, their order stays.
+    found.reverse()
+    found.sort(key=lambda event: event.at)
+    return found
 
 
 def failures(clients: Clients, name: str, start: float) -> str:

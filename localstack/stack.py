@@ -100,7 +100,7 @@ class _Uploader:
 
     def _put(self, path: Path, key: str, content: bytes) -> template.Uploaded:
         bucket = self._deployment.bucket
-        self._deployment.report(f"uploading {key} ({len(content) / 1e6:.1f} MB)")
+        self._deployment.report(f"uploading {key} ({len(content) / 1000:,.0f} kB)")
         self._clients.s3.put_object(Bucket=bucket, Key=key, Body=content)
         uploaded = template.Uploaded(bucket, key, self._clients.target.template_url(bucket, key))
         self._uploaded[path] = uploaded

@@ -22,6 +22,7 @@ from localstack.target import forget_developer_endpoints
 from localstack.wheels import lambda_platform
 
 _TEMPLATE = ROOT / "template.yaml"
+_WIDTH = 140
 
 
 class TargetName(StrEnum):
@@ -79,6 +80,12 @@ def _confirm(console: Console, question: str) -> bool:
     return console.input(f"[bold]{escape(question)}[/bold] [dim]\\[y/N][/dim] ").strip().lower() in ("y", "yes")
 
 
+def _console() -> Console:
+    """In a file or a pipe, wide enough for the tables."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
+
+
 def _reporter(console: Console) -> Callable[[str], None]:
     return lambda text: console.print(f"  [dim]{escape(text)}[/dim]", soft_wrap=True)
 
@@ -91,7 +98,7 @@ def build(
     bytecode: _Bytecode = False,
 ) -> None:
     """Builds the artifacts into .aws-sam/build, where `sam deploy --guided` finds them; instead of `sam build`."""
-    console = Console(highlight=False)
+    console = _console()
     declared = template.parameters(_TEMPLATE)
     target = lambda_platform(
         runtime or declared["PythonRuntime"].default, architecture or declared["Architecture"].default
@@ -124,7 +131,7 @@ def deploy(
     yes: _Yes = False,
 ) -> None:
     """Builds, uploads, shows the changes, asks (on AWS) and deploys; a parameter not given stays as it was deployed."""
-    console = Console(highlight=False)
+    console = _console()
     declared = template.parameters(_TEMPLATE)
     given = parse_parameters(parameters or [], declared)
     where = _destination(target, stack_name, region)
@@ -173,7 +180,8 @@ def deploy(
                 report=report,
                 keep_parameters=True,
                 replace_failed=not where.is_real,
-                tags={"project": "order-engine"},
+                # Elsewhere nobody looks at tags, and they would show as a change of everything.
+                tags={"project": "order-engine"} if where.is_real else {},
             ),
         )
     _show(console, outputs)
@@ -190,7 +198,7 @@ def _show(console: Console, outputs: stack.Outputs) -> None:
 
 def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region = "", yes: _Yes = False) -> None:
     """Deletes a deployed stack and the bucket made for it, after a confirmation."""
-    console = Console(highlight=False)
+    console = _console()
     where = _destination(target, stack_name, region)
     if target is TargetName.EMBEDDED and stack_name == running.find().stack_name:
         raise LocalStackError(f"The stack {stack_name} is the ./dev up that runs: end that with ./dev down.")

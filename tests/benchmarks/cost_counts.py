@@ -159,7 +159,7 @@ async def _one_order(url: str) -> Followed:
 
 
 def _handshake_lines(runtime: Runtime, reader: LogReader, orders: list[Followed]) -> list[Line]:
-    """What connecting and disconnecting log: of what a WebSocket calls the emulator keeps no log, so both are called."""
+    """What connecting and disconnecting log; called here, for the emulator keeps no log of what a WebSocket calls."""
     for number, order in enumerate(orders):
         context = {"connectionId": f"nobody-{number}", "requestId": "cost", "apiId": "cost", "stage": "live"}
         event = {"requestContext": {**context, "domainName": "localhost"}, "isBase64Encoded": False}
