@@ -32,7 +32,7 @@ class Request(TypedDict):
     LogicalResourceId: str
 
 
-def handler(event: Request, _context: object) -> None:
+def handler(event: Request, context: object) -> None:
     """Create and Update migrate; Delete leaves the data alone. Every outcome is told to CloudFormation.
 
     Raises URLError where the answer can't be delivered, so that Lambda tries the whole call again.
@@ -49,7 +49,10 @@ def handler(event: Request, _context: object) -> None:
     print(
         json.dumps(
             {
+                "level": "INFO" if status == "SUCCESS" else "ERROR",
                 "message": "migrations",
+                "function_request_id": getattr(context, "aws_request_id", ""),
+                "xray_trace_id": os.environ.get("_X_AMZN_TRACE_ID", "").partition(";")[0].removeprefix("Root="),
                 "request": event["RequestType"],
                 "status": status,
                 "reason": reason,

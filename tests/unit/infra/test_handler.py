@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,6 +82,19 @@ def migrated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(migrations, "upgrade", urls.append)
     monkeypatch.setattr(migrations, "current", lambda _url: "0007")
     return urls
+
+
+def test_the_log_line_names_the_invocation_and_no_password(
+    answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-6b0351d2-589cb293f273b2c18dda3fb1;Parent=53995c3f42cd8ad8;Sampled=1")
+    migrations.handler(request(answers, "Create"), SimpleNamespace(aws_request_id="invocation-1"))
+    text = capsys.readouterr().out
+    line = json.loads(text)
+    assert (line["level"], line["message"], line["status"]) == ("INFO", "migrations", "SUCCESS")
+    assert line["function_request_id"] == "invocation-1"
+    assert line["xray_trace_id"] == "1-6b0351d2-589cb293f273b2c18dda3fb1"
+    assert "secret" not in text
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update"])
