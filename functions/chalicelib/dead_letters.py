@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.batches import Message, order_id_of
+from chalicelib.domain.errors import ErrorCode, OrderNotFound
 from chalicelib.services.bury_order import DeadLetter, bury_order
 from chalicelib.services.execute_order import Again, Done, Pace, Worker
 
@@ -25,5 +26,16 @@ def bury(message: Message, *, worker: Worker, archive: Archive, until: datetime)
         return Done()
     verdict = bury_order(DeadLetter(order_id, message.receive_count), worker=worker, pace=Pace(), until=until)
     if isinstance(verdict, Done):
-        archive.keep(message.id, order_id, message.body, message.receive_count, "buried")
+        archive.keep(message.id, order_id, message.body, message.receive_count, _outcome(order_id, worker))
     return verdict
+
+
+def _outcome(order_id: str, worker: Worker) -> str:
+    """What an operator reads: not every dead letter has an order that had to be buried."""
+    try:
+        order = worker.store.get(order_id).order
+    except OrderNotFound:
+        return "no such order"
+    if order.failure is not None and order.failure.code is ErrorCode.PROCESSING_FAILED:
+        return "buried"
+    return f"left as it is: {order.status}"
