@@ -177,6 +177,13 @@ class StoreAndModel(RuleBasedStateMachine):
         for store in (self.real, self.model):
             store.release(view.history.order, view.lease or LEASES[0], resume_in)
 
+    @rule(view=views, message=st.sampled_from(["one", "other"]))
+    def note_failure(self, view: View, message: str) -> None:
+        self.tick()
+        failure = Failure(ErrorCode.PROCESSING_FAILED, message, retryable=True)
+        for store in (self.real, self.model):
+            store.note_failure(view.history.order, view.lease or LEASES[0], failure)
+
     @rule(view=views)
     def mark_published(self, view: View) -> None:
         for store in (self.real, self.model):

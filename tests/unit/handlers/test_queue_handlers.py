@@ -7,6 +7,7 @@ import pytest
 
 import app
 from chalicelib import bootstrap
+from chalicelib.domain.order import new_order_id
 from chalicelib.domain.quotes import QuoteRequest
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.ports import Lease
@@ -184,7 +185,7 @@ def test_a_dead_letter_ends_its_order_and_is_kept(stack: Stack) -> None:
     assert app.dead_letter(sqs_event([record]), LambdaContext()) == NONE_FAILED
     assert stack.engine.order(order_id).status is OrderStatus.FAILED
     (kept,) = stack.archive.kept
-    assert (kept.message_id, kept.order_id, kept.body) == ("m", order_id, record["body"])
+    assert (kept.message_id, kept.order_id, kept.body, kept.verdict) == ("m", order_id, record["body"], "buried")
     (message,) = drain(stack.sqs, stack.events_url)
     assert json.loads(message["Body"])["history"]["order"]["status"] == "failed"
 
@@ -203,7 +204,12 @@ def test_a_dead_letter_of_an_order_that_settled_leaves_it_as_it_is(stack: Stack)
     before = stack.engine.history(order_id)
     assert app.dead_letter(sqs_event([order_record(order_id)]), LambdaContext()) == NONE_FAILED
     assert stack.engine.history(order_id) == before
-    assert len(stack.archive.kept) == 1
+    assert [kept.verdict for kept in stack.archive.kept] == ["left as it is: confirmed"]
+
+
+def test_a_dead_letter_of_an_order_that_nobody_placed_is_kept(stack: Stack) -> None:
+    assert app.dead_letter(sqs_event([order_record(new_order_id())]), LambdaContext()) == NONE_FAILED
+    assert [kept.verdict for kept in stack.archive.kept] == ["no such order"]
 
 
 def test_a_dead_letter_waits_for_the_worker_that_has_its_order(stack: Stack) -> None:
