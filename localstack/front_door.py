@@ -91,7 +91,8 @@ class FrontDoor:
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
         # The server's own low level: there is one route, so no router, and bodies are not read in full.
-        server = web.Server(self.handle, access_log=None)
+        # A body passes as it was sent: one that only claims to be compressed is the service's to refuse.
+        server = web.Server(self.handle, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
         for host in hosts:
