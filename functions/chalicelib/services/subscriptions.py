@@ -50,16 +50,22 @@ def subscribe(order_id: str, connection_id: str, after: int, *, desk: Desk, open
 
 
 def subscribe_too(order_id: str, connection_id: str, after: int, *, desk: Desk) -> History:
-    """Follows one more order on an open connection.
+    """Follows one more order on an open connection, or one that it follows already from another place.
 
     Raises:
         TooManySubscriptions: the connection follows 100 orders already.
-        OrderNotFound, Unavailable: as `subscribe`.
+        OrderNotFound, Unavailable: as `subscribe`; what the connection followed before it still follows.
     """
     followed = desk.followers.orders_of(connection_id)
     if order_id not in followed and len(followed) >= MAX_SUBSCRIPTIONS:
         raise TooManySubscriptions(f"One connection follows at most {MAX_SUBSCRIPTIONS} orders.")
-    return subscribe(order_id, connection_id, after, desk=desk, opened=True)
+    earlier = desk.followers.find(order_id, connection_id) if order_id in followed else None
+    try:
+        return subscribe(order_id, connection_id, after, desk=desk, opened=True)
+    except Exception:
+        if earlier is not None:
+            desk.followers.add(earlier)
+        raise
 
 
 def hang_up(connection_id: str, *, followers: Followers, telemetry: Telemetry) -> None:
