@@ -92,6 +92,19 @@ def test_following_an_order_again_starts_where_it_says(engine: Engine, followers
     assert followers.last_sequence(order_id, "c") == 0
 
 
+@pytest.mark.parametrize("broken", ["store", "events"])
+def test_an_outage_takes_no_subscription_away(engine: Engine, followers: MemoryFollowers, broken: str) -> None:
+    order_id = engine.place().id
+    desk = a_desk(engine, followers)
+    subscribe(order_id, "c", 0, desk=desk)
+    followers.record(followers.rows[order_id, "c"], 1)
+    engine.store.outages.everything = broken == "store"
+    engine.events.outage = broken == "events"
+    with pytest.raises(Unavailable):
+        subscribe_too(order_id, "c", 0, desk=desk)
+    assert followers.last_sequence(order_id, "c") == 1
+
+
 def test_hanging_up_forgets_every_order_of_the_connection_and_no_other(
     engine: Engine, followers: MemoryFollowers
 ) -> None:
