@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import random
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ _AT_ONCE = 6
 _PLACED_WITHIN = 240.0
 _RECONCILE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _QUEUES = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
 _STYLES = (Style.EARLY, Style.EARLY, Style.LATE, Style.RESTLESS, Style.FORGETFUL, Style.LEAVING)
 VENUE_FAULTS = (
@@ -104,6 +106,8 @@ class Campaign:
                 await asyncio.to_thread(self._faults.calm)
                 await self._recover()
             finally:
+                # Threads that still strike would keep an interrupted run from ending.
+                await asyncio.to_thread(self._faults.calm)
                 watching.cancel()
                 for task in following:
                     task.cancel()
@@ -231,12 +235,32 @@ def run(folder: Path, load: Load, report: Callable[[Progress], None]) -> Result:
 
     Raises:
         LocalStackError: the stack does not start.
+        KeyboardInterrupt: a signal ended it.
     """
     parameters = {"SimulatedDelayScale": f"{load.delay_scale:g}", "SimulatedFaults": load.venue_faults}
     environment = {"SIMULATED_TRANSACTION_LIFETIME": f"{load.lifetime:g}"}
     report(Progress())
     with stack.boot(folder, parameters=parameters, environment=environment) as broken:
-        return asyncio.run(Campaign(broken, load, report).run())
+        return _until_a_signal(Campaign(broken, load, report).run())
+
+
+def _until_a_signal(campaign: Coroutine[None, None, Result]) -> Result:
+    """Runs it; a signal cancels it, so that everything that it started ends in order. Raises KeyboardInterrupt then."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    async def run() -> Result:
+        task = asyncio.ensure_future(campaign)
+        for number in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        return await task
+
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def default_seconds(count: int) -> float:
