@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from chalicelib import VERSION
+from chalicelib.http.answers import PlacedView
 from chalicelib.http.catalogue import CATALOGUE, ProblemCode
 from chalicelib.http.operations import OPERATIONS, Operation, Success
 from chalicelib.http.problems import PROBLEM_JSON, ProblemView
@@ -147,6 +148,17 @@ def _responses(operation: Operation) -> Schema:
 
 
 def _success(answer: Success) -> Schema:
+    described = _described(answer)
+    if answer.view is PlacedView:
+        # What can be done with the order that the answer names.
+        described["links"] = {
+            name: {"operationId": name, "parameters": {"order_id": "$response.body#/orderId"}}
+            for name in ("getOrder", "listOrderEvents", "cancelOrder")
+        }
+    return described
+
+
+def _described(answer: Success) -> Schema:
     schema: Schema = {"type": "string"}
     if answer.view is dict:
         schema = {"type": "object"}

@@ -1,0 +1,138 @@
+"""One connection and many orders, and everything that a client may get wrong, over the wire."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import psycopg
+import pytest
+
+from chalicelib.domain.order import new_order_id
+from localstack.harness import Stack
+from tests.e2e.trader import Trader
+
+MOST = 100
+UNKNOWN = "ord_" + "0" * 32
+
+
+@pytest.fixture
+async def trader(stack: Stack) -> AsyncIterator[Trader]:
+    async with aiohttp.ClientSession(base_url=stack.base_url) as session:
+        yield Trader(session)
+
+
+async def say(socket: aiohttp.ClientWebSocketResponse, message: object) -> dict[str, Any]:
+    """Sends a message and waits for its reply, past whatever statuses come in between."""
+    await socket.send_str(message if isinstance(message, str) else json.dumps(message))
+    while True:
+        frame: dict[str, Any] = await socket.receive_json()
+        if frame["type"] not in ("status", "heartbeat"):
+            return frame
+
+
+def cancelled_orders(stack: Stack, count: int) -> list[str]:
+    """Orders that were cancelled at once, put straight into the database: nobody has to execute them."""
+    ids = [new_order_id() for _ in range(count)]
+    with psycopg.connect(stack.database_url) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
+                                status, attempt, sequence, created_at, updated_at)
+            VALUES (%s, 'stream', 'w', 'SOL', 'USDC', 'sell', 1, 50, 'cancelled', 1, 2, now(), now())
+            """,
+            [(order_id,) for order_id in ids],
+        )
+        cursor.executemany(
+            "INSERT INTO order_events VALUES (%s, %s, %s, 1, 'An event.', '{}', now())",
+            [(one, number, status) for one in ids for number, status in ((1, "pending"), (2, "cancelled"))],
+        )
+    return ids
+
+
+async def test_a_hundred_orders_on_one_connection(stack: Stack, trader: Trader) -> None:
+    *orders, one_more = await asyncio.to_thread(cancelled_orders, stack, MOST + 1)
+    seen: dict[str, list[int]] = {}
+    subscribed = 1
+    async with trader.socket(orders[0]) as socket:
+        for order_id in orders[1:]:
+            await socket.send_json({"action": "subscribe", "orderId": order_id})
+        while subscribed < MOST or len(seen) < MOST or any(len(sequences) < 2 for sequences in seen.values()):
+            frame = await socket.receive_json()
+            if frame["type"] == "subscribed":
+                subscribed += 1
+            elif frame["type"] == "status":
+                seen.setdefault(frame["orderId"], []).append(frame["sequence"])
+        refused = await say(socket, {"action": "subscribe", "orderId": one_more})
+        assert (refused["type"], refused["code"]) == ("error", "too_many_subscriptions")
+        assert (await say(socket, {"action": "unsubscribe", "orderId": orders[0]}))["type"] == "unsubscribed"
+        while (reply := await say(socket, {"action": "subscribe", "orderId": one_more}))["type"] == "error":
+            # The index that counts subscriptions follows a moment later.
+            assert reply["code"] == "too_many_subscriptions"
+            await asyncio.sleep(0.1)
+        assert reply["type"] == "subscribed"
+    assert set(seen) == set(orders)
+    # A frame may come again after a retry on our side; a gap or a step back never.
+    assert all(list(dict.fromkeys(sequences)) == [1, 2] for sequences in seen.values())
+
+
+async def test_subscribing_behind_a_sequence_sends_the_rest(trader: Trader) -> None:
+    first, second = await trader.place(), await trader.place()
+    await trader.follow(second)
+    async with trader.socket(first) as socket:
+        await socket.send_json({"action": "subscribe", "orderId": second, "after": 3})
+        sequences: list[int] = []
+        while sequences[-1:] != [5]:
+            frame = await socket.receive_json()
+            if frame["type"] == "status" and frame["orderId"] == second:
+                sequences.append(frame["sequence"])
+    assert sequences == [4, 5]
+
+
+async def test_nonsense_is_answered_and_the_connection_stays(trader: Trader) -> None:
+    order_id = await trader.place()
+    async with trader.socket(order_id) as socket:
+        # Deep nesting is left to the unit tests: MiniStack's own route selection breaks on it and hangs up.
+        for message, code in (
+            ("", "malformed_json"),
+            ("nonsense", "malformed_json"),
+            ('{"action":"ping","action":"ping"}', "malformed_json"),
+            ({}, "unknown_action"),
+            ({"action": "buy"}, "unknown_action"),
+            ({"action": "subscribe"}, "order_id_missing"),
+            ({"action": "subscribe", "orderId": UNKNOWN}, "order_not_found"),
+            ({"action": "subscribe", "orderId": "\x00"}, "order_not_found"),
+            ({"action": "subscribe", "orderId": order_id, "after": "x"}, "invalid_after"),
+            ({"action": "ping", "padding": "x" * 33_000}, "message_too_large"),
+        ):
+            reply = await say(socket, message)
+            assert (reply["type"], reply["code"]) == ("error", code)
+        assert (await say(socket, {"action": "ping"}))["type"] == "pong"
+        await socket.send_bytes(b"\xff\xfe")
+        assert (await say(socket, {"action": "ping"}))["type"] in ("error", "pong")
+        assert not socket.closed
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 400),
+        ("?orderId=", 400),
+        ("?order=1", 400),
+        (f"?orderId={UNKNOWN}", 404),
+        ("?orderId=ord_does_not_exist", 404),
+        ("?orderId=%00", 404),
+    ],
+)
+async def test_a_handshake_without_an_order_is_refused(trader: Trader, query: str, status: int) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+        await trader.http.ws_connect(f"/api/orders/execute{query}")
+    assert refusal.value.status == status
+
+
+async def test_a_handshake_with_a_strange_sequence_is_refused(trader: Trader) -> None:
+    order_id = await trader.place()
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+        await trader.http.ws_connect(f"/api/orders/execute?orderId={order_id}&after=x")
+    assert 400 <= refusal.value.status < 500
