@@ -73,10 +73,13 @@ def test_a_page_without_a_place_for_a_part() -> None:
 def test_an_order_uses_what_is_written_down(tmp_path: Path) -> None:
     """The counts that do not depend on timing, counted anew; how many statuses share a push does depend on it."""
     recorded, counted = Measured.load(), measure(tmp_path, 3)
-    sends = ("sqs orders SendMessage", "sqs status-events SendMessage", "dynamodb PutItem")
-    assert {name: counted.calls[name] for name in sends} == {name: recorded.calls[name] for name in sends}
-    assert counted.frames == recorded.frames
-    assert set(counted.calls) == set(recorded.calls)
+    for name in ("sqs orders SendMessage", "dynamodb PutItem"):
+        assert counted.calls[name] == recorded.calls[name] == 1
+    assert counted.frames == recorded.frames == 5
+    # A push that met a connection still in its handshake asks to be sent again: on a busy machine that happens.
+    sends = "sqs status-events SendMessage"
+    assert recorded.calls[sends] <= counted.calls[sends] <= recorded.calls[sends] + 1
+    assert counted.calls.keys() <= recorded.calls.keys()
     for name in ("api", "execute-orders", "websocket-connect", "websocket-disconnect"):
         assert counted.invocations[name] == recorded.invocations[name] == 1
     assert 1 <= counted.invocations["push-status"] <= counted.frames

@@ -22,7 +22,8 @@ from localstack.ports import free_port
 
 TAKE_A_BATCH = ("execute_orders", "push_status", "dead_letter", "heartbeat")
 CALL = Path(__file__).with_name("call_handler.py")
-pytestmark = pytest.mark.timeout(600)
+# In one process: what is built once is used by all.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("artifact")]
 
 
 @dataclass(frozen=True)

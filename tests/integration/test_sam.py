@@ -14,7 +14,8 @@ from localstack.paths import ROOT
 from localstack.processes import Guard
 from localstack.target import Clients, Target
 
-pytestmark = pytest.mark.timeout(1500)  # the first run installs sam
+# The first run installs sam; in one process, for what is built once is used by all.
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("artifact")]
 
 
 @pytest.fixture(scope="module")
