@@ -26,7 +26,7 @@ def cancel_order(order_id: str, *, store: OrderStore, events: StatusEvents, tele
         if order.transaction is not None:
             raise NotCancellable(order.id, order.status)
         try:
-            after = order.moved(Trigger.CANCEL)
+            after = order.moved(Trigger.CANCEL, failure=None)
             cancelled = store.advance(
                 history,
                 Transition(order, after, "Cancelled by the client.", {}, lease=None, release=True),

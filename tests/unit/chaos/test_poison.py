@@ -8,6 +8,7 @@ from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.bury_order import DeadLetter, bury_order
+from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.execute_order import Done, Pace
 from tests.fakes.engine import Engine
 
@@ -66,3 +67,14 @@ def test_the_next_delivery_need_not_wait_for_the_lease_of_one_that_stumbled() ->
 
 def stumble(_: object) -> None:
     raise ZeroDivisionError
+
+
+def test_a_cancelled_order_has_no_error() -> None:
+    engine = Engine()
+    order_id = engine.place().id
+    engine.router.on_quotes = stumble
+    with pytest.raises(ZeroDivisionError):
+        engine.run(order_id)
+    cancel_order(order_id, store=engine.store, events=engine.events, telemetry=engine.telemetry)
+    assert engine.order(order_id).status is OrderStatus.CANCELLED
+    assert engine.order(order_id).failure is None
