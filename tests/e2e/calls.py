@@ -263,6 +263,13 @@ def say(world: World, action: str) -> list[Line]:
 @needs("WebsocketMessage", "dynamodb:PutItem", "ConnectionsTable")
 @needs("WebsocketMessage", "sqs:SendMessage", "StatusEventsQueue")
 def subscribe(world: World) -> list[Line]:
+    world.forget(GONE)
+    return say(world, "subscribe")
+
+
+@needs("WebsocketMessage", "dynamodb:Query", "ConnectionsTable")
+def subscribe_anew(world: World) -> list[Line]:
+    world.follow(GONE)
     return say(world, "subscribe")
 
 

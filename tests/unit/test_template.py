@@ -79,7 +79,7 @@ PERMISSIONS: dict[str, dict[str, set[str]]] = {
     "WebsocketMessage": dict(
         [
             STATUS_EVENTS,
-            (TABLE, {"dynamodb:PutItem", "dynamodb:DeleteItem"}),
+            (TABLE, {"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}),
             (INDEX, {"dynamodb:Query"}),
         ]
     ),
