@@ -22,8 +22,8 @@ _PAUSE_SECONDS = 0.2
 _NO_RECORDS = json.dumps({"Records": []}).encode()
 # Half as many again as the worker's MaximumConcurrency in template.yaml and the front door's own limit: while
 # processes start, one that is ready answers several of the calls.
-_BURST_WORKERS = 16
-_BURST_REQUESTS = 10
+_BURST_WORKERS = 10
+_BURST_REQUESTS = 6
 _BY_QUEUE = ("ExecuteOrders", "PushStatus")
 
 

@@ -79,6 +79,8 @@ class Bench:
             opened = time.time()
             async for frame in socket:
                 status = frame.json()
+                if status["type"] != "status":
+                    continue
                 committed = datetime.fromisoformat(status["at"]).timestamp()
                 if committed > opened:
                     self.figures.pushes.append(time.time() - committed)
