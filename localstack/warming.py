@@ -20,7 +20,7 @@ _REQUEST_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 # What a queue's poller would hand over, with nothing in it.
 _NO_RECORDS = json.dumps({"Records": []}).encode()
-# The worker's MaximumConcurrency in template.yaml and the front door's own limit; more would keep the first order waiting.
+# The worker's MaximumConcurrency in template.yaml and the front door's own limit; more keep the first order waiting.
 _BURST_WORKERS = 10
 _BURST_REQUESTS = 6
 _BY_QUEUE = ("ExecuteOrders", "PushStatus")
