@@ -1,7 +1,6 @@
 """One run: orders and followers against a stack that is being broken, then the audit."""
 
 import asyncio
-import contextlib
 import random
 import signal
 import time
@@ -14,6 +13,7 @@ import aiohttp
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localstack.errors import LocalStackError
 from tests.chaos import evidence, orders, stack
 from tests.chaos.audit import audit
 from tests.chaos.faults import Faults
@@ -29,6 +29,7 @@ _AT_ONCE = 6
 _PLACED_WITHIN = 240.0
 _RECONCILE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
+_GONE_SECONDS = 120.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _QUEUES = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
 _STYLES = (Style.EARLY, Style.EARLY, Style.LATE, Style.RESTLESS, Style.FORGETFUL, Style.LEAVING)
@@ -81,6 +82,7 @@ class Campaign:
         self._report = report
         self._accepted: list[str] = []
         self._followers: list[Follower] = []
+        self._following: list[asyncio.Task[None]] = []
         self._chance = random.Random(f"followers:{load.seed}")
         self._faults = Faults(broken, lambda: list(self._accepted))
         self._progress = Progress()
@@ -95,45 +97,43 @@ class Campaign:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(24, thread_name_prefix="chaos"))
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(self._stack.stack.base_url, connector=connector) as http:
-            watching = asyncio.create_task(self._watch())
-            following: list[asyncio.Task[None]] = []
             try:
-                self._progress.phase = "breaking"
-                breaking = asyncio.create_task(self._break(http))
-                following = await self._place_all(http)
-                await breaking
-                self._progress.phase = "recovering"
-                await asyncio.to_thread(self._faults.calm)
-                await self._recover()
+                async with asyncio.TaskGroup() as running:
+                    watching = running.create_task(self._watch())
+                    self._progress.phase = "breaking"
+                    breaking = running.create_task(self._break(http))
+                    await self._place_all(http)
+                    await breaking
+                    self._progress.phase = "recovering"
+                    await asyncio.to_thread(self._faults.calm)
+                    await self._recover()
+                    watching.cancel()
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0] from errors
             finally:
                 # Threads that still strike would keep an interrupted run from ending.
                 await asyncio.to_thread(self._faults.calm)
-                watching.cancel()
-                for task in following:
+                for task in self._following:
                     task.cancel()
-                results = await asyncio.gather(watching, *following, return_exceptions=True)
+                results = await asyncio.gather(*self._following, return_exceptions=True)
         for result in results:
-            if isinstance(result, Exception) and not isinstance(result, asyncio.CancelledError):
+            if isinstance(result, Exception):
                 raise result
         return await asyncio.to_thread(self._result, time.monotonic() - started)
 
-    async def _place_all(self, http: aiohttp.ClientSession) -> list[asyncio.Task[None]]:
+    async def _place_all(self, http: aiohttp.ClientSession) -> None:
         """Orders arrive at random moments, a few of them together; each has up to two followers."""
         chance = random.Random(f"orders:{self._load.seed}")
         gate = asyncio.Semaphore(_AT_ONCE)
         moments = sorted(chance.uniform(0, self._load.seconds) for _ in range(self._load.orders))
         wishes = orders.wishes(chance, self._load.orders, f"seed-{self._load.seed}")
         started = time.monotonic()
-        following: list[asyncio.Task[None]] = []
         async with asyncio.TaskGroup() as placing:
             for moment, wanted in zip(moments, wishes, strict=True):
                 await asyncio.sleep(max(started + moment - time.monotonic(), 0))
-                placing.create_task(self._place(http, wanted, gate, following))
-        return following
+                placing.create_task(self._place(http, wanted, gate))
 
-    async def _place(
-        self, http: aiohttp.ClientSession, wanted: Wish, gate: asyncio.Semaphore, following: list[asyncio.Task[None]]
-    ) -> None:
+    async def _place(self, http: aiohttp.ClientSession, wanted: Wish, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
                 accepted = await orders.place(http, wanted, _PLACED_WITHIN)
@@ -145,7 +145,7 @@ class Campaign:
             style = self._chance.choice(_STYLES)
             follower = Follower(accepted.order_id, manner(style, self._chance, 60 * self._load.delay_scale))
             self._followers.append(follower)
-            following.append(asyncio.create_task(follower.run(http, self._handshakes)))
+            self._following.append(asyncio.create_task(follower.run(http, self._handshakes)))
 
     async def _break(self, http: aiohttp.ClientSession) -> None:
         started = time.monotonic()
@@ -200,10 +200,19 @@ class Campaign:
         return sum(int(count) for count in attributes.values())
 
     async def _watch(self) -> None:
+        """Shows how far everything is. Raises LocalStackError where the database is gone for good."""
+        answered = time.monotonic()
         while True:
-            with contextlib.suppress(psycopg.OperationalError):
+            try:
                 await asyncio.to_thread(self._takeovers.sample)
                 self._progress.counted = await asyncio.to_thread(evidence.counts, self._stack.stack.database_url)
+                answered = time.monotonic()
+            except psycopg.OperationalError as error:
+                if time.monotonic() - answered > _GONE_SECONDS:
+                    raise LocalStackError(
+                        f"Postgres has not answered for {_GONE_SECONDS:.0f} s, longer than any fault lasts: something "
+                        "else on this machine ended it. Run this again."
+                    ) from error
             self._progress.placed = len(self._accepted)
             self._progress.following = sum(not follower.is_done for follower in self._followers)
             self._report(self._progress)
