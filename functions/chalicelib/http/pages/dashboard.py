@@ -19,6 +19,6 @@ def dashboard_page(websocket_url: str) -> Page:
         "Dashboard",
         body,
         styles=("base.css", "dashboard.css"),
-        script="dashboard.js",
+        scripts=("theme.js", "dashboard_form.js", "dashboard_live.js", "dashboard_recent.js"),
         websocket_url=websocket_url,
     )

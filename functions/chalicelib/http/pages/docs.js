@@ -1,13 +1,4 @@
-"use strict";
 (() => {
-  const root = document.documentElement;
-  const kept = localStorage.getItem("theme");
-  if (kept) root.dataset.theme = kept;
-  document.getElementById("theme").addEventListener("click", () => {
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-    localStorage.setItem("theme", root.dataset.theme);
-  });
   for (const block of document.querySelectorAll("pre")) {
     const button = document.createElement("button");
     button.className = "quiet";
@@ -15,7 +6,9 @@
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(block.querySelector("code").textContent);
       button.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+      setTimeout(() => {
+        button.textContent = "Copy";
+      }, 1500);
     });
     if (navigator.clipboard) block.append(button);
   }
@@ -24,11 +17,14 @@
   for (const place of document.querySelectorAll(".base")) place.textContent = base;
   const links = new Map([...document.querySelectorAll(".side a")].map((link) => [link.hash.slice(1), link]));
   const seen = new Set();
-  const watcher = new IntersectionObserver((entries) => {
-    for (const entry of entries) seen[entry.isIntersecting ? "add" : "delete"](entry.target.id);
-    const first = [...links.keys()].find((id) => seen.has(id));
-    for (const [id, link] of links) link.classList.toggle("here", id === first);
-  }, { rootMargin: "-60px 0px -55% 0px" });
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) seen[entry.isIntersecting ? "add" : "delete"](entry.target.id);
+      const first = [...links.keys()].find((id) => seen.has(id));
+      for (const [id, link] of links) link.classList.toggle("here", id === first);
+    },
+    { rootMargin: "-60px 0px -55% 0px" },
+  );
   for (const id of links.keys()) {
     const target = document.getElementById(id);
     if (target) watcher.observe(target);

@@ -45,7 +45,7 @@ def docs_page(root: str) -> Page:
 <section id="errors"><h2>Errors</h2>{_errors()}</section>
 <section id="models"><h2>Models</h2>{_models(document)}</section>
 </main></div>"""
-    return page("Order engine · Docs", "Docs", body, styles=("base.css", "docs.css"), script="docs.js")
+    return page("Order engine · Docs", "Docs", body, styles=("base.css", "docs.css"), scripts=("theme.js", "docs.js"))
 
 
 def _operations(document: Schema) -> list[tuple[str, str, dict[str, Any]]]:

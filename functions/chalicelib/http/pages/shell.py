@@ -28,9 +28,11 @@ def asset(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def page(title: str, here: str, body: str, *, styles: tuple[str, ...], script: str, websocket_url: str = "") -> Page:
+def page(
+    title: str, here: str, body: str, *, styles: tuple[str, ...], scripts: tuple[str, ...], websocket_url: str = ""
+) -> Page:
     """A whole page; `here` names it in the navigation, `websocket_url` is the one address besides ours it may call."""
-    style, code = "".join(asset(name) for name in styles), asset(script)
+    style, code = "".join(map(asset, styles)), "".join(map(asset, scripts))
     links = "".join(
         f'<a href="{href}"{" aria-current=page" if name == here else ""}>{name}</a>'
         for name, href in (("Dashboard", "./"), ("Docs", "docs"), ("OpenAPI", "openapi.json"))
