@@ -166,7 +166,7 @@ def router() -> VenueRouter:
     from chalicelib.venues.router import VenueRouter
     from chalicelib.venues.simulated import SimulatedVenue
 
-    return VenueRouter([SimulatedVenue(venue, simulation()) for venue in Venue], crash_point())
+    return VenueRouter([SimulatedVenue(venue, simulation()) for venue in Venue], crash_point(), telemetry())
 
 
 @cache

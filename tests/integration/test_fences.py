@@ -90,7 +90,7 @@ def containers(connect: Callable[[], Database]) -> Containers:
         return Worker(
             store=PostgresOrders(database),
             events=MemoryStatusEvents(),
-            router=VenueRouter([SimulatedVenue(venue, market) for venue in Venue], crash_point),
+            router=VenueRouter([SimulatedVenue(venue, market) for venue in Venue], crash_point, RecordingTelemetry()),
             exchange=SimulatedExchange(market, PostgresLedger(database)),
             clock=clock,
             telemetry=RecordingTelemetry(),

@@ -1,4 +1,4 @@
-"""Asks every venue at once; one that is down or slow does not keep the others from trading."""
+"""Asks every venue at once; one that is down, slow or broken does not keep the others from trading."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from chalicelib.domain.errors import ErrorCode, VenueError
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Venue
+from chalicelib.services.ports import Telemetry
 
 QUOTE_DEADLINE_SECONDS = 1.5
 # A worker's batch of ten orders asks two venues each; the rest are venues that hang.
@@ -30,31 +31,33 @@ class VenueRouter:
         self,
         venues: Sequence[QuotingVenue],
         crash_point: Callable[[str], None],
+        telemetry: Telemetry,
         deadline: float = QUOTE_DEADLINE_SECONDS,
     ) -> None:
         self._venues = venues
         self._crash_point = crash_point
+        self._telemetry = telemetry
         self._deadline = deadline
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="quote")
 
     def quotes(self, request: QuoteRequest) -> list[Quote | NoQuote]:
         asked = [(venue.venue, self._threads.submit(self._ask, venue, request)) for venue in self._venues]
         wait([future for _, future in asked], timeout=self._deadline)
-        return [_answer(venue, future, self._deadline) for venue, future in asked]
+        return [self._answer(venue, future) for venue, future in asked]
 
     def _ask(self, venue: QuotingVenue, request: QuoteRequest) -> Quote:
         quote = venue.quote(request)
         self._crash_point(f"after_quote_{venue.venue}")
         return quote
 
-
-def _answer(venue: Venue, future: Future[Quote], deadline: float) -> Quote | NoQuote:
-    if not future.done():
-        future.cancel()
-        return NoQuote(venue, ErrorCode.QUOTE_TIMEOUT, f"No answer within {deadline:g} s.", retryable=True)
-    error = future.exception()
-    if error is None:
-        return future.result()
-    if isinstance(error, VenueError):
-        return NoQuote(venue, error.code, error.message, error.retryable)
-    raise error
+    def _answer(self, venue: Venue, future: Future[Quote]) -> Quote | NoQuote:
+        if not future.done():
+            future.cancel()
+            return NoQuote(venue, ErrorCode.QUOTE_TIMEOUT, f"No answer within {self._deadline:g} s.", retryable=True)
+        try:
+            return future.result()
+        except VenueError as error:
+            return NoQuote(venue, error.code, error.message, error.retryable)
+        except Exception as error:  # noqa: BLE001 - a defect in one venue's adapter must not stop the others
+            self._telemetry.defect("venue_broke", error, venue=venue)
+            return NoQuote(venue, ErrorCode.NO_QUOTE, f"An internal error ({type(error).__name__}).", retryable=True)

@@ -54,7 +54,7 @@ class Container:
         return Worker(
             store=self.store,
             events=MemoryStatusEvents(),
-            router=VenueRouter([SimulatedVenue(venue, self.market) for venue in Venue], crash),
+            router=VenueRouter([SimulatedVenue(venue, self.market) for venue in Venue], crash, RecordingTelemetry()),
             exchange=SimulatedExchange(self.market, PostgresLedger(self.database)),
             clock=self.clock,
             telemetry=RecordingTelemetry(),

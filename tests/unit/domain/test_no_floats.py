@@ -38,7 +38,6 @@ ALLOWED = {
     ("venues/ledger.py", "Entry"): "seconds until a transaction lands",
     ("venues/router.py", "<module>"): "seconds of patience",
     ("venues/router.py", "VenueRouter.__init__"): "seconds of patience",
-    ("venues/router.py", "_answer"): "seconds of patience",
     ("venues/simulated.py", "<module>"): "seconds of a quote that times out",
     ("venues/simulated.py", "SimulatedVenue.quote"): "seconds that a quote takes",
     ("venues/simulation.py", "Simulation"): "seconds of sleep",

@@ -56,7 +56,7 @@ class OneVenue:
 
 def quoting(worker: Worker, engine: Engine) -> Worker:
     """The same worker with the real router, which has crash points of its own."""
-    router = VenueRouter([OneVenue(venue, engine) for venue in Venue], worker.crash_point)
+    router = VenueRouter([OneVenue(venue, engine) for venue in Venue], worker.crash_point, worker.telemetry)
     return replace(worker, router=router)
 
 

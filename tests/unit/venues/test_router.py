@@ -10,7 +10,7 @@ from chalicelib.domain.errors import ErrorCode, Rejected, Retryable, VenueError
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side, Venue
 from chalicelib.domain.tokens import SOL, USDC
 from chalicelib.venues.router import VenueRouter
-from tests.fakes import CrashAt, Killed, a_quote
+from tests.fakes import CrashAt, Killed, RecordingTelemetry, a_quote
 
 REQUEST = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "seed")
 
@@ -57,7 +57,7 @@ def hanging(venue: Venue, until: threading.Event) -> ScriptedVenue:
 
 def test_one_answer_a_venue_in_a_fixed_order() -> None:
     venues = [quoting(Venue.METEORA), quoting(Venue.RAYDIUM)]
-    answers = VenueRouter(venues, CrashAt()).quotes(REQUEST)
+    answers = VenueRouter(venues, CrashAt(), RecordingTelemetry()).quotes(REQUEST)
     assert [answer.venue for answer in answers] == [Venue.METEORA, Venue.RAYDIUM]
     assert [venue.asked for venue in venues] == [[REQUEST], [REQUEST]]
 
@@ -69,7 +69,9 @@ def test_the_venues_are_asked_at_once() -> None:
         both.wait(10)
         return a_quote()
 
-    router = VenueRouter([ScriptedVenue(venue, answer) for venue in Venue], CrashAt(), deadline=10)
+    router = VenueRouter(
+        [ScriptedVenue(venue, answer) for venue in Venue], CrashAt(), RecordingTelemetry(), deadline=10
+    )
     assert all(isinstance(answer, Quote) for answer in router.quotes(REQUEST))
 
 
@@ -81,7 +83,9 @@ def test_the_venues_are_asked_at_once() -> None:
     ],
 )
 def test_a_venue_that_refuses_does_not_keep_the_other_from_trading(error: VenueError, retryable: bool) -> None:
-    answers = VenueRouter([failing(Venue.RAYDIUM, error), quoting(Venue.METEORA)], CrashAt()).quotes(REQUEST)
+    answers = VenueRouter(
+        [failing(Venue.RAYDIUM, error), quoting(Venue.METEORA)], CrashAt(), RecordingTelemetry()
+    ).quotes(REQUEST)
     assert answers == [NoQuote(Venue.RAYDIUM, error.code, error.message, retryable), a_quote(Venue.METEORA)]
 
 
@@ -89,7 +93,7 @@ def test_a_venue_that_refuses_does_not_keep_the_other_from_trading(error: VenueE
 def test_a_venue_that_hangs_does_not_keep_the_other_from_trading(never: threading.Event, position: int) -> None:
     venues = [quoting(Venue.METEORA)]
     venues.insert(position, hanging(Venue.RAYDIUM, never))
-    answers = VenueRouter(venues, CrashAt(), deadline=0.05).quotes(REQUEST)
+    answers = VenueRouter(venues, CrashAt(), RecordingTelemetry(), deadline=0.05).quotes(REQUEST)
     hung = answers[position]
     assert isinstance(hung, NoQuote)
     assert (hung.venue, hung.code, hung.retryable) == (Venue.RAYDIUM, ErrorCode.QUOTE_TIMEOUT, True)
@@ -98,20 +102,26 @@ def test_a_venue_that_hangs_does_not_keep_the_other_from_trading(never: threadin
 
 
 def test_hanging_venues_do_not_block_the_next_orders(never: threading.Event) -> None:
-    router = VenueRouter([hanging(Venue.RAYDIUM, never), quoting(Venue.METEORA)], CrashAt(), deadline=0.05)
+    router = VenueRouter(
+        [hanging(Venue.RAYDIUM, never), quoting(Venue.METEORA)], CrashAt(), RecordingTelemetry(), deadline=0.05
+    )
     for _ in range(5):
         answers = router.quotes(REQUEST)
         assert isinstance(answers[0], NoQuote)
         assert answers[1] == a_quote(Venue.METEORA)
 
 
-def test_a_defect_is_not_taken_for_an_answer() -> None:
-    with pytest.raises(ZeroDivisionError):
-        VenueRouter([failing(Venue.RAYDIUM, ZeroDivisionError()), quoting(Venue.METEORA)], CrashAt()).quotes(REQUEST)
+def test_a_defect_of_one_venue_is_told_and_does_not_keep_the_other_from_trading() -> None:
+    telemetry = RecordingTelemetry()
+    venues = [failing(Venue.RAYDIUM, ZeroDivisionError("secret")), quoting(Venue.METEORA)]
+    answers = VenueRouter(venues, CrashAt(), telemetry).quotes(REQUEST)
+    broken = NoQuote(Venue.RAYDIUM, ErrorCode.NO_QUOTE, "An internal error (ZeroDivisionError).", retryable=True)
+    assert answers == [broken, a_quote(Venue.METEORA)]
+    assert [(event, type(error)) for event, error in telemetry.defects] == [("venue_broke", ZeroDivisionError)]
 
 
 @pytest.mark.parametrize("venue", Venue)
 def test_there_is_a_crash_point_behind_each_quote(venue: Venue) -> None:
     crash = CrashAt(f"after_quote_{venue}")
     with pytest.raises(Killed):
-        VenueRouter([quoting(one) for one in Venue], crash).quotes(REQUEST)
+        VenueRouter([quoting(one) for one in Venue], crash, RecordingTelemetry()).quotes(REQUEST)
