@@ -9,8 +9,8 @@ from chalicelib.services.ports import OrderStore, StatusEvents, Telemetry
 
 def publish(
     history: History, *, store: OrderStore, events: StatusEvents, telemetry: Telemetry, repeat: bool = False
-) -> None:
-    """Queues the whole history for the followers; a failure never stops the trade.
+) -> bool:
+    """Queues the whole history for the followers, and tells whether it could; a failure never stops the trade.
 
     An event that could not be queued travels with the next one, and after the last one reconcile sends it again.
     """
@@ -22,3 +22,5 @@ def publish(
     except Unavailable as error:
         telemetry.warn("publish_failed", order_id=order.id, sequence=order.sequence, reason=str(error))
         telemetry.count("PublishFailures")
+        return False
+    return True

@@ -94,11 +94,25 @@ def test_while_the_queue_is_down_nothing_is_forgotten(engine: Engine) -> None:
         engine.clock.advance(60)
         repair(engine)
     assert engine.queue.sent == []
-    assert engine.telemetry.total("ReconcileRepairs", repair="enqueue_failed") == 3
+    assert engine.telemetry.total("ReconcileRepairs") == 0
     engine.queue.outage = False
     engine.clock.advance(60)
     repair(engine)
     assert engine.queue.sent == [order_id]
+
+
+def test_a_queue_that_is_down_is_asked_once_a_run_and_does_not_keep_ends_from_being_told(engine: Engine) -> None:
+    ended = engine.place().id
+    with pytest.raises(Killed):
+        engine.run(ended, engine.worker(CrashAt("after_commit_confirmed")))
+    for _ in range(BATCH // 2):
+        engine.place()
+    engine.clock.advance(60)
+    engine.queue.outage = True
+    warned = len(engine.telemetry.warnings)
+    assert repair(engine) == 1
+    assert [line.event for line in engine.telemetry.warnings[warned:]] == ["enqueue_failed"]
+    assert engine.events.sent[-1].history == engine.history(ended)
 
 
 def test_more_than_a_batch_is_repaired_in_one_run(engine: Engine) -> None:
