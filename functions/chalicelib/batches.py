@@ -19,6 +19,11 @@ from chalicelib.services.ports import Telemetry
 
 # What a worker leaves of its invocation for the answer, in milliseconds.
 RESERVE_MS = 4_000
+# A few returns after the queue's own visibility timeout bridge a restart. In a longer outage each wait doubles, so that
+# the twelve deliveries that a message has last for over an hour; reconcile enqueues anew as soon as the outage is over.
+PROMPT_RETURNS = 3
+FIRST_OUTAGE_PAUSE = 48
+LONGEST_OUTAGE_PAUSE = 768
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +151,33 @@ def _run(
             verdict = work(message)
             if isinstance(verdict, Done):
                 return True
-            postpone(message.receipt_handle, math.ceil(verdict.seconds))
+            pause = math.ceil(verdict.seconds)
         except Unavailable as error:
             telemetry.warn("message_returned", message_id=message.id, reason=str(error))
+            pause = outage_pause(message.receive_count)
         except Exception as error:  # noqa: BLE001 - one message's defect must not take the rest of the batch along
             telemetry.defect("message_failed", error, message_id=message.id)
             telemetry.count("MessagesFailed")
+            return False
+        if pause is not None:
+            _postpone(message, pause, postpone, telemetry)
     return False
+
+
+def _postpone(message: Message, pause: int, postpone: Callable[[str, int], None], telemetry: Telemetry) -> None:
+    try:
+        postpone(message.receipt_handle, pause)
+    except Unavailable as error:
+        # It comes back all the same, when the queue's own visibility timeout is over.
+        telemetry.warn("message_not_postponed", message_id=message.id, reason=str(error))
+
+
+def outage_pause(receive_count: int) -> int | None:
+    """After how many seconds a message comes again that nothing is wrong with; None for the queue's own time."""
+    if receive_count <= PROMPT_RETURNS:
+        return None
+    doublings = min(receive_count - PROMPT_RETURNS - 1, 8)
+    return min(FIRST_OUTAGE_PAUSE * 2**doublings, LONGEST_OUTAGE_PAUSE)
 
 
 def _named(message: Message) -> str | None:

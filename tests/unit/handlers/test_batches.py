@@ -1,11 +1,21 @@
 """SQS batches: every message on its own."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from chalicelib.batches import RESERVE_MS, Message, deadline, messages_of, order_id_of, run_each, run_in_groups
+from chalicelib.batches import (
+    RESERVE_MS,
+    Message,
+    deadline,
+    messages_of,
+    order_id_of,
+    outage_pause,
+    run_each,
+    run_in_groups,
+)
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import new_order_id
 from chalicelib.services.execute_order import Again, Done
@@ -98,6 +108,25 @@ def test_a_message_that_cannot_be_postponed_comes_back_by_itself(
     response = run_each([a_message("m")], lambda _: Again(5), postpone=queue.postpone, telemetry=telemetry)
     assert identifiers(response) == ["m"]
     assert telemetry.defects == []
+
+
+@pytest.mark.parametrize(("receives", "pauses"), [(1, []), (3, []), (4, [48]), (5, [96]), (8, [768]), (5000, [768])])
+def test_in_an_outage_a_message_comes_back_less_and_less_often(
+    telemetry: RecordingTelemetry, queue: MemoryQueue, receives: int, pauses: list[int]
+) -> None:
+    def work(_: Message) -> Done | Again:
+        raise Unavailable("The database is down.")
+
+    message = replace(a_message("m"), receive_count=receives)
+    response = run_each([message], work, postpone=queue.postpone, telemetry=telemetry)
+    assert identifiers(response) == ["m"]
+    assert queue.postponed == [("handle-m", pause) for pause in pauses]
+
+
+def test_an_outage_of_an_hour_does_not_use_up_a_messages_deliveries() -> None:
+    visibility_timeout, deliveries = 24, 12
+    pauses = [outage_pause(receives) or visibility_timeout for receives in range(1, deliveries + 1)]
+    assert sum(pauses) > 3600
 
 
 def test_messages_run_at_once(telemetry: RecordingTelemetry, queue: MemoryQueue) -> None:

@@ -202,7 +202,7 @@ def test_an_order_that_is_held_is_named_where_its_message_is_returned(stack: Sta
     order_id = stack.engine.place().id
     stack.engine.store.claim(order_id, Lease("another", 1000))
     stack.execute(sqs_record(json.dumps({"orderId": order_id})))
-    (returned,) = of(written(), "message_returned")  # the receipt handle is none of SQS's
+    (returned,) = of(written(), "message_not_postponed")  # the receipt handle is none of SQS's
     assert returned["order_id"] == order_id
 
 
