@@ -65,8 +65,11 @@ def price(amount_in: int, token_in: Token, amount_out: int, token_out: Token) ->
 
 
 def minimum_output(expected: int, slippage_bps: int) -> int:
-    """`floor(out · (10_000 − slippageBps) / 10_000)`, the threshold that Raydium and Jupiter publish."""
-    return expected * (BPS - slippage_bps) // BPS
+    """`floor(out · (10_000 − slippageBps) / 10_000)`, the threshold that Raydium and Jupiter publish.
+
+    Never 0: an amount of dust would be given away for nothing.
+    """
+    return max(expected * (BPS - slippage_bps) // BPS, 1)
 
 
 def maximum_input(expected: int, slippage_bps: int) -> int:

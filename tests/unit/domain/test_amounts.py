@@ -132,10 +132,10 @@ def test_the_published_threshold() -> None:
 
 
 @given(base_units, slippages)
-def test_the_minimum_is_the_floor_of_the_exact_share(expected: int, bps: int) -> None:
+def test_the_minimum_is_the_floor_of_the_exact_share_and_never_nothing(expected: int, bps: int) -> None:
     exact = Fraction(expected) * (10_000 - bps) / 10_000
-    assert minimum_output(expected, bps) == exact.__floor__()
-    assert 0 <= minimum_output(expected, bps) <= expected
+    assert minimum_output(expected, bps) == max(exact.__floor__(), 1)
+    assert 0 < minimum_output(expected, bps) <= expected
 
 
 @given(base_units, slippages)
