@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.domain.order import History
 from chalicelib.services.followers import Follower, Followers
@@ -37,10 +37,14 @@ def subscribe(order_id: str, connection_id: str, after: int, *, desk: Desk, open
         OrderNotFound: no order has this id; nothing stays stored.
         Unavailable: a dependency cannot be reached; the client should try again.
     """
-    desk.followers.add(Follower(order_id, connection_id, after, desk.clock.now(), opened))
+    follower = Follower(order_id, connection_id, after, desk.clock.now(), opened)
+    desk.followers.add(follower)
     desk.crash_point("after_follower_stored")
     try:
         history = desk.store.get(order_id)
+        if after > history.order.sequence:
+            # Whoever claims to have seen what has not happened yet would never hear of it when it does.
+            desk.followers.add(replace(follower, last_sequence=history.order.sequence))
         desk.events.send(history, connection_id=connection_id)
     except Exception:
         desk.followers.remove(order_id, connection_id)

@@ -43,6 +43,12 @@ def test_it_resumes_behind_a_sequence(engine: Engine, followers: MemoryFollowers
     assert followers.last_sequence(order_id, "c") == 3
 
 
+def test_a_follower_that_claims_to_be_ahead_hears_what_comes_next(engine: Engine, followers: MemoryFollowers) -> None:
+    order_id = engine.place().id
+    subscribe(order_id, "c", 7, desk=a_desk(engine, followers))
+    assert followers.last_sequence(order_id, "c") == engine.history(order_id).order.sequence == 1
+
+
 def test_the_follower_is_stored_before_the_history_is_read(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
     with pytest.raises(Killed):
