@@ -84,6 +84,8 @@ class ProblemView(TypedDict):
 
 
 MediaType = Literal["application/json", "application/problem+json", "text/html"]
+# The answer of a commit can get lost with the connection: then the order exists although its client hears this.
+UNAVAILABLE = "Please try again in a moment. An order may have been taken: repeat a POST with its Idempotency-Key."
 PROBLEM_JSON: MediaType = "application/problem+json"
 
 
@@ -94,7 +96,7 @@ def problem_from(error: Exception) -> Problem:
     if isinstance(error, InvalidOrder):
         return _invalid(error)
     if isinstance(error, Unavailable):
-        return Problem(ProblemCode.SERVICE_UNAVAILABLE, "Please try again in a moment; nothing was lost.")
+        return Problem(ProblemCode.SERVICE_UNAVAILABLE, UNAVAILABLE)
     if isinstance(error, NotCancellable):
         return Problem(ProblemCode.NOT_CANCELLABLE, str(error), order=error.order_id, order_status=error.status)
     for kind, code in CODES.items():

@@ -24,7 +24,7 @@ def place_order(
     Raises:
         IdempotencyKeyReused: the key came with another order before.
         ClientOrderIdTaken: the user has an order with this client order id.
-        Unavailable: the database cannot be reached; nothing was written.
+        Unavailable: the database cannot be reached, or broke while it wrote: only a request with the same key can tell.
     """
     order = _pending(wish)
     idempotency = Idempotency(idempotency_key, fingerprint(wish)) if idempotency_key is not None else None
