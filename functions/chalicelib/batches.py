@@ -147,6 +147,7 @@ def _run(
     """Whether the message can go."""
     with correlation.about(order_id=_named(message), request_id=message.request_id, trace_id=message.trace_id):
         telemetry.log("message_received", message_id=message.id, receive_count=message.receive_count)
+        pause: int | None
         try:
             verdict = work(message)
             if isinstance(verdict, Done):
@@ -177,7 +178,7 @@ def outage_pause(receive_count: int) -> int | None:
     if receive_count <= PROMPT_RETURNS:
         return None
     doublings = min(receive_count - PROMPT_RETURNS - 1, 8)
-    return min(FIRST_OUTAGE_PAUSE * 2**doublings, LONGEST_OUTAGE_PAUSE)
+    return min(FIRST_OUTAGE_PAUSE << doublings, LONGEST_OUTAGE_PAUSE)
 
 
 def _named(message: Message) -> str | None:
