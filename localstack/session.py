@@ -29,6 +29,9 @@ _ACTIVE_SECONDS = 10.0
 _MENDED_AT_MOST = 3
 _MENDING_SECONDS = 300.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# The emulator hands the first orders of a burst over one by one, each to a worker that is busy with it for 4 s:
+# 200 orders take three such rounds with the template's ten workers, two with twenty.
+_WORKERS = 20
 _ROTATED_LOGS = ("postgres.log", "emulator.log")
 
 
@@ -93,7 +96,11 @@ class Session:
                 public_url=os.environ.get("PUBLIC_URL", "").rstrip("/") or self._url,
                 data=STATE / "postgres",
                 logs=LOGS,
-                parameters={"CursorSecret": _cursor_secret(), **self._parameters},
+                parameters={
+                    "CursorSecret": _cursor_secret(),
+                    "WorkerConcurrency": str(_WORKERS),
+                    **self._parameters,
+                },
             )
             try:
                 with Runtime(settings, self._report) as runtime:
@@ -123,7 +130,7 @@ class Session:
             await asyncio.to_thread(warm, runtime, self._door_url)
             self._publish(runtime)
             self._welcome()
-            warm_for_a_burst(runtime, self._door_url, lambda error: self._not_warm(error, stop))
+            warm_for_a_burst(runtime, _WORKERS, lambda error: self._not_warm(error, stop))
             await self._keep(runtime, door, stop)
 
     def _not_warm(self, error: Exception, stop: asyncio.Event) -> None:

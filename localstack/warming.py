@@ -7,7 +7,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from http import HTTPStatus
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,8 +19,7 @@ _REQUEST_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 # What a queue's poller would hand over, with nothing in it.
 _NO_RECORDS = json.dumps({"Records": []}).encode()
-# The worker's MaximumConcurrency in template.yaml and the front door's own limit; more keep the first order waiting.
-_BURST_WORKERS = 10
+# The front door's own limit. Each takes most of a second of processor time; without them the first clients wait longer.
 _BURST_REQUESTS = 6
 _BY_QUEUE = ("ExecuteOrders", "PushStatus")
 
@@ -73,9 +71,9 @@ def warm(runtime: Runtime, url: str) -> None:
     The reconcile function does its work: orders that a crash interrupted go on. Raises LocalStackError where
     a function fails.
     """
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(10) as pool:
         calls = [
-            pool.submit(_healthy, url),
+            *(pool.submit(_healthy, url) for _ in range(_BURST_REQUESTS)),
             pool.submit(runtime.reconcile),
             *(pool.submit(_call, runtime, name) for name in _BY_QUEUE),
             pool.submit(_handshake, url),
@@ -84,20 +82,19 @@ def warm(runtime: Runtime, url: str) -> None:
         each.result()
 
 
-def warm_for_a_burst(runtime: Runtime, url: str, failed: Callable[[Exception], None]) -> None:
-    """Begins to start as many processes as a burst of orders needs, and returns at once.
+def warm_for_a_burst(runtime: Runtime, workers: int, failed: Callable[[Exception], None]) -> None:
+    """Begins to start so many workers, as a burst of orders needs, and returns at once.
 
     On a laptop each takes most of a second of processor time. `failed` is called, in another thread, for each that
     can't be started: the first burst is slower then, and nothing else.
     """
 
-    def attempt(call: Callable[[], None]) -> None:
+    def attempt() -> None:
         try:
-            call()
+            _call(runtime, "ExecuteOrders")
         except (BotoCoreError, ClientError, LocalStackError) as error:
             failed(error)
 
-    calls = [partial(_call, runtime, "ExecuteOrders")] * _BURST_WORKERS + [partial(_healthy, url)] * _BURST_REQUESTS
-    for call in calls:
+    for _ in range(workers):
         # All at once: a call that finds a free process starts none. Daemons: stopping does not wait for them.
-        threading.Thread(target=attempt, args=(call,), name="warm", daemon=True).start()
+        threading.Thread(target=attempt, name="warm", daemon=True).start()
