@@ -23,7 +23,7 @@ _ANSWER_SECONDS = 35.0
 # Below the emulator's 75: a pooled connection is never one that the other side is closing.
 _IDLE_SECONDS = 60.0
 _SHUTDOWN_SECONDS = 1.0
-_AT_ONCE = 6
+AT_ONCE = 6
 _PATIENCE_SECONDS = 20.0
 _INTERVAL_SECONDS = 1.0
 
@@ -78,8 +78,8 @@ class FrontDoor:
         self._runner: web.ServerRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self._websockets: set[web.WebSocketResponse] = set()
-        self._requests = Turnstile(_AT_ONCE, _PATIENCE_SECONDS, _INTERVAL_SECONDS)
-        self._handshakes = Turnstile(_AT_ONCE, _PATIENCE_SECONDS, _INTERVAL_SECONDS)
+        self._requests = Turnstile(AT_ONCE, _PATIENCE_SECONDS, _INTERVAL_SECONDS)
+        self._handshakes = Turnstile(AT_ONCE, _PATIENCE_SECONDS, _INTERVAL_SECONDS)
 
     async def start(self, hosts: Iterable[str], port: int) -> int:
         """Listens on every host; 0 takes a free port. Returns the port. Raises OSError where it is taken."""

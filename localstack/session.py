@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from localstack import log_reader, ports, running
 from localstack.errors import LocalStackError
-from localstack.front_door import FrontDoor
+from localstack.front_door import AT_ONCE, FrontDoor
 from localstack.log_lines import readable
 from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
 from localstack.runtime import Runtime, Settings
@@ -127,7 +127,7 @@ class Session:
                 await door.start(hosts, self._port)
             except OSError as error:
                 raise LocalStackError(f"Port {self._port} can't be listened on: {error.strerror}.") from error
-            await asyncio.to_thread(warm, runtime, self._door_url)
+            await asyncio.to_thread(warm, runtime, self._door_url, requests=AT_ONCE)
             self._publish(runtime)
             self._welcome()
             warm_for_a_burst(runtime, _WORKERS, lambda error: self._not_warm(error, stop))

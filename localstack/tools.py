@@ -54,11 +54,16 @@ def _alone(tool: Tool) -> Iterator[None]:
 def _install(tool: Tool, report: Callable[[str], None]) -> None:
     shutil.rmtree(tool.environment, ignore_errors=True)
     made = subprocess.run(  # noqa: S603  # our own interpreter
-        [sys.executable, "-m", "venv", str(tool.environment)], capture_output=True, text=True, timeout=120, check=False
+        # Without a pip of its own, which takes several seconds to get: ours installs into it.
+        [sys.executable, "-m", "venv", "--without-pip", str(tool.environment)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     if made.returncode:
         raise LocalStackError(f"{tool.environment.name} could not be made: {(made.stderr or made.stdout).strip()}")
-    pip = (str(tool.environment / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(tool.environment), "install")
     said: list[str] = []
     with subprocess.Popen(  # noqa: S603  # our own command line
         [*pip, "--no-input", "--progress-bar=off", "-r", str(tool.requirements)],

@@ -19,8 +19,6 @@ _REQUEST_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 # What a queue's poller would hand over, with nothing in it.
 _NO_RECORDS = json.dumps({"Records": []}).encode()
-# The front door's own limit. Each takes most of a second of processor time; without them the first clients wait longer.
-_BURST_REQUESTS = 6
 _BY_QUEUE = ("ExecuteOrders", "PushStatus")
 
 
@@ -65,15 +63,16 @@ def _call(runtime: Runtime, name: str) -> None:
         raise LocalStackError(f"The function {name} can't be called: {reason}")
 
 
-def warm(runtime: Runtime, url: str) -> None:
+def warm(runtime: Runtime, url: str, *, requests: int = 1) -> None:
     """Waits until the service behind `url` is healthy, and calls what the first order will need.
 
-    The reconcile function does its work: orders that a crash interrupted go on. Raises LocalStackError where
-    a function fails.
+    So many `requests` at once start as many processes of the REST API, each of which takes most of a second of
+    processor time. The reconcile function does its work: orders that a crash interrupted go on. Raises LocalStackError
+    where a function fails.
     """
-    with ThreadPoolExecutor(10) as pool:
+    with ThreadPoolExecutor(requests + 4) as pool:
         calls = [
-            *(pool.submit(_healthy, url) for _ in range(_BURST_REQUESTS)),
+            *(pool.submit(_healthy, url) for _ in range(requests)),
             pool.submit(runtime.reconcile),
             *(pool.submit(_call, runtime, name) for name in _BY_QUEUE),
             pool.submit(_handshake, url),

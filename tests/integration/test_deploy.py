@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import functools
 import hashlib
 import json
 import shlex
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
@@ -16,6 +18,7 @@ from localstack import artifact, bucket, follow, running, template, wheels
 from localstack.commands import deploy as commands
 from localstack.errors import LocalStackError
 from localstack.harness import Stack, boot
+from localstack.packaging import Artifact
 from localstack.paths import ROOT
 from localstack.target import Clients, Target
 
@@ -36,6 +39,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """What `./dev up` runs: the sources, with libraries from the environment."""
     with boot(tmp_path_factory.mktemp("up"), parameters={"SimulatedDelayScale": "0.05"}) as booted:
         yield booted
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built_once() -> Iterator[None]:
+    """Every deployment here takes the same artifact, which takes seconds to build; test_artifact.py builds it twice."""
+    build = artifact.build
+
+    @functools.cache
+    def once(folder: Path, target: wheels.Platform, bytecode: bool) -> Artifact:
+        return build(folder, target, bytecode=bytecode)
+
+    def rebuilt(folder: Path, target: wheels.Platform, report: object = None, *, bytecode: bool = False) -> Artifact:
+        return once(folder, target, bytecode)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artifact, "build", rebuilt)
+        yield
 
 
 @pytest.fixture

@@ -44,30 +44,30 @@ def test_a_template_without_the_parameter() -> None:
 
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tools.Tool:
-    made = tools.Tool("pip", tmp_path / "requirements.txt", tmp_path / ".venv-tool")
+    made = tools.Tool("python", tmp_path / "requirements.txt", tmp_path / ".venv-tool")
     made.requirements.write_text("# nothing\n")
-    monkeypatch.setattr(tools, "TOOLS", {"pip": made})
+    monkeypatch.setattr(tools, "TOOLS", {"python": made})
     monkeypatch.setattr(tools, "STATE", tmp_path / ".state")
     return made
 
 
 def test_a_tool_is_installed_once_and_again_when_its_requirements_change(tool: tools.Tool) -> None:
     said: list[str] = []
-    path = tools.ensure("pip", said.append)
+    path = tools.ensure("python", said.append)
     assert subprocess.run([path, "--version"], capture_output=True, timeout=60, check=True).stdout
-    tools.ensure("pip", said.append)
-    assert len([line for line in said if line.startswith("installing pip")]) == 1
+    tools.ensure("python", said.append)
+    assert len([line for line in said if line.startswith("installing python")]) == 1
     tool.requirements.write_text("# something else\n")
-    tools.ensure("pip", said.append)
-    assert len([line for line in said if line.startswith("installing pip")]) == 2
+    tools.ensure("python", said.append)
+    assert len([line for line in said if line.startswith("installing python")]) == 2
 
 
 def test_a_tool_that_cannot_be_installed(tool: tools.Tool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     tool.requirements.write_text("no-such-package==1\n")
     for _ in range(2):  # not taken for installed the second time
-        with pytest.raises(LocalStackError, match=r"(?s)could not install pip.*no-such-package"):
-            tools.ensure("pip", print)
+        with pytest.raises(LocalStackError, match=r"(?s)could not install python.*no-such-package"):
+            tools.ensure("python", print)
 
 
 def test_a_tool_that_there_is_not() -> None:
