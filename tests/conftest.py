@@ -3,14 +3,21 @@
 import pytest
 from hypothesis import settings
 
+LONGEST = "test_faults.py"
 # No deadline: a busy machine is not a bug. `--hypothesis-profile thorough` looks longer.
 settings.register_profile("engine", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("engine")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps what shares the deployed stack in one process where the tests run in several."""
+    """Keeps what shares the deployed stack in one process where the tests run in several: the API's, and all others.
+
+    The group that takes longest goes first: begun last, it would be what everybody waits for.
+    """
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("stack"))
+        has_its_own = item.get_closest_marker("xdist_group") is not None
+        if "stack" in getattr(item, "fixturenames", ()) and not has_its_own:
+            item.add_marker(pytest.mark.xdist_group("api" if item.path.name.startswith("test_api_") else "stack"))
+    items.sort(key=lambda item: item.path.name != LONGEST)

@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -39,12 +38,6 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BreakableStack]
     environment = {"SIMULATED_TRANSACTION_LIFETIME": "4"}
     with stacks.boot(folder, parameters={"SimulatedDelayScale": "0.05"}, environment=environment) as booted:
         yield booted
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A folder that two stacks use one after the other."""
-    return tmp_path
 
 
 @pytest.fixture
@@ -244,22 +237,3 @@ async def test_a_redriven_order_that_settled_stays_as_it_is(broken: BreakableSta
     assert audit(after) == ()
     assert replace(after.orders[0], attention_at=None) == replace(before.orders[0], attention_at=None)
     assert after.events == before.events
-
-
-async def test_what_a_stop_interrupted_goes_on_at_the_next_start(data: Path) -> None:
-    """As `./dev down` and `./dev up` do it: the same data folder, a new emulator."""
-    accepted: list[str] = []
-    with stacks.boot(data, parameters={"SimulatedDelayScale": "1"}) as first:
-        async with scene(first.stack) as on:
-            await asyncio.gather(*(on.place() for _ in range(6)))
-            accepted = list(on.accepted)
-            still_open = [order.id for order in on.evidence().orders if not order.is_over]
-    assert still_open
-    with stacks.boot(data, parameters={"SimulatedDelayScale": "0.05"}) as second:
-        async with scene(second.stack) as on:
-            on.accepted = accepted
-            for order_id in accepted:
-                on.follow(order_id)
-            seen = await on.ended(LIMIT, reconcile_every=5)
-    assert audit(seen) == ()
-    assert {order.status for order in seen.orders} == {"confirmed"}

@@ -20,6 +20,9 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.browse import OrderFilter
 from tests.benchmarks.orders import analyze, fill
 
+# In one process: what is set up once is used by all.
+pytestmark = pytest.mark.xdist_group("history plans")
+
 ORDERS = 20_000
 LIMIT = 50
 # The ids of a page are read from an index, then the orders themselves.

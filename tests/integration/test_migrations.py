@@ -20,6 +20,9 @@ from localstack import postgres
 from localstack.ports import free_port
 from localstack.processes import Guard
 
+# In one process: what is set up once is used by all.
+pytestmark = pytest.mark.xdist_group("migrations")
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -13,6 +13,9 @@ from localstack.processes import Guard
 from localstack.stack import Deployment
 from localstack.target import Clients, Target
 
+# In one process: what is set up once is used by all.
+pytestmark = pytest.mark.xdist_group("emulator")
+
 QUEUE = """
 Transform: AWS::Serverless-2016-10-31
 Parameters:

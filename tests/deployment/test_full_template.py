@@ -24,6 +24,8 @@ from localstack.errors import LocalStackError
 from localstack.processes import Guard
 from localstack.target import Clients, Target
 
+# In one process: what is set up once is used by all.
+pytestmark = pytest.mark.xdist_group("full template")
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "infra" / "migrations"
 NAME = "full"

@@ -22,7 +22,7 @@ from localstack.packaging import Artifact
 from localstack.paths import ROOT
 from localstack.target import Clients, Target
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("deploy")]
 SECOND = "second"
 BODY: follow.Body = {
     "userId": "somebody",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack import artifact, emulator, postgres, sam_build, stack, tools, wheels
+from localstack import artifact, emulator, sam_build, stack, tools, wheels
 from localstack.packaging import Artifact
 from localstack.paths import ROOT
 from localstack.processes import Guard
@@ -36,16 +36,6 @@ def built(here: wheels.Platform, tmp_path_factory: pytest.TempPathFactory) -> Pa
         for folder in artifact.RECIPES
     }
     return sam_build.write(ROOT / "template.yaml", zips, here, tmp_path_factory.mktemp("aws-sam") / "build")
-
-
-@pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an empty database: what is deployed migrates it."""
-    home = tmp_path_factory.mktemp("database")
-    with Guard() as guard:
-        running = postgres.run(home / "postgres", home / "postgres.log", guard, durable=False)
-        yield running.url
-        running.stop()
 
 
 @pytest.fixture(scope="module")
