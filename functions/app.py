@@ -187,9 +187,10 @@ def push_status(event: SQSEvent) -> batches.BatchResponse:
     from chalicelib.services.push_status import push_newest
 
     pusher = bootstrap.pusher()
+    until = batches.deadline(bootstrap.clock().now(), _remaining_ms(event))
     return batches.run_in_groups(
         batches.messages_of(event),
-        lambda group: push_newest([parse_push(message.body) for message in group], pusher),
+        lambda group: push_newest([parse_push(message.body) for message in group], pusher, until),
         bootstrap.telemetry(),
     )
 

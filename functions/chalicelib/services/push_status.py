@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from chalicelib.domain.errors import Unavailable
@@ -57,7 +57,7 @@ BUSY_PAUSE = 0.1
 RECORD_TRIES = 5
 
 
-def push_newest(pushes: Sequence[Push], pusher: Pusher) -> None:
+def push_newest(pushes: Sequence[Push], pusher: Pusher, until: datetime | None = None) -> None:
     """Pushes what one order's messages of a batch amount to: the newest history holds all that the others say.
 
     A message for one follower is covered by a newer one for all, because followers are stored before they are queued.
@@ -72,24 +72,26 @@ def push_newest(pushes: Sequence[Push], pusher: Pusher) -> None:
     in_order = sorted(pushes, key=_sequence)
     for_one = {push.connection_id: push for push in in_order if push.connection_id and _sequence(push) > covered}
     for push in ([newest] if newest else []) + list(for_one.values()):
-        push_status(push, pusher)
+        push_status(push, pusher, until)
 
 
 def _sequence(push: Push) -> int:
     return push.history["order"]["sequence"]
 
 
-def push_status(push: Push, pusher: Pusher) -> None:
+def push_status(push: Push, pusher: Pusher, until: datetime | None = None) -> None:
     """Brings every follower of the order up to date, all of them at once.
 
     Raises:
-        Unavailable: the connections table or the queue cannot be reached; what was sent is recorded.
+        Unavailable: the connections table or the queue cannot be reached, or not everybody could be served before
+            `until`, when the invocation must be over; what was sent is recorded.
     """
     order_id = push.history["order"]["orderId"]
     followers = _addressed(push, pusher.followers, order_id)
     # Each in a copy of this context: its log lines name the order and the request.
     pushing = [
-        pusher.threads.submit(copy_context().run, _bring_up_to_date, follower, push, pusher) for follower in followers
+        pusher.threads.submit(copy_context().run, _bring_up_to_date, follower, push, pusher, until)
+        for follower in followers
     ]
     # An error is raised when all are through: a container that is frozen with threads at work would post the rest
     # whenever it wakes up, beside whoever got the message meanwhile.
@@ -114,9 +116,12 @@ def _addressed(push: Push, followers: Followers, order_id: str) -> Iterable[Foll
     return [follower] if follower else []
 
 
-def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher) -> int:
+def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: datetime | None) -> int:
     """Posts what the follower has not seen; gives the number of frames."""
     missing = [event for event in push.history["events"] if event["sequence"] > follower.last_sequence]
+    if missing and until is not None and pusher.clock.now() >= until:
+        # Whoever is posted to and not recorded before the invocation is killed would get the frame twice.
+        raise Unavailable("Too many followers for one invocation: the others are served by the next.")
     sent, delivery = 0, Delivery.DELIVERED
     for event in missing:
         newest = event is missing[-1]

@@ -126,6 +126,16 @@ def test_nothing_is_sent_that_the_follower_has(stream: Stream) -> None:
     assert stream.followers.records == 1
 
 
+def test_whoever_cannot_be_served_in_time_is_served_by_the_next_invocation(stream: Stream) -> None:
+    stream.follow("served", after=5)
+    stream.follow("left over")
+    with pytest.raises(Unavailable, match="the others are served by the next"):
+        push_status(stream.history(), stream.pusher(), until=stream.engine.clock.now())
+    assert stream.notifier.frames.get("left over", []) == []
+    push_status(stream.history(), stream.pusher(), until=stream.engine.clock.in_seconds(1))
+    assert stream.notifier.sequences("left over") == [1, 2, 3, 4, 5]
+
+
 def test_lost_and_late_and_repeated_messages_heal(stream: Stream) -> None:
     stream.follow()
     for sequence in (2, 2, 4, 3, 2, 5, 4, 5):
