@@ -14,6 +14,7 @@ import boto3
 from localstack.harness import Stack
 
 DENIED = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)", re.IGNORECASE)
+TAKE_A_BATCH = ("ExecuteOrders", "PushStatus", "DeadLetter", "Heartbeat")
 POLICY = "function"
 Line = dict[str, Any]
 
@@ -147,7 +148,15 @@ class Roles:
     def call(self, function: str, event: object) -> list[Line]:
         """Calls a function with this event; gives what it logged."""
         since = time.time()
+        self._invoke(function, event)
+        lines = self.logged(function, since)
+        if function in TAKE_A_BATCH and all(line["message"] != "invocation" for line in lines):
+            # A busy emulator takes the last lines for silence and hands them out with the next invocation's.
+            self._invoke(function, {"Records": []})
+            lines = self.logged(function, since)
+        return lines
+
+    def _invoke(self, function: str, event: object) -> None:
         self.stack.clients.functions.invoke(
             FunctionName=self.stack.function_names[function], Payload=json.dumps(event).encode()
         )
-        return self.logged(function, since)
