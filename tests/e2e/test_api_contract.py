@@ -136,11 +136,6 @@ async def test_a_heartbeat_reaches_every_follower(stack: Stack, http: aiohttp.Cl
             check_message("Heartbeat", frame)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="MiniStack answers with the gateway responses that exist when the deployment is made, and makes resources "
-    "in the order of their names: ThrottledOnEmulator comes behind RestApiDeployment (LimitedOnEmulator would not)",
-)
 async def test_too_many_requests_say_when_to_come_back(stack: Stack, http: aiohttp.ClientSession) -> None:
     with stack.deployed_with(ThrottleRate="1", ThrottleBurst="1"):
         limited = None

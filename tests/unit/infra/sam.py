@@ -90,7 +90,7 @@ class Stack:
             return all(self._decide(part) for part in value)
         if function == "Fn::Or":
             return any(self._decide(part) for part in value)
-        raise NotImplementedError(function)
+        raise ValueError(f"No condition function that CloudFormation knows: {function}")
 
     def of_type(self, kind: str) -> dict[str, Any]:
         """The properties of the resources of a type, by logical id."""
