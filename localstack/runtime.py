@@ -94,6 +94,11 @@ class Runtime:
         """The emulator's address."""
         return _need(self._emulator).endpoint_url
 
+    @property
+    def scratch(self) -> Path:
+        """Where the emulator unpacks the functions; another folder after each of its starts."""
+        return _need(self._emulator).scratch
+
     @functools.cached_property
     def clients(self) -> Clients:
         """Clients of the emulator; its address stays the same when it is started again."""

@@ -175,17 +175,14 @@ class BreakableStack:
 
     def function_processes(self) -> list[FunctionProcess]:
         """The processes of this stack's functions, and of no other stack's."""
-        mark = str(self.crash_directory)
-        prefix = f"{self.stack.runtime.settings.stack_name}-"
+        runtime = self.stack.runtime
+        folders = str(runtime.scratch / f"ministack-lambda-{runtime.settings.stack_name}-")
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if not any(part.endswith("_worker.py") for part in process.cmdline()):
-                    continue
-                environment = process.environ()
-                if environment.get("CRASH_DIRECTORY") == mark:
-                    name = environment.get("AWS_LAMBDA_FUNCTION_NAME", "")
-                    found.append(FunctionProcess(name.removeprefix(prefix), process))
+                script = process.cmdline()[-1:]
+                if script and script[0].startswith(folders) and script[0].endswith("_worker.py"):
+                    found.append(FunctionProcess(script[0].removeprefix(folders), process))
         return found
 
 

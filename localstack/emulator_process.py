@@ -1,0 +1,148 @@
+"""The emulator's process: MiniStack, except that a function's process starts as a copy of one with libraries loaded.
+
+MiniStack starts an interpreter for every concurrent call of a function, and each would spend half a second of
+processor time on importing botocore, psycopg and pydantic before it reads the function's own code: a burst of orders
+would wait for twenty of them. So one process imports them once (`multiprocessing`'s fork server), and every function's
+process is forked from it, then gets its own environment, folder and pipes. Lambda's SnapStart does the same to a whole
+function. The function's own modules are still imported at each cold start, from the deployed zip.
+
+Run as a script, so that no function can import a module of ours. Only on Linux: elsewhere forking is not safe once
+system libraries are loaded, and processes start as MiniStack starts them.
+"""
+
+import gc
+import multiprocessing.connection
+import os
+import runpy
+import subprocess
+import sys
+import threading
+import types
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from typing import IO, cast
+
+_PRELOADED = [
+    "__main__",  # this module: no copy reads it again
+    "aws_lambda_powertools.metrics",
+    "botocore.client",
+    "botocore.handlers",
+    "botocore.session",
+    "botocore.signers",
+    "chalice.app",
+    "psycopg.types.json",
+    "psycopg_pool",
+    "pydantic.json_schema",
+    "pynamodb.models",
+    "setproctitle",
+]
+_FORKING = multiprocessing.get_context("forkserver")
+# multiprocessing's list of children must not be worked on by two threads.
+_CHILDREN = threading.Lock()
+
+
+def _text(descriptor: int, mode: str) -> IO[str]:
+    """A stream that writes every line at once, as MiniStack's and an interpreter's own do."""
+    return os.fdopen(descriptor, mode, 1, encoding="utf-8", errors="strict" if mode == "r" else "backslashreplace")
+
+
+def _become(
+    command: Sequence[str], directory: str, environment: Mapping[str, str], pipes: Sequence[Connection]
+) -> None:
+    """Turns a copy into what `command` (an interpreter and its script) would have started."""
+    from setproctitle import setproctitle
+
+    # Who looks for a function's processes finds them by the folder in their command, as where MiniStack starts them.
+    # First of all: it finds the place of the command by the environment that the process was started with.
+    setproctitle(" ".join(command))
+    gc.freeze()  # a collection that visited what the copies share would give each its own
+    for number, pipe in enumerate(pipes):
+        os.dup2(pipe.fileno(), number)
+        pipe.close()
+    sys.stdin, sys.stdout, sys.stderr = _text(0, "r"), _text(1, "w"), _text(2, "w")
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = list(command[1:])
+    runpy.run_path(command[1], run_name="__main__")
+
+
+class ForkedProcess:
+    """As much of `subprocess.Popen` as MiniStack uses for a function's process."""
+
+    def __init__(self, command: Sequence[str], directory: str, environment: Mapping[str, str]) -> None:
+        child_stdin, stdin = multiprocessing.Pipe(duplex=False)
+        stdout, child_stdout = multiprocessing.Pipe(duplex=False)
+        stderr, child_stderr = multiprocessing.Pipe(duplex=False)
+        theirs = child_stdin, child_stdout, child_stderr
+        self.stdin = _text(os.dup(stdin.fileno()), "w")
+        self.stdout = _text(os.dup(stdout.fileno()), "r")
+        self.stderr = _text(os.dup(stderr.fileno()), "r")
+        self._process = _FORKING.Process(
+            target=_become, args=(list(command), directory, dict(environment), theirs), daemon=True
+        )
+        try:
+            with _CHILDREN:
+                self._process.start()
+        finally:
+            for pipe in (*theirs, stdin, stdout, stderr):
+                pipe.close()
+
+    def poll(self) -> int | None:
+        """Its exit status, None while it runs."""
+        with _CHILDREN:
+            return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for its end; raises subprocess.TimeoutExpired after `timeout` seconds."""
+        multiprocessing.connection.wait([self._process.sentinel], timeout)
+        status = self.poll()
+        if status is None:
+            raise subprocess.TimeoutExpired(self._process.name, timeout or 0)
+        return status
+
+    def terminate(self) -> None:
+        """Asks it to end."""
+        with _CHILDREN:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        with _CHILDREN:
+            self._process.kill()
+
+
+def _popen(command: Sequence[str], **options: object) -> object:
+    """Forks a function's process; whatever else MiniStack starts is started as usual."""
+    if command[0] != sys.executable:
+        return subprocess.Popen(command, **options)  # type: ignore[call-overload]  # noqa: S603  # MiniStack's own
+    return ForkedProcess(command, cast("str", options["cwd"]), cast("Mapping[str, str]", options["env"]))
+
+
+def _fork_functions() -> None:
+    """Has MiniStack fork functions' processes; raises OSError where the process to copy can't be started."""
+    from multiprocessing import forkserver
+
+    _FORKING.set_forkserver_preload(_PRELOADED)
+    forkserver.ensure_running()  # it imports while MiniStack does
+
+    from ministack.core import lambda_runtime
+
+    lambda_runtime.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": _popen})
+
+
+def main() -> None:
+    """Runs MiniStack until it is ended."""
+    if sys.platform == "linux":
+        try:
+            _fork_functions()
+        except OSError as error:  # the path of its socket is too long, for example
+            sys.stderr.write(f"Every function's process imports its libraries anew, for none can be forked: {error}\n")
+
+    from ministack.app import main as serve
+
+    serve()
+
+
+if __name__ == "__main__":
+    main()

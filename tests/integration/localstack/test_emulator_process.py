@@ -1,0 +1,97 @@
+"""A function's process that is forked behaves as one that was started."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localstack.emulator_process import ForkedProcess
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux only")
+_TELL = """
+import json, os, sys
+sys.stderr.write("begun\\n")
+for line in sys.stdin:
+    print(json.dumps([line.strip(), dict(os.environ), os.getcwd(), sys.argv]))
+sys.exit(7)
+"""
+Start = Callable[[str], ForkedProcess]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    return tmp_path / "a_worker.py"
+
+
+@pytest.fixture
+def start(script: Path) -> Iterator[Start]:
+    started: list[ForkedProcess] = []
+
+    def start(source: str) -> ForkedProcess:
+        script.write_text(source)
+        started.append(ForkedProcess([sys.executable, str(script)], str(script.parent), {"ONLY": "this"}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(10)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+
+
+def test_it_has_its_own_pipes_environment_folder_and_command(start: Start, script: Path) -> None:
+    process = start(_TELL)
+
+    process.stdin.write("héllo\n")
+
+    assert process.stderr.readline() == "begun\n"
+    assert json.loads(process.stdout.readline()) == ["héllo", {"ONLY": "this"}, str(script.parent), [str(script)]]
+
+
+def test_it_is_found_by_its_command(start: Start, script: Path) -> None:
+    process = start(_TELL)
+
+    process.stderr.readline()
+
+    assert any(str(script) in " ".join(each.cmdline()) for each in psutil.Process().children(recursive=True))
+
+
+def test_it_ends_with_its_input_and_tells_its_status(start: Start) -> None:
+    process = start(_TELL)
+    assert process.poll() is None
+
+    process.stdin.close()
+
+    assert process.wait(10) == 7
+    assert process.poll() == 7
+
+
+def test_one_that_is_killed_closes_its_pipes(start: Start) -> None:
+    process = start(_TELL)
+    process.stderr.readline()
+
+    process.kill()
+
+    assert process.wait(10) == -9
+    assert process.stdout.readline() == ""
+
+
+def test_waiting_has_a_limit(start: Start) -> None:
+    process = start(_TELL)
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.05)
+
+
+def test_what_it_raises_is_told_on_its_standard_error(start: Start) -> None:
+    process = start("raise ValueError('the reason')")
+
+    told = process.stderr.read()
+
+    assert "ValueError: the reason" in told
+    assert process.wait(10) == 1
