@@ -11,7 +11,6 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
-from rich.markup import escape
 
 from localstack import log_reader, ports, running
 from localstack.errors import LocalStackError
@@ -20,7 +19,7 @@ from localstack.log_lines import readable
 from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
 from localstack.runtime import Runtime, Settings
 from localstack.target import forget_developer_endpoints
-from localstack.warming import warm, warm_for_a_burst
+from localstack.warming import warm
 
 _LOOK_SECONDS = 0.5
 # A look costs some milliseconds of processor time: less often where nothing happens.
@@ -127,15 +126,10 @@ class Session:
                 await door.start(hosts, self._port)
             except OSError as error:
                 raise LocalStackError(f"Port {self._port} can't be listened on: {error.strerror}.") from error
-            await asyncio.to_thread(warm, runtime, self._door_url, requests=AT_ONCE)
+            await asyncio.to_thread(warm, runtime, self._door_url, requests=AT_ONCE, workers=_WORKERS)
             self._publish(runtime)
             self._welcome()
-            warm_for_a_burst(runtime, _WORKERS, lambda error: self._not_warm(error, stop))
             await self._keep(runtime, door, stop)
-
-    def _not_warm(self, error: Exception, stop: asyncio.Event) -> None:
-        if not stop.is_set():
-            self._console.print(f"[yellow]A process could not be started ahead: {escape(str(error))}[/yellow]")
 
     def _publish(self, runtime: Runtime) -> None:
         running.publish(

@@ -1,15 +1,11 @@
 """Starts a process of each function before the first order needs it."""
 
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.errors import LocalStackError
 from localstack.runtime import Runtime
@@ -19,7 +15,6 @@ _REQUEST_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 # What a queue's poller would hand over, with nothing in it.
 _NO_RECORDS = json.dumps({"Records": []}).encode()
-_BY_QUEUE = ("ExecuteOrders", "PushStatus")
 
 
 def _healthy(url: str) -> None:
@@ -63,37 +58,21 @@ def _call(runtime: Runtime, name: str) -> None:
         raise LocalStackError(f"The function {name} can't be called: {reason}")
 
 
-def warm(runtime: Runtime, url: str, *, requests: int = 1) -> None:
-    """Waits until the service behind `url` is healthy, and calls what the first order will need.
+def warm(runtime: Runtime, url: str, *, requests: int = 1, workers: int = 1) -> None:
+    """Waits until the service behind `url` is healthy, and calls what the first orders will need.
 
-    So many `requests` at once start as many processes of the REST API, each of which takes most of a second of
-    processor time. The reconcile function does its work: orders that a crash interrupted go on. Raises LocalStackError
-    where a function fails.
+    So many `requests` and `workers` at once start as many processes of the REST API and of the worker, each of which
+    takes some 0.2 s of processor time that the first burst would have to wait for. The reconcile function does its
+    work: orders that a crash interrupted go on. Raises LocalStackError where a function fails.
     """
-    with ThreadPoolExecutor(requests + 4) as pool:
+    with ThreadPoolExecutor(requests + workers + 3) as pool:
         calls = [
             *(pool.submit(_healthy, url) for _ in range(requests)),
             pool.submit(runtime.reconcile),
-            *(pool.submit(_call, runtime, name) for name in _BY_QUEUE),
+            # All at once: a call that finds a free process starts none.
+            *(pool.submit(_call, runtime, "ExecuteOrders") for _ in range(workers)),
+            pool.submit(_call, runtime, "PushStatus"),
             pool.submit(_handshake, url),
         ]
     for each in calls:
         each.result()
-
-
-def warm_for_a_burst(runtime: Runtime, workers: int, failed: Callable[[Exception], None]) -> None:
-    """Begins to start so many workers, as a burst of orders needs, and returns at once.
-
-    On a laptop each takes most of a second of processor time. `failed` is called, in another thread, for each that
-    can't be started: the first burst is slower then, and nothing else.
-    """
-
-    def attempt() -> None:
-        try:
-            _call(runtime, "ExecuteOrders")
-        except (BotoCoreError, ClientError, LocalStackError) as error:
-            failed(error)
-
-    for _ in range(workers):
-        # All at once: a call that finds a free process starts none. Daemons: stopping does not wait for them.
-        threading.Thread(target=attempt, name="warm", daemon=True).start()

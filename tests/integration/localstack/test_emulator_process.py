@@ -95,3 +95,11 @@ def test_what_it_raises_is_told_on_its_standard_error(start: Start) -> None:
 
     assert "ValueError: the reason" in told
     assert process.wait(10) == 1
+
+
+def test_what_is_changed_in_the_emulator_is_there_to_be_changed() -> None:
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    assert lambda_runtime.subprocess.Popen
+    assert lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS == 0.05
