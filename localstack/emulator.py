@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localstack import emulator_process
+from localstack import ministack_process
 from localstack.errors import LocalStackError
 from localstack.ports import LOOPBACK, free_port
 from localstack.processes import Child, Ending, Guard, start, tail, wait_until
@@ -79,7 +79,7 @@ def _launch(port: int, log: Path, guard: Guard, environment: Mapping[str, str]) 
         guard.remove_at_end(scratch)
         child = start(
             "emulator",
-            [sys.executable, "-P", emulator_process.__file__],
+            [sys.executable, "-P", ministack_process.__file__],
             guard=guard,
             ending=_ENDING,
             log=log,

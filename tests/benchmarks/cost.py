@@ -52,7 +52,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Prices:
-    """USD in us-east-1, list, without any free tier but CloudWatch's; by million, GB second, hour or month."""
+    """USD in us-east-1, list, without any free tier but CloudWatch's; by million, GB second, hour or month.
+
+    Checked in November 2026: the page's first table says against what.
+    """
 
     rest_request: float = 3.50
     websocket_message: float = 1.00
@@ -69,7 +72,7 @@ class Prices:
     storage_gb: float = 0.115
     endpoint_hour: float = 0.01
     secret: float = 0.40
-    alarm: float = 0.10
+    alarm_metric: float = 0.10
     metric: float = 0.30
     dashboard: float = 3.00
 
@@ -135,9 +138,14 @@ def _calls(measured: Measured, prefix: str) -> float:
     return sum(count for name, count in measured.calls.items() if name.startswith(prefix))
 
 
+def alarm_metrics(template: str) -> tuple[int, int]:
+    """What a template's alarms are charged for: the metrics they name, and the queries, which are never free."""
+    return template.count(" MetricName: "), template.count(" Expression: !Sub SELECT ")
+
+
 def idle_month(measured: Measured, prices: Prices = PRICES) -> list[Item]:
     """A month without an order, with the template's defaults on AWS. Largest first."""
-    alarms = (ROOT / "infra" / "monitoring.yaml").read_text().count("Type: AWS::CloudWatch::Alarm\n")
+    watched, queries = alarm_metrics((ROOT / "infra" / "monitoring.yaml").read_text())
     minutes = _HOURS * 60
     call = prices.lambda_request / _MILLION + _SCHEDULED_MS / 1000 * _MEMORY_GB * prices.lambda_gb_second
     queues = (ROOT / "template.yaml").read_text().count("          Type: SQS\n")
@@ -154,9 +162,19 @@ def idle_month(measured: Measured, prices: Prices = PRICES) -> list[Item]:
             f"{_SCHEDULED_A_MINUTE} × {minutes:,} × {_SCHEDULED_MS} ms",
             _SCHEDULED_A_MINUTE * minutes * call,
         ),
-        Item("Alarms", f"{alarms}, {_ALARMS_FREE} free", max(alarms - _ALARMS_FREE, 0) * prices.alarm),
+        # Each of these calls is the first of its second, which X-Ray's default rule always records.
+        Item(
+            "X-Ray",
+            f"{_SCHEDULED_A_MINUTE} × {minutes:,} traces",
+            _SCHEDULED_A_MINUTE * minutes / _MILLION * prices.trace,
+        ),
+        Item(
+            "Alarms",
+            f"{watched} metrics, {_ALARMS_FREE} free, {queries} queries",
+            (max(watched - _ALARMS_FREE, 0) + queries) * prices.alarm_metric,
+        ),
         Item("Dashboard", "1, 3 free", 0.0),
-        Item("Custom metrics", f"{measured.metrics}, {_METRICS_FREE} free", charged * prices.metric),
+        Item("Custom metrics", f"{measured.metrics}, {_METRICS_FREE} free, at most", charged * prices.metric),
     ]
     return sorted(items, key=lambda item: -item.usd)
 

@@ -64,6 +64,13 @@ def test_items_stand_by_size_and_idle_costs_the_endpoint_and_the_database() -> N
     assert sum(item.usd for item in idle) - sum(item.usd for item in free) == pytest.approx(11.68)
 
 
+def test_an_alarm_costs_by_the_metrics_it_looks_at() -> None:
+    one = "      MetricName: Age\n"
+    percent = "        - Expression: 100 * errors / calls\n          MetricName: Errors\n          MetricName: Calls\n"
+    query = "          Expression: !Sub SELECT SUM(Failed) FROM Engine WHERE service = '${Service}'\n"
+    assert cost.alarm_metrics(one + percent + query) == (3, 1)
+
+
 def test_a_page_without_a_place_for_a_part() -> None:
     with pytest.raises(ValueError, match="no place for summary"):
         cost.rendered("nothing", SIMPLE)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localstack.emulator_process import ForkedProcess
+from localstack.ministack_process import ForkedProcess
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux only")
 _TELL = """
