@@ -180,9 +180,9 @@ class BreakableStack:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                script = process.cmdline()[-1:]
-                if script and script[0].startswith(folders) and script[0].endswith("_worker.py"):
-                    found.append(FunctionProcess(script[0].removeprefix(folders), process))
+                _, _, script = " ".join(process.cmdline()).strip().partition(" ")
+                if script.startswith(folders) and script.endswith("_worker.py"):
+                    found.append(FunctionProcess(script.removeprefix(folders), process))
         return found
 
 

@@ -59,6 +59,12 @@ async def test_copies_of_a_message(broken: BreakableStack, faults: Faults) -> No
     assert {order.status for order in seen.orders} == {"confirmed"}
 
 
+def test_functions_processes_are_found_to_be_killed_and_frozen(broken: BreakableStack) -> None:
+    """Without this a run in which nothing was ever killed would look like one that survived it."""
+    names = {each.function.partition("-")[0] for each in broken.function_processes()}
+    assert names >= {"ApiFunction", "ExecuteOrdersFunction", "PushStatusFunction"}
+
+
 async def test_outcomes_that_nobody_knows(broken: BreakableStack) -> None:
     """The chain takes a transaction and does not answer, loses it once, loses it for good, or is slow."""
     chaotic = "submit_timeout=0.5,dropped_once=0.4,dropped=0.15,slow=0.3"
