@@ -22,7 +22,7 @@ TERMINAL = frozenset({"confirmed", "failed"})
 _COLOURS = {"confirmed": "green", "failed": "red"}
 _ANSWER_SECONDS = 30.0
 _PAUSE_SECONDS = 0.5
-_META_LENGTH = 70
+_META_LENGTH = 100
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class View:
         text.append(status.message)
         for name, value in status.meta.items():
             if isinstance(value, str | int | float):
-                text.append(f"\n{'':<26}{name} {str(value)[:_META_LENGTH]}", style="dim")
+                text.append(f"\n{'':<26}{name} {_shortened(str(value))}", style="dim")
         return text
 
     def __rich__(self) -> RenderableType:
@@ -158,6 +158,11 @@ class View:
         if not self._statuses or self._statuses[-1].status not in TERMINAL:
             lines.append(Spinner("dots", style="dim"))
         return Group(*lines)
+
+
+def _shortened(text: str) -> str:
+    """A transaction's hash has 88 characters, and half of one is of no use."""
+    return text if len(text) <= _META_LENGTH else f"{text[: _META_LENGTH - 1]}…"
 
 
 def no_live() -> AbstractContextManager[None]:

@@ -12,7 +12,7 @@ from yarl import URL
 
 from localstack import websocket_relay
 from localstack.forwarding import Upstream, answer_headers, forwarded_headers, path_and_query
-from localstack.problems import bad_gateway, problem, unavailable
+from localstack.problems import PROBLEM, bad_gateway, problem, unavailable
 from localstack.turnstile import Turnstile
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -158,6 +158,9 @@ class FrontDoor:
 
 async def _answer(request: web.BaseRequest, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
     """Passes the answer on, a long one piece by piece; a broken one is cut off, not made to look whole."""
+    if upstream.status >= HTTPStatus.INTERNAL_SERVER_ERROR and upstream.content_type != PROBLEM:
+        # The gateway's own words about a process that died, with the emulator's insides in them.
+        return bad_gateway("The service broke off its answer. Look the order up before you send it again.")
     headers = answer_headers(upstream.headers)
     length = upstream.content_length
     if request.method == "HEAD":

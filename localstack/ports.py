@@ -1,5 +1,6 @@
 """Free and taken TCP ports of this machine."""
 
+import errno
 import socket
 
 from localstack.errors import LocalStackError
@@ -55,7 +56,11 @@ def is_taken(host: str, port: int) -> bool:
         raise LocalStackError(
             f"Port {port} needs more rights than you have: choose one above 1023, e.g. PORT=3000 ./dev up."
         ) from error
-    except OSError:
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise LocalStackError(
+                f"HOST={host} is no address of this machine: leave it out, or take 127.0.0.1 or 0.0.0.0."
+            ) from error
         return True
     return False
 

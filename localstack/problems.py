@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+PROBLEM = "application/problem+json"
+
 
 def problem(status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> web.Response:
     """A response that says in `detail` what happened and what the client can do."""
@@ -19,7 +21,7 @@ def problem(status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str,
     return web.Response(
         status=status,
         body=json.dumps(body).encode(),
-        content_type="application/problem+json",
+        content_type=PROBLEM,
         headers=headers,
     )
 

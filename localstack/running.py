@@ -10,11 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
+import psutil
+
 from localstack.errors import LocalStackError
 from localstack.paths import RUNNING, UP_LOCK
 from localstack.processes import wait_until
 
 _STOP_SECONDS = 60.0
+_GONE_SECONDS = 5.0
 _ASKING_SECONDS = 0.5
 
 
@@ -106,4 +109,13 @@ def stop(lock_path: Path = UP_LOCK) -> bool:
             f"./dev up (process {pid}) did not end within {_STOP_SECONDS:.0f} s: kill -9 {pid} ends it, "
             "and what it started ends with it."
         )
+    # It gives its lock back a moment before it is gone.
+    wait_until(lambda: not _lives(pid), _GONE_SECONDS, 0.05)
     return True
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import secrets
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
+from rich.markup import escape
 
 from localstack import log_reader, ports, running
 from localstack.errors import LocalStackError
@@ -27,6 +29,8 @@ _IDLE_LOOK_SECONDS = 2.0
 _ACTIVE_SECONDS = 10.0
 _MENDED_AT_MOST = 3
 _MENDING_SECONDS = 300.0
+# A worker's lease is 18 s: until it ends, nobody can take over an order whose worker was killed with everything else.
+_LEASES_END_SECONDS = 20.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The emulator hands the first orders of a burst over one by one, each to a worker that is busy with it for 4 s:
 # 200 orders take three such rounds with the template's ten workers, two with twenty.
@@ -162,11 +166,19 @@ class Session:
             soft_wrap=True,
         )
 
+    def _repair(self, runtime: Runtime) -> None:
+        """Has orders that were interrupted go on now; where that fails, the schedule does it within a minute."""
+        try:
+            runtime.reconcile()
+        except (BotoCoreError, ClientError, LocalStackError) as error:
+            self._console.print(f"[yellow]Interrupted orders wait for the next minute: {escape(str(error))}[/yellow]")
+
     async def _keep(self, runtime: Runtime, door: FrontDoor, stop: asyncio.Event) -> None:
         """Shows new log lines and starts what died again, until the signal."""
         reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
         mended: list[float] = []
         active = time.monotonic()
+        repair_at = active + _LEASES_END_SECONDS
         while not stop.is_set():
             if name := runtime.dead:
                 mended = [at for at in mended if time.monotonic() - at < _MENDING_SECONDS]
@@ -180,6 +192,10 @@ class Session:
                 await asyncio.to_thread(runtime.reconcile)
                 self._publish(runtime)
                 reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
+                repair_at = time.monotonic() + _LEASES_END_SECONDS
+            if time.monotonic() > repair_at:
+                repair_at = math.inf
+                await asyncio.to_thread(self._repair, runtime)
             idle = time.monotonic() - active > _ACTIVE_SECONDS
             try:
                 lines = await asyncio.to_thread(reader.read)

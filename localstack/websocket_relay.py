@@ -1,6 +1,7 @@
 """A client's WebSocket joined to the WebSocket API's, message by message."""
 
 import asyncio
+import re
 from collections.abc import MutableSet
 from http import HTTPStatus
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from localstack.turnstile import Turnstile
 
 MAX_MESSAGE_BYTES = 128 * 1024
 _HANDSHAKE_SECONDS = 30.0
+_AFTER = re.compile(r"\d{1,6}|1000000")
 _CLOSE_SECONDS = 2.0
 # Of the handshake itself; the client library makes its own.
 _HANDSHAKE_HEADERS = (
@@ -107,6 +109,12 @@ async def _explain(
         if answer.status == HTTPStatus.NOT_FOUND or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             headers = answer_headers(answer.headers)
             return web.Response(status=answer.status, headers=headers, body=await answer.read())
+    if not _AFTER.fullmatch(request.query.get("after", "0")):
+        return problem(
+            HTTPStatus.BAD_REQUEST,
+            "invalid_after",
+            "after takes a whole number from 0 to 1000000: the last sequence you have.",
+        )
     return problem(
         _known(status),
         "connection_refused",

@@ -21,6 +21,8 @@ def read_json(raw: bytes, headers: Mapping[str, str]) -> dict[str, object]:
     _refuse_other_types(headers)
     if len(raw) > MAX_BODY_BYTES:
         raise Problem(ProblemCode.BODY_TOO_LARGE, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    if not raw.strip():
+        raise Problem(ProblemCode.MALFORMED_JSON, "The body is empty: send one JSON object.")
     try:
         body = strict_json.read(raw.decode("utf-8"))
     except RecursionError:

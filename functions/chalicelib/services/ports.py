@@ -158,11 +158,23 @@ class Landing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChainAnswer:
-    """The fate of a transaction. `EXPIRED` is final: the chain will never take this signature any more."""
+    """The fate of a transaction. `EXPIRED` is final: the chain will never take this signature any more.
+
+    Raises:
+        ValueError: a swap that was reverted has no failure, or one that was confirmed no fill; without them nobody
+            could end it.
+    """
 
     landing: Landing
     fill: Fill | None = None
     failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses an answer that says too little."""
+        if self.landing is Landing.REVERTED and self.failure is None:
+            raise ValueError("A swap that was reverted needs a failure.")
+        if self.landing is Landing.CONFIRMED and self.fill is None:
+            raise ValueError("A swap that was confirmed needs a fill.")
 
 
 class Exchange(Protocol):

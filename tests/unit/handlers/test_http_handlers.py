@@ -164,6 +164,12 @@ def test_an_order_that_could_exist_and_does_not(client: Client, stack: Stack, me
     assert_problem(client.http.request(method, path.format(new_order_id()), headers=JSON), 404)
 
 
+@pytest.mark.parametrize("body", ["", " \n"])
+def test_a_body_with_nothing_in_it(client: Client, stack: Stack, body: str) -> None:
+    problem = assert_problem(post(client, body), 400)
+    assert problem["detail"] == "The body is empty: send one JSON object."
+
+
 def test_every_error_has_the_same_shape(client: Client, stack: Stack) -> None:
     over = stack.engine.store.put(an_order(OrderStatus.FAILED)).order
     post(client, json.dumps({**ORDER, "clientOrderId": "mine"}), **{"Idempotency-Key": "key"})

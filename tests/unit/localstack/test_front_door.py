@@ -211,6 +211,18 @@ async def test_a_service_that_breaks_off_before_answering(door: Door) -> None:
         assert await problem_of(response) == (502, "upstream_failed")
 
 
+async def test_what_a_gateway_says_of_a_dead_process_stays_inside(door: Door) -> None:
+    async def died(_: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"message": "Worker process died in /tmp/x"}, status=502)
+
+    door.service.rest = died
+
+    async with door.http.get(f"{door.url}/api/quotes") as response:
+        assert response.status == 502
+        assert response.content_type == "application/problem+json"
+        assert json.loads(await response.read())["code"] == "upstream_failed"
+
+
 async def test_a_service_that_breaks_off_within_its_answer(door: Door) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -19,6 +19,12 @@ def test_a_listener_takes_the_port(listener: str, wanted: str) -> None:
         assert is_taken(wanted, server.getsockname()[1])
 
 
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
+def test_a_host_that_is_not_here(host: str) -> None:
+    with pytest.raises(LocalStackError, match=f"HOST={host} is no address of this machine"):
+        require_free((host,), free_port())
+
+
 def test_the_sentence_names_the_port_and_another_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

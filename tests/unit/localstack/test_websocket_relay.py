@@ -171,9 +171,16 @@ async def test_refused_for_an_order_that_the_service_does_not_give(door: Door, a
     assert await handshake(door, "?orderId=a%2Fb%3F") == (answered, {"title": "as the service says"})
 
 
+@pytest.mark.parametrize("after", ["x", "-1", "1000001", "", "1.5"])
+async def test_refused_for_its_after(door: Door, after: str) -> None:
+    door.service.websocket = refuse
+    status, problem = await handshake(door, f"?orderId=known&after={after}")
+    assert (status, problem["code"]) == (400, "invalid_after")
+
+
 async def test_refused_for_another_reason(door: Door) -> None:
     door.service.websocket = refuse
-    status, problem = await handshake(door, "?orderId=known")
+    status, problem = await handshake(door, "?orderId=known&after=1000000")
     assert (status, problem["code"]) == (403, "connection_refused")
 
 
