@@ -29,8 +29,9 @@ _IDLE_LOOK_SECONDS = 2.0
 _ACTIVE_SECONDS = 10.0
 _MENDED_AT_MOST = 3
 _MENDING_SECONDS = 300.0
-# A worker's lease is 18 s: until it ends, nobody can take over an order whose worker was killed with everything else.
-_LEASES_END_SECONDS = 20.0
+# 30 s after its last write an order counts as one that nobody works on: chalicelib/adapters/postgres/orders.py.
+# Its worker was killed with everything else some seconds before the stack was up again.
+_INTERRUPTED_SECONDS = 27.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The emulator hands the first orders of a burst over one by one, each to a worker that is busy with it for 4 s:
 # 200 orders take three such rounds with the template's ten workers, two with twenty.
@@ -178,7 +179,7 @@ class Session:
         reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
         mended: list[float] = []
         active = time.monotonic()
-        repair_at = active + _LEASES_END_SECONDS
+        repair_at = active + _INTERRUPTED_SECONDS
         while not stop.is_set():
             if name := runtime.dead:
                 mended = [at for at in mended if time.monotonic() - at < _MENDING_SECONDS]
@@ -192,7 +193,7 @@ class Session:
                 await asyncio.to_thread(runtime.reconcile)
                 self._publish(runtime)
                 reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
-                repair_at = time.monotonic() + _LEASES_END_SECONDS
+                repair_at = time.monotonic() + _INTERRUPTED_SECONDS
             if time.monotonic() > repair_at:
                 repair_at = math.inf
                 await asyncio.to_thread(self._repair, runtime)
