@@ -46,7 +46,7 @@ def subscribe(order_id: str, connection_id: str, after: int, *, desk: Desk, open
             # Whoever claims to have seen what has not happened yet would never hear of it when it does.
             desk.followers.add(replace(follower, last_sequence=history.order.sequence))
         desk.events.send(history, connection_id=connection_id)
-    except Exception:  # whatever it was: a refused client must not stay a follower
+    except Exception:  # raised on whatever it was, a defect too: a refused client must not stay a follower
         desk.followers.remove(order_id, connection_id)
         raise
     desk.telemetry.log("followed", order_id=order_id, connection_id=connection_id, after=after)
@@ -66,7 +66,7 @@ def subscribe_too(order_id: str, connection_id: str, after: int, *, desk: Desk) 
     earlier = desk.followers.find(order_id, connection_id) if order_id in followed else None
     try:
         return subscribe(order_id, connection_id, after, desk=desk, opened=True)
-    except Exception:  # whatever it was: the earlier subscription holds as before
+    except Exception:  # raised on whatever it was, a defect too: the earlier subscription holds as before
         if earlier is not None:
             desk.followers.add(earlier)
         raise

@@ -1,0 +1,103 @@
+"""What the tests of the template ask it and the app."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+from tests.unit.infra.sam import ROOT, Stack
+
+EMBEDDED = {
+    "DatabaseUrl": "postgresql://someone@127.0.0.1:5432/orders",
+    "GatewayBaseUrl": "http://127.0.0.1:4566/_aws/execute-api",
+    "PublicUrl": "http://localhost:3000",
+    "CursorSecret": "secret",
+}
+AWS: dict[str, str] = {}
+# The queue names in the decorators, and what they are in the template.
+QUEUES = {
+    "orders": "OrdersQueue",
+    "heartbeats": "HeartbeatsQueue",
+    "orders-dlq": "OrdersDeadLetterQueue",
+    "status-events.fifo": "StatusEventsQueue",
+}
+# What each function knows beside the settings that all share.
+DATABASE = {"DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_USER", "PGSSLMODE"}
+SIMULATION = {"SIMULATED_DELAY_SCALE", "SIMULATED_FAULTS"}
+SHARED = {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
+SETTINGS = {
+    "Api": DATABASE
+    | SIMULATION
+    | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL", "PUBLIC_WEBSOCKET_URL", "CURSOR_SECRET", "STRICT_WALLETS"},
+    "ExecuteOrders": DATABASE | SIMULATION | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL"},
+    "PushStatus": {"STATUS_EVENTS_QUEUE_URL", "CONNECTIONS_TABLE", "WEBSOCKET_MANAGEMENT_URL"},
+    "Heartbeat": {"HEARTBEATS_QUEUE_URL", "CONNECTIONS_TABLE", "WEBSOCKET_MANAGEMENT_URL"},
+    "WebsocketConnect": DATABASE | {"STATUS_EVENTS_QUEUE_URL", "CONNECTIONS_TABLE"},
+    "WebsocketMessage": DATABASE | {"STATUS_EVENTS_QUEUE_URL", "CONNECTIONS_TABLE"},
+    "WebsocketDisconnect": {"CONNECTIONS_TABLE"},
+    "Reconcile": DATABASE | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL"},
+    "DeadLetter": DATABASE | SIMULATION | {"STATUS_EVENTS_QUEUE_URL", "ORDERS_DEAD_LETTER_QUEUE_URL"},
+    "Migrate": DATABASE | {"DATABASE_OWNER", "DATABASE_OWNER_PASSWORD"},
+}
+HANDLERS = {
+    "Api": "app",
+    "ExecuteOrders": "execute_orders",
+    "PushStatus": "push_status",
+    "Heartbeat": "heartbeat",
+    "WebsocketConnect": "websocket_connect",
+    "WebsocketMessage": "websocket_message",
+    "WebsocketDisconnect": "websocket_disconnect",
+    "Reconcile": "reconcile",
+    "DeadLetter": "dead_letter",
+}
+
+
+def facts(question: str, given: object = None) -> Any:
+    """What the app says about itself, asked in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "unit" / "infra" / "app_facts.py"), str(ROOT / "functions"), question],
+        input=json.dumps(given),
+        env={"PATH": os.defpath, "AWS_DEFAULT_REGION": "us-east-1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@cache
+def chalice() -> dict[str, Any]:
+    """The resources that `chalice package` generates."""
+    resources: dict[str, Any] = facts("template")["Resources"]
+    return resources
+
+
+def function_name(logical: str) -> str:
+    return logical.removesuffix("Function")
+
+
+def functions(stack: Stack) -> dict[str, Any]:
+    return {function_name(logical): value for logical, value in stack.of_type("AWS::Lambda::Function").items()}
+
+
+def routes(paths: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(method.upper(), path) for path, methods in paths.items() for method in methods if method != "options"}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(stack: Stack, role: str) -> list[dict[str, Any]]:
+    """What a role allows or denies, its attached policies included."""
+    properties = stack.resources[role]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+    documents += [
+        stack.resources[attached.strip("<>")]["Properties"]["PolicyDocument"]
+        for attached in properties.get("ManagedPolicyArns", [])
+    ]
+    return [statement for document in documents for statement in document["Statement"]]

@@ -1,0 +1,124 @@
+"""The template and the app agree: routes, queues, schedules, handlers and settings."""
+
+import pytest
+
+from tests.unit.infra.sam import Stack
+from tests.unit.template.facts import (
+    AWS,
+    DATABASE,
+    EMBEDDED,
+    HANDLERS,
+    QUEUES,
+    SETTINGS,
+    SHARED,
+    chalice,
+    facts,
+    functions,
+    routes,
+)
+
+
+def test_every_route_of_the_app_is_a_route_of_the_api_and_the_reverse() -> None:
+    generated = chalice()["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    written = Stack("template.yaml", AWS).of_type("AWS::ApiGateway::RestApi")["RestApi"]["Body"]["paths"]
+    assert routes(written) == routes(generated)
+
+
+def test_every_route_goes_to_the_api_function() -> None:
+    paths = Stack("template.yaml", AWS).of_type("AWS::ApiGateway::RestApi")["RestApi"]["Body"]["paths"]
+    for methods in paths.values():
+        for operation in methods.values():
+            integration = operation["x-amazon-apigateway-integration"]
+            assert integration["type"] == "aws_proxy"
+            assert "/functions/<ApiFunction.Arn>/invocations" in integration["uri"]
+
+
+def test_queues_and_schedules_are_those_of_the_decorators() -> None:
+    generated = {}
+    for resource in chalice().values():
+        for event in resource["Properties"].get("Events", {}).values():
+            handler, properties = resource["Properties"]["Handler"], event["Properties"]
+            if event["Type"] == "SQS":
+                queue = QUEUES[properties["Queue"]["Fn::Sub"].rsplit(":", 1)[1]]
+                scaling = properties.get("ScalingConfig", {}).get("MaximumConcurrency")
+                generated[handler] = ("SQS", queue, properties["BatchSize"], scaling)
+            elif event["Type"] == "Schedule":
+                generated[handler] = ("Schedule", properties["Schedule"], None, None)
+    stack = Stack("template.yaml", AWS)
+    lambdas = stack.of_type("AWS::Lambda::Function")
+    written = {}
+    for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values():
+        written[lambdas[mapping["FunctionName"].strip("<>")]["Handler"]] = (
+            "SQS",
+            mapping["EventSourceArn"].strip("<>").removesuffix(".Arn"),
+            mapping["BatchSize"],
+            mapping.get("ScalingConfig", {}).get("MaximumConcurrency"),
+        )
+    for rule in stack.of_type("AWS::Events::Rule").values():
+        (target,) = rule["Targets"]
+        if target["Arn"] == "<HeartbeatsQueue.Arn>":  # a queue between, which no decorator can say
+            assert rule["ScheduleExpression"] == "rate(1 minute)"
+            continue
+        handler = lambdas[target["Arn"].strip("<>").removesuffix(".Arn")]["Handler"]
+        written[handler] = ("Schedule", rule["ScheduleExpression"], None, None)
+    assert written == generated
+
+
+def test_websocket_routes_are_those_of_the_decorators() -> None:
+    generated = {
+        resource["Properties"]["RouteKey"]: chalice()[logical.replace("Route", "")]["Properties"]["Handler"]
+        for logical, resource in chalice().items()
+        if resource["Type"] == "AWS::ApiGatewayV2::Route"
+    }
+    stack = Stack("template.yaml", AWS)
+    integrations = stack.of_type("AWS::ApiGatewayV2::Integration")
+    lambdas = stack.of_type("AWS::Lambda::Function")
+    written = {}
+    for route in stack.of_type("AWS::ApiGatewayV2::Route").values():
+        uri = integrations[route["Target"].removeprefix("integrations/").strip("<>")]["IntegrationUri"]
+        written[route["RouteKey"]] = lambdas[uri.split("<")[1].split(".Arn>")[0]]["Handler"]
+    assert written == generated
+
+
+def test_every_function_has_its_handler() -> None:
+    expected = {name: f"app.{handler}" for name, handler in HANDLERS.items()} | {"Migrate": "handler.handler"}
+    found = {name: value["Handler"] for name, value in functions(Stack("template.yaml", AWS)).items()}
+    assert found == expected
+
+
+def as_lambda_sets_it(parameters: dict[str, str], name: str) -> dict[str, str]:
+    """A function's environment, the ids that only CloudFormation knows replaced."""
+    variables = functions(Stack("template.yaml", parameters))[name]["Environment"]["Variables"]
+    known = {key: str(value).replace("<", "").replace(">", "") for key, value in variables.items()}
+    if "DATABASE_PORT" in known:
+        known["DATABASE_PORT"] = "5432"
+    return {**known, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.mark.parametrize("parameters", [EMBEDDED, AWS], ids=["embedded", "aws"])
+def test_a_function_knows_all_that_its_handler_asks_for(parameters: dict[str, str]) -> None:
+    asked = [(handler, as_lambda_sets_it(parameters, name)) for name, handler in HANDLERS.items()]
+    missing = dict(zip(HANDLERS, facts("build", asked), strict=True))
+    assert missing == dict.fromkeys(HANDLERS, "")
+
+
+def test_a_missing_setting_would_be_noticed() -> None:
+    (problem,) = facts("build", [("push_status", {"AWS_DEFAULT_REGION": "us-east-1"})])
+    assert "CONNECTIONS_TABLE" in problem
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_function_knows_only_what_it_needs(name: str) -> None:
+    on_aws = functions(Stack("template.yaml", AWS))[name]["Environment"]["Variables"]
+    assert set(on_aws) == SETTINGS[name] | SHARED
+    embedded = functions(Stack("template.yaml", EMBEDDED))[name]["Environment"]["Variables"]
+    without_database = {key for key in SETTINGS[name] if not key.startswith(("DATABASE_", "PGSSLMODE"))} | SHARED
+    assert set(embedded) == without_database | ({"DATABASE_URL"} if SETTINGS[name] >= DATABASE else set())
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if SETTINGS[name] >= DATABASE])
+def test_a_database_is_verified_with_the_certificates_beside_the_code(name: str) -> None:
+    verified = functions(Stack("template.yaml", {**AWS, "DatabaseTls": "verify-full"}))[name]
+    settings = verified["Environment"]["Variables"]
+    assert settings["PGSSLMODE"] == "verify-full"
+    assert settings["PGSSLROOTCERT"] == "/var/task/database-ca.pem"

@@ -1,0 +1,126 @@
+"""Queues, table, stages and logs are as operating them needs."""
+
+import json
+
+import pytest
+
+from tests.unit.infra.sam import Stack, source
+from tests.unit.template.facts import AWS, EMBEDDED, functions, listed
+
+
+def test_queues_are_encrypted_and_outlast_their_consumers() -> None:
+    stack = Stack("template.yaml", AWS)
+    queues, lambdas = stack.of_type("AWS::SQS::Queue"), stack.of_type("AWS::Lambda::Function")
+    assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
+    for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values():
+        queue = queues[mapping["EventSourceArn"].strip("<>").removesuffix(".Arn")]
+        timeout = lambdas[mapping["FunctionName"].strip("<>")]["Timeout"]
+        # AWS refuses a mapping whose messages come back while their function may still run.
+        assert queue["VisibilityTimeout"] >= timeout
+        # Of a single message, either all or nothing has failed.
+        assert (mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"]) == (mapping["BatchSize"] > 1)
+    # The end of an order is told even when nobody could be told anything for half an hour.
+    events = queues["StatusEventsQueue"]
+    assert events["RedrivePolicy"]["maxReceiveCount"] * events["VisibilityTimeout"] > 30 * 60
+    # An order whose worker was killed starts again within half a minute.
+    assert queues["OrdersQueue"]["VisibilityTimeout"] <= 30
+    for name in ("Orders", "StatusEvents"):
+        redrive = queues[f"{name}Queue"]["RedrivePolicy"]
+        dead = queues[f"{name}DeadLetterQueue"]
+        assert redrive["deadLetterTargetArn"] == f"<{name}DeadLetterQueue.Arn>"
+        assert dead["MessageRetentionPeriod"] > queues[f"{name}Queue"]["MessageRetentionPeriod"]
+        assert dead.get("FifoQueue") == queues[f"{name}Queue"].get("FifoQueue")
+
+
+def test_queues_refuse_plain_http_except_on_emulators() -> None:
+    policies = Stack("template.yaml", AWS).of_type("AWS::SQS::QueuePolicy")
+    refused = {
+        resource
+        for policy in policies.values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if (statement["Effect"], statement["Action"]) == ("Deny", "sqs:*")
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for resource in listed(statement["Resource"])
+    }
+    queues = Stack("template.yaml", AWS).of_type("AWS::SQS::Queue")
+    assert refused == {f"<{name}.Arn>" for name in queues}
+    assert {queue for policy in policies.values() for queue in policy["Queues"]} == {f"<{name}>" for name in queues}
+    emulated = Stack("template.yaml", EMBEDDED).of_type("AWS::SQS::QueuePolicy")
+    assert "Deny" not in json.dumps(emulated)
+
+
+@pytest.mark.parametrize("choice", source("template.yaml")["Parameters"]["WorkerConcurrency"]["AllowedValues"])
+def test_the_worker_s_concurrency_is_a_number(choice: str) -> None:
+    mappings = Stack("template.yaml", {"WorkerConcurrency": choice}).of_type("AWS::Lambda::EventSourceMapping")
+    (scaling,) = [mapping["ScalingConfig"] for mapping in mappings.values() if "ScalingConfig" in mapping]
+    assert scaling == {"MaximumConcurrency": int(choice)}
+    assert type(scaling["MaximumConcurrency"]) is int
+
+
+def test_connections_are_found_by_order_and_by_connection_and_expire() -> None:
+    (table,) = Stack("template.yaml", AWS).of_type("AWS::DynamoDB::Table").values()
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["order_id", "connection_id"]
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert (index["IndexName"], index["KeySchema"][0]["AttributeName"]) == ("by_connection", "connection_id")
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["SSESpecification"]["SSEEnabled"]
+
+
+def test_api_gateway_answers_in_problem_documents_everywhere() -> None:
+    body = Stack("template.yaml", AWS).of_type("AWS::ApiGateway::RestApi")["RestApi"]["Body"]
+    defined = body["x-amazon-apigateway-gateway-responses"]
+    assert str(defined["MISSING_AUTHENTICATION_TOKEN"]["statusCode"]) == "404"
+    for response in defined.values():
+        assert response["responseParameters"]["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+        template = response["responseTemplates"]["application/json"]
+        json.loads(template.replace("$context.error.messageString", '"message"'))
+    emulated = Stack("template.yaml", EMBEDDED).of_type("AWS::ApiGateway::GatewayResponse")
+    for response in emulated.values():
+        same = defined[response["ResponseType"]]
+        assert json.loads(response["ResponseTemplates"]["application/json"]) == {
+            key: value
+            for key, value in json.loads(same["responseTemplates"]["application/json"]).items()
+            if key != "instance"
+        }
+        assert response["ResponseParameters"] == same["responseParameters"]
+    assert Stack("template.yaml", AWS).of_type("AWS::ApiGateway::GatewayResponse") == {}
+
+
+def test_stages_are_throttled() -> None:
+    stack = Stack("template.yaml", {"ThrottleRate": "7", "ThrottleBurst": "9"})
+    (rest,) = stack.of_type("AWS::ApiGateway::Stage").values()
+    assert (rest["StageName"], stack.of_type("AWS::ApiGatewayV2::Stage")["WebSocketStage"]["StageName"]) == (
+        "live",
+        "live",
+    )
+    (settings,) = rest["MethodSettings"]
+    limits = {"ThrottlingRateLimit": "7", "ThrottlingBurstLimit": "9"}
+    assert limits.items() <= settings.items()
+    websocket = stack.of_type("AWS::ApiGatewayV2::Stage")["WebSocketStage"]
+    assert limits.items() <= websocket["DefaultRouteSettings"].items()
+    assert websocket["AutoDeploy"] is True
+
+
+def test_logs_are_kept_for_as_long_as_asked() -> None:
+    stack = Stack("template.yaml", {"LogRetentionDays": "7", "AccessLogs": "true"})
+    groups = stack.of_type("AWS::Logs::LogGroup")
+    assert {group["RetentionInDays"] for group in groups.values()} == {"7"}
+    for name, function in functions(stack).items():
+        assert function["LoggingConfig"] == {"LogGroup": f"<{name}Logs>"}
+
+
+@pytest.mark.parametrize("mode", ["Active", "PassThrough"])
+def test_tracing_can_be_switched(mode: str) -> None:
+    stack = Stack("template.yaml", {"Tracing": mode})
+    assert {function["TracingConfig"]["Mode"] for function in functions(stack).values()} == {mode}
+    (stage,) = stack.of_type("AWS::ApiGateway::Stage").values()
+    assert stage["TracingEnabled"] == (mode == "Active")
+
+
+def test_concurrency_is_reserved_only_where_asked() -> None:
+    assert not any(
+        "ReservedConcurrentExecutions" in function for function in functions(Stack("template.yaml", AWS)).values()
+    )
+    reserved = functions(Stack("template.yaml", {"ApiReservedConcurrency": "50", "WorkerReservedConcurrency": "12"}))
+    assert reserved["Api"]["ReservedConcurrentExecutions"] == "50"
+    assert reserved["ExecuteOrders"]["ReservedConcurrentExecutions"] == "12"
