@@ -58,20 +58,21 @@ def _call(runtime: Runtime, name: str) -> None:
         raise LocalStackError(f"The function {name} can't be called: {reason}")
 
 
-def warm(runtime: Runtime, url: str, *, requests: int = 1, workers: int = 1) -> None:
+def warm(runtime: Runtime, url: str, *, requests: int = 1, workers: int = 1, pushers: int = 1) -> None:
     """Waits until the service behind `url` is healthy, and calls what the first orders will need.
 
-    So many `requests` and `workers` at once start as many processes of the REST API and of the worker, each of which
-    takes some 0.2 s of processor time that the first burst would have to wait for. The reconcile function does its
-    work: orders that a crash interrupted go on. Raises LocalStackError where a function fails.
+    So many `requests`, `workers` and `pushers` at once start as many processes of the REST API, the worker and what
+    sends statuses, each of which takes some 0.2 s of processor time that the first burst would have to wait for. The
+    reconcile function does its work: orders that a crash interrupted go on. Raises LocalStackError where a function
+    fails.
     """
-    with ThreadPoolExecutor(requests + workers + 3) as pool:
+    with ThreadPoolExecutor(requests + workers + pushers + 2) as pool:
         calls = [
             *(pool.submit(_healthy, url) for _ in range(requests)),
             pool.submit(runtime.reconcile),
             # All at once: a call that finds a free process starts none.
             *(pool.submit(_call, runtime, "ExecuteOrders") for _ in range(workers)),
-            pool.submit(_call, runtime, "PushStatus"),
+            *(pool.submit(_call, runtime, "PushStatus") for _ in range(pushers)),
             pool.submit(_handshake, url),
         ]
     for each in calls:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localstack.ministack_process import ForkedProcess
+from localstack.ministack_process import ForkedProcess, once_a_second, work_on_queues_sooner
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux only")
 _TELL = """
@@ -97,9 +97,60 @@ def test_what_it_raises_is_told_on_its_standard_error(start: Start) -> None:
     assert process.wait(10) == 1
 
 
+def test_deduplication_ids_are_pruned_once_a_second_in_each_queue() -> None:
+    pruned: list[object] = []
+    prune = once_a_second(lambda queue: pruned.append(queue["url"]))
+
+    for url in ("orders", "orders", "events", "orders"):
+        prune({"url": url})
+
+    assert pruned == ["orders", "events"]
+
+
+def test_a_fifo_queue_is_worked_on_in_two_batches_and_others_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ministack.services import lambda_svc, sqs
+
+    # Given MiniStack as it comes
+    for module, name in (
+        (lambda_svc, "_sqs_esm_concurrency"),
+        (lambda_svc, "_ESM_IDLE_WAKE_GAP_SECONDS"),
+        (sqs, "_prune_dedup"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    limited = {"ScalingConfig": {"MaximumConcurrency": 20}}
+    assert lambda_svc._sqs_esm_concurrency(limited, {}, {}, {"is_fifo": True}) == 1
+
+    # When it is changed
+    work_on_queues_sooner()
+
+    # Then
+    assert lambda_svc._sqs_esm_concurrency(limited, {}, {}, {"is_fifo": True}) == 2
+    assert lambda_svc._sqs_esm_concurrency(limited, {}, {}, {"is_fifo": False}) == 20
+
+
 def test_what_is_changed_in_the_emulator_is_there_to_be_changed() -> None:
     from ministack.core import lambda_runtime
-    from ministack.services import lambda_svc
+    from ministack.services import lambda_svc, sqs
 
     assert lambda_runtime.subprocess.Popen
     assert lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS == 0.05
+    assert sqs._prune_dedup.__module__ == sqs.__name__
+
+
+def test_no_two_batches_of_a_fifo_queue_hold_messages_of_one_group() -> None:
+    from ministack.services import sqs
+
+    # Given two messages of one order and one of another, of which the first is being worked on
+    queue = {
+        "is_fifo": True,
+        "messages": [
+            {"id": name, "group_id": name[0], "visible_at": 0, "receive_count": 0} for name in ("a1", "a2", "b1")
+        ],
+    }
+    first = sqs._collect_msgs(queue, 1, 30)
+
+    # When another batch is taken
+    second = sqs._collect_msgs(queue, 10, 30)
+
+    # Then the first order's next message waits
+    assert ([each["id"] for each in first], [each["id"] for each in second]) == (["a1"], ["b1"])
