@@ -2,20 +2,9 @@
 
 import asyncio
 import random
-import time
-from collections.abc import Iterator
-from dataclasses import replace
 
-import psycopg
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from localstack import running
-from localstack.commands import dlq
-from localstack.harness import Stack
-from tests.chaos import orders
-from tests.chaos import stack as stacks
 from tests.chaos.audit import audit
 from tests.chaos.faults import PUSH_RETURNS_WITHIN, Faults, failing
 from tests.chaos.followers import Manner, Style
@@ -24,39 +13,10 @@ from tests.chaos.scene import scene
 from tests.chaos.stack import BreakableStack
 
 # One process runs them all where the tests run in several: they share a stack.
-pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("broken stack")]
+pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("faults")]
 LIMIT = 240.0
-CLIENTS = 500
 LATE = Manner(Style.LATE, delay=2.0)
 RESTLESS = Manner(Style.RESTLESS, breaks=(1, 1, 1, 1))
-
-
-@pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BreakableStack]:
-    """A stack that these tests have for themselves."""
-    folder = tmp_path_factory.mktemp("faults")
-    environment = {"SIMULATED_TRANSACTION_LIFETIME": "4"}
-    with stacks.boot(folder, parameters={"SimulatedDelayScale": "0.05"}, environment=environment) as booted:
-        yield booted
-
-
-@pytest.fixture
-def faults(broken: BreakableStack) -> Iterator[Faults]:
-    """What strikes the stack; all is quiet again at the end."""
-    striking = Faults(broken, list)
-    yield striking
-    striking.calm()
-
-
-async def test_copies_of_a_message(broken: BreakableStack, faults: Faults) -> None:
-    chance = random.Random(3)
-    async with scene(broken.stack) as on:
-        for _ in range(10):
-            order_id = await on.place_followed()
-            await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, chance.randint(2, 5))
-        seen = await on.ended(LIMIT)
-    assert audit(seen) == ()
-    assert {order.status for order in seen.orders} == {"confirmed"}
 
 
 def test_functions_processes_are_found_to_be_killed_and_frozen(broken: BreakableStack) -> None:
@@ -75,40 +35,6 @@ async def test_outcomes_that_nobody_knows(broken: BreakableStack) -> None:
             seen = await on.ended(LIMIT)
     assert audit(seen) == ()
     assert {order.status for order in seen.orders} <= {"confirmed", "failed"}
-
-
-async def test_a_client_that_comes_back_in_the_middle_of_a_burst(broken: BreakableStack, faults: Faults) -> None:
-    async with scene(broken.stack) as on:
-        for _ in range(4):
-            order_id = await on.hide()
-            for _ in range(3):
-                on.follow(order_id, RESTLESS)
-            on.follow(order_id)
-            await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, 1)
-        seen = await on.ended(LIMIT)
-    assert audit(seen) == ()
-    restless = [each for each in seen.transcripts if each.name.startswith("restless")]
-    assert all(len(each.connections) > 1 for each in restless)
-
-
-async def test_five_hundred_clients_on_one_order(broken: BreakableStack, faults: Faults) -> None:
-    async with scene(broken.stack) as on:
-        order_id = await on.hide()
-        gate = asyncio.Semaphore(8)
-
-        async def join() -> None:
-            welcomed = asyncio.Event()
-            async with gate:
-                on.follow(order_id, hear=lambda _: welcomed.set())
-                await welcomed.wait()
-
-        async with asyncio.timeout(LIMIT):
-            await asyncio.gather(*(join() for _ in range(CLIENTS)))
-        await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, 1)
-        seen = await on.ended(LIMIT)
-    assert audit(seen) == ()
-    for transcript in seen.transcripts:
-        assert [frame.sequence for frame in transcript.connections[-1].frames] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 9.0], ids=["restarted at once", "away for 9 s"])
@@ -148,98 +74,3 @@ async def test_the_emulator_dies_with_all_its_queues(broken: BreakableStack, fau
         seen = await on.ended(LIMIT, reconcile_every=5)
     assert faults.counts[Kind.EMULATOR] == 1
     assert audit(seen) == ()
-
-
-async def test_a_message_that_no_worker_can_process(
-    broken: BreakableStack, faults: Faults, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It goes to the dead letters by itself, its order fails and says why, and its client hears of it."""
-    stack = broken.stack
-    sqs, queue = stack.clients.sqs, stack.outputs["OrdersQueueUrl"]
-    usual = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout", "RedrivePolicy"])[
-        "Attributes"
-    ]
-    few = usual["RedrivePolicy"].replace("12", "2")
-    assert few != usual["RedrivePolicy"]
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1", "RedrivePolicy": few})
-    try:
-        async with scene(stack) as on:
-            order_id = await on.hide(status="building")  # without a route
-            on.follow(order_id)
-            await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, 1)
-            nonsense = sqs.send_message(QueueUrl=queue, MessageBody="no order at all")["MessageId"]
-            seen = await on.ended(LIMIT)
-            assert await orders.until(lambda: is_archived(stack, nonsense), LIMIT)
-    finally:
-        sqs.set_queue_attributes(QueueUrl=queue, Attributes=usual)
-    order = seen.orders[0]
-    assert (order.status, order.error_code) == ("failed", "processing_failed")
-    assert order.error_message is not None
-    assert "The last error was: An internal error (ValueError)." in order.error_message
-    assert [frame.status for frame in seen.transcripts[0].connections[-1].frames] == ["pending", "failed"]
-    assert [(letter.order_id, letter.verdict) for letter in seen.dead_letters] == [(order_id, "buried")]
-    check_commands(stack, order_id, nonsense, monkeypatch)
-    assert stored_status(stack, order_id) == "failed"
-
-
-def is_archived(stack: Stack, message_id: str) -> bool:
-    """Whether the message is among the dead letters that are kept."""
-    with psycopg.connect(stack.database_url) as connection:
-        return bool(connection.execute("SELECT FROM dead_letters WHERE message_id = %s", [message_id]).fetchall())
-
-
-def check_commands(stack: Stack, order_id: str, nonsense: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`./dev dlq` against the stack of the test."""
-    here = running.Running(0, stack.base_url, stack.emulator_url, stack.database_url, stack.runtime.settings.stack_name)
-    monkeypatch.setattr(running, "find", lambda: here)
-    monkeypatch.setenv("COLUMNS", "300")
-
-    app = typer.Typer()
-    dlq.add_to(app)
-
-    def say(*arguments: str) -> str:
-        ended = CliRunner().invoke(app, ["dlq", *arguments])
-        assert ended.exit_code == 0, ended.output
-        return ended.output
-
-    listed = say("list")
-    assert f"{order_id} (failed)" in listed
-    assert nonsense in listed
-    shown = say("show", order_id)
-    assert "buried" in shown
-    assert "An internal error (ValueError)" in shown
-    assert "names no order" in say("show", nonsense)
-    assert "its order is failed and stays so" in say("redrive", order_id)
-    assert nonsense in say("redrive", "--all")
-    assert "every message was sent again already" in say("redrive", "--all")
-
-
-def stored_status(stack: Stack, order_id: str) -> str:
-    """Where an order stands once the queue is empty again."""
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up:
-        attributes = stack.clients.sqs.get_queue_attributes(
-            QueueUrl=stack.outputs["OrdersQueueUrl"],
-            AttributeNames=["ApproximateNumberOfMessages"],
-        )["Attributes"]
-        if attributes["ApproximateNumberOfMessages"] == "0":
-            break
-        time.sleep(0.3)
-    time.sleep(1)
-    with psycopg.connect(stack.database_url) as connection:
-        row = connection.execute("SELECT status FROM orders WHERE id = %s", [order_id]).fetchone()
-    assert row is not None
-    return str(row[0])
-
-
-async def test_a_redriven_order_that_settled_stays_as_it_is(broken: BreakableStack, faults: Faults) -> None:
-    async with scene(broken.stack) as on:
-        order_id = await on.place_followed()
-        before = await on.ended(LIMIT)
-        await asyncio.to_thread(faults.send, "OrdersDeadLetterQueueUrl", order_id, 1)
-        await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, 1)
-        assert await orders.until(lambda: bool(on.evidence().dead_letters), LIMIT)
-        after = await asyncio.to_thread(on.evidence)
-    assert audit(after) == ()
-    assert replace(after.orders[0], attention_at=None) == replace(before.orders[0], attention_at=None)
-    assert after.events == before.events
