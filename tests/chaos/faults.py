@@ -1,7 +1,6 @@
 """Doing what the plan says, and writing down what was done: the audit excuses a repeat only by it."""
 
 import contextlib
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.errors import LocalStackError
+from tests.chaos import orders
 from tests.chaos.plan import CRASH_POINTS, Kind, Strike
 from tests.chaos.records import Excuse
 from tests.chaos.stack import BreakableStack, Rule
@@ -187,23 +187,15 @@ class Faults:
         order_id = self._recent(strike)
         if order_id is None:
             return None
-        self.send("OrdersQueueUrl", order_id, int(strike.size))
+        orders.send(self._stack.stack, "OrdersQueueUrl", order_id, int(strike.size))
         return f"sent {order_id} {strike.size:.0f} times"
 
     def _dead_letter(self, strike: Strike) -> str | None:
         order_id = self._recent(strike)
         if order_id is None:
             return None
-        self.send("OrdersDeadLetterQueueUrl", order_id, 1)
+        orders.send(self._stack.stack, "OrdersDeadLetterQueueUrl", order_id, 1)
         return f"sent {order_id} to the dead letters"
-
-    def send(self, queue: str, order_id: str, copies: int) -> None:
-        """Puts an order's message into a queue, so many copies at once."""
-        body = json.dumps({"orderId": order_id})
-        self._stack.stack.clients.sqs.send_message_batch(
-            QueueUrl=self._stack.stack.outputs[queue],
-            Entries=[{"Id": str(number), "MessageBody": body} for number in range(copies)],
-        )
 
     def _reconcilers(self, strike: Strike) -> str | None:
         self.reconcile(int(strike.size))

@@ -1,6 +1,7 @@
 """Clients that place orders as a careful one does: with an idempotency key, and again until there is an answer."""
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import aiohttp
+
+from localstack.harness import Stack
 
 _REQUEST_SECONDS = 35.0
 _PAUSE_SECONDS = 0.4
@@ -99,6 +102,15 @@ async def cancel(http: aiohttp.ClientSession, order_id: str) -> int | None:
             return answer.status
     except (aiohttp.ClientError, TimeoutError):
         return None
+
+
+def send(stack: Stack, queue: str, order_id: str, copies: int) -> None:
+    """Puts an order's message into the queue of this output, so many copies at once."""
+    body = json.dumps({"orderId": order_id})
+    stack.clients.sqs.send_message_batch(
+        QueueUrl=stack.outputs[queue],
+        Entries=[{"Id": str(number), "MessageBody": body} for number in range(copies)],
+    )
 
 
 async def until(holds: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:

@@ -66,6 +66,10 @@ class Scene:
         self.accepted.append(order_id)
         return order_id
 
+    async def send(self, order_id: str, copies: int = 1, queue: str = "OrdersQueueUrl") -> None:
+        """Puts an order's message into a queue."""
+        await asyncio.to_thread(orders.send, self.stack, queue, order_id, copies)
+
     def follow(
         self, order_id: str, way: Manner = EARLY, hear: Callable[[Frame], None] | None = None
     ) -> asyncio.Task[None]:

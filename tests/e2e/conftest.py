@@ -1,4 +1,4 @@
-"""The deployed stack, once for the whole run, and one that a module's tests can break."""
+"""The deployed stack, once for the whole run."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,9 +7,6 @@ import pytest
 
 from localstack import harness
 from localstack.harness import Stack
-from tests.chaos import stack as stacks
-from tests.chaos.faults import Faults
-from tests.chaos.stack import BreakableStack
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +37,3 @@ def stack(
     folder = tmp_path_factory.mktemp("stack")
     with harness.boot(folder, parameters=stack_parameters, environment=stack_environment) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BreakableStack]:
-    """A stack that a module's tests have for themselves."""
-    folder = tmp_path_factory.mktemp("broken")
-    environment = {"SIMULATED_TRANSACTION_LIFETIME": "4"}
-    with stacks.boot(folder, parameters={"SimulatedDelayScale": "0.05"}, environment=environment) as booted:
-        yield booted
-
-
-@pytest.fixture
-def faults(broken: BreakableStack) -> Iterator[Faults]:
-    """What strikes the stack; all is quiet again at the end."""
-    striking = Faults(broken, list)
-    yield striking
-    striking.calm()

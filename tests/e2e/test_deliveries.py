@@ -15,45 +15,43 @@ from localstack.commands import dlq
 from localstack.harness import Stack
 from tests.chaos import orders
 from tests.chaos.audit import audit
-from tests.chaos.faults import Faults
 from tests.chaos.followers import Manner, Style
 from tests.chaos.scene import scene
-from tests.chaos.stack import BreakableStack
 
-# One process runs them all where the tests run in several: they share a stack.
+# Where the tests run in several processes, these have one of them and so a stack for themselves: they take long.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("deliveries")]
 LIMIT = 240.0
 CLIENTS = 500
 RESTLESS = Manner(Style.RESTLESS, breaks=(1, 1, 1, 1))
 
 
-async def test_copies_of_a_message(broken: BreakableStack, faults: Faults) -> None:
+async def test_copies_of_a_message(stack: Stack) -> None:
     chance = random.Random(3)
-    async with scene(broken.stack) as on:
+    async with scene(stack) as on:
         for _ in range(10):
             order_id = await on.place_followed()
-            await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, chance.randint(2, 5))
+            await on.send(order_id, copies=chance.randint(2, 5))
         seen = await on.ended(LIMIT)
     assert audit(seen) == ()
     assert {order.status for order in seen.orders} == {"confirmed"}
 
 
-async def test_a_client_that_comes_back_in_the_middle_of_a_burst(broken: BreakableStack, faults: Faults) -> None:
-    async with scene(broken.stack) as on:
+async def test_a_client_that_comes_back_in_the_middle_of_a_burst(stack: Stack) -> None:
+    async with scene(stack) as on:
         for _ in range(4):
             order_id = await on.hide()
             for _ in range(3):
                 on.follow(order_id, RESTLESS)
             on.follow(order_id)
-            await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, 1)
+            await on.send(order_id)
         seen = await on.ended(LIMIT)
     assert audit(seen) == ()
     restless = [each for each in seen.transcripts if each.name.startswith("restless")]
     assert all(len(each.connections) > 1 for each in restless)
 
 
-async def test_five_hundred_clients_on_one_order(broken: BreakableStack, faults: Faults) -> None:
-    async with scene(broken.stack) as on:
+async def test_five_hundred_clients_on_one_order(stack: Stack) -> None:
+    async with scene(stack) as on:
         order_id = await on.hide()
         gate = asyncio.Semaphore(8)
 
@@ -65,18 +63,15 @@ async def test_five_hundred_clients_on_one_order(broken: BreakableStack, faults:
 
         async with asyncio.timeout(LIMIT):
             await asyncio.gather(*(join() for _ in range(CLIENTS)))
-        await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, 1)
+        await on.send(order_id)
         seen = await on.ended(LIMIT)
     assert audit(seen) == ()
     for transcript in seen.transcripts:
         assert [frame.sequence for frame in transcript.connections[-1].frames] == [1, 2, 3, 4, 5]
 
 
-async def test_a_message_that_no_worker_can_process(
-    broken: BreakableStack, faults: Faults, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_message_that_no_worker_can_process(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes to the dead letters by itself, its order fails and says why, and its client hears of it."""
-    stack = broken.stack
     sqs, queue = stack.clients.sqs, stack.outputs["OrdersQueueUrl"]
     usual = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout", "RedrivePolicy"])[
         "Attributes"
@@ -88,7 +83,7 @@ async def test_a_message_that_no_worker_can_process(
         async with scene(stack) as on:
             order_id = await on.hide(status="building")  # without a route
             on.follow(order_id)
-            await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, 1)
+            await on.send(order_id)
             nonsense = sqs.send_message(QueueUrl=queue, MessageBody="no order at all")["MessageId"]
             seen = await on.ended(LIMIT)
             assert await orders.until(lambda: is_archived(stack, nonsense), LIMIT)
@@ -154,12 +149,12 @@ def stored_status(stack: Stack, order_id: str) -> str:
     return str(row[0])
 
 
-async def test_a_redriven_order_that_settled_stays_as_it_is(broken: BreakableStack, faults: Faults) -> None:
-    async with scene(broken.stack) as on:
+async def test_a_redriven_order_that_settled_stays_as_it_is(stack: Stack) -> None:
+    async with scene(stack) as on:
         order_id = await on.place_followed()
         before = await on.ended(LIMIT)
-        await asyncio.to_thread(faults.send, "OrdersDeadLetterQueueUrl", order_id, 1)
-        await asyncio.to_thread(faults.send, "OrdersQueueUrl", order_id, 1)
+        await on.send(order_id, queue="OrdersDeadLetterQueueUrl")
+        await on.send(order_id)
         assert await orders.until(lambda: bool(on.evidence().dead_letters), LIMIT)
         after = await asyncio.to_thread(on.evidence)
     assert audit(after) == ()

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
 
 import pytest
 
+from tests.chaos import stack as stacks
 from tests.chaos.audit import audit
 from tests.chaos.faults import PUSH_RETURNS_WITHIN, Faults, failing
 from tests.chaos.followers import Manner, Style
@@ -17,6 +19,23 @@ pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("faults")]
 LIMIT = 240.0
 LATE = Manner(Style.LATE, delay=2.0)
 RESTLESS = Manner(Style.RESTLESS, breaks=(1, 1, 1, 1))
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BreakableStack]:
+    """A stack that these tests have for themselves."""
+    folder = tmp_path_factory.mktemp("faults")
+    environment = {"SIMULATED_TRANSACTION_LIFETIME": "4"}
+    with stacks.boot(folder, parameters={"SimulatedDelayScale": "0.05"}, environment=environment) as booted:
+        yield booted
+
+
+@pytest.fixture
+def faults(broken: BreakableStack) -> Iterator[Faults]:
+    """What strikes the stack; all is quiet again at the end."""
+    striking = Faults(broken, list)
+    yield striking
+    striking.calm()
 
 
 def test_functions_processes_are_found_to_be_killed_and_frozen(broken: BreakableStack) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import stack as stacks
+from localstack import harness
 from tests.chaos.audit import audit
 from tests.chaos.scene import scene
 
@@ -16,14 +16,14 @@ LIMIT = 240.0
 async def test_what_a_stop_interrupted_goes_on_at_the_next_start(tmp_path: Path) -> None:
     """As `./dev down` and `./dev up` do it: the same data folder, a new emulator."""
     accepted: list[str] = []
-    with stacks.boot(tmp_path, parameters={"SimulatedDelayScale": "1"}) as first:
-        async with scene(first.stack) as on:
+    with harness.boot(tmp_path, parameters={"SimulatedDelayScale": "1"}) as first:
+        async with scene(first) as on:
             await asyncio.gather(*(on.place() for _ in range(6)))
             accepted = list(on.accepted)
             still_open = [order.id for order in on.evidence().orders if not order.is_over]
     assert still_open
-    with stacks.boot(tmp_path, parameters={"SimulatedDelayScale": "0.05"}) as second:
-        async with scene(second.stack) as on:
+    with harness.boot(tmp_path, parameters={"SimulatedDelayScale": "0.05"}) as second:
+        async with scene(second) as on:
             on.accepted = accepted
             for order_id in accepted:
                 on.follow(order_id)
