@@ -9,7 +9,8 @@ from typing import Any
 from unittest import mock
 
 from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
+
+from localstack import template
 
 ROOT = Path(__file__).parents[3]
 # What a stack says about itself; resources stand for themselves as `<LogicalId>` and `<LogicalId.Attribute>`.
@@ -27,26 +28,25 @@ NO_VALUE = object()
 @cache
 def source(name: str) -> dict[str, Any]:
     """A template as it is written."""
-    parsed: dict[str, Any] = yaml_parse((ROOT / name).read_text())
-    return parsed
+    return dict(template.read(ROOT / name))
 
 
 @cache
 def expanded(name: str) -> dict[str, Any]:
     """A template after SAM's transformation."""
-    template = yaml_parse((ROOT / name).read_text())
-    for resource in template["Resources"].values():
+    written: Any = template.read(ROOT / name)
+    for resource in written["Resources"].values():
         if resource["Type"] == "AWS::CloudFormation::Stack":
             resource["Properties"]["TemplateURL"] = "https://example.com/nested"
-    for function in [template.get("Globals", {}).get("Function", {})] + [
+    for function in [written.get("Globals", {}).get("Function", {})] + [
         resource["Properties"]
-        for resource in template["Resources"].values()
+        for resource in written["Resources"].values()
         if resource["Type"] == "AWS::Serverless::Function"
     ]:
         if "CodeUri" in function:
             function["CodeUri"] = "s3://bucket/" + function["CodeUri"].strip("/").replace("/", "-") + ".zip"
     with mock.patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}):
-        result: dict[str, Any] = transform(template, {}, SimpleNamespace(load=dict))
+        result: dict[str, Any] = transform(written, {}, SimpleNamespace(load=dict))
     return result
 
 
