@@ -106,7 +106,8 @@ def _parse(text: str) -> Mapping[str, object]:
 
 def _subscription(order_id: object, after: object) -> Subscription:
     if not isinstance(order_id, str) or not order_id:
-        raise StreamError(StreamCode.ORDER_ID_MISSING, "orderId is missing: name the order to follow.")
+        wrong = "is missing" if order_id in (None, "") else "must be a string"
+        raise StreamError(StreamCode.ORDER_ID_MISSING, f"orderId {wrong}: name the order to follow.")
     if not is_order_id(order_id):
         raise OrderNotFound(order_id[:MAX_ID_TOLD].encode("ascii", "replace").decode())
     digits = str(after)

@@ -4,43 +4,46 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import NoReturn
 
 # Python refuses to read integers of thousands of digits; as decimals they are merely too large.
 LONGEST_INTEGER = 40
 MAX_TOLD = 100
 
 
-def read(text: str) -> object:
+def _refuse(number: str) -> Decimal:
+    raise ValueError(f"{number[:MAX_TOLD]} is no JSON number, or out of every range")
+
+
+def read(text: str, *, unusable: Callable[[str], Decimal] = _refuse) -> object:
     """The value; numbers with a fraction or an exponent are decimals, never floats.
 
+    `unusable` makes a value of a number that is out of every range, and of NaN, Infinity and -Infinity, which many
+    libraries write although JSON has none.
+
     Raises:
-        ValueError: no JSON, a number out of every range, or a key that stands twice in an object.
+        ValueError: no JSON, a number that is refused, or a key that stands twice in an object.
         RecursionError: nested too deeply.
     """
+
+    def decimal(number: str) -> Decimal:
+        try:
+            return Decimal(number)
+        except InvalidOperation:
+            return unusable(number)
+
     return json.loads(
         text,
-        parse_float=_decimal,
+        parse_float=decimal,
         parse_int=_integer,
-        parse_constant=_refuse_constant,
+        parse_constant=unusable,
         object_pairs_hook=_without_duplicates,
     )
 
 
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"the number {text[:MAX_TOLD]} is out of every range") from None
-
-
 def _integer(digits: str) -> int | Decimal:
     return int(digits) if len(digits) <= LONGEST_INTEGER else Decimal(digits)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

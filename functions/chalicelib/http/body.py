@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from chalicelib import strict_json
 from chalicelib.http.catalogue import ProblemCode
@@ -24,7 +25,7 @@ def read_json(raw: bytes, headers: Mapping[str, str]) -> dict[str, object]:
     if not raw.strip():
         raise Problem(ProblemCode.MALFORMED_JSON, "The body is empty: send one JSON object.")
     try:
-        body = strict_json.read(raw.decode("utf-8"))
+        body = strict_json.read(raw.decode("utf-8"), unusable=_refused_by_its_field)
     except RecursionError:
         raise Problem(ProblemCode.MALFORMED_JSON, "The body is nested too deeply.") from None
     except UnicodeDecodeError as error:
@@ -34,6 +35,11 @@ def read_json(raw: bytes, headers: Mapping[str, str]) -> dict[str, object]:
     if not isinstance(body, dict):
         raise Problem(ProblemCode.MALFORMED_JSON, "The body must be a JSON object.")
     return body
+
+
+def _refused_by_its_field(_number: str) -> Decimal:
+    """No field takes NaN: the answer names the one that it was sent for."""
+    return Decimal("NaN")
 
 
 def _refuse_other_types(headers: Mapping[str, str]) -> None:

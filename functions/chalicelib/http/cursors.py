@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 
+from chalicelib.domain.errors import InvalidField
 from chalicelib.http.catalogue import ProblemCode
 from chalicelib.http.problems import Problem
 from chalicelib.services.browse import OrderFilter
@@ -56,4 +57,5 @@ def _invalid() -> Problem:
     return Problem(
         ProblemCode.INVALID_CURSOR,
         "Use nextCursor of the page before, with the same filters, and change nothing in it.",
+        fields=(InvalidField("cursor", "must be nextCursor of a page with the same filters"),),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
@@ -37,6 +38,8 @@ from chalicelib.http.fields import (
 from chalicelib.services.browse import DEFAULT_PAGE, OrderFilter
 
 MAX_NAME = 200
+# "Input should be a valid integer", "String should have at most 512 characters": ours begin with the verb.
+PYDANTIC_SUBJECT = re.compile(r"^(Input|String) should ")
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -165,9 +168,11 @@ def validated(model: type[Model], values: object, settings: Mapping[str, object]
 def _field(error: dict[str, Any]) -> InvalidField:
     name = printable(".".join(str(part) for part in error["loc"])) or "body"
     cause = error.get("ctx", {}).get("error")
-    message = str(cause) if isinstance(cause, ValueError) else str(error["msg"])
+    message = str(cause) if isinstance(cause, ValueError) else PYDANTIC_SUBJECT.sub("must ", str(error["msg"]))
     if error["type"] == "extra_forbidden":
         message = "is not a field of this request"
+    elif error["type"] == "missing":
+        message = "is missing"
     return InvalidField(name, message)
 
 

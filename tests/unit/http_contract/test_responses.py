@@ -228,6 +228,7 @@ def test_pages_follow_each_other_and_cursors_cannot_be_changed(service: Service)
     for changed in (cursor[:-1], cursor + "A", cursor.swapcase(), "A" * 40, "ü", "=", "x" * 512):
         refused = service.call("GET", "/api/orders", query={**query, "cursor": changed})
         assert (refused.status, refused.body["code"]) == (400, "invalid_cursor"), changed
+        assert set(refused.fields) == {"cursor"}
     other = service.call("GET", "/api/orders", query={"userId": "user-2", "cursor": cursor})
     assert (other.status, other.body["code"]) == (400, "invalid_cursor")
 
