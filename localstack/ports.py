@@ -5,6 +5,7 @@ import socket
 
 from localstack.errors import LocalStackError
 
+LARGEST = 65535
 LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 0.5
 
@@ -68,6 +69,7 @@ def is_taken(host: str, port: int) -> bool:
 def require_free(hosts: tuple[str, ...], port: int) -> None:
     """Raises the one sentence for a port that is taken on any of the addresses."""
     if any(is_taken(host, port) for host in hosts):
+        another = port + 1 if port < LARGEST else port - 1
         raise LocalStackError(
-            f"Port {port} is taken by another program: stop it, or choose another: PORT={port + 1} ./dev up"
+            f"Port {port} is taken by another program: stop it, or choose another: PORT={another} ./dev up"
         )

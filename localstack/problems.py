@@ -7,13 +7,24 @@ from http import HTTPStatus
 from aiohttp import web
 
 PROBLEM = "application/problem+json"
+# What the front door answers by itself, as the service names its own problems: a code has one title.
+_TITLES = {
+    "body_too_large": "The body is too large",
+    "connection_refused": "The WebSocket API refuses this connection",
+    "invalid_after": "The sequence in after is none",
+    "not_a_websocket": "This is no WebSocket handshake",
+    "order_id_missing": "No order is named",
+    "upstream_failed": "The service broke off",
+    "upstream_timeout": "The service did not answer in time",
+    "upstream_unavailable": "The service cannot be reached",
+}
 
 
 def problem(status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> web.Response:
     """A response that says in `detail` what happened and what the client can do."""
     body = {
-        "type": "about:blank",
-        "title": status.phrase,
+        "type": f"urn:order-engine:problem:{code}",
+        "title": _TITLES[code],
         "status": int(status),
         "detail": detail,
         "code": code,

@@ -144,6 +144,8 @@ def bench(
         figures = asyncio.run(measure())
     except TimeoutError as error:
         raise LocalStackError(f"Not all orders were over within {timeout:.0f} s.") from error
+    except aiohttp.ClientConnectorError as error:
+        raise LocalStackError(f"Nothing answers ({error}): start it with ./dev up.") from error
     except aiohttp.ClientError as error:
         raise LocalStackError(f"The service can't be reached or refused a call: {error}") from error
     Console(highlight=False).print(_table(figures, orders, connections))

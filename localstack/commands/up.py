@@ -7,18 +7,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from localstack import running
+from localstack import ports, running
 from localstack.errors import LocalStackError
 
 _DEFAULT_PORT = 3000
-_LARGEST_PORT = 65535
 
 
 def port_from_environment() -> int:
     """PORT, 3000 without it; raises LocalStackError where it is no port."""
     text = os.environ.get("PORT", "").strip() or str(_DEFAULT_PORT)
-    if not text.isdecimal() or not 0 < int(text) <= _LARGEST_PORT:
-        raise LocalStackError(f"PORT is {text!r}: it takes a number from 1 to {_LARGEST_PORT}.")
+    if not text.isdecimal() or not 0 < int(text) <= ports.LARGEST:
+        raise LocalStackError(f"PORT is {text!r}: it takes a number from 1 to {ports.LARGEST}.")
     return int(text)
 
 

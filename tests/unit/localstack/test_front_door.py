@@ -185,6 +185,8 @@ async def problem_of(response: aiohttp.ClientResponse) -> tuple[int, str]:
     body = json.loads(await response.read())
     assert body["status"] == response.status
     assert body["detail"]
+    assert body["title"]
+    assert body["type"] == f"urn:order-engine:problem:{body['code']}"
     return response.status, body["code"]
 
 

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from localstack import ports
 from localstack.errors import LocalStackError
 from localstack.ports import free_port, has_ipv6_loopback, is_taken, require_free
 
@@ -30,6 +31,12 @@ def test_the_sentence_names_the_port_and_another_one() -> None:
         port = server.getsockname()[1]
         with pytest.raises(LocalStackError, match=rf"Port {port} is taken.*PORT={port + 1} ./dev up$"):
             require_free(("127.0.0.1",), port)
+
+
+def test_beside_the_last_port_it_names_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "is_taken", lambda host, port: True)
+    with pytest.raises(LocalStackError, match=r"PORT=65534 ./dev up$"):
+        require_free(("127.0.0.1",), 65535)
 
 
 @pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no IPv6 loopback")
