@@ -62,6 +62,8 @@ class Pace:
 
     `lease` outlasts the longest time between two writes (a quote, a build or a submit, about 2 s) many times over, and
     is shorter than the queue's visibility timeout: when a killed worker's message returns, its lease has run out.
+    `backoff` is before the second attempt, twice as long before the third. A submitted transaction is looked for every
+    `poll` and sent again every `resend`. `pause` is before the message of an order comes again that has no time left.
     """
 
     lease: float = 18
@@ -92,7 +94,7 @@ def execute_order(order_id: str, *, worker: Worker, pace: Pace, until: datetime)
     lease = Lease(str(uuid.uuid4()), pace.lease)
     claim = worker.store.claim(order_id, lease)
     if isinstance(claim, Settled):
-        return _nothing_to_do(order_id, claim, worker)
+        return _already_over(order_id, claim, worker)
     if isinstance(claim, Held):
         worker.telemetry.log("order_held", order_id=order_id, seconds=str(claim.seconds))
         return Again(claim.seconds)
@@ -118,7 +120,7 @@ def _note_defect(error: Exception, order: Order, lease: Lease, worker: Worker) -
         worker.telemetry.warn("defect_not_noted", order_id=order.id, reason=str(outage))
 
 
-def _nothing_to_do(order_id: str, claim: Settled, worker: Worker) -> Done:
+def _already_over(order_id: str, claim: Settled, worker: Worker) -> Done:
     status = claim.history.order.status if claim.history else "unknown"
     worker.telemetry.log("order_already_over", order_id=order_id, status=status)
     if claim.history is not None and not claim.told:
