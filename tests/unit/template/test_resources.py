@@ -22,6 +22,8 @@ def test_queues_are_encrypted_and_outlast_their_consumers() -> None:
     # The end of an order is told even when nobody could be told anything for half an hour.
     events = queues["StatusEventsQueue"]
     assert events["RedrivePolicy"]["maxReceiveCount"] * events["VisibilityTimeout"] > 30 * 60
+    # No second push of an order begins while the first may run, however long that took to start.
+    assert events["VisibilityTimeout"] - lambdas["PushStatusFunction"]["Timeout"] >= 6
     # An order whose worker was killed starts again within half a minute.
     assert queues["OrdersQueue"]["VisibilityTimeout"] <= 30
     for name in ("Orders", "StatusEvents"):
