@@ -11,7 +11,7 @@ import pytest
 
 from localstack.harness import Stack
 from localstack.processes import wait_until
-from tests.e2e.calls import CASES, GONE, MANAGE, TO_THE_WORKERS, World
+from tests.e2e.calls import CASES, GONE, MANAGE, TO_THE_WORKERS, Trigger, World
 from tests.e2e.roles import Permission, Roles, denials
 from tests.e2e.trader import ORDER, Trader, column
 
@@ -34,6 +34,14 @@ def is_confirmed(world: World, order_id: str) -> bool:
 
 def may_not_post(world: World, since: float) -> bool:
     return denials(world.roles.logged("PushStatus", since)) == {MANAGE}
+
+
+def what_is_denied(trigger: Trigger, world: World) -> set[str]:
+    """On a crowded machine a function may give up on a slow call before it gets to the denied one: asked three times."""
+    found: set[str] = set()
+    for _ in range(3):
+        found = found or denials(trigger(world))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +82,7 @@ def test_every_permission_is_taken_away_somewhere(world: World) -> None:
 def test_without_a_permission_exactly_its_call_is_denied(world: World, permission: Permission) -> None:
     trigger = CASES[permission]
     with world.roles.without(permission):
-        assert denials(trigger(world)) == {permission.action}
+        assert what_is_denied(trigger, world) == {permission.action}
     assert denials(trigger(world)) == set()
 
 
