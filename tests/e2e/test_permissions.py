@@ -37,7 +37,7 @@ def may_not_post(world: World, since: float) -> bool:
 
 
 def what_is_denied(trigger: Trigger, world: World) -> set[str]:
-    """On a crowded machine a function may give up on a slow call before it gets to the denied one: asked three times."""
+    """On a crowded machine a function may give up on a slow call before the denied one: it is called three times."""
     found: set[str] = set()
     for _ in range(3):
         found = found or denials(trigger(world))
