@@ -39,7 +39,7 @@ _PRELOADED = [
     "pynamodb.models",
     "setproctitle",
 ]
-_FIFO_BATCHES = 2
+FIFO_BATCHES = 2
 _FORKING = multiprocessing.get_context("forkserver")
 # multiprocessing's list of children must not be worked on by two threads.
 _CHILDREN = threading.Lock()
@@ -173,7 +173,7 @@ def work_on_queues_sooner() -> None:
     def batches_at_once(
         mapping: JsonObject, function: JsonObject, config: JsonObject, queue: JsonObject | None = None
     ) -> int:
-        return _FIFO_BATCHES if queue and queue["is_fifo"] else allowed(mapping, function, config, queue)
+        return FIFO_BATCHES if queue and queue["is_fifo"] else allowed(mapping, function, config, queue)
 
     lambda_svc._sqs_esm_concurrency = batches_at_once  # noqa: SLF001
     lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.005  # noqa: SLF001

@@ -18,6 +18,7 @@ from localstack import log_reader, ports, running
 from localstack.errors import LocalStackError
 from localstack.front_door import AT_ONCE, FrontDoor
 from localstack.log_lines import readable
+from localstack.ministack_process import FIFO_BATCHES
 from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
 from localstack.runtime import Runtime, Settings
 from localstack.target import forget_developer_endpoints
@@ -36,8 +37,6 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The emulator hands the first orders of a burst over one by one, each to a worker that is busy with it for 4 s:
 # 200 orders take three such rounds with the template's ten workers, two with twenty.
 _WORKERS = 20
-# As many batches of statuses as the emulator hands over at once.
-_PUSHERS = 2
 _ROTATED_LOGS = ("postgres.log", "emulator.log")
 
 
@@ -133,7 +132,9 @@ class Session:
                 await door.start(hosts, self._port)
             except OSError as error:
                 raise LocalStackError(f"Port {self._port} can't be listened on: {error.strerror}.") from error
-            await asyncio.to_thread(warm, runtime, self._door_url, requests=AT_ONCE, workers=_WORKERS, pushers=_PUSHERS)
+            await asyncio.to_thread(
+                warm, runtime, self._door_url, requests=AT_ONCE, workers=_WORKERS, pushers=FIFO_BATCHES
+            )
             self._publish(runtime)
             self._welcome()
             await self._keep(runtime, door, stop)

@@ -38,6 +38,7 @@ from chalicelib.http.fields import (
 from chalicelib.services.browse import DEFAULT_PAGE, OrderFilter
 
 MAX_NAME = 200
+OWN_WORDS = {"extra_forbidden": "is not a field of this request", "missing": "is missing"}
 # "Input should be a valid integer", "String should have at most 512 characters": ours begin with the verb.
 PYDANTIC_SUBJECT = re.compile(r"^(Input|String) should ")
 Model = TypeVar("Model", bound=BaseModel)
@@ -168,12 +169,9 @@ def validated(model: type[Model], values: object, settings: Mapping[str, object]
 def _field(error: dict[str, Any]) -> InvalidField:
     name = printable(".".join(str(part) for part in error["loc"])) or "body"
     cause = error.get("ctx", {}).get("error")
-    message = str(cause) if isinstance(cause, ValueError) else PYDANTIC_SUBJECT.sub("must ", str(error["msg"]))
-    if error["type"] == "extra_forbidden":
-        message = "is not a field of this request"
-    elif error["type"] == "missing":
-        message = "is missing"
-    return InvalidField(name, message)
+    if isinstance(cause, ValueError):
+        return InvalidField(name, str(cause))
+    return InvalidField(name, OWN_WORDS.get(error["type"]) or PYDANTIC_SUBJECT.sub("must ", str(error["msg"])))
 
 
 def printable(name: str) -> str:
