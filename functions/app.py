@@ -214,10 +214,10 @@ def dead_letter(event: SQSEvent) -> batches.BatchResponse:
 def heartbeat(event: SQSEvent) -> None:
     """Tells every open connection that it is alive; a schedule puts a message into the queue each minute."""
     from chalicelib.adapters.queues import parse_beat
-    from chalicelib.services.heartbeat import beat
+    from chalicelib.services.heartbeat import send_heartbeats
 
     for message in batches.messages_of(event):
-        beat(parse_beat(message.body), bootstrap.heart())
+        send_heartbeats(parse_beat(message.body), bootstrap.heartbeats())
 
 
 @app.schedule("rate(1 minute)", name="reconcile")

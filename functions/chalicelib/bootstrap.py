@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.crash import CrashFolder, NoCrash
     from chalicelib.http.api import Api
     from chalicelib.services.execute_order import Worker
-    from chalicelib.services.heartbeat import Heart
+    from chalicelib.services.heartbeat import HeartbeatPorts
     from chalicelib.services.push_status import Pusher
     from chalicelib.services.subscriptions import Desk
     from chalicelib.venues.router import VenueRouter
@@ -210,26 +210,26 @@ def pusher() -> Pusher:
         clock=clock(),
         telemetry=telemetry(),
         crash_point=crash_point(),
-        again=status_events().again,
+        requeue=status_events().requeue,
         threads=ThreadPoolExecutor(PUSH_THREADS, thread_name_prefix="push"),
     )
 
 
 @cache
-def heart() -> Heart:
-    """Everything that a heartbeat needs."""
+def heartbeats() -> HeartbeatPorts:
+    """What sending heartbeats needs."""
     from concurrent.futures import ThreadPoolExecutor
 
     from chalicelib.adapters.queues import SqsHeartbeats
     from chalicelib.config import required
-    from chalicelib.services.heartbeat import Heart
+    from chalicelib.services.heartbeat import HeartbeatPorts
 
-    return Heart(
+    return HeartbeatPorts(
         connections=followers(),
         notifier=notifier(),
         clock=clock(),
         telemetry=telemetry(),
-        second_beat=SqsHeartbeats(sqs(), required(os.environ, "HEARTBEATS_QUEUE_URL")).second_beat,
+        schedule_second=SqsHeartbeats(sqs(), required(os.environ, "HEARTBEATS_QUEUE_URL")).schedule_second,
         threads=ThreadPoolExecutor(PUSH_THREADS, thread_name_prefix="heartbeat"),
     )
 

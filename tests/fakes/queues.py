@@ -62,7 +62,7 @@ class MemoryStatusEvents:
         self.sent.append(SentHistory(history, connection_id, repeat))
         self.pushes.append(Push(history_view(history), connection_id))
 
-    def again(self, push: Push) -> None:
+    def requeue(self, push: Push) -> None:
         """A push that must come again goes to the end."""
         self._reach()
         self.pushes.append(push)

@@ -75,7 +75,7 @@ class SqsHeartbeats:
         self._client = client
         self._url = url
 
-    def second_beat(self) -> None:
+    def schedule_second(self) -> None:
         """Has a second beat come half a minute later. Raises `Unavailable`."""
         try:
             self._client.send_message(
@@ -105,7 +105,7 @@ class SqsStatusEvents:
         unique = connection_id is not None or repeat
         self._send(history_view(history), connection_id, 0, unique=unique)
 
-    def again(self, push: Push) -> None:
+    def requeue(self, push: Push) -> None:
         """Queues a push once more. Raises `Unavailable`."""
         self._send(push.history, push.connection_id, push.tries, unique=True)
 

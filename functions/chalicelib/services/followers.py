@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
+
+# $connect ends after 15 s at the latest (its time-out); until then a 410 may only mean that the connection is not open
+# yet, and forgetting it would leave an open connection that nobody ever serves.
+HANDSHAKE_AGE = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,10 @@ class Follower:
     last_sequence: int
     connected_at: datetime
     opened: bool = False
+
+    def may_still_open(self, now: datetime) -> bool:
+        """Whether a 410 may come from a handshake that has not returned yet."""
+        return not self.opened and now - self.connected_at < HANDSHAKE_AGE
 
 
 class Delivery(Enum):

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
 from chalicelib.domain.errors import Unavailable
@@ -20,8 +19,6 @@ from chalicelib.services.views import timestamp
 
 INTERVAL_SECONDS = 30
 FIRST, SECOND = 1, 2
-# A connection whose $connect has not returned answers 410 too; only an older one is really gone.
-HANDSHAKE_AGE = timedelta(seconds=30)
 
 
 class Connections(Protocol):
@@ -41,53 +38,53 @@ class Connections(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Heart:
-    """The ports that a beat needs; `second_beat` has one more come half a minute later."""
+class HeartbeatPorts:
+    """What sending heartbeats needs; `schedule_second` has one more come half a minute later."""
 
     connections: Connections
     notifier: Notifier
     clock: Clock
     telemetry: Telemetry
-    second_beat: Callable[[], None]
+    schedule_second: Callable[[], None]
     threads: ThreadPoolExecutor
 
 
-def beat(number: int, heart: Heart) -> int:
-    """Sends one heartbeat to every connection; gives how many it reached.
+def send_heartbeats(number: int, ports: HeartbeatPorts) -> int:
+    """Sends one heartbeat to every connection and returns how many it reached.
 
     An outage costs this beat and no more: a late heartbeat would say less than none.
     """
     if number == FIRST:
-        _ask_for_another(heart)
-    frame = json.dumps({"type": "heartbeat", "at": timestamp(heart.clock.now())}, separators=(",", ":"))
+        _schedule_second(ports)
+    frame = json.dumps({"type": "heartbeat", "at": timestamp(ports.clock.now())}, separators=(",", ":"))
     try:
-        open_connections = sorted(set(heart.connections.connections()))
-        reached = sum(heart.threads.map(lambda connection_id: _send(frame, connection_id, heart), open_connections))
+        open_connections = sorted(set(ports.connections.connections()))
+        reached = sum(ports.threads.map(lambda connection_id: _send(frame, connection_id, ports), open_connections))
     except Unavailable as error:
-        heart.telemetry.warn("heartbeat_skipped", beat=number, reason=str(error))
+        ports.telemetry.warn("heartbeat_skipped", beat=number, reason=str(error))
         return 0
-    heart.telemetry.log("heartbeat", beat=number, connections=len(open_connections), reached=reached)
+    ports.telemetry.log("heartbeat", beat=number, connections=len(open_connections), reached=reached)
     return reached
 
 
-def _ask_for_another(heart: Heart) -> None:
+def _schedule_second(ports: HeartbeatPorts) -> None:
     try:
-        heart.second_beat()
+        ports.schedule_second()
     except Unavailable as error:
-        heart.telemetry.warn("second_beat_missed", reason=str(error))
+        ports.telemetry.warn("second_beat_missed", reason=str(error))
 
 
-def _send(frame: str, connection_id: str, heart: Heart) -> bool:
-    delivery = heart.notifier.post(connection_id, frame)
+def _send(frame: str, connection_id: str, ports: HeartbeatPorts) -> bool:
+    delivery = ports.notifier.post(connection_id, frame)
     if delivery is Delivery.GONE:
-        _forget(connection_id, heart)
+        _forget_connection(connection_id, ports)
     return delivery is Delivery.DELIVERED
 
 
-def _forget(connection_id: str, heart: Heart) -> None:
+def _forget_connection(connection_id: str, ports: HeartbeatPorts) -> None:
     """Removes what a connection left behind whose $disconnect never came."""
-    for order_id in heart.connections.orders_of(connection_id):
-        follower = heart.connections.find(order_id, connection_id)
-        if follower is not None and heart.clock.now() - follower.connected_at > HANDSHAKE_AGE:
-            heart.connections.remove(order_id, connection_id)
-            heart.telemetry.log("follower_dropped", order_id=order_id, connection_id=connection_id, reason="gone")
+    for order_id in ports.connections.orders_of(connection_id):
+        follower = ports.connections.find(order_id, connection_id)
+        if follower is not None and not follower.may_still_open(ports.clock.now()):
+            ports.connections.remove(order_id, connection_id)
+            ports.telemetry.log("follower_dropped", order_id=order_id, connection_id=connection_id, reason="gone")

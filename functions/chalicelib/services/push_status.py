@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 
 from chalicelib.domain.errors import Unavailable
@@ -33,27 +33,24 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Pusher:
-    """The ports that a push needs; `again` queues a push once more for one follower, behind what waits already."""
+    """The ports that a push needs; `requeue` queues a push once more for one follower, behind what waits already."""
 
     followers: Followers
     notifier: Notifier
     clock: Clock
     telemetry: Telemetry
     crash_point: CrashPoint
-    again: Callable[[Push], None]
+    requeue: Callable[[Push], None]
     threads: ThreadPoolExecutor
 
 
-# $connect may take 15 s (its timeout) from storing the follower to returning; a 410 until then may only mean that the
-# connection is not open yet, and forgetting it would leave an open connection that nobody ever serves.
-HANDSHAKE_AGE = timedelta(seconds=20)
-# It usually takes some tens of milliseconds. One that takes longer must not hold up the order's next statuses.
-HANDSHAKE_PATIENCE = 1.0
-LATER_PATIENCE = 0.3
-HANDSHAKE_POLL = 0.02
+# A handshake usually takes some tens of milliseconds. One that takes longer must not hold up the order's next statuses.
+HANDSHAKE_TIMEOUT_SECONDS = 1.0
+LATER_HANDSHAKE_TIMEOUT_SECONDS = 0.3
+HANDSHAKE_POLL_SECONDS = 0.02
 MAX_TRIES = 5
 # A FIFO queue delivers a message that was put back at once: without a pause all tries would be over in an instant.
-BUSY_PAUSE = 0.1
+BUSY_PAUSE_SECONDS = 0.1
 RECORD_TRIES = 5
 
 
@@ -135,7 +132,7 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
         pusher.crash_point("after_post")
         _record(follower, missing[sent - 1]["sequence"], pusher)
     if delivery is not Delivery.DELIVERED:
-        _give_way(follower, delivery, push, pusher)
+        _requeue_or_drop(follower, delivery, push, pusher)
     return sent
 
 
@@ -145,7 +142,7 @@ def _record(follower: Follower, sequence: int, pusher: Pusher) -> None:
         try:
             pusher.followers.record(follower, sequence)
         except Unavailable:
-            pusher.clock.sleep(BUSY_PAUSE * 2**tries)
+            pusher.clock.sleep(BUSY_PAUSE_SECONDS * 2**tries)
         else:
             return
     pusher.followers.record(follower, sequence)
@@ -174,26 +171,22 @@ def status_message(event: EventView, history: HistoryView | None) -> StatusMessa
 
 def _post(follower: Follower, frame: str, push: Push, pusher: Pusher) -> Delivery:
     delivery = pusher.notifier.post(follower.connection_id, frame)
-    patience = LATER_PATIENCE if push.tries else HANDSHAKE_PATIENCE
+    limit = LATER_HANDSHAKE_TIMEOUT_SECONDS if push.tries else HANDSHAKE_TIMEOUT_SECONDS
     waited = 0.0
-    while delivery is Delivery.GONE and _may_open_yet(follower, pusher.clock) and waited < patience:
-        pusher.clock.sleep(HANDSHAKE_POLL)
-        waited += HANDSHAKE_POLL
+    while delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now()) and waited < limit:
+        pusher.clock.sleep(HANDSHAKE_POLL_SECONDS)
+        waited += HANDSHAKE_POLL_SECONDS
         delivery = pusher.notifier.post(follower.connection_id, frame)
     return delivery
 
 
-def _may_open_yet(follower: Follower, clock: Clock) -> bool:
-    return not follower.opened and clock.now() - follower.connected_at < HANDSHAKE_AGE
-
-
-def _give_way(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:
+def _requeue_or_drop(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:
     """A follower that cannot be served now never holds up the others: its push goes to the end of the queue."""
-    if delivery is Delivery.GONE and _may_open_yet(follower, pusher.clock):
-        pusher.again(Push(push.history, follower.connection_id, push.tries + 1))
+    if delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now()):
+        pusher.requeue(Push(push.history, follower.connection_id, push.tries + 1))
     elif delivery is Delivery.BUSY and push.tries < MAX_TRIES:
-        pusher.clock.sleep(BUSY_PAUSE * 2**push.tries)
-        pusher.again(Push(push.history, follower.connection_id, push.tries + 1))
+        pusher.clock.sleep(BUSY_PAUSE_SECONDS * 2**push.tries)
+        pusher.requeue(Push(push.history, follower.connection_id, push.tries + 1))
     else:
         _drop(follower, delivery, push, pusher)
 

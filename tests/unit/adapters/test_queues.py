@@ -122,7 +122,7 @@ def test_histories_of_one_order_stay_in_order(sqs: "SQSClient", events_url: str,
 
 def test_a_push_that_comes_again_keeps_its_tries(sqs: "SQSClient", events_url: str, history: History) -> None:
     push = Push(history_view(history), "c", 3)
-    SqsStatusEvents(sqs, events_url).again(push)
+    SqsStatusEvents(sqs, events_url).requeue(push)
     (message,) = drain(sqs, events_url)
     assert parse_push(message["Body"]) == push
 

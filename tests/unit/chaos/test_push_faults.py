@@ -18,8 +18,8 @@ import pytest
 from chalicelib.adapters.aws import websocket_client
 from chalicelib.adapters.notifier import ApiGatewayNotifier
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import Follower
-from chalicelib.services.push_status import HANDSHAKE_AGE, Push, Pusher, push_status
+from chalicelib.services.followers import HANDSHAKE_AGE, Follower
+from chalicelib.services.push_status import Push, Pusher, push_status
 from chalicelib.services.views import history_view
 from tests.fakes import CrashAt, FakeClock, MemoryFollowers
 from tests.fakes.engine import Engine

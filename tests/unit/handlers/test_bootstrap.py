@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "ORDERS_QUEUE_URL": "http://127.0.0.1:1/orders",
     "ORDERS_DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:1/dead",
     "STATUS_EVENTS_QUEUE_URL": "http://127.0.0.1:1/events.fifo",
+    "HEARTBEATS_QUEUE_URL": "http://127.0.0.1:1/heartbeats",
     "CONNECTIONS_TABLE": "connections",
     "WEBSOCKET_MANAGEMENT_URL": "http://127.0.0.1:1/live",
     "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",
@@ -53,8 +54,7 @@ print("web framework after pusher:", "pydantic" in sys.modules)
 worker = bootstrap.worker()
 print("request models after worker:", "pydantic" in sys.modules)
 for part in parts:
-    if part.__name__ != "heart":
-        print(part.__name__, part() is part())
+    print(part.__name__, part() is part())
 bootstrap.database().close()
 """
     )

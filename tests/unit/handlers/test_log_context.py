@@ -79,9 +79,9 @@ def written(
         return [line for line in lines if "_aws" not in line]
 
     yield read
-    if bootstrap.heart.cache_info().currsize:
-        bootstrap.heart().threads.shutdown()
-        bootstrap.heart.cache_clear()
+    if bootstrap.heartbeats.cache_info().currsize:
+        bootstrap.heartbeats().threads.shutdown()
+        bootstrap.heartbeats.cache_clear()
 
 
 def post(request_id: str) -> str:

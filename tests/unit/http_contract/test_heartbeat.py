@@ -12,7 +12,7 @@ from chalicelib.adapters.connections import DynamoFollowers
 from chalicelib.adapters.queues import SqsHeartbeats, parse_beat
 from chalicelib.domain.errors import Unavailable
 from chalicelib.services.followers import Delivery, Follower
-from chalicelib.services.heartbeat import FIRST, SECOND, Heart, beat
+from chalicelib.services.heartbeat import FIRST, SECOND, HeartbeatPorts, send_heartbeats
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, RecordingTelemetry
 
 
@@ -25,7 +25,7 @@ class Connections(MemoryFollowers):
 
 
 class Body:
-    """A heart and the parts that tests look at."""
+    """The ports and the parts that tests look at."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self.clock = FakeClock()
@@ -34,9 +34,11 @@ class Body:
         self.telemetry = RecordingTelemetry()
         self.asked = 0
         self.queue_is_down = False
-        self.heart = Heart(self.connections, self.notifier, self.clock, self.telemetry, self.second_beat, threads)
+        self.ports = HeartbeatPorts(
+            self.connections, self.notifier, self.clock, self.telemetry, self.schedule_second, threads
+        )
 
-    def second_beat(self) -> None:
+    def schedule_second(self) -> None:
         if self.queue_is_down:
             raise Unavailable("The queue is down.")
         self.asked += 1
@@ -54,7 +56,7 @@ def body() -> Iterator[Body]:
 def test_every_connection_hears_one_beat_however_many_orders_it_follows(body: Body) -> None:
     for order_id, connection_id in [("a", "1"), ("b", "1"), ("a", "2")]:
         body.follow(order_id, connection_id)
-    assert beat(FIRST, body.heart) == 2
+    assert send_heartbeats(FIRST, body.ports) == 2
     assert body.notifier.frames == {
         "1": [{"type": "heartbeat", "at": "2026-11-22T18:00:00.000Z"}],
         "2": [{"type": "heartbeat", "at": "2026-11-22T18:00:00.000Z"}],
@@ -62,17 +64,17 @@ def test_every_connection_hears_one_beat_however_many_orders_it_follows(body: Bo
 
 
 def test_the_first_beat_of_a_minute_asks_for_the_second(body: Body) -> None:
-    beat(FIRST, body.heart)
-    beat(SECOND, body.heart)
+    send_heartbeats(FIRST, body.ports)
+    send_heartbeats(SECOND, body.ports)
     assert body.asked == 1
 
 
 def test_an_outage_costs_a_beat_and_no_more(body: Body) -> None:
     body.follow("a", "1")
     body.queue_is_down = True
-    assert beat(FIRST, body.heart) == 1
+    assert send_heartbeats(FIRST, body.ports) == 1
     body.connections.outage = True
-    assert beat(SECOND, body.heart) == 0
+    assert send_heartbeats(SECOND, body.ports) == 0
     assert {line.event for line in body.telemetry.warnings} == {"second_beat_missed", "heartbeat_skipped"}
 
 
@@ -85,7 +87,7 @@ def test_what_a_lost_connection_left_behind_is_removed(body: Body) -> None:
     body.follow("a", "busy")
     body.notifier.gone |= {"gone", "still-connecting"}
     body.notifier.refusals["busy"] = [Delivery.BUSY]
-    assert beat(FIRST, body.heart) == 0
+    assert send_heartbeats(FIRST, body.ports) == 0
     assert set(body.connections.rows) == {("c", "gone"), ("a", "still-connecting"), ("a", "busy")}
 
 
@@ -111,7 +113,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_second_beat_waits_in_the_queue() -> None:
     client = boto3.client("sqs")
     url = client.create_queue(QueueName="heartbeats")["QueueUrl"]
-    SqsHeartbeats(client, url).second_beat()
+    SqsHeartbeats(client, url).schedule_second()
     waiting = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert waiting["ApproximateNumberOfMessagesDelayed"] == "1"
 

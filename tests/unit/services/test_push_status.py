@@ -9,11 +9,10 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import Delivery, Follower
+from chalicelib.services.followers import HANDSHAKE_AGE, Delivery, Follower
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.push_status import (
-    HANDSHAKE_AGE,
-    HANDSHAKE_PATIENCE,
+    HANDSHAKE_TIMEOUT_SECONDS,
     MAX_TRIES,
     Push,
     Pusher,
@@ -47,11 +46,11 @@ class Stream:
             clock=self.engine.clock,
             telemetry=self.engine.telemetry,
             crash_point=crash or CrashAt(),
-            again=self.again,
+            requeue=self.requeue,
             threads=self.threads,
         )
 
-    def again(self, push: Push) -> None:
+    def requeue(self, push: Push) -> None:
         if self.queue_outage:
             raise Unavailable("The queue is down.")
         self.requeued.append(push)
@@ -226,7 +225,7 @@ def test_a_young_connection_that_takes_longer_goes_through_the_queue(stream: Str
     stream.push()
     assert stream.notifier.sequences("c") == []
     waited = stream.engine.clock.now() - start
-    assert timedelta(seconds=HANDSHAKE_PATIENCE) <= waited < timedelta(seconds=HANDSHAKE_PATIENCE + 0.1)
+    assert timedelta(seconds=HANDSHAKE_TIMEOUT_SECONDS) <= waited < timedelta(seconds=HANDSHAKE_TIMEOUT_SECONDS + 0.1)
     assert stream.requeued == [Push(stream.history().history, "c", 1)]
     while stream.requeued:
         push_status(stream.requeued.pop(), stream.pusher())
