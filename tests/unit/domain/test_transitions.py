@@ -7,7 +7,7 @@ from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OPEN, TERMINAL, TRANSITIONS, OrderStatus, Trigger, next_status
 from tests.fakes import an_order
 
-# Written from DESIGN §3, not from the table: a row a status; a column for start, choose_route, submit, confirm, retry,
+# Written by hand, not from the table: a row a status; a column for start, choose_route, submit, confirm, retry,
 # fail, cancel; "-" where the move is forbidden.
 EXPECTED = """
 pending    routing  -         -          -          -        failed  cancelled
