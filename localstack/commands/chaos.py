@@ -13,7 +13,7 @@ from rich.text import Text
 from localstack.errors import LocalStackError
 
 if TYPE_CHECKING:
-    from tests.chaos.run import Progress
+    from localstack.chaos.run import Progress
 
 _QUIET_SECONDS = 10.0
 _LARGEST_SEED = 10**6
@@ -61,10 +61,8 @@ def chaos(
     ] = None,
 ) -> None:
     """Kills, freezes, throttles and restarts while orders run, then audits: exit status 1 where anything is wrong."""
-    try:
-        from tests.chaos import report, run
-    except ImportError as error:
-        raise LocalStackError(f"The chaos harness needs the development requirements ({error}).") from error
+    from localstack.chaos import report, run
+
     console = Console(highlight=False)
     chosen = seed if seed is not None else time.time_ns() % _LARGEST_SEED
     seconds = minutes * 60 if minutes else run.default_seconds(orders)

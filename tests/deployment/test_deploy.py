@@ -17,10 +17,10 @@ from typer.testing import CliRunner, Result
 from localstack import artifact, bucket, follow, running, template, wheels
 from localstack.commands import deploy as commands
 from localstack.errors import LocalStackError
-from localstack.harness import Stack, boot
 from localstack.packaging import Artifact
 from localstack.paths import ROOT
 from localstack.target import Clients, Target
+from localstack.testing import Stack, boot
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("deploy")]
 SECOND = "second"

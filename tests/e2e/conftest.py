@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from localstack import harness
-from localstack.harness import Stack
+from localstack import testing
+from localstack.testing import Stack
 
 
 @pytest.fixture(scope="session")
@@ -35,5 +35,5 @@ def stack(
 ) -> Iterator[Stack]:
     """Postgres, the emulator with the deployed stack, and the front door, all on free ports."""
     folder = tmp_path_factory.mktemp("stack")
-    with harness.boot(folder, parameters=stack_parameters, environment=stack_environment) as running:
+    with testing.boot(folder, parameters=stack_parameters, environment=stack_environment) as running:
         yield running

@@ -8,7 +8,7 @@ import aiohttp
 import psycopg
 import pytest
 
-from localstack.harness import Stack
+from localstack.testing import Stack
 from tests.e2e.trader import ORDER
 
 PATH = "/api/orders/execute"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack.harness import Stack
+from localstack.testing import Stack
 
 CHECKS = (
     "not_a_server_error",

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from localstack.harness import Stack
-from tests.chaos.audit import audit, repeats
-from tests.chaos.kills import Kill, RecoveryWatch, arm, fired
-from tests.chaos.orders import HOPELESS, PLAIN
-from tests.chaos.plan import CRASH_POINTS
-from tests.chaos.records import Frame
-from tests.chaos.scene import Scene, scene
+from localstack.chaos.audit import audit, repeats
+from localstack.chaos.kills import Kill, RecoveryWatch, arm, fired
+from localstack.chaos.orders import HOPELESS, PLAIN
+from localstack.chaos.plan import CRASH_POINTS
+from localstack.chaos.records import Frame
+from localstack.chaos.scene import Scene, scene
+from localstack.testing import Stack
 
 pytestmark = pytest.mark.timeout(500)
 REACHED_WITHIN = 60.0

@@ -11,12 +11,12 @@ import typer
 from typer.testing import CliRunner
 
 from localstack import running
+from localstack.chaos import orders
+from localstack.chaos.audit import audit
+from localstack.chaos.followers import Manner, Style
+from localstack.chaos.scene import scene
 from localstack.commands import dlq
-from localstack.harness import Stack
-from tests.chaos import orders
-from tests.chaos.audit import audit
-from tests.chaos.followers import Manner, Style
-from tests.chaos.scene import scene
+from localstack.testing import Stack
 
 # Where the tests run in several processes, these have one of them and so a stack for themselves: they take long.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("deliveries")]

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos import stack as stacks
-from tests.chaos.audit import audit
-from tests.chaos.faults import PUSH_RETURNS_WITHIN, Faults, failing
-from tests.chaos.followers import Manner, Style
-from tests.chaos.plan import Kind, Strike
-from tests.chaos.scene import scene
-from tests.chaos.stack import BreakableStack
+from localstack.chaos import stack as stacks
+from localstack.chaos.audit import audit
+from localstack.chaos.faults import PUSH_RETURNS_WITHIN, Faults, failing
+from localstack.chaos.followers import Manner, Style
+from localstack.chaos.plan import Kind, Strike
+from localstack.chaos.scene import scene
+from localstack.chaos.stack import BreakableStack
 
 # One process runs them all where the tests run in several: they share a stack.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("faults")]

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from localstack.harness import Stack
 from localstack.log_lines import is_platform
 from localstack.processes import wait_until
+from localstack.testing import Stack
 from tests.e2e.roles import Line, Roles
 from tests.e2e.trader import ORDER, Trader, column
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from localstack import harness
-from tests.chaos.audit import audit
-from tests.chaos.scene import scene
+from localstack import testing
+from localstack.chaos.audit import audit
+from localstack.chaos.scene import scene
 
 LIMIT = 240.0
 
@@ -16,13 +16,13 @@ LIMIT = 240.0
 async def test_what_a_stop_interrupted_goes_on_at_the_next_start(tmp_path: Path) -> None:
     """As `./dev down` and `./dev up` do it: the same data folder, a new emulator."""
     accepted: list[str] = []
-    with harness.boot(tmp_path, parameters={"SimulatedDelayScale": "1"}) as first:
+    with testing.boot(tmp_path, parameters={"SimulatedDelayScale": "1"}) as first:
         async with scene(first) as on:
             await asyncio.gather(*(on.place() for _ in range(6)))
             accepted = list(on.accepted)
             still_open = [order.id for order in on.evidence().orders if not order.is_over]
     assert still_open
-    with harness.boot(tmp_path, parameters={"SimulatedDelayScale": "0.05"}) as second:
+    with testing.boot(tmp_path, parameters={"SimulatedDelayScale": "0.05"}) as second:
         async with scene(second) as on:
             on.accepted = accepted
             for order_id in accepted:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from localstack.harness import Stack
 from localstack.processes import wait_until
+from localstack.testing import Stack
 from tests.e2e.trader import Trader, column
 
 LIMIT_SECONDS = 60

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 
-from localstack.harness import Stack
+from localstack.testing import Stack
 
 ORDER = {
     "userId": "runtime",

@@ -28,8 +28,8 @@ from chalicelib.venues.exchange import SimulatedExchange
 from chalicelib.venues.router import VenueRouter
 from chalicelib.venues.simulated import SimulatedVenue
 from chalicelib.venues.simulation import Simulation
-from tests.chaos import evidence
-from tests.chaos.audit import Kind, audit
+from localstack.chaos import evidence
+from localstack.chaos.audit import Kind, audit
 from tests.fakes import MemoryQueue, MemoryStatusEvents, RecordingTelemetry
 from tests.fakes.postgres import LEASE, at_once, claimed, let_time_pass, open_database, placed
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.audit import Kind, audit, longest_silence, repeats
-from tests.chaos.records import (
+from localstack.chaos.audit import Kind, audit, longest_silence, repeats
+from localstack.chaos.records import (
     ChainRecord,
     Connection,
     DeadLetterRecord,

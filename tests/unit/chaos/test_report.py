@@ -10,13 +10,12 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from localstack.commands import chaos
-from tests.chaos import report, run
-from tests.chaos.audit import Kind, audit
-from tests.chaos.faults import Done, failing
-from tests.chaos.orders import wishes
-from tests.chaos.plan import CRASH_POINTS, WEIGHTS, plan
-from tests.chaos.records import (
+from localstack.chaos import report, run
+from localstack.chaos.audit import Kind, audit
+from localstack.chaos.faults import Done, failing
+from localstack.chaos.orders import wishes
+from localstack.chaos.plan import CRASH_POINTS, WEIGHTS, plan
+from localstack.chaos.records import (
     ChainRecord,
     Connection,
     DeadLetterRecord,
@@ -26,7 +25,8 @@ from tests.chaos.records import (
     OrderRecord,
     Transcript,
 )
-from tests.chaos.report import Result
+from localstack.chaos.report import Result
+from localstack.commands import chaos
 
 ID = "ord_1"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import class_row
 
-from tests.chaos.records import (
+from localstack.chaos.records import (
     ChainRecord,
     DeadLetterRecord,
     EventRecord,

@@ -91,18 +91,20 @@ def plan(seed: int, seconds: float, interval: float) -> tuple[Strike, ...]:
 def _strike(chance: random.Random, moment: float) -> Strike:
     kind = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     pick = chance.random()
+    name, size = "", 0.0
     match kind:
         case Kind.CRASH:
-            return Strike(moment, kind, chance.choice(CRASH_POINTS), 0, pick)
+            name = chance.choice(CRASH_POINTS)
         case Kind.KILL:
-            return Strike(moment, kind, chance.choice(FUNCTIONS), 0, pick)
+            name = chance.choice(FUNCTIONS)
         case Kind.FREEZE:
-            return Strike(moment, kind, chance.choice(FUNCTIONS), chance.choice((2.0, 7.0, 19.0)), pick)
+            name, size = chance.choice(FUNCTIONS), chance.choice((2.0, 7.0, 19.0))
         case Kind.DUPLICATES | Kind.RECONCILERS:
-            return Strike(moment, kind, "", chance.randint(2, 5), pick)
+            size = chance.randint(2, 5)
         case Kind.THROTTLING:
-            return Strike(moment, kind, "", chance.uniform(4, 12), pick)
+            size = chance.uniform(4, 12)
         case Kind.POSTGRES:
-            return Strike(moment, kind, "", chance.choice((0.0, 1.0, 4.0, 9.0)), pick)
+            size = chance.choice((0.0, 1.0, 4.0, 9.0))
         case _:
-            return Strike(moment, kind, "", 0, pick)
+            pass
+    return Strike(moment, kind, name, size, pick)

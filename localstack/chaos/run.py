@@ -13,16 +13,16 @@ import aiohttp
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localstack.chaos import evidence, orders, stack
+from localstack.chaos.audit import audit
+from localstack.chaos.faults import Faults
+from localstack.chaos.followers import Follower, Style, manner
+from localstack.chaos.kills import TakeoverWatch
+from localstack.chaos.orders import Wish
+from localstack.chaos.plan import Kind, Strike, plan
+from localstack.chaos.report import Result
+from localstack.chaos.stack import BreakableStack
 from localstack.errors import LocalStackError
-from tests.chaos import evidence, orders, stack
-from tests.chaos.audit import audit
-from tests.chaos.faults import Faults
-from tests.chaos.followers import Follower, Style, manner
-from tests.chaos.kills import TakeoverWatch
-from tests.chaos.orders import Wish
-from tests.chaos.plan import Kind, Strike, plan
-from tests.chaos.report import Result
-from tests.chaos.stack import BreakableStack
 
 # The front door lets six requests and six handshakes through at once.
 _AT_ONCE = 6

@@ -10,13 +10,13 @@ import aiohttp
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localstack.chaos import evidence, orders
+from localstack.chaos.evidence import connect
+from localstack.chaos.followers import Follower, Manner, Style
+from localstack.chaos.orders import PLAIN
+from localstack.chaos.records import Evidence, Excuse, Frame
 from localstack.errors import LocalStackError
-from localstack.harness import Stack
-from tests.chaos import evidence, orders
-from tests.chaos.evidence import connect
-from tests.chaos.followers import Follower, Manner, Style
-from tests.chaos.orders import PLAIN
-from tests.chaos.records import Evidence, Excuse, Frame
+from localstack.testing import Stack
 
 _PLACED_WITHIN = 120.0
 _LOOK_SECONDS = 0.5

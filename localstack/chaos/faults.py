@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localstack.chaos import orders
+from localstack.chaos.plan import CRASH_POINTS, Kind, Strike
+from localstack.chaos.records import Excuse
+from localstack.chaos.stack import BreakableStack, Rule
 from localstack.errors import LocalStackError
-from tests.chaos import orders
-from tests.chaos.plan import CRASH_POINTS, Kind, Strike
-from tests.chaos.records import Excuse
-from tests.chaos.stack import BreakableStack, Rule
 
 # A push that died is tried again once its messages are visible again (30 s), and that try may die too.
 PUSH_RETURNS_WITHIN = 75.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from tests.chaos.records import (
+from localstack.chaos.records import (
     CONFIRMED,
     TERMINAL,
     ChainRecord,

@@ -1,14 +1,15 @@
 """A stack that can be broken: the usual one with a fault proxy between the functions and the emulator."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
 import sys
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import psutil
@@ -17,11 +18,11 @@ import psycopg
 from localstack import as_nobody
 from localstack.errors import LocalStackError
 from localstack.front_door_thread import FrontDoorThread
-from localstack.harness import Stack
 from localstack.ports import LOOPBACK, free_port
 from localstack.processes import Child, Ending, Guard, start, tail, wait_until
 from localstack.runtime import Runtime, Settings
 from localstack.target import forget_developer_endpoints
+from localstack.testing import Stack
 from localstack.warming import warm
 
 _START_SECONDS = 30.0
@@ -79,16 +80,19 @@ class FaultProxy:
     def _answers(self) -> bool:
         try:
             self._call("GET", "health")
-        except OSError:
+        except (OSError, http.client.HTTPException, LocalStackError):
             return False
         return True
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        request = urllib.request.Request(
-            f"{self.url}/_microburst/{path}", body, {"Content-Type": "application/json"}, method=method
-        )
-        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as answer:
-            return bytes(answer.read())
+        link = http.client.HTTPConnection(LOOPBACK, self.port, timeout=_ANSWER_SECONDS)
+        with contextlib.closing(link):
+            link.request(method, f"/_microburst/{path}", body, {"Content-Type": "application/json"})
+            answer = link.getresponse()
+            content = answer.read()
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise LocalStackError(f"The fault proxy answered {answer.status} to {path}: {content[:300]!r}")
+        return content
 
 
 class ProxiedRuntime(Runtime):

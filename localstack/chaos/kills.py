@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.evidence import connect
+from localstack.chaos.evidence import connect
 
 _POLL_SECONDS = 0.005
 _LOOK_SECONDS = 0.1

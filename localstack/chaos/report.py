@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos import audit
-from tests.chaos.audit import Kind, Violation
-from tests.chaos.faults import Done
-from tests.chaos.records import Evidence
+from localstack.chaos import audit
+from localstack.chaos.audit import Kind, Violation
+from localstack.chaos.faults import Done
+from localstack.chaos.records import Evidence
 
 _STORIES = 5
 _AROUND_SECONDS = 5.0

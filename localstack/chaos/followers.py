@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from tests.chaos.records import TERMINAL, Connection, Frame, Transcript
+from localstack.chaos.records import TERMINAL, Connection, Frame, Transcript
 
 _HANDSHAKE_SECONDS = 40.0
 _PAUSE_SECONDS = 0.3
