@@ -4,7 +4,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from localstack.cli import main
+        from localstack.command_line import main
 
         main()
     except KeyboardInterrupt:

@@ -17,10 +17,10 @@ from rich.markup import escape
 from localstack import log_reader, ports, running
 from localstack.errors import LocalStackError
 from localstack.front_door import AT_ONCE, FrontDoor
+from localstack.local_runtime import Runtime, Settings
 from localstack.log_lines import readable
 from localstack.ministack_process import FIFO_BATCHES
 from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
-from localstack.runtime import Runtime, Settings
 from localstack.target import forget_developer_endpoints
 from localstack.warming import warm
 

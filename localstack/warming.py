@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 from localstack.errors import LocalStackError
-from localstack.runtime import Runtime
+from localstack.local_runtime import Runtime
 
 _HEALTHY_SECONDS = 30.0
 _REQUEST_SECONDS = 30.0

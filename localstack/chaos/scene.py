@@ -16,7 +16,7 @@ from localstack.chaos.followers import Follower, Manner, Style
 from localstack.chaos.orders import PLAIN
 from localstack.chaos.records import Evidence, Excuse, Frame
 from localstack.errors import LocalStackError
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 
 _PLACED_WITHIN = 120.0
 _LOOK_SECONDS = 0.5

@@ -18,11 +18,11 @@ import psycopg
 from localstack import as_nobody
 from localstack.errors import LocalStackError
 from localstack.front_door_thread import FrontDoorThread
+from localstack.local_runtime import Runtime, Settings
 from localstack.ports import LOOPBACK, free_port
 from localstack.processes import Child, Ending, Guard, start, tail, wait_until
-from localstack.runtime import Runtime, Settings
+from localstack.stack_for_tests import Stack
 from localstack.target import forget_developer_endpoints
-from localstack.testing import Stack
 from localstack.warming import warm
 
 _START_SECONDS = 30.0

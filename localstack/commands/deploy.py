@@ -24,8 +24,8 @@ from localstack.deploying import (
 )
 from localstack.destination import Destination
 from localstack.errors import LocalStackError
+from localstack.local_runtime import STACK_NAME
 from localstack.paths import ROOT
-from localstack.runtime import STACK_NAME
 from localstack.target import forget_developer_endpoints
 from localstack.wheels import lambda_platform
 

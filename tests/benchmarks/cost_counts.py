@@ -23,10 +23,10 @@ import boto3
 from localstack import follow
 from localstack.errors import LocalStackError
 from localstack.front_door_thread import FrontDoorThread
+from localstack.local_runtime import Runtime, Settings
 from localstack.log_lines import Line
 from localstack.log_reader import LogReader
 from localstack.ports import LOOPBACK, free_port
-from localstack.runtime import Runtime, Settings
 from localstack.target import forget_developer_endpoints
 from localstack.warming import warm
 from tests.benchmarks.cost import Measured

@@ -19,8 +19,8 @@ from localstack.commands import deploy as commands
 from localstack.errors import LocalStackError
 from localstack.packaging import Artifact
 from localstack.paths import ROOT
+from localstack.stack_for_tests import Stack, boot
 from localstack.target import Clients, Target
-from localstack.testing import Stack, boot
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("deploy")]
 SECOND = "second"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from localstack import testing
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 
 
 @pytest.fixture(scope="session")

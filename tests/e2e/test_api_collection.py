@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from chalicelib.http.operations import OPERATIONS
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 from tests.e2e.bruno import Runner, read, variables
 
 COLLECTION = Path(__file__).resolve().parents[2] / "docs" / "api" / "bruno"

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 from tests.e2e.trader import ORDER, Trader
 from tests.unit.http_contract.specification import check_answer, check_message
 

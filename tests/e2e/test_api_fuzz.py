@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from yarl import URL
 
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 from tests.e2e.trader import ORDER
 from tests.unit.http_contract.junk import NASTY
 

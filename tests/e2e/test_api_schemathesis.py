@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 
 CHECKS = (
     "not_a_server_error",

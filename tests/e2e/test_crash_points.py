@@ -15,7 +15,7 @@ from localstack.chaos.orders import HOPELESS, PLAIN
 from localstack.chaos.plan import CRASH_POINTS
 from localstack.chaos.records import Frame
 from localstack.chaos.scene import Scene, scene
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 
 pytestmark = pytest.mark.timeout(500)
 REACHED_WITHIN = 60.0

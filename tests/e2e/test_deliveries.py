@@ -16,7 +16,7 @@ from localstack.chaos.audit import audit
 from localstack.chaos.followers import Manner, Style
 from localstack.chaos.scene import scene
 from localstack.commands import dlq
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 
 # Where the tests run in several processes, these have one of them and so a stack for themselves: they take long.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("deliveries")]

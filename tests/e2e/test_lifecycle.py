@@ -10,7 +10,7 @@ from typing import cast
 import aiohttp
 import pytest
 
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 from tests.e2e.trader import LIMIT_SECONDS, Json, Trader, column
 
 LIFECYCLE = ["pending", "routing", "building", "submitted", "confirmed"]

@@ -12,7 +12,7 @@ import pytest
 
 from localstack.log_lines import is_platform
 from localstack.processes import wait_until
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 from tests.e2e.roles import Line, Roles
 from tests.e2e.trader import ORDER, Trader, column
 

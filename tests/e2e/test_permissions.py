@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from localstack.processes import wait_until
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 from tests.e2e.calls import CASES, GONE, MANAGE, TO_THE_WORKERS, Trigger, World
 from tests.e2e.roles import Permission, Roles, denials
 from tests.e2e.trader import ORDER, Trader, column

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from localstack.processes import wait_until
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 from tests.e2e.trader import Trader, column
 
 LIMIT_SECONDS = 60

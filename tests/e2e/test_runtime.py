@@ -8,7 +8,7 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 
-from localstack.testing import Stack
+from localstack.stack_for_tests import Stack
 
 ORDER = {
     "userId": "runtime",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localstack.front_door_thread import FrontDoorThread
+from localstack.local_runtime import Runtime, Settings
 from localstack.ports import LOOPBACK, free_port
-from localstack.runtime import Runtime, Settings
 from localstack.stack import Outputs
 from localstack.target import Clients, forget_developer_endpoints
 from localstack.warming import warm
