@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack import testing
+from localstack import stack_for_tests
 from localstack.stack_for_tests import Stack
 
 
@@ -35,5 +35,5 @@ def stack(
 ) -> Iterator[Stack]:
     """Postgres, the emulator with the deployed stack, and the front door, all on free ports."""
     folder = tmp_path_factory.mktemp("stack")
-    with testing.boot(folder, parameters=stack_parameters, environment=stack_environment) as running:
+    with stack_for_tests.boot(folder, parameters=stack_parameters, environment=stack_environment) as running:
         yield running
