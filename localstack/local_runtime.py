@@ -192,6 +192,7 @@ class Runtime:
                     "GatewayBaseUrl": f"{self.emulator_url}/_aws/execute-api",
                     "PublicUrl": self.settings.public_url,
                     "PythonRuntime": f"python3.{minor}",  # the emulator runs the one that runs this anyway
+                    "MigrationsDigest": packaging.build(ROOT / "infra" / "migrations").digest,
                     **self.parameters,
                 },
             ),

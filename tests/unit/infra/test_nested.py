@@ -203,6 +203,13 @@ def test_the_dashboard_is_json_and_its_widgets_do_not_overlap() -> None:
         taken |= cells
 
 
+def test_what_a_search_finds_is_named_by_cloudwatch() -> None:
+    """Its `${…}` is no reference of the template, and LocalStack does not know the escape for that."""
+    written = (ROOT / "infra" / "monitoring.yaml").read_text()
+    assert "${!" not in written
+    assert json.dumps(dashboard()).count("${PROP('Dim.") == written.count("SEARCH(")
+
+
 SEARCH = re.compile(r"SEARCH\('\{OrderEngine,([\w,]+)\} MetricName=\"(\w+)\" service=\"<Service>\"'")
 
 
