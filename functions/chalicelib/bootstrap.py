@@ -229,7 +229,7 @@ def heartbeats() -> HeartbeatPorts:
         notifier=notifier(),
         clock=clock(),
         telemetry=telemetry(),
-        schedule_second=SqsHeartbeats(sqs(), required(os.environ, "HEARTBEATS_QUEUE_URL")).schedule_second,
+        schedule_next=SqsHeartbeats(sqs(), required(os.environ, "HEARTBEATS_QUEUE_URL")).schedule_next,
         threads=ThreadPoolExecutor(PUSH_THREADS, thread_name_prefix="heartbeat"),
     )
 

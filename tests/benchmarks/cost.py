@@ -27,8 +27,8 @@ _CONNECTION_MINUTES = 1
 _TRACED = 0.05
 _ALARMS_FREE = 10
 _METRICS_FREE = 10
-# Reconcile once, the heartbeat twice; assumed: a look into the database or the table, with nothing to do.
-_SCHEDULED_A_MINUTE = 3
+# Reconcile once, the heartbeat three times; assumed: a look into the database or the table, with nothing to do.
+_SCHEDULED_A_MINUTE = 4
 _SCHEDULED_MS = 100
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.correlation import bound
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
-from chalicelib.services.heartbeat import FIRST, INTERVAL_SECONDS, SECOND
+from chalicelib.services.heartbeat import BEATS_A_MINUTE, FIRST, INTERVAL_SECONDS
 from chalicelib.services.push_status import Push
 from chalicelib.services.views import HistoryView, history_view
 
@@ -75,11 +75,11 @@ class SqsHeartbeats:
         self._client = client
         self._url = url
 
-    def schedule_second(self) -> None:
-        """Has a second beat come half a minute later. Raises `Unavailable`."""
+    def schedule_next(self, number: int) -> None:
+        """Has the beat of that number come `INTERVAL_SECONDS` later. Raises `Unavailable`."""
         try:
             self._client.send_message(
-                QueueUrl=self._url, MessageBody=json.dumps({"beat": SECOND}), DelaySeconds=INTERVAL_SECONDS
+                QueueUrl=self._url, MessageBody=json.dumps({"beat": number}), DelaySeconds=INTERVAL_SECONDS
             )
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"The heartbeats queue cannot be reached: {error}") from error
@@ -91,7 +91,8 @@ def parse_beat(body: str) -> int:
         message = json.loads(body)
     except ValueError:
         return FIRST
-    return SECOND if isinstance(message, dict) and message.get("beat") == SECOND else FIRST
+    number = message.get("beat") if isinstance(message, dict) else None
+    return number if isinstance(number, int) and FIRST <= number <= BEATS_A_MINUTE else FIRST
 
 
 class SqsStatusEvents:

@@ -1,4 +1,4 @@
-"""Heartbeats: twice a minute to whoever follows an order, whatever becomes of single connections."""
+"""Heartbeats: three a minute to whoever follows an order, whatever becomes of single connections."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from chalicelib.adapters.connections import DynamoFollowers
 from chalicelib.adapters.queues import SqsHeartbeats, parse_beat
 from chalicelib.domain.errors import Unavailable
 from chalicelib.services.followers import Delivery, Follower
-from chalicelib.services.heartbeat import FIRST, SECOND, HeartbeatPorts, send_heartbeats
+from chalicelib.services.heartbeat import BEATS_A_MINUTE, FIRST, INTERVAL_SECONDS, HeartbeatPorts, send_heartbeats
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, RecordingTelemetry
 
 
@@ -32,16 +32,16 @@ class Body:
         self.connections = Connections()
         self.notifier = MemoryNotifier(self.clock)
         self.telemetry = RecordingTelemetry()
-        self.asked = 0
+        self.scheduled: list[int] = []
         self.queue_is_down = False
         self.ports = HeartbeatPorts(
-            self.connections, self.notifier, self.clock, self.telemetry, self.schedule_second, threads
+            self.connections, self.notifier, self.clock, self.telemetry, self.schedule_next, threads
         )
 
-    def schedule_second(self) -> None:
+    def schedule_next(self, number: int) -> None:
         if self.queue_is_down:
             raise Unavailable("The queue is down.")
-        self.asked += 1
+        self.scheduled.append(number)
 
     def follow(self, order_id: str, connection_id: str) -> None:
         self.connections.add(Follower(order_id, connection_id, 0, self.clock.now()))
@@ -63,10 +63,15 @@ def test_every_connection_hears_one_beat_however_many_orders_it_follows(body: Bo
     }
 
 
-def test_the_first_beat_of_a_minute_asks_for_the_second(body: Body) -> None:
-    send_heartbeats(FIRST, body.ports)
-    send_heartbeats(SECOND, body.ports)
-    assert body.asked == 1
+def test_each_beat_of_a_minute_schedules_the_next_and_the_last_none(body: Body) -> None:
+    for number in range(FIRST, BEATS_A_MINUTE + 1):
+        send_heartbeats(number, body.ports)
+    assert body.scheduled == [2, 3]
+
+
+def test_the_beats_of_a_minute_leave_no_longer_silence_than_is_promised() -> None:
+    assert BEATS_A_MINUTE * INTERVAL_SECONDS == 60
+    assert INTERVAL_SECONDS <= 30 - 5  # schedule, queue, function and posts take some seconds
 
 
 def test_an_outage_costs_a_beat_and_no_more(body: Body) -> None:
@@ -74,8 +79,8 @@ def test_an_outage_costs_a_beat_and_no_more(body: Body) -> None:
     body.queue_is_down = True
     assert send_heartbeats(FIRST, body.ports) == 1
     body.connections.outage = True
-    assert send_heartbeats(SECOND, body.ports) == 0
-    assert {line.event for line in body.telemetry.warnings} == {"second_beat_missed", "heartbeat_skipped"}
+    assert send_heartbeats(BEATS_A_MINUTE, body.ports) == 0
+    assert {line.event for line in body.telemetry.warnings} == {"heartbeat_not_scheduled", "heartbeat_skipped"}
 
 
 def test_what_a_lost_connection_left_behind_is_removed(body: Body) -> None:
@@ -93,7 +98,14 @@ def test_what_a_lost_connection_left_behind_is_removed(body: Body) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [('{"beat": 1}', FIRST), ('{"beat": 2}', SECOND), ('{"source": "aws.events"}', FIRST), ("", FIRST), ("[]", FIRST)],
+    [
+        ('{"beat": 1}', FIRST),
+        ('{"beat": 2}', 2),
+        ('{"beat": 4}', FIRST),
+        ('{"source": "aws.events"}', FIRST),
+        ("", FIRST),
+        ("[]", FIRST),
+    ],
 )
 def test_whatever_the_schedule_sends_is_a_first_beat(text: str, number: int) -> None:
     assert parse_beat(text) == number
@@ -110,10 +122,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("aws")
-def test_the_second_beat_waits_in_the_queue() -> None:
+def test_the_next_beat_waits_in_the_queue() -> None:
     client = boto3.client("sqs")
     url = client.create_queue(QueueName="heartbeats")["QueueUrl"]
-    SqsHeartbeats(client, url).schedule_second()
+    SqsHeartbeats(client, url).schedule_next(2)
     waiting = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert waiting["ApproximateNumberOfMessagesDelayed"] == "1"
 
