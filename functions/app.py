@@ -160,7 +160,7 @@ def _correlate(event: WebsocketEvent) -> None:
     correlation.bind(request_id=str(context.get("requestId", "")), connection_id=event.connection_id)
 
 
-def _remaining_ms(event: SQSEvent) -> int:
+def _remaining_ms(event: SQSEvent | CloudWatchEvent) -> int:
     """What is left of the invocation; Chalice types the Lambda context as a dict, which it is not."""
     return int(event.context.get_remaining_time_in_millis())  # type: ignore[union-attr]
 
@@ -221,7 +221,7 @@ def heartbeat(event: SQSEvent) -> None:
 
 
 @app.schedule("rate(1 minute)", name="reconcile")
-def reconcile(_event: CloudWatchEvent) -> Mapping[str, int]:
+def reconcile(event: CloudWatchEvent) -> Mapping[str, int]:
     """Repairs what a crash or an outage left behind."""
     from chalicelib.services.reconcile import reconcile
 
@@ -230,5 +230,7 @@ def reconcile(_event: CloudWatchEvent) -> Mapping[str, int]:
         queue=bootstrap.orders_queue(),
         events=bootstrap.status_events(),
         telemetry=bootstrap.telemetry(),
+        clock=bootstrap.clock(),
+        until=batches.deadline(bootstrap.clock().now(), _remaining_ms(event)),
     )
     return {"repairs": repairs}

@@ -71,6 +71,7 @@ class World:
         """When reconcile has to look at an order."""
         moment = "clock_timestamp() + make_interval(secs => %s)"
         self.sql(f"UPDATE orders SET attention_at = {moment} WHERE id = %s", seconds, order_id)
+        self.sql(f"UPDATE order_attention SET look_at = {moment} WHERE order_id = %s", seconds, order_id)
 
     def held(self) -> str:
         """A parked order that another worker has."""
@@ -175,6 +176,7 @@ def bury(world: World) -> list[Line]:
     return world.roles.call("DeadLetter", order_event(world.parked.pop()))
 
 
+@needs("Reconcile", "sqs:GetQueueAttributes", "OrdersQueue")
 @needs("Reconcile", "sqs:SendMessage", "OrdersQueue")
 def enqueue_again(world: World) -> list[Line]:
     world.due(world.held(), -1)

@@ -56,6 +56,7 @@ def move_deadlines(connection: psycopg.Connection, seconds: float) -> None:
         """,
         {"seconds": seconds},
     )
+    connection.execute("UPDATE order_attention SET look_at = look_at - make_interval(secs => %s)", [seconds])
     connection.execute("UPDATE idempotency_keys SET created_at = created_at - make_interval(secs => %s)", [seconds])
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound, Unavailable
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, Settled, Transition
+from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 from tests.fakes.clock import FakeClock
 
 PICKED_UP_WITHIN = 15
@@ -16,6 +16,7 @@ AFTER_LEASE = 12
 PUBLISHED_WITHIN = 5
 BETWEEN_REPAIRS = 45
 KEYS_KEPT_FOR = 48 * 3600
+KEYS_A_BATCH = 1_000
 PATH = (OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
 
 
@@ -29,6 +30,14 @@ class Row:
     lease_until: datetime | None = None
     next_attempt_at: datetime | None = None
     attention_at: datetime | None = None
+    look_at: datetime | None = None
+    fruitless_claims: int = 0
+
+    def attend(self, moment: datetime, *, look: bool = False) -> None:
+        """Attention is due at the moment; reconcile's look follows where there was none, or at the order's end."""
+        if look or self.attention_at is None:
+            self.look_at = moment
+        self.attention_at = moment
 
     @property
     def history(self) -> History:
@@ -75,7 +84,8 @@ class MemoryOrders:
             self._refuse_taken_client_order_id(order)
             if order.id not in self.rows:
                 event = OrderEvent(order.id, 1, order.status, order.attempt, message, {}, order.created_at)
-                self.rows[order.id] = Row(order, [event], attention_at=self._in(PICKED_UP_WITHIN))
+                self.rows[order.id] = row = Row(order, [event])
+                row.attend(self._in(PICKED_UP_WITHIN))
                 self.writes += 1
             if idempotency is not None:
                 key = Key(idempotency.fingerprint, order.id, self._clock.now())
@@ -100,11 +110,12 @@ class MemoryOrders:
             if leased or early:
                 until = max(moment for moment in (row.lease_until, row.next_attempt_at) if moment is not None)
                 return Held(max((until - self._clock.now()).total_seconds(), 0))
+            row.fruitless_claims += row.lease_token != lease.token
             row.lease_token, row.lease_until = lease.token, self._in(lease.seconds)
             row.next_attempt_at = None
-            row.attention_at = self._in(lease.seconds + AFTER_LEASE)
+            row.attend(self._in(lease.seconds + AFTER_LEASE))
             self.writes += 1
-            return Claimed(row.history)
+            return Claimed(row.history, row.fruitless_claims - 1)
 
     def advance(self, history: History, transition: Transition) -> History:
         with self._lock:
@@ -139,7 +150,7 @@ class MemoryOrders:
                 raise Fenced
             row.order = replace(row.order, transaction=transaction)
             row.lease_until = self._in(lease.seconds)
-            row.attention_at = self._in(lease.seconds + AFTER_LEASE)
+            row.attend(self._in(lease.seconds + AFTER_LEASE))
             self.writes += 1
             return replace(order, transaction=transaction)
 
@@ -150,7 +161,8 @@ class MemoryOrders:
             if row.lease_token == lease.token:
                 row.lease_token = row.lease_until = None
                 row.next_attempt_at = self._in(resume_in)
-                row.attention_at = self._in(resume_in + PICKED_UP_WITHIN)
+                row.fruitless_claims = 0
+                row.attend(self._in(resume_in + PICKED_UP_WITHIN))
                 self.writes += 1
 
     def note_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
@@ -167,26 +179,47 @@ class MemoryOrders:
             self.reach("mark_published")
             row = self._row(order.id)
             if row.order.status.is_terminal and row.order.sequence == order.sequence:
-                row.attention_at = None
+                row.attention_at = row.look_at = None
 
-    def forget_old_keys(self) -> None:
+    def forget_old_keys(self) -> int:
         with self._lock:
             self.reach("forget_old_keys")
             oldest = self._in(-KEYS_KEPT_FOR)
-            self.keys = {name: key for name, key in self.keys.items() if key.created_at >= oldest}
+            old = [name for name, key in self.keys.items() if key.created_at < oldest][:KEYS_A_BATCH]
+            for name in old:
+                del self.keys[name]
+            return len(old)
 
-    def stuck(self, limit: int) -> Sequence[History]:
+    def idle(self, limit: int, again_in: int) -> Idle:
         with self._lock:
-            self.reach("stuck")
-            due = [
-                (row.attention_at, row)
-                for row in self.rows.values()
-                if row.attention_at is not None and self._past(row.attention_at)
-            ]
-            due.sort(key=lambda pair: pair[0])
-            for _, row in due[:limit]:
-                row.attention_at = self._in(BETWEEN_REPAIRS)
-            return [row.history for _, row in due[:limit]]
+            self.reach("idle")
+            due = self._due(limit, over=False)
+            idle = [row for row in due if row.attention_at is not None and self._past(row.attention_at)]
+            for row in due:
+                row.look_at = self._in(again_in) if row in idle else row.attention_at
+            return Idle(tuple(row.order.id for row in idle), len(due))
+
+    def untold(self, limit: int) -> Sequence[History]:
+        with self._lock:
+            self.reach("untold")
+            due = self._due(limit, over=True)
+            for row in due:
+                row.look_at = self._in(BETWEEN_REPAIRS)
+            return [row.history for row in due]
+
+    def count_open(self) -> int:
+        with self._lock:
+            self.reach("count_open")
+            return sum(row.look_at is not None and not row.order.status.is_terminal for row in self.rows.values())
+
+    def _due(self, limit: int, *, over: bool) -> list[Row]:
+        due = [
+            (row.look_at, row)
+            for row in self.rows.values()
+            if row.look_at is not None and self._past(row.look_at) and row.order.status.is_terminal == over
+        ]
+        due.sort(key=lambda pair: pair[0])
+        return [row for _, row in due[:limit]]
 
     def put(self, order: Order, *, lease: Lease | None = None) -> History:
         """Stores an order as it stands, with a made-up event for each sequence."""
@@ -202,7 +235,8 @@ class MemoryOrders:
             )
             for sequence in range(1, order.sequence + 1)
         ]
-        row = Row(order, events, attention_at=self._in(PICKED_UP_WITHIN))
+        row = Row(order, events)
+        row.attend(self._in(PICKED_UP_WITHIN))
         if lease is not None:
             row.lease_token, row.lease_until = lease.token, self._in(lease.seconds)
         self.rows[order.id] = row
@@ -239,12 +273,13 @@ class MemoryOrders:
         else:
             row.lease_until = self._in(seconds)
         row.next_attempt_at = self._in(resume_in) if resume_in > 0 else None
+        row.fruitless_claims = 0
         if transition.after.status.is_terminal:
-            row.attention_at = self._in(PUBLISHED_WITHIN)
+            row.attend(self._in(PUBLISHED_WITHIN), look=True)
         elif transition.release:
-            row.attention_at = self._in(resume_in + PICKED_UP_WITHIN)
+            row.attend(self._in(resume_in + PICKED_UP_WITHIN))
         else:
-            row.attention_at = self._in(seconds + AFTER_LEASE)
+            row.attend(self._in(seconds + AFTER_LEASE))
 
     @staticmethod
     def _stands_as(row: Row, before: Order) -> bool:

@@ -258,17 +258,25 @@ def test_each_repair_is_made_once_by_several_reconcilers(
     aged(database_url)
     queue, events, telemetry = MemoryQueue(), MemoryStatusEvents(), RecordingTelemetry()
     reconcilers = [PostgresOrders(connect()) for _ in range(4)]
-    repairs = at_once(
-        4, lambda number: reconcile(store=reconcilers[number], queue=queue, events=events, telemetry=telemetry)
-    )
+
+    def repair(number: int) -> int:
+        clock = SystemClock()
+        return reconcile(
+            store=reconcilers[number],
+            queue=queue,
+            events=events,
+            telemetry=telemetry,
+            clock=clock,
+            until=clock.now() + timedelta(seconds=46),
+        )
+
+    repairs = at_once(4, repair)
     assert sum(repairs) == 90
     assert sorted(queue.sent) == sorted(never_enqueued + given_up)
     assert sorted(sent.history.order.id for sent in events.sent) == sorted(untold)
     assert telemetry.total("ReconcileRepairs", repair="enqueued") == 60
     assert telemetry.total("ReconcileRepairs", repair="published") == 30
-    assert at_once(
-        2, lambda number: reconcile(store=reconcilers[number], queue=queue, events=events, telemetry=telemetry)
-    ) == [0, 0]
+    assert at_once(2, repair) == [0, 0]
     for order_id in queue.sent:
         deliver(order_id, containers())
     assert broken_promises(database_url, *never_enqueued, *given_up, *untold) == set()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,7 +20,21 @@ from chalicelib.services.views import HistoryView, history_view
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, MessageSystemAttributeValueTypeDef
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+    from mypy_boto3_sqs.type_defs import (
+        MessageAttributeValueTypeDef,
+        MessageSystemAttributeValueTypeDef,
+        SendMessageBatchRequestEntryTypeDef,
+    )
+
+# What SQS takes in one call.
+BATCH = 10
+THREADS = 8
+DEPTH: Sequence[QueueAttributeNameType] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 
 def _trace() -> dict[Literal["AWSTraceHeader"], MessageSystemAttributeValueTypeDef]:
@@ -50,6 +66,33 @@ class SqsOrders:
             )
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"The orders queue cannot be reached: {error}") from error
+
+    def send_many(self, order_ids: Sequence[str]) -> None:
+        tens = [order_ids[start : start + BATCH] for start in range(0, len(order_ids), BATCH)]
+        if tens:
+            # One alone: where the queue is down, each of the others would only wait for its time-out.
+            self._send_ten(tens[0])
+            with ThreadPoolExecutor(THREADS, thread_name_prefix="enqueue") as threads:
+                list(threads.map(self._send_ten, tens[1:]))
+
+    def _send_ten(self, order_ids: Sequence[str]) -> None:
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
+            {"Id": order_id, "MessageBody": json.dumps({"orderId": order_id}), "MessageSystemAttributes": _trace()}
+            for order_id in order_ids
+        ]
+        try:
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"The orders queue cannot be reached: {error}") from error
+        if refused := answer.get("Failed"):
+            raise Unavailable(f"The orders queue refused {len(refused)} messages: {refused[0].get('Message')}")
+
+    def depth(self) -> int:
+        try:
+            found = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=DEPTH)["Attributes"]
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"The orders queue cannot be reached: {error}") from error
+        return sum(int(found[name]) for name in DEPTH)
 
     def check(self) -> None:
         """Asks the queue for an attribute. Raises `Unavailable`."""

@@ -125,9 +125,14 @@ class Order:
         return self.input_token if self.side is Side.SELL else self.output_token
 
     @property
+    def has_prices(self) -> bool:
+        """Whether both tokens' display units are known."""
+        return self.input_token.listed and self.output_token.listed
+
+    @property
     def executed_price(self) -> Decimal | None:
-        """Output per input that really settled, in display units."""
-        if self.fill is None:
+        """Output per input that really settled, in display units; None too where a token was delisted."""
+        if self.fill is None or not self.has_prices:
             return None
         return price(self.fill.amount_in, self.input_token, self.fill.amount_out, self.output_token)
 

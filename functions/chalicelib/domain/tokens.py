@@ -16,6 +16,7 @@ class Token:
     decimals: int
     name: str
     native: bool = False
+    listed: bool = True
 
     def __str__(self) -> str:
         return self.symbol
@@ -39,3 +40,11 @@ def find_token(symbol_or_mint: str) -> Token | None:
     The wrapped mint names WSOL: native SOL has no mint of its own.
     """
     return _BY_NAME.get(symbol_or_mint)
+
+
+def delisted(symbol: str) -> Token:
+    """A token that an old order names and the registry no longer has.
+
+    Nobody knows its decimals any more: its amounts are told in base units, and it has no prices.
+    """
+    return Token(symbol, "", 0, symbol, listed=False)

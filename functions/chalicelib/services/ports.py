@@ -22,9 +22,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The order is ours until the lease runs out."""
+    """The order is ours until the lease runs out.
+
+    `fruitless_claims` counts those in a row before this one that ended neither in a move nor in a release: their
+    workers died or stumbled. Throttled deliveries never get as far as a claim, and who merely waits releases.
+    """
 
     history: History
+    fruitless_claims: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,14 @@ class Settled:
 
     history: History | None
     told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Open orders that nobody moved in time, among the `looked_at` whose look was due."""
+
+    order_ids: tuple[str, ...]
+    looked_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +129,35 @@ class OrderStore(Protocol):
     def mark_published(self, order: Order) -> None:
         """Notes that followers were told of this order's end, so that reconcile leaves it alone."""
 
-    def forget_old_keys(self) -> None:
-        """Deletes idempotency keys that are past the time for which they are promised."""
+    def forget_old_keys(self) -> int:
+        """Deletes a batch of idempotency keys that are past the time for which they are promised; returns how many.
 
-    def stuck(self, limit: int) -> Sequence[History]:
-        """Orders that reconcile should look at, each given to one reconciler only and not again for a while."""
+        0 says that none is left.
+        """
+
+    def idle(self, limit: int, again_in: int) -> Idle:
+        """Looks at up to `limit` open orders, the longest due first; each is given to one reconciler only.
+
+        Those that are idle are due again in `again_in` seconds, the others when their present worker's time is up.
+        """
+
+    def untold(self, limit: int) -> Sequence[History]:
+        """Orders that are over and whose end was not published, each given to one reconciler only for a while."""
+
+    def count_open(self) -> int:
+        """How many orders wait for a worker or have one."""
 
 
 class OrdersQueue(Protocol):
     """Orders that wait for a worker. Raises `Unavailable`."""
 
     def send(self, order_id: str) -> None: ...
+
+    def send_many(self, order_ids: Sequence[str]) -> None:
+        """Sends each a message; where it raises, some may have got theirs."""
+
+    def depth(self) -> int:
+        """About how many messages there are, those that workers have included; up to a minute old."""
 
 
 class StatusEvents(Protocol):

@@ -1,54 +1,115 @@
-"""Repairing what a crash or an outage left behind; safe to run at any time, and several at once."""
+"""Repairing what a crash or an outage left behind; safe to run at any time, and several at once.
+
+An open order that nobody has moved for a while either lost its message, or merely waits for its turn in a long queue.
+Only the queue can tell: messages are lost where it holds fewer of them than there are open orders. That many are
+enqueued again, the longest due first, however many they are. Beyond those a handful is enqueued in each run without
+proof: the queue's number is approximate, and a message of an order that is over, or of none, hides that another is
+missing. A queue that holds as many messages as there are orders grows by that handful and no more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import takewhile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from threading import Event
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
-from chalicelib.services.ports import OrdersQueue, OrderStore, StatusEvents, Telemetry
+from chalicelib.services.ports import Clock, OrdersQueue, OrderStore, StatusEvents, Telemetry
 from chalicelib.services.publish import publish
 
-BATCH = 100
-MAX_BATCHES = 20
+BATCH = 500
+# Enqueued in one run though the queue seems to hold a message for each order.
+WITHOUT_PROOF = 100
+# Until an order is due again: the handful at the next run, many at once only when the queue's number has caught up.
+AGAIN_SECONDS = 45
+MANY_AGAIN_SECONDS = 300
+# Of a run's time, what is kept for forgetting keys: else a long outage would be followed by a full table.
+FORGETTING = timedelta(seconds=8)
+THREADS = 8
 
 
-def reconcile(*, store: OrderStore, queue: OrdersQueue, events: StatusEvents, telemetry: Telemetry) -> int:
+def reconcile(
+    *,
+    store: OrderStore,
+    queue: OrdersQueue,
+    events: StatusEvents,
+    telemetry: Telemetry,
+    clock: Clock,
+    until: datetime,
+) -> int:
     """Enqueues orders that nobody works on, publishes ends that followers were never told of; gives how many.
+
+    Ends a little after `until` at the latest; what is left then is done by the next run.
 
     Raises:
         Unavailable: the database cannot be reached.
     """
 
-    def enqueue(history: History) -> bool:
-        try:
-            queue.send(history.order.id)
-        except Unavailable as error:
-            telemetry.warn("enqueue_failed", order_id=history.order.id, reason=str(error))
-            return False
-        return True
+    def in_time() -> bool:
+        return clock.now() < until - FORGETTING
 
-    def tell(history: History) -> bool:
-        return publish(history, store=store, events=events, telemetry=telemetry, repeat=True)
-
-    repairs = 0
-    for _ in range(MAX_BATCHES):
-        stuck = store.stuck(BATCH)
-        ended = [history for history in stuck if history.order.status.is_terminal]
-        idle = [history for history in stuck if not history.order.status.is_terminal]
-        done = _repair(idle, "enqueued", enqueue, telemetry) + _repair(ended, "published", tell, telemetry)
-        repairs += done
-        if done < BATCH:
-            break
-    store.forget_old_keys()
+    repairs = _enqueue_idle(store, queue, telemetry, in_time) + _tell_ends(store, events, telemetry, in_time)
+    while store.forget_old_keys() and clock.now() < until:
+        pass
     return repairs
 
 
-def _repair(stuck: Iterable[History], repair: str, attempt: Callable[[History], bool], telemetry: Telemetry) -> int:
-    """How many were repaired. After the first failure the rest waits for the next run: each would only time out."""
-    repaired = list(takewhile(attempt, stuck))
-    for history in repaired:
-        telemetry.log("order_repaired", order_id=history.order.id, repair=repair, status=history.order.status)
-        telemetry.count("ReconcileRepairs", repair=repair)
-    return len(repaired)
+def _enqueue_idle(store: OrderStore, queue: OrdersQueue, telemetry: Telemetry, in_time: Callable[[], bool]) -> int:
+    open_orders = store.count_open()
+    try:
+        missing = open_orders - queue.depth()
+    except Unavailable as error:
+        telemetry.warn("enqueue_failed", reason=str(error))
+        return 0
+    allowed = max(missing, WITHOUT_PROOF)
+    again_in = MANY_AGAIN_SECONDS if missing > WITHOUT_PROOF else AGAIN_SECONDS
+    enqueued = 0
+    while enqueued < allowed and in_time():
+        limit = min(allowed - enqueued, BATCH)
+        idle = store.idle(limit, again_in)
+        try:
+            queue.send_many(idle.order_ids)
+        except Unavailable as error:
+            telemetry.warn("enqueue_failed", reason=str(error), orders=len(idle.order_ids))
+            break
+        _note(idle.order_ids, "enqueued", telemetry)
+        enqueued += len(idle.order_ids)
+        if idle.looked_at < limit:
+            break
+    return enqueued
+
+
+def _tell_ends(store: OrderStore, events: StatusEvents, telemetry: Telemetry, in_time: Callable[[], bool]) -> int:
+    # After the first failure the rest waits for the next run: each would only wait for its time-out.
+    down = Event()
+
+    def tell(history: History) -> bool:
+        if down.is_set() or not in_time():
+            return False
+        try:
+            told = publish(history, store=store, events=events, telemetry=telemetry, repeat=True)
+        except Exception as error:  # noqa: BLE001 - an order that nobody can show must not keep the others untold
+            telemetry.defect("end_not_told", error, order_id=history.order.id)
+            telemetry.count("EndsNotTold")
+            return False
+        if not told:
+            down.set()
+        return told
+
+    total = 0
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="end") as threads:
+        while not down.is_set() and in_time() and (ended := store.untold(BATCH)):
+            answers = [tell(ended[0]), *threads.map(tell, ended[1:])]
+            told = [history.order.id for history, answer in zip(ended, answers, strict=True) if answer]
+            _note(told, "published", telemetry)
+            total += len(told)
+    return total
+
+
+def _note(order_ids: Sequence[str], repair: str, telemetry: Telemetry) -> None:
+    for order_id in order_ids:
+        telemetry.log("order_repaired", order_id=order_id, repair=repair)
+    if order_ids:
+        telemetry.count("ReconcileRepairs", len(order_ids), repair=repair)

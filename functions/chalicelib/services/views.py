@@ -233,7 +233,7 @@ def order_view(order: Order) -> OrderView:
         "minimumOutputBaseUnits": str(route.minimum_output) if route else None,
         "maximumInput": format_amount(route.maximum_input, order.input_token) if route else None,
         "maximumInputBaseUnits": str(route.maximum_input) if route else None,
-        "route": route_view(route, order.quote_request(), order.slippage_bps) if route else None,
+        "route": route_view(route, order.quote_request(), order.slippage_bps) if route and order.has_prices else None,
         "txHash": order.transaction.signature if order.transaction else None,
         "executedPrice": plain(order.executed_price) if order.executed_price is not None else None,
         "executedInput": amount_view(fill.amount_in, order.input_token) if fill else None,

@@ -128,6 +128,7 @@ class StoreAndModel(RuleBasedStateMachine):
         match real, model:
             case Claimed(history=one), Claimed(history=other):
                 assert picture(one) == picture(other)
+                assert real.fruitless_claims == model.fruitless_claims
                 return View(one, lease)
             case Settled(history=History() as one), Settled(history=History() as other):
                 assert picture(one) == picture(other)
@@ -190,14 +191,18 @@ class StoreAndModel(RuleBasedStateMachine):
             store.mark_published(view.history.order)
 
     @rule()
-    def stuck(self) -> None:
+    def look_for_repairs(self) -> None:
         self.tick()
         # All that are due: orders given out together become due together again, and any of them may come first then.
         limit = 100
         # A lost answer costs the orders in it a while; they are found again later.
-        real, model = self.plain.stuck(limit), self.model.stuck(limit)
+        found = [store.idle(limit, 45) for store in (self.plain, self.model)]
+        assert set(found[0].order_ids) == set(found[1].order_ids)
+        assert found[0].looked_at == found[1].looked_at
+        real, model = self.plain.untold(limit), self.model.untold(limit)
         by_id = {history.order.id: picture(history) for history in real}
         assert by_id == {history.order.id: picture(history) for history in model}
+        assert self.plain.count_open() == self.model.count_open()
 
     @rule()
     def forget_old_keys(self) -> None:
@@ -211,9 +216,18 @@ class StoreAndModel(RuleBasedStateMachine):
 
     @invariant()
     def both_have_the_same(self) -> None:
-        rows = self.connection.execute("SELECT id, lease_token::text, attention_at IS NULL FROM orders").fetchall()
+        rows = self.connection.execute(
+            "SELECT id, lease_token::text, attention_at IS NULL, look_at IS NULL, coalesce(over, false)"
+            " FROM orders LEFT JOIN order_attention ON order_id = id"
+        ).fetchall()
         assert {row[0]: row[1:] for row in rows} == {
-            order_id: (row.lease_token, row.attention_at is None) for order_id, row in self.model.rows.items()
+            order_id: (
+                row.lease_token,
+                row.attention_at is None,
+                row.look_at is None,
+                row.look_at is not None and row.order.status.is_terminal,
+            )
+            for order_id, row in self.model.rows.items()
         }
         for order_id in self.ids:
             assert picture(self.real.get(order_id)) == picture(self.model.get(order_id))

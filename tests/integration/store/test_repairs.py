@@ -1,11 +1,21 @@
 """What reconcile finds on a real Postgres."""
 
-import psycopg
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from chalicelib.adapters.postgres.orders import PostgresOrders
+import psycopg
+import pytest
+from psycopg.rows import DictRow
+
+from chalicelib.adapters.postgres.orders import FORGET_KEYS, PostgresOrders
+from chalicelib.adapters.postgres.pool import Connection, Database
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.order import Failure
 from chalicelib.domain.transitions import Trigger
-from chalicelib.services.ports import Idempotency
+from chalicelib.services.ports import Claimed, Idempotency, Lease
 from tests.fakes.postgres import (
+    LEASE,
+    OTHER,
     at_once,
     claimed,
     count_of,
@@ -13,52 +23,77 @@ from tests.fakes.postgres import (
     let_time_pass,
     open_database,
     placed,
+    settings_for,
     step,
 )
 
+Result = TypeVar("Result")
 
-def test_orders_get_attention_when_nobody_moved_them(store: PostgresOrders, database_url: str) -> None:
-    waiting, working = placed(store), claimed(store)
+
+BETWEEN = 45
+
+
+def idle(store: PostgresOrders, limit: int = 10) -> list[str]:
+    return list(store.idle(limit, BETWEEN).order_ids)
+
+
+def test_orders_are_idle_when_nobody_moved_them(store: PostgresOrders, database_url: str) -> None:
+    waiting, working = placed(store).order.id, claimed(store).order.id
     let_time_pass(database_url, 14)
-    assert list(store.stuck(10)) == []
+    assert store.idle(10, BETWEEN).looked_at == 0
     let_time_pass(database_url, 1)
-    assert list(store.stuck(10)) == [waiting]
+    found = store.idle(10, BETWEEN)
+    assert (found.order_ids, found.looked_at) == ((waiting,), 2)
     let_time_pass(database_url, 15)
-    assert list(store.stuck(10)) == [working]
+    assert idle(store) == [working]
     let_time_pass(database_url, 30)
-    assert {history.order.id for history in store.stuck(10)} == {waiting.order.id}
+    assert idle(store) == [waiting]
 
 
-def test_an_end_gets_attention_until_it_was_published(store: PostgresOrders, database_url: str) -> None:
+def test_an_end_is_untold_until_it_was_published(store: PostgresOrders, database_url: str) -> None:
     over = step(store, claimed(store), Trigger.CANCEL)
+    assert store.count_open() == 0
     let_time_pass(database_url, 5)
-    assert list(store.stuck(10)) == [over]
+    assert list(store.untold(10)) == [over]
     let_time_pass(database_url, 45)
-    assert list(store.stuck(10)) == [over]
+    assert list(store.untold(10)) == [over]
+    assert idle(store) == []
     store.mark_published(over.order)
     let_time_pass(database_url, 3600)
-    assert list(store.stuck(10)) == []
+    assert list(store.untold(10)) == []
+
+
+def test_an_end_is_due_at_once_though_the_order_s_next_look_was_far_off(
+    store: PostgresOrders, database_url: str
+) -> None:
+    history = placed(store)
+    let_time_pass(database_url, 15)
+    assert store.idle(10, 3600).order_ids == (history.order.id,)
+    over = step(store, history, Trigger.CANCEL, None)
+    let_time_pass(database_url, 5)
+    assert list(store.untold(10)) == [over]
 
 
 def test_an_open_order_cannot_be_marked_published(store: PostgresOrders, database_url: str) -> None:
     history = placed(store)
     store.mark_published(history.order)
     let_time_pass(database_url, 15)
-    assert list(store.stuck(10)) == [history]
+    assert idle(store) == [history.order.id]
 
 
 def test_the_longest_waiting_come_first(store: PostgresOrders, database_url: str) -> None:
-    histories = []
+    ids = []
     for _ in range(4):
-        histories.append(placed(store))
+        ids.append(placed(store).order.id)
         let_time_pass(database_url, 1)
     let_time_pass(database_url, 20)
-    assert {history.order.id for history in store.stuck(2)} == {history.order.id for history in histories[:2]}
-    assert {history.order.id for history in store.stuck(2)} == {history.order.id for history in histories[2:]}
-    assert list(store.stuck(2)) == []
+    assert store.count_open() == 4
+    assert set(idle(store, 2)) == set(ids[:2])
+    assert set(idle(store, 2)) == set(ids[2:])
+    assert idle(store, 2) == []
 
 
-def test_each_stuck_order_goes_to_one_reconciler(database_url: str) -> None:
+def test_each_idle_order_goes_to_one_reconciler(database_url: str) -> None:
     databases = [open_database(database_url) for _ in range(4)]
     stores = [PostgresOrders(database) for database in databases]
     try:
@@ -67,8 +102,8 @@ def test_each_stuck_order_goes_to_one_reconciler(database_url: str) -> None:
 
         def work_off(number: int) -> list[str]:
             found: list[str] = []
-            while batch := stores[number].stuck(7):
-                found += [history.order.id for history in batch]
+            while batch := idle(stores[number], 7):
+                found += batch
             return found
 
         shares = at_once(4, work_off)
@@ -82,21 +117,111 @@ def test_each_stuck_order_goes_to_one_reconciler(database_url: str) -> None:
     assert len(handed_out) >= 60 - 4 * 7
 
 
-def test_a_reconciler_does_not_wait_for_another(store: PostgresOrders, database_url: str) -> None:
-    first, second = placed(store), placed(store)
+def test_a_reconciler_waits_neither_for_another_nor_for_a_worker(store: PostgresOrders, database_url: str) -> None:
+    first, second = placed(store).order.id, placed(store).order.id
     let_time_pass(database_url, 20)
     with psycopg.connect(database_url) as other:
-        other.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", [first.order.id])
-        assert [history.order.id for history in store.stuck(10)] == [second.order.id]
+        other.execute("SELECT FROM order_attention WHERE order_id = %s FOR UPDATE", [first])
+        other.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", [second])
+        assert idle(store) == [second]
         other.rollback()
-    assert [history.order.id for history in store.stuck(10)] == [first.order.id]
+    assert idle(store) == [first]
+
+
+def test_the_events_of_all_ends_are_read_at_once(database_url: str) -> None:
+    statements: list[str] = []
+
+    class Counted(psycopg.Cursor[DictRow]):
+        def execute(self, query: Any, *given: Any, **named: Any) -> Any:
+            statements.append(str(query))
+            return super().execute(query, *given, **named)
+
+    class Counting(Database):
+        def run(self, work: Callable[[Connection], Result]) -> Result:
+            def counted(connection: Connection) -> Result:
+                connection.cursor_factory = Counted
+                return work(connection)
+
+            return super().run(counted)
+
+    counting = Counting(settings_for(database_url))
+    try:
+        store = PostgresOrders(counting)
+        ends = [step(store, claimed(store), Trigger.CANCEL) for _ in range(20)]
+        let_time_pass(database_url, 5)
+        statements.clear()
+        found = store.untold(100)
+    finally:
+        counting.close()
+    assert sorted(found, key=lambda history: history.order.id) == sorted(ends, key=lambda history: history.order.id)
+    assert len(statements) == 3
+
+
+@pytest.mark.parametrize("by", ["insert", "update"])
+def test_a_function_of_the_version_before_leaves_its_orders_to_reconcile_too(
+    store: PostgresOrders, database_url: str, by: str
+) -> None:
+    """It writes `orders.attention_at` and knows no other place; a resting order that fires does the same."""
+    order_id = placed(store).order.id
+    with psycopg.connect(database_url) as connection:
+        if by == "update":
+            connection.execute("UPDATE orders SET attention_at = NULL")
+            assert count_of(database_url, "order_attention") == 1
+            connection.commit()
+            assert count_of(database_url, "order_attention") == 0
+            connection.execute("UPDATE orders SET attention_at = now()")
+            connection.commit()
+    let_time_pass(database_url, 16)
+    assert idle(store) == [order_id]
+
+
+def test_claims_that_come_to_nothing_are_counted_until_a_move_or_a_release(
+    store: PostgresOrders, database_url: str
+) -> None:
+    def fruitless(lease: Lease = LEASE) -> int:
+        claim = store.claim(order_id, lease)
+        assert isinstance(claim, Claimed)
+        return claim.fruitless_claims
+
+    order_id = placed(store).order.id
+    assert [fruitless(), fruitless()] == [0, 0], "one claim, repeated because its answer was lost"
+    let_time_pass(database_url, 18)
+    assert fruitless(OTHER) == 1
+    history = store.get(order_id)
+    store.note_failure(history.order, OTHER, Failure(ErrorCode.PROCESSING_FAILED, "No.", retryable=True))
+    assert fruitless() == 2
+    moved = step(store, history, Trigger.START)
+    let_time_pass(database_url, 18)
+    assert fruitless(OTHER) == 0
+    let_time_pass(database_url, 18)
+    assert fruitless() == 1
+    store.release(moved.order, LEASE, 0)
+    assert fruitless() == 0
 
 
 def test_old_keys_are_forgotten_and_young_ones_kept(store: PostgresOrders, database_url: str) -> None:
     store.insert(fresh(), "", Idempotency("old", "f"))
     let_time_pass(database_url, 48 * 3600)
     store.insert(fresh(), "", Idempotency("young", "f"))
-    store.forget_old_keys()
+    assert [store.forget_old_keys(), store.forget_old_keys()] == [1, 0]
     assert count_of(database_url, "idempotency_keys") == 1
     assert store.insert(fresh(), "", Idempotency("young", "f")) is not None
     assert store.insert(fresh(), "", Idempotency("old", "another")) is None
+
+
+def test_keys_are_forgotten_in_batches_by_their_age(store: PostgresOrders, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO idempotency_keys (user_id, key, fingerprint, order_id, created_at)"
+            " SELECT 'u', n::text, 'f', 'o', now() - interval '3 days' FROM generate_series(1, 2500) AS n"
+        )
+        assert [store.forget_old_keys() for _ in range(4)] == [1000, 1000, 500, 0]
+        connection.execute(
+            "INSERT INTO idempotency_keys (user_id, key, fingerprint, order_id)"
+            " SELECT 'u', n::text, 'f', 'o' FROM generate_series(1, 20000) AS n"
+        )
+        connection.execute("VACUUM (ANALYZE) idempotency_keys")
+        values = {"kept_for": "48 hours", "batch": 1000}
+        plan = connection.execute(f"EXPLAIN {FORGET_KEYS}".encode(), values).fetchall()
+    assert "idempotency_keys_age" in str(plan)
+    assert "Seq Scan" not in str(plan)

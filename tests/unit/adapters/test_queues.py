@@ -160,3 +160,30 @@ def test_a_queue_that_does_not_exist_is_unavailable(sqs: "SQSClient", history: H
         SqsOrders(sqs, "https://sqs.us-east-1.amazonaws.com/123456789012/none").send("ord_1")
     with pytest.raises(Unavailable):
         SqsStatusEvents(sqs, "https://sqs.us-east-1.amazonaws.com/123456789012/none.fifo").send(history)
+
+
+def test_many_orders_are_sent_each_once(sqs: "SQSClient", orders_url: str) -> None:
+    ids = [f"ord_{number}" for number in range(25)]
+    queue = SqsOrders(sqs, orders_url)
+    queue.send_many(ids)
+    assert queue.depth() == 25
+    assert sorted(json.loads(message["Body"])["orderId"] for message in drain(sqs, orders_url)) == sorted(ids)
+    queue.send_many([])
+    assert queue.depth() == 0
+
+
+def test_the_depth_counts_what_workers_have(sqs: "SQSClient", orders_url: str) -> None:
+    queue = SqsOrders(sqs, orders_url)
+    queue.send_many(["ord_1", "ord_2", "ord_3"])
+    sqs.send_message(QueueUrl=orders_url, MessageBody="{}", DelaySeconds=60)
+    sqs.receive_message(QueueUrl=orders_url, VisibilityTimeout=60)
+    assert queue.depth() == 4
+
+
+def test_many_orders_to_a_queue_that_is_away_are_unavailable() -> None:
+    config = Config(connect_timeout=0.2, retries={"total_max_attempts": 1})
+    away = SqsOrders(boto3.client("sqs", endpoint_url="http://127.0.0.1:1", config=config), "http://127.0.0.1:1/orders")
+    with pytest.raises(Unavailable):
+        away.send_many([f"ord_{number}" for number in range(500)])
+    with pytest.raises(Unavailable):
+        away.depth()

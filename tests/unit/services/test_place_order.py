@@ -41,7 +41,14 @@ def test_while_the_queue_is_down_an_order_is_still_placed_and_reconcile_enqueues
     assert engine.telemetry.total("EnqueueFailures") == 1
     engine.queue.outage = False
     engine.clock.advance(16)
-    reconcile(store=engine.store, queue=engine.queue, events=engine.events, telemetry=engine.telemetry)
+    reconcile(
+        store=engine.store,
+        queue=engine.queue,
+        events=engine.events,
+        telemetry=engine.telemetry,
+        clock=engine.clock,
+        until=engine.clock.in_seconds(46),
+    )
     assert engine.queue.sent == [placed.order.id]
     engine.drive(placed.order.id)
     engine.audit(placed.order.id)

@@ -1,17 +1,29 @@
 """Repairing what a crash or an outage left behind."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.order import History
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import Lease
-from chalicelib.services.reconcile import BATCH, MAX_BATCHES, reconcile
+from chalicelib.services.cancel_order import cancel_order
+from chalicelib.services.ports import Idempotency, Lease
+from chalicelib.services.reconcile import AGAIN_SECONDS, BATCH, MANY_AGAIN_SECONDS, WITHOUT_PROOF, reconcile
 from tests.fakes import CrashAt, Killed, an_order
 from tests.fakes.engine import Engine
+from tests.fakes.store import KEYS_A_BATCH
 
 
-def repair(engine: Engine) -> int:
-    return reconcile(store=engine.store, queue=engine.queue, events=engine.events, telemetry=engine.telemetry)
+def repair(engine: Engine, *, seconds: float = 46) -> int:
+    return reconcile(
+        store=engine.store,
+        queue=engine.queue,
+        events=engine.events,
+        telemetry=engine.telemetry,
+        clock=engine.clock,
+        until=engine.clock.in_seconds(seconds),
+    )
 
 
 def test_there_is_nothing_to_repair(engine: Engine) -> None:
@@ -115,25 +127,143 @@ def test_a_queue_that_is_down_is_asked_once_a_run_and_does_not_keep_ends_from_be
     assert engine.events.sent[-1].history == engine.history(ended)
 
 
-def test_more_than_a_batch_is_repaired_in_one_run(engine: Engine) -> None:
-    for _ in range(BATCH * 2 + 50):
-        engine.store.put(an_order())
+def test_after_an_outage_everything_that_was_not_sent_is_enqueued_in_one_run(engine: Engine) -> None:
+    ids = {engine.store.put(an_order()).order.id for _ in range(BATCH * 5 + 50)}
     engine.clock.advance(60)
-    assert repair(engine) == BATCH * 2 + 50
-    assert len(set(engine.queue.sent)) == BATCH * 2 + 50
+    assert repair(engine) == len(ids)
+    assert set(engine.queue.sent) == ids
+    assert len(engine.queue.sent) == len(ids)
 
 
-def test_one_run_has_a_limit(engine: Engine) -> None:
-    for _ in range(BATCH * MAX_BATCHES + 1):
+def test_ends_that_were_not_told_in_an_outage_are_told_in_one_run(engine: Engine) -> None:
+    ids = {engine.place().id for _ in range(BATCH + 50)}
+    engine.events.outage = True
+    for order_id in ids:
+        cancel_order(order_id, store=engine.store, events=engine.events, telemetry=engine.telemetry)
+    engine.events.outage = False
+    engine.clock.advance(60)
+    assert repair(engine) == len(ids)
+    assert {sent.history.order.id for sent in engine.events.sent} == ids
+
+
+def test_orders_that_merely_wait_in_a_long_queue_are_not_doubled(engine: Engine) -> None:
+    orders = BATCH * 4
+    ids = [engine.store.put(an_order()).order.id for _ in range(orders)]
+    engine.queue.held = orders
+    for _ in range(10):
+        engine.clock.advance(60)
+        engine.queue.held += repair(engine)
+    assert len(engine.queue.sent) <= 10 * WITHOUT_PROOF
+    assert len(set(engine.queue.sent)) == len(engine.queue.sent), "none is enqueued twice before all others once"
+    assert set(engine.queue.sent) <= set(ids)
+
+
+def test_a_lost_message_is_found_in_a_long_queue_when_the_orders_before_it_are_through(engine: Engine) -> None:
+    waiting = WITHOUT_PROOF * 4
+    ids = [engine.store.put(an_order()).order.id for _ in range(waiting)]
+    lost = ids[waiting // 2]
+    engine.queue.held = waiting - 1
+    runs = 0
+    while lost not in engine.queue.sent:
+        runs += 1
+        engine.clock.advance(60)
+        engine.queue.held += repair(engine)
+    assert runs <= 4
+
+
+def test_as_many_are_enqueued_as_the_queue_lacks(engine: Engine) -> None:
+    for _ in range(BATCH * 2):
+        engine.store.put(an_order())
+    engine.queue.held = BATCH // 2
+    engine.clock.advance(60)
+    assert repair(engine) == BATCH * 2 - BATCH // 2
+
+
+def test_many_at_once_are_not_sent_again_before_the_queue_s_number_has_caught_up(engine: Engine) -> None:
+    for _ in range(WITHOUT_PROOF * 2):
         engine.store.put(an_order())
     engine.clock.advance(60)
-    assert repair(engine) == BATCH * MAX_BATCHES
+    assert repair(engine) == WITHOUT_PROOF * 2
+    engine.clock.advance(AGAIN_SECONDS + 15)
+    assert repair(engine) == 0
+    engine.clock.advance(MANY_AGAIN_SECONDS)
+    assert repair(engine) == WITHOUT_PROOF * 2, "sent again if the messages were lost once more"
+
+
+def test_an_order_that_a_worker_has_is_left_to_it(engine: Engine) -> None:
+    order_id = engine.place().id
+    engine.clock.advance(14)
+    engine.store.claim(order_id, Lease("worker", 18))
+    engine.clock.advance(2)
+    assert repair(engine) == 0
+    engine.clock.advance(29)
     assert repair(engine) == 1
 
 
-def test_old_idempotency_keys_are_forgotten(engine: Engine) -> None:
-    from chalicelib.services.ports import Idempotency
+def test_an_end_that_cannot_be_shown_does_not_keep_the_others_untold(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [engine.place().id for _ in range(3)]
+    engine.events.outage = True
+    for order_id in ids:
+        cancel_order(order_id, store=engine.store, events=engine.events, telemetry=engine.telemetry)
+    engine.events.outage = False
+    send = engine.events.send
 
+    def stumble(history: History, *, connection_id: str | None = None, repeat: bool = False) -> None:
+        if history.order.id == ids[0]:
+            raise ZeroDivisionError
+        send(history, connection_id=connection_id, repeat=repeat)
+
+    monkeypatch.setattr(engine.events, "send", stumble)
+    engine.clock.advance(60)
+    assert repair(engine) == 2
+    assert {sent.history.order.id for sent in engine.events.sent} == set(ids[1:])
+    assert [event for event, _ in engine.telemetry.defects] == ["end_not_told"]
+    assert engine.telemetry.total("EndsNotTold") == 1
+
+
+def test_a_run_ends_in_time_and_leaves_the_rest_to_the_next(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(BATCH * 4):
+        engine.store.put(an_order())
+    send_many = engine.queue.send_many
+
+    def slowly(order_ids: Sequence[str]) -> None:
+        engine.clock.advance(20)
+        send_many(order_ids)
+
+    monkeypatch.setattr(engine.queue, "send_many", slowly)
+    engine.clock.advance(60)
+    until = engine.clock.in_seconds(46)
+    assert repair(engine) == BATCH * 2
+    assert engine.clock.now() < until
+    assert repair(engine) == BATCH * 2
+
+
+def test_every_key_past_its_time_is_forgotten_however_many(engine: Engine) -> None:
+    for number in range(KEYS_A_BATCH * 3 + 1):
+        engine.store.insert(an_order(), "", Idempotency(f"key-{number}", "fingerprint"))
+    engine.clock.advance(49 * 3600)
+    repair(engine)
+    assert engine.store.keys == {}
+
+
+def test_forgetting_keys_ends_in_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(KEYS_A_BATCH * 3):
+        engine.store.insert(an_order(), "", Idempotency(f"key-{number}", "fingerprint"))
+    engine.clock.advance(49 * 3600)
+    forget = engine.store.forget_old_keys
+
+    def slowly() -> int:
+        engine.clock.advance(30)
+        return forget()
+
+    monkeypatch.setattr(engine.store, "forget_old_keys", slowly)
+    repair(engine)
+    assert len(engine.store.keys) == KEYS_A_BATCH
+
+
+def test_old_idempotency_keys_are_forgotten(engine: Engine) -> None:
     engine.store.insert(an_order(), "", Idempotency("key", "fingerprint"))
     engine.clock.advance(47 * 3600)
     repair(engine)

@@ -37,7 +37,7 @@ PERMISSIONS: dict[str, dict[str, set[str]]] = {
         ]
     ),
     "WebsocketDisconnect": {INDEX: {"dynamodb:Query"}, TABLE: {"dynamodb:DeleteItem"}},
-    "Reconcile": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage"})]),
+    "Reconcile": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
     "DeadLetter": dict([STATUS_EVENTS, ("<OrdersDeadLetterQueue.Arn>", CONSUME | POSTPONE)]),
     "Migrate": {},
 }

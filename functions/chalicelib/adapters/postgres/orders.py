@@ -19,7 +19,7 @@ from chalicelib.adapters.postgres.rows import (
 )
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
-from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, Settled, Transition
+from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 
 # After this long an order that nobody moved gets reconcile's attention: longer than a worker needs to pick it up.
 PICKED_UP_WITHIN = "15 seconds"
@@ -28,6 +28,8 @@ AFTER_LEASE = "12 seconds"
 PUBLISHED_WITHIN = "5 seconds"
 BETWEEN_REPAIRS = "45 seconds"
 KEYS_KEPT_FOR = "48 hours"
+# Few enough that a batch holds its locks for some milliseconds only.
+KEYS_A_BATCH = 1_000
 
 INSERT = """
 WITH key AS (
@@ -63,19 +65,28 @@ EVENTS = f"""
 SELECT {EVENT_COLUMNS} FROM order_events WHERE order_id = %(id)s AND sequence <= %(sequence)s ORDER BY sequence
 """  # noqa: S608
 
+HISTORIES = f"""
+SELECT {ORDER_COLUMNS} FROM orders WHERE id = ANY(%(ids)s)
+"""  # noqa: S608
+
+ALL_EVENTS = f"""
+SELECT {EVENT_COLUMNS} FROM order_events WHERE order_id = ANY(%(ids)s) ORDER BY order_id, sequence
+"""  # noqa: S608
+
 CLAIM = f"""
 UPDATE orders SET
     lease_token = %(token)s, lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s),
     next_attempt_at = NULL,
+    fruitless_claims = fruitless_claims + CASE WHEN lease_token = %(token)s THEN 0 ELSE 1 END,
     attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
 WHERE id = %(id)s AND status IN ('pending', 'routing', 'building', 'submitted')
   AND (lease_token IS NULL OR lease_token = %(token)s OR lease_expires_at < clock_timestamp())
   AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())
-RETURNING {ORDER_COLUMNS}
+RETURNING {ORDER_COLUMNS}, fruitless_claims
 """  # noqa: S608
 
 HOLDER = """
-SELECT status IN ('confirmed', 'failed', 'cancelled') AS over, attention_at IS NULL AS told,
+SELECT status NOT IN ('pending', 'routing', 'building', 'submitted') AS over, attention_at IS NULL AS told,
        extract(epoch FROM greatest(lease_expires_at, next_attempt_at) - clock_timestamp())::numeric AS seconds
 FROM orders WHERE id = %(id)s
 """
@@ -93,6 +104,7 @@ WITH moved AS (
         lease_token = CASE WHEN %(release)s THEN NULL ELSE lease_token END,
         lease_expires_at = CASE WHEN %(release)s THEN NULL
                                 ELSE clock_timestamp() + make_interval(secs => %(lease)s) END,
+        fruitless_claims = 0,
         next_attempt_at = CASE WHEN %(resume_in)s > 0
                                THEN clock_timestamp() + make_interval(secs => %(resume_in)s) END,
         attention_at = clock_timestamp() + CASE
@@ -121,7 +133,7 @@ RETURNING id
 
 RELEASE = """
 UPDATE orders SET
-    lease_token = NULL, lease_expires_at = NULL,
+    lease_token = NULL, lease_expires_at = NULL, fruitless_claims = 0,
     next_attempt_at = clock_timestamp() + make_interval(secs => %(resume_in)s),
     attention_at = clock_timestamp() + make_interval(secs => %(resume_in)s) + %(picked_up_within)s::interval
 WHERE id = %(id)s AND lease_token = %(token)s
@@ -139,20 +151,38 @@ UPDATE orders SET attention_at = NULL WHERE id = %(id)s AND sequence = %(sequenc
   AND status IN ('confirmed', 'failed', 'cancelled')
 """
 
-# SKIP LOCKED hands each order to one reconciler; pushing its attention out keeps it from the others afterwards.
-STUCK = f"""
-UPDATE orders SET attention_at = clock_timestamp() + %(between)s::interval
-WHERE id IN (
-    SELECT id FROM orders WHERE attention_at < clock_timestamp()
-    ORDER BY attention_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+# SKIP LOCKED hands each order to one reconciler; the later look keeps it from the others afterwards. The orders
+# themselves are neither locked nor written. Where somebody moved the order meanwhile, the look follows its attention.
+IDLE = """
+WITH due AS MATERIALIZED (
+    SELECT order_id FROM order_attention WHERE NOT over AND look_at < clock_timestamp()
+    ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-RETURNING {ORDER_COLUMNS}
-"""  # noqa: S608
+UPDATE order_attention SET look_at = CASE
+    WHEN attention_at < clock_timestamp() THEN clock_timestamp() + make_interval(secs => %(again_in)s)
+    ELSE attention_at END
+FROM due JOIN orders ON id = due.order_id
+WHERE order_attention.order_id = due.order_id
+RETURNING id, attention_at < clock_timestamp() AS idle
+"""
+
+UNTOLD = """
+UPDATE order_attention SET look_at = clock_timestamp() + %(between)s::interval
+WHERE order_id IN (
+    SELECT order_id FROM order_attention WHERE over AND look_at < clock_timestamp()
+    ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING order_id
+"""
+
+COUNT_OPEN = """
+SELECT count(*) AS orders FROM order_attention WHERE NOT over
+"""
 
 FORGET_KEYS = """
-DELETE FROM idempotency_keys WHERE (user_id, key) IN (
-    SELECT user_id, key FROM idempotency_keys WHERE created_at < now() - %(kept_for)s::interval
-    ORDER BY created_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM idempotency_keys WHERE created_at < now() - %(kept_for)s::interval
+    ORDER BY created_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
 """
 
 
@@ -230,17 +260,26 @@ class PostgresOrders:
         values = {"id": order.id, "sequence": order.sequence}
         self._database.run(lambda connection: connection.execute(MARK_PUBLISHED, values))
 
-    def stuck(self, limit: int) -> Sequence[History]:
+    def idle(self, limit: int, again_in: int) -> Idle:
+        values = {"limit": limit, "again_in": again_in}
+        rows = self._database.run(lambda connection: connection.execute(IDLE, values).fetchall())
+        return Idle(tuple(row["id"] for row in rows if row["idle"]), looked_at=len(rows))
+
+    def untold(self, limit: int) -> Sequence[History]:
         values = {"limit": limit, "between": BETWEEN_REPAIRS}
 
-        def repairable(connection: Connection) -> list[History]:
-            orders = [order_from(row) for row in connection.execute(STUCK, values)]
-            return [History(order, _events(connection, order)) for order in orders]
+        def ended(connection: Connection) -> list[History]:
+            return _histories(connection, [row["order_id"] for row in connection.execute(UNTOLD, values)])
 
-        return self._database.run(repairable)
+        return self._database.run(ended)
 
-    def forget_old_keys(self) -> None:
-        self._database.run(lambda connection: connection.execute(FORGET_KEYS, {"kept_for": KEYS_KEPT_FOR}))
+    def count_open(self) -> int:
+        row = self._database.run(lambda connection: connection.execute(COUNT_OPEN).fetchone())
+        return int(row["orders"]) if row else 0
+
+    def forget_old_keys(self) -> int:
+        values = {"kept_for": KEYS_KEPT_FOR, "batch": KEYS_A_BATCH}
+        return self._database.run(lambda connection: connection.execute(FORGET_KEYS, values).rowcount)
 
 
 def _insert(connection: Connection, values: dict[str, object]) -> Order | None:
@@ -279,12 +318,24 @@ def _events(connection: Connection, order: Order) -> tuple[OrderEvent, ...]:
     return tuple(event_from(row) for row in rows)
 
 
+def _histories(connection: Connection, order_ids: list[str]) -> list[History]:
+    """The orders with their events, in two statements however many they are."""
+    events: dict[str, list[OrderEvent]] = {order_id: [] for order_id in order_ids}
+    orders = [order_from(row) for row in connection.execute(HISTORIES, {"ids": order_ids})]
+    for row in connection.execute(ALL_EVENTS, {"ids": order_ids}):
+        events[row["order_id"]].append(event_from(row))
+    return [
+        History(order, tuple(event for event in events[order.id] if event.sequence <= order.sequence))
+        for order in orders
+    ]
+
+
 def _claim(connection: Connection, order_id: str, lease: Lease) -> Claimed | Held | Settled:
     values = {"id": order_id, "token": lease.token, "lease": lease.seconds, "after_lease": AFTER_LEASE}
     row = connection.execute(CLAIM, values).fetchone()
     if row is not None:
         order = order_from(row)
-        return Claimed(History(order, _events(connection, order)))
+        return Claimed(History(order, _events(connection, order)), row["fruitless_claims"] - 1)
     holder = connection.execute(HOLDER, values).fetchone()
     if holder is None:
         return Settled(None)

@@ -1,18 +1,25 @@
-"""Rows to domain values and back. Routes are kept as JSON; decimals in it are strings, amounts integers."""
+"""Rows to domain values and back. Routes are kept as JSON; decimals in it are strings, amounts integers.
+
+What is stored outlives the code that wrote it: a token is delisted, a newer version that was rolled back had another
+status, code or venue. Such a row is read all the same, with what it says as it says it, for one that could not be read
+would take a page of the history, or a run of reconcile, down with it.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from enum import StrEnum
+from typing import Any, TypeVar, cast
 
+from aws_lambda_powertools import Logger
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Failure, Fill, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.quotes import NoQuote, Quote, Route, Side, Venue
-from chalicelib.domain.tokens import Token, find_token
+from chalicelib.domain.tokens import Token, delisted, find_token
 from chalicelib.domain.transitions import OrderStatus
 
 ORDER_COLUMNS = """
@@ -20,6 +27,8 @@ ORDER_COLUMNS = """
     status, attempt, sequence, route, signature, transaction_expires_at,
     fill_amount_in, fill_amount_out, fill_fee, error_code, error_message, error_retryable, created_at, updated_at
 """
+_logger = Logger(log_uncaught_exceptions=False)
+Name = TypeVar("Name", bound=StrEnum)
 EVENT_COLUMNS = "order_id, sequence, status, attempt, message, meta, occurred_at"
 
 
@@ -31,16 +40,16 @@ def order_from(row: DictRow) -> Order:
         wallet_address=row["wallet_address"],
         input_token=_token(row["input_token"]),
         output_token=_token(row["output_token"]),
-        side=Side(row["side"]),
+        side=_known(Side, row["side"]),
         amount=int(row["amount"]),
         slippage_bps=row["slippage_bps"],
         client_order_id=row["client_order_id"],
-        status=OrderStatus(row["status"]),
+        status=_known(OrderStatus, row["status"]),
         attempt=row["attempt"],
         sequence=row["sequence"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
-        route=_route(row["route"]) if row["route"] else None,
+        route=_readable_route(row),
         transaction=_transaction(row),
         fill=_fill(row),
         failure=_failure(row),
@@ -52,7 +61,7 @@ def event_from(row: DictRow) -> OrderEvent:
     return OrderEvent(
         order_id=row["order_id"],
         sequence=row["sequence"],
-        status=OrderStatus(row["status"]),
+        status=_known(OrderStatus, row["status"]),
         attempt=row["attempt"],
         message=row["message"],
         meta=row["meta"],
@@ -81,10 +90,28 @@ def changing_columns(order: Order) -> dict[str, object]:
 
 
 def _token(symbol: str) -> Token:
-    token = find_token(symbol)
-    if token is None:
-        raise ValueError(f"The history names {symbol}, which the token registry no longer has.")
-    return token
+    return find_token(symbol) or delisted(symbol)
+
+
+def _known(kind: type[Name], stored: str) -> Name:
+    """The member with this value; for one that this version does not have, a stranger that equals no member."""
+    try:
+        return kind(stored)
+    except ValueError:
+        stranger = str.__new__(kind, stored)
+        stranger._name_ = stranger._value_ = stored
+        return stranger
+
+
+def _readable_route(row: DictRow) -> Route | None:
+    if row["route"] is None:
+        return None
+    try:
+        return _route(row["route"])
+    except (ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError) as error:
+        # A worker that needs the route stumbles over its lack; whoever only shows the order does without.
+        _logger.warning("route_not_read", extra={"order_id": row["id"], "reason": repr(error)})
+        return None
 
 
 def _transaction(row: DictRow) -> SignedTransaction | None:
@@ -102,7 +129,7 @@ def _fill(row: DictRow) -> Fill | None:
 def _failure(row: DictRow) -> Failure | None:
     if row["error_code"] is None:
         return None
-    return Failure(ErrorCode(row["error_code"]), row["error_message"], row["error_retryable"])
+    return Failure(_known(ErrorCode, row["error_code"]), row["error_message"], row["error_retryable"])
 
 
 def _route_json(route: Route) -> dict[str, object]:
@@ -137,7 +164,7 @@ def _route(stored: dict[str, Any]) -> Route:
         chosen=next(quote for quote in quotes if quote.venue == stored["chosen"]),
         quotes=quotes,
         unavailable=tuple(
-            NoQuote(Venue(no["venue"]), ErrorCode(no["code"]), no["message"], no["retryable"])
+            NoQuote(_known(Venue, no["venue"]), _known(ErrorCode, no["code"]), no["message"], no["retryable"])
             for no in stored["unavailable"]
         ),
         reason=stored["reason"],
@@ -149,7 +176,7 @@ def _route(stored: dict[str, Any]) -> Route:
 
 def _quote(stored: dict[str, Any]) -> Quote:
     return Quote(
-        venue=Venue(stored["venue"]),
+        venue=_known(Venue, stored["venue"]),
         amount_in=cast("int", stored["amount_in"]),
         amount_out=cast("int", stored["amount_out"]),
         fee=cast("int", stored["fee"]),
