@@ -48,7 +48,8 @@ class MemoryFollowers:
         with self._lock:
             self.records += 1
             known = self.rows.get(key)
-            if known is not None and known.last_sequence < sequence:
+            same = known is not None and known.connected_at == follower.connected_at
+            if known is not None and same and known.last_sequence < sequence:
                 self.rows[key] = replace(known, last_sequence=sequence, opened=True)
 
     def remove(self, order_id: str, connection_id: str) -> None:

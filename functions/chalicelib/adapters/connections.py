@@ -86,14 +86,15 @@ class DynamoFollowers:
 
     def record(self, follower: Follower, sequence: int) -> None:
         row = self._model(follower.order_id, follower.connection_id)
-        still_behind = self._model.connection_id.exists() & (self._model.last_sequence < sequence)
+        # A client that subscribed anew meanwhile is to be sent again what it asked for: its row is not this subscription's.
+        same_and_behind = (self._model.connected_at == follower.connected_at) & (self._model.last_sequence < sequence)
         try:
             row.update(
                 actions=[self._model.last_sequence.set(sequence), self._model.opened.set(True)],
-                condition=still_behind,
+                condition=same_and_behind,
             )
         except UpdateError as error:
-            # The follower left, or has been told more already: both are fine.
+            # The follower left, subscribed anew, or has been told more already: each is fine.
             if error.cause_response_code != "ConditionalCheckFailedException":
                 raise Unavailable(f"The connections table cannot be reached: {error}") from error
         except PynamoDBException as error:

@@ -17,6 +17,7 @@ HANDSHAKE_AGE = timedelta(seconds=20)
 class Follower:
     """One connection that follows one order; it has been sent everything up to `last_sequence`.
 
+    `connected_at` is the moment of this subscription; subscribing anew makes another.
     `opened` once it is known that its handshake is over: something was posted to it, or it sent us a message.
     """
 
@@ -55,7 +56,7 @@ class Followers(Protocol):
         """This follower, read consistently."""
 
     def record(self, follower: Follower, sequence: int) -> None:
-        """Notes what the follower has been sent, unless it is gone by now."""
+        """Notes what the follower has been sent, unless it is gone or has subscribed anew by now."""
 
     def remove(self, order_id: str, connection_id: str) -> None:
         """Forgets the follower."""

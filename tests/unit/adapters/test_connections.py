@@ -81,6 +81,15 @@ def test_a_record_moves_forward_only(followers: DynamoFollowers) -> None:
         assert followers.find("ord_1", "c") == Follower("ord_1", "c", stored, NOW, opened=True)
 
 
+def test_a_push_in_flight_does_not_take_a_replay_from_who_subscribes_anew(followers: DynamoFollowers) -> None:
+    pushed_to = Follower("ord_1", "c", 3, NOW)
+    followers.add(pushed_to)
+    anew = Follower("ord_1", "c", 0, NOW + timedelta(microseconds=1))
+    followers.add(anew)
+    followers.record(pushed_to, 5)
+    assert followers.find("ord_1", "c") == anew
+
+
 def test_a_record_does_not_revive_a_follower_that_left(followers: DynamoFollowers) -> None:
     follower = Follower("ord_1", "c", 0, NOW)
     followers.add(follower)
