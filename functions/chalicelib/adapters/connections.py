@@ -86,7 +86,7 @@ class DynamoFollowers:
 
     def record(self, follower: Follower, sequence: int) -> None:
         row = self._model(follower.order_id, follower.connection_id)
-        # A client that subscribed anew meanwhile is to be sent again what it asked for: its row is not this subscription's.
+        # Whoever subscribed anew meanwhile is to be sent again what it asked for: its row is another subscription's.
         same_and_behind = (self._model.connected_at == follower.connected_at) & (self._model.last_sequence < sequence)
         try:
             row.update(
