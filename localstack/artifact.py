@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import chalice
 import chalice.app
 
+from localstack import authorities
 from localstack.bytecode import compile_all
 from localstack.errors import LocalStackError
 from localstack.packaging import Artifact, sources
@@ -85,6 +86,9 @@ def _files(recipe: Recipe, target: Platform, report: Report) -> dict[str, bytes]
         files.update(_library(wheel))
     if recipe.with_chalice:
         files.update(_chalice_runtime())
+    # A file of that name beside the sources is meant to take its place.
+    if authorities.FILE not in files:
+        files[authorities.FILE] = authorities.database_authorities(target, report)
     return files
 
 

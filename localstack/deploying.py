@@ -3,9 +3,8 @@
 import difflib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from botocore.exceptions import ClientError
 from rich.table import Table
@@ -16,9 +15,6 @@ from localstack.target import Clients
 from localstack.template import Parameter
 from localstack.wheels import Platform, lambda_platform, this_platform
 
-VERIFIED = "verify-full"
-CERTIFICATES = "database-ca.pem"
-_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 _ORDER = {
     "userId": "arman1",
     "walletAddress": "wallet_12345",
@@ -57,16 +53,6 @@ class Plan:
         for name, value in self.parameters.items():
             shown.add_row(name, "(secret)" if declared[name].secret and value else value or '""')
         return shown
-
-
-def require_certificates(tls: str, folders: Iterable[Path]) -> None:
-    """Raises LocalStackError where functions are to check the database's certificate and have nothing to do it by."""
-    missing = [str(folder / CERTIFICATES) for folder in folders if not (folder / CERTIFICATES).is_file()]
-    if tls == VERIFIED and missing:
-        raise LocalStackError(
-            f"DatabaseTls={VERIFIED} needs the certificates of RDS's authorities as {' and '.join(missing)}: "
-            f"download {_BUNDLE} there."
-        )
 
 
 def parse_parameters(pairs: Sequence[str], declared: Mapping[str, Parameter]) -> dict[str, str]:

@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from localstack.paths import ROOT
-from localstack.wheels import ARCHITECTURES, FUNCTIONS_LOCK, MIGRATIONS_LOCK, RUNTIMES, Platform, resolve
+from localstack.wheels import (
+    ARCHITECTURES,
+    AUTHORITIES_LOCK,
+    FUNCTIONS_LOCK,
+    MIGRATIONS_LOCK,
+    RUNTIMES,
+    Platform,
+    resolve,
+)
 
 _CONSTRAINTS = ROOT / "constraints.txt"
 # Newer than some runtimes have: `fetch` finds out; a laptop's Linux can use them.
@@ -20,6 +28,8 @@ SOURCES = {
     # With botocore in the zip, boto3 must be the one that fits it.
     FUNCTIONS_LOCK: (ROOT / "functions" / "requirements.txt", ("boto3",)),
     MIGRATIONS_LOCK: (ROOT / "infra" / "migrations" / "requirements.txt", ()),
+    # For the files in them: what they need to run is of no interest.
+    AUTHORITIES_LOCK: (ROOT / "infra" / "artifact" / "authorities.txt", ("--no-deps",)),
 }
 
 

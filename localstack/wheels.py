@@ -16,6 +16,7 @@ from localstack.paths import ROOT
 
 FUNCTIONS_LOCK = ROOT / "infra" / "artifact" / "functions.lock"
 MIGRATIONS_LOCK = ROOT / "infra" / "artifact" / "migrations.lock"
+AUTHORITIES_LOCK = ROOT / "infra" / "artifact" / "authorities.lock"
 _CACHE = ROOT / ".build" / "wheels"
 _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 # What each runtime's Linux has: Amazon Linux 2 up to Python 3.11, Amazon Linux 2023 since.

@@ -19,7 +19,6 @@ from localstack.deploying import (
     curl_line,
     parse_parameters,
     refuse_protected,
-    require_certificates,
     state_of,
 )
 from localstack.destination import Destination
@@ -159,8 +158,6 @@ def deploy(
             },
             bucket=bucket_name or bucket.name_for(stack_name, where.account, where.target.region),
         )
-        deployed = {**({} if not now.exists else now.parameters), **plan.parameters}
-        require_certificates(deployed.get("DatabaseTls", declared["DatabaseTls"].default), artifact.RECIPES)
         report = _reporter(console)
         built = {
             folder: artifact.build(folder, platform, report, bytecode=bytecode or target is TargetName.EMBEDDED)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack import artifact, bytecode, lock, packaging, wheels
+from localstack import artifact, authorities, bytecode, lock, packaging, wheels
 from localstack.errors import LocalStackError
 from localstack.paths import ROOT
 
@@ -28,7 +28,7 @@ def test_the_lock_is_that_of_the_requirements(path: Path) -> None:
     locked, constraints = pins(path), pins(ROOT / "constraints.txt")
     assert pins(requirements).items() <= locked.items()
     assert {name: constraints.get(name, version) for name, version in locked.items()} == locked
-    assert set(extra) <= set(locked)
+    assert {name for name in extra if not name.startswith("-")} <= set(locked)
     assert path.read_text().count("--hash=sha256:") >= len(locked)
 
 
@@ -150,6 +150,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         artifact.Recipe(folder, tmp_path / "some.lock", with_chalice=True),
     )
     monkeypatch.setattr(artifact, "fetch", lambda path, target, report: made)
+    monkeypatch.setattr(authorities, "database_authorities", lambda target, report: b"the locked ones")
     return folder
 
 
@@ -169,10 +170,20 @@ def test_a_zip_holds_what_runs_and_nothing_else(recipe: Path) -> None:
         "botocore/data/sqs/2012-11-05/service-2.json.gz",
         "chalice/__init__.py",
         "chalice/app.py",
+        "database-ca.pem",
         "part/page.html",
         "quick/core.cpython-313-x.so",
         "quick/more.py",
     ]
+
+
+def test_authorities_beside_the_sources_take_the_place_of_the_locked_ones(recipe: Path) -> None:
+    def trusted() -> bytes:
+        return zipfile.ZipFile(io.BytesIO(artifact.build(recipe, TARGET).content)).read("database-ca.pem")
+
+    assert trusted() == b"the locked ones"
+    (recipe / "database-ca.pem").write_bytes(b"ours")
+    assert trusted() == b"ours"
 
 
 def test_neither_dates_nor_permissions_show(recipe: Path) -> None:

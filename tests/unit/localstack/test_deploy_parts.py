@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -205,19 +204,6 @@ def test_a_protected_database_stops_everything_first() -> None:
     with pytest.raises(LocalStackError, match=r"DatabaseDeletionProtection=false.*Nothing was deleted"):
         deploying.refuse_protected("mine", protected)
     deploying.refuse_protected("mine", State(exists=True, parameters={"DatabaseDeletionProtection": "true"}))
-
-
-def test_certificates_are_asked_for_before_anything_is_built(tmp_path: Path) -> None:
-    functions, migrations = tmp_path / "functions", tmp_path / "migrations"
-    functions.mkdir()
-    (functions / "database-ca.pem").touch()
-
-    with pytest.raises(LocalStackError, match=r"as \S+/migrations/database-ca.pem: download https://truststore"):
-        deploying.require_certificates("verify-full", [functions, migrations])
-
-
-def test_certificates_are_needed_only_for_checking(tmp_path: Path) -> None:
-    deploying.require_certificates("require", [tmp_path])
 
 
 def test_bucket_names_fit_and_differ() -> None:
