@@ -180,7 +180,7 @@ def execute_orders(event: SQSEvent) -> batches.BatchResponse:
     )
 
 
-@app.on_sqs_message(queue="status-events.fifo", batch_size=10, name="push_status")
+@app.on_sqs_message(queue="status-events.fifo", batch_size=10, name="push_status", maximum_concurrency=10)
 def push_status(event: SQSEvent) -> batches.BatchResponse:
     """Pushes histories to followers."""
     from chalicelib.adapters.queues import parse_push
@@ -195,7 +195,7 @@ def push_status(event: SQSEvent) -> batches.BatchResponse:
     )
 
 
-@app.on_sqs_message(queue="orders-dlq", batch_size=10, name="dead_letter")
+@app.on_sqs_message(queue="orders-dlq", batch_size=10, name="dead_letter", maximum_concurrency=2)
 def dead_letter(event: SQSEvent) -> batches.BatchResponse:
     """Fails the orders of messages that nobody could process, and keeps the messages."""
     from chalicelib.dead_letters import bury

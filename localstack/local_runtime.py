@@ -137,9 +137,11 @@ class Runtime:
 
     def _migrate(self) -> None:
         from infra.migrations.migrate import MigrationError, upgrade
+        from infra.migrations.roles import prepare_login
 
         try:
             upgrade(self.database_url)
+            prepare_login(self.database_url)
         except MigrationError as error:
             raise LocalStackError(str(error)) from error
         self._report("The database is migrated")

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
-STATEMENT_TIMEOUT_MS = 5_000
+# How long the server may be silent about what was sent to it; a statement may take as long (the role's setting).
+SILENCE_MS = 5_000
 CONNECT_TIMEOUT_S = 3
+MOST_CONNECTIONS = 10
 
 
 class ConfigurationError(Exception):
@@ -49,17 +51,20 @@ class DatabaseSettings:
     name: str
     user: str
     region: str
-    tls: str = "require"
+    tls: str = "verify-full"
+    connections: int = 1  # that one process may hold; template.yaml budgets them
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> DatabaseSettings:
-        """Reads DATABASE_URL, or DATABASE_HOST, _PORT, _NAME and _USER.
+        """Reads DATABASE_URL, or DATABASE_HOST, _PORT, _NAME and _USER; and DATABASE_CONNECTIONS.
 
-        libpq's own PGSSLMODE and PGSSLROOTCERT say how the connections are protected; encrypted they are anyway.
+        libpq's own PGSSLMODE and PGSSLROOTCERT say how the connections are protected. Unset, the server's certificate
+        is checked.
         """
+        connections = _integer(environ, "DATABASE_CONNECTIONS", 1, 1, MOST_CONNECTIONS)
         url = environ.get("DATABASE_URL") or None
         if url is not None:
-            return cls(url, "", 0, "", "", "")
+            return cls(url, "", 0, "", "", "", connections=connections)
         return cls(
             url=None,
             host=required(environ, "DATABASE_HOST"),
@@ -67,22 +72,26 @@ class DatabaseSettings:
             name=required(environ, "DATABASE_NAME"),
             user=required(environ, "DATABASE_USER"),
             region=required(environ, "AWS_REGION"),
-            tls=environ.get("PGSSLMODE") or "require",
+            tls=environ.get("PGSSLMODE") or "verify-full",
+            connections=connections,
         )
 
     @property
     def connect_options(self) -> dict[str, object]:
-        """How every connection behaves: statements commit one by one, nothing waits without a limit."""
+        """How every connection behaves: statements commit one by one, nothing waits without a limit.
+
+        Time zone and statement timeout belong to the role (infra/migrations/roles.py): RDS Proxy refuses connections
+        that bring `options`, and one that SETs something is never shared again.
+        """
         from psycopg.rows import dict_row
 
         return {
             "autocommit": True,
             "row_factory": dict_row,
             "connect_timeout": CONNECT_TIMEOUT_S,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
             "application_name": "order-engine",
             "keepalives_idle": 30,
-            "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
+            "tcp_user_timeout": SILENCE_MS,
         }
 
     def conninfo(self) -> str | Callable[[], str]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 if TYPE_CHECKING or __package__:
     from infra.migrations.migrate import DatabaseIsNewerError, current, upgrade
     from infra.migrations.owner import owner_url
-    from infra.migrations.roles import ensure_application_role
+    from infra.migrations.roles import budgets_of, ensure_application_roles, prepare_login
 else:  # this folder is the root of the function's zip
     from migrate import DatabaseIsNewerError, current, upgrade
     from owner import owner_url
-    from roles import ensure_application_role
+    from roles import budgets_of, ensure_application_roles, prepare_login
 
 _ANSWER_TRIES = 4
 _ANSWER_SECONDS = 10
@@ -75,10 +75,12 @@ def _migrate() -> tuple[str, str]:
         # ever add what the code before them can live with.
         remark = str(error)
     revision = current(database_url)
-    role = os.environ.get("DATABASE_USER", "")
-    if role:
+    budgets = budgets_of(os.environ.get("DATABASE_ROLES", ""))
+    if budgets:
         # Last: it may end the owner's log-in by password (see owner.py).
-        ensure_application_role(database_url, role)
+        ensure_application_roles(database_url, budgets)
+    else:
+        prepare_login(database_url)
     return revision, remark
 
 

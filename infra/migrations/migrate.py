@@ -85,6 +85,9 @@ def _connected(database_url: str) -> Iterator[Connection]:
             "Check the database's address and credentials, and that it runs."
         ) from error
     with connection:
+        # The role's limit is for what serves orders: a migration may take its time.
+        connection.execute(text("SELECT set_config('statement_timeout', '0', false)"))
+        connection.commit()
         yield connection
 
 
@@ -126,6 +129,9 @@ def _reason(error: Exception) -> str:
 
 def main() -> int:
     """The command line; the exit status."""
+    # Not in the function's zip, where this module has no package.
+    from infra.migrations.roles import prepare_login
+
     database_url = os.environ.get("DATABASE_URL", "")
     if not database_url:
         print(
@@ -135,6 +141,7 @@ def main() -> int:
         return 2
     try:
         upgrade(database_url)
+        prepare_login(database_url)
         print(f"The database is at revision {current(database_url)}.")
     except MigrationError as error:
         print(error, file=sys.stderr)

@@ -68,7 +68,7 @@ class Prices:
     dynamodb_read: float = 0.125
     logs_gb: float = 0.50
     trace: float = 5.00
-    instance_hour: float = 0.016
+    instance_hour: float = 0.032
     storage_gb: float = 0.115
     endpoint_hour: float = 0.01
     secret: float = 0.40
@@ -153,7 +153,7 @@ def idle_month(measured: Measured, prices: Prices = PRICES) -> list[Item]:
     charged = max(measured.metrics - _METRICS_FREE, 0)
     items = [
         Item("SQS endpoint in the VPC", f"2 zones × {_HOURS} h", 2 * _HOURS * prices.endpoint_hour),
-        Item("RDS db.t4g.micro", f"{_HOURS} h", _HOURS * prices.instance_hour),
+        Item("RDS db.t4g.small", f"{_HOURS} h", _HOURS * prices.instance_hour),
         Item("RDS storage", "20 GiB gp3", 20 * prices.storage_gb),
         Item("Empty receives", f"{queues} queues × {_IDLE_RECEIVES:,}", polls),
         Item("Secrets", "2", 2 * prices.secret),

@@ -189,7 +189,7 @@ def show(timing: Timing) -> str:
 def run(url: str, sizes: Sequence[int], rounds: int) -> list[Timing]:
     """Fills and measures, size by size."""
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
-    database = Database(DatabaseSettings(url, "", 0, "", "", ""))
+    database = Database(DatabaseSettings.from_environment({"DATABASE_URL": url}))
     timings: list[Timing] = []
     try:
         for size in sizes:

@@ -59,9 +59,9 @@ def test_a_full_batch_shares_the_workers_time_and_calls() -> None:
 def test_items_stand_by_size_and_idle_costs_the_endpoint_and_the_database() -> None:
     idle = cost.idle_month(SIMPLE)
     assert [item.usd for item in idle] == sorted((item.usd for item in idle), reverse=True)
-    assert [item.name for item in idle[:2]] == ["SQS endpoint in the VPC", "RDS db.t4g.micro"]
+    assert [item.name for item in idle[:2]] == ["RDS db.t4g.small", "SQS endpoint in the VPC"]
     free = cost.idle_month(SIMPLE, Prices(instance_hour=0))
-    assert sum(item.usd for item in idle) - sum(item.usd for item in free) == pytest.approx(11.68)
+    assert sum(item.usd for item in idle) - sum(item.usd for item in free) == pytest.approx(23.36)
 
 
 def test_an_alarm_costs_by_the_metrics_it_looks_at() -> None:

@@ -23,8 +23,8 @@ Result = TypeVar("Result")
 
 
 def settings_for(url: str) -> DatabaseSettings:
-    """The settings that DATABASE_URL gives."""
-    return DatabaseSettings(url, "", 0, "", "", "")
+    """The settings of a worker's DATABASE_URL."""
+    return DatabaseSettings.from_environment({"DATABASE_URL": url, "DATABASE_CONNECTIONS": "2"})
 
 
 def open_database(url: str, patience: float = 6.0) -> Database:

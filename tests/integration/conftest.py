@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from infra.migrations.migrate import upgrade
+from infra.migrations.roles import prepare_login
 from localstack import postgres
 from localstack.processes import Guard
 
@@ -18,6 +19,7 @@ def migrated_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         running = postgres.run(home / "postgres", home / "postgres.log", guard, durable=False)
         try:
             upgrade(running.url)
+            prepare_login(running.url)
             yield running.url
         finally:
             running.stop()

@@ -12,13 +12,13 @@ from psycopg.rows import scalar_row
 from chalicelib.adapters.postgres import history as adapter
 from chalicelib.adapters.postgres.history import WINDOW, PostgresHistory, page_statement
 from chalicelib.adapters.postgres.pool import Database
-from chalicelib.config import DatabaseSettings
 from chalicelib.domain.order import placed_at
 from chalicelib.domain.quotes import Venue
 from chalicelib.domain.tokens import BONK, RAY, SOL, USDC, Token
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.browse import OrderFilter
 from tests.benchmarks.orders import analyze, fill
+from tests.fakes.postgres import settings_for
 
 # In one process: what is set up once is used by all.
 pytestmark = pytest.mark.xdist_group("history plans")
@@ -57,7 +57,7 @@ def ids(table: str) -> list[str]:
 
 @pytest.fixture
 def pages(table: str) -> Iterator[PostgresHistory]:
-    database = Database(DatabaseSettings(table, "", 0, "", "", ""))
+    database = Database(settings_for(table))
     yield PostgresHistory(database)
     database.close()
 

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import text
 
-from infra.migrations import handler
+from infra.migrations import handler, migrate
 from infra.migrations.migrate import DatabaseIsNewerError, MigrationError, current, upgrade
 from infra.migrations.owner import owner_url
-from infra.migrations.roles import ensure_application_role
+from infra.migrations.roles import ensure_application_roles, prepare_login
 from localstack import postgres
 from localstack.ports import free_port
 from localstack.processes import Guard
@@ -112,8 +113,6 @@ def test_concurrent_runs_apply_everything_once(database: str) -> None:
 
 
 def test_it_waits_for_another_run_but_not_for_ever(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from infra.migrations import migrate
-
     monkeypatch.setattr(migrate, "_WAIT_FOR_OTHERS_SECONDS", 1)
     with psycopg.connect(database, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", (migrate._LOCK_KEY,))
@@ -155,13 +154,34 @@ def test_no_url_at_all() -> None:
     assert done.stderr.startswith("Set DATABASE_URL")
 
 
-def test_the_application_role_reads_and_writes_rows_only(database: str, server: str) -> None:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS rds_iam")
-        connection.execute("CREATE ROLE rds_iam")  # exists on RDS
-    upgrade(database)
+def test_the_role_that_the_functions_share_with_the_migrations_gets_its_settings_in_this_database_only(
+    database: str, server: str
+) -> None:
     for _ in range(2):
-        ensure_application_role(database, "order_engine")
+        prepare_login(database)
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
+        assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
+    with psycopg.connect(server) as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+
+
+def test_a_migration_may_take_longer_than_the_role_s_statements(database: str) -> None:
+    prepare_login(database)
+    with migrate._locked(database) as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == "0"
+
+
+def test_the_application_roles_read_and_write_rows_only_within_their_budgets(database: str, server: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'rds_iam'").fetchone():
+            connection.execute("CREATE ROLE rds_iam")  # exists on RDS
+    upgrade(database)
+    for budgets in ({"order_engine": 9, "order_engine_api": 8}, {"order_engine": 7, "order_engine_api": 5}):
+        ensure_application_roles(database, budgets)
+        with psycopg.connect(database) as connection:
+            limits = connection.execute("SELECT rolname, rolconnlimit FROM pg_roles WHERE rolconnlimit > 0").fetchall()
+        assert dict(limits) == budgets
     with psycopg.connect(database) as connection:
         member = connection.execute("SELECT pg_has_role('order_engine', 'rds_iam', 'member')").fetchone()
         assert member == (True,)
@@ -193,7 +213,7 @@ def as_on_rds(running: postgres.Postgres, home: Path, monkeypatch: pytest.Monkey
         "DATABASE_HOST": "127.0.0.1",
         "DATABASE_PORT": str(running.port),
         "DATABASE_NAME": "rds",
-        "DATABASE_USER": "rds_app",
+        "DATABASE_ROLES": "rds_app=5",
         "DATABASE_OWNER": "rds_owner",
         "DATABASE_OWNER_PASSWORD": "it's a \\secret",
         "AWS_DEFAULT_REGION": "us-east-1",

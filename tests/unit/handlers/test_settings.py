@@ -41,7 +41,9 @@ def test_a_database_by_its_url() -> None:
     assert settings.conninfo() == "postgresql://x"
 
 
-@pytest.mark.parametrize(("mode", "used"), [("", "require"), ("verify-full", "verify-full")])
+@pytest.mark.parametrize(
+    ("mode", "used"), [("", "verify-full"), ("require", "require"), ("verify-full", "verify-full")]
+)
 def test_a_database_where_functions_log_in_with_a_token(monkeypatch: pytest.MonkeyPatch, mode: str, used: str) -> None:
     from psycopg.conninfo import conninfo_to_dict
 

@@ -78,8 +78,9 @@ def migrated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Records what would have been migrated."""
     urls: list[str] = []
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@db:5432/orders")
-    monkeypatch.delenv("DATABASE_USER", raising=False)
+    monkeypatch.delenv("DATABASE_ROLES", raising=False)
     monkeypatch.setattr(migrations, "upgrade", urls.append)
+    monkeypatch.setattr(migrations, "prepare_login", lambda _url: None)
     monkeypatch.setattr(migrations, "current", lambda _url: "0007")
     return urls
 
@@ -174,12 +175,12 @@ def test_an_answer_that_never_arrives_fails_the_call(
         migrations.handler(request(answers, "Create"), None)
 
 
-def test_where_the_stack_made_the_database_the_functions_role_is_made_last(
+def test_where_the_stack_made_the_database_the_functions_roles_are_made_last(
     answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[tuple[str, str]] = []
+    steps: list[tuple[str, object]] = []
     monkeypatch.delenv("DATABASE_URL")
-    monkeypatch.setenv("DATABASE_USER", "app")
+    monkeypatch.setenv("DATABASE_ROLES", "api=60,worker=48")
     monkeypatch.setattr(migrations, "owner_url", lambda: "owner's url")
 
     def current(url: str) -> str:
@@ -187,11 +188,21 @@ def test_where_the_stack_made_the_database_the_functions_role_is_made_last(
         return "0007"
 
     monkeypatch.setattr(migrations, "current", current)
-    monkeypatch.setattr(migrations, "ensure_application_role", lambda *called: steps.append(called))
+    monkeypatch.setattr(migrations, "ensure_application_roles", lambda *called: steps.append(called))
     migrations.handler(request(answers, "Create"), None)
     assert answers.bodies[0]["Status"] == "SUCCESS"
     assert migrated == ["owner's url"]
-    assert steps == [("current", "owner's url"), ("owner's url", "app")]
+    assert steps == [("current", "owner's url"), ("owner's url", {"api": 60, "worker": 48})]
+
+
+@pytest.mark.parametrize("roles", ["api", "api=many", "=3", "api=60;worker=4"])
+def test_roles_without_a_budget_stop_the_deployment(
+    answers: Answers, migrated: list[str], monkeypatch: pytest.MonkeyPatch, roles: str
+) -> None:
+    monkeypatch.setenv("DATABASE_ROLES", roles)
+    migrations.handler(request(answers, "Create"), None)
+    assert answers.bodies[0]["Status"] == "FAILED"
+    assert "DATABASE_ROLES is" in answers.bodies[0]["Reason"]
 
 
 def test_it_runs_from_the_root_of_its_own_zip(answers: Answers, tmp_path: Path) -> None:

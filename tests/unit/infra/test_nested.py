@@ -150,7 +150,19 @@ def test_the_proxy_is_optional_and_functions_log_in_to_it_where_it_is() -> None:
     assert plain.outputs["Host"] == "<Instance.Endpoint.Address>"
     assert proxied.outputs["Host"] == "<Proxy.Endpoint>"
     assert proxied.outputs["DirectHost"] == "<Instance.Endpoint.Address>"
-    assert plain.outputs["LoginArn"].endswith(":dbuser:<Instance.DbiResourceId>/<ApplicationRole>")
+    for role in ("Api", "Worker"):
+        assert plain.outputs[f"{role}LoginArn"].endswith(f":dbuser:<Instance.DbiResourceId>/<{role}Role>")
+        # The proxy's own id stands in its ARN, as the seventh part.
+        assert proxied.outputs[f"{role}LoginArn"].endswith(f":dbuser:<Proxy.DBProxyArn>/<{role}Role>")
+    (role,) = proxied.of_type("AWS::IAM::Role").values()
+    (statement,) = role["Policies"][0]["PolicyDocument"]["Statement"]
+    assert [login.rpartition("/")[2] for login in statement["Resource"]] == ["<ApiRole>", "<WorkerRole>"]
+
+
+def test_connections_of_frozen_functions_are_ended_but_not_those_that_a_proxy_shares() -> None:
+    for proxy, limit in (("false", "300000"), ("true", "0")):
+        (group,) = Stack("infra/database.yaml", {"UseProxy": proxy}).of_type("AWS::RDS::DBParameterGroup").values()
+        assert group["Parameters"]["idle_session_timeout"] == limit
 
 
 # ---------------------------------------------------------------- monitoring

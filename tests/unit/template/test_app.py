@@ -2,12 +2,14 @@
 
 import pytest
 
+from localstack import authorities
 from tests.unit.infra.sam import Stack
 from tests.unit.template.facts import (
     AWS,
     DATABASE,
     EMBEDDED,
     HANDLERS,
+    LOGIN,
     QUEUES,
     SETTINGS,
     SHARED,
@@ -112,13 +114,16 @@ def test_a_function_knows_only_what_it_needs(name: str) -> None:
     on_aws = functions(Stack("template.yaml", AWS))[name]["Environment"]["Variables"]
     assert set(on_aws) == SETTINGS[name] | SHARED
     embedded = functions(Stack("template.yaml", EMBEDDED))[name]["Environment"]["Variables"]
-    without_database = {key for key in SETTINGS[name] if not key.startswith(("DATABASE_", "PGSSLMODE"))} | SHARED
+    of_our_own_database = LOGIN | {"DATABASE_ROLES", "DATABASE_OWNER", "DATABASE_OWNER_PASSWORD"}
+    without_database = (SETTINGS[name] - of_our_own_database) | SHARED
     assert set(embedded) == without_database | ({"DATABASE_URL"} if SETTINGS[name] >= DATABASE else set())
 
 
 @pytest.mark.parametrize("name", [name for name in SETTINGS if SETTINGS[name] >= DATABASE])
 def test_a_database_is_verified_with_the_certificates_beside_the_code(name: str) -> None:
-    verified = functions(Stack("template.yaml", {**AWS, "DatabaseTls": "verify-full"}))[name]
-    settings = verified["Environment"]["Variables"]
+    settings = functions(Stack("template.yaml", AWS))[name]["Environment"]["Variables"]
     assert settings["PGSSLMODE"] == "verify-full"
-    assert settings["PGSSLROOTCERT"] == "/var/task/database-ca.pem"
+    assert settings["PGSSLROOTCERT"] == f"/var/task/{authorities.FILE}"
+    unchecked = functions(Stack("template.yaml", {**AWS, "DatabaseTls": "require"}))[name]["Environment"]["Variables"]
+    assert unchecked["PGSSLMODE"] == "require"
+    assert "PGSSLROOTCERT" not in unchecked

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.infra.sam import Stack, source
-from tests.unit.template.facts import AWS, DATABASE, EMBEDDED, SETTINGS, functions, listed, statements
+from tests.unit.template.facts import ANSWER_CLIENTS, AWS, DATABASE, EMBEDDED, SETTINGS, functions, listed, statements
 
 # What Lambda needs to read a queue for a function.
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
@@ -71,7 +71,8 @@ def test_a_role_allows_what_its_function_does_and_nothing_else(name: str) -> Non
                 allowed.setdefault(resource, set()).update(listed(statement["Action"]))
     expected = PERMISSIONS[name] | {f"<{name}Logs.Arn>": {"logs:CreateLogStream", "logs:PutLogEvents"}}
     if name != "Migrate" and SETTINGS[name] >= DATABASE:
-        expected |= {"<Database.Outputs.LoginArn>": {"rds-db:connect"}}
+        role = "Api" if name in ANSWER_CLIENTS else "Worker"
+        expected |= {f"<Database.Outputs.{role}LoginArn>": {"rds-db:connect"}}
     if name == "Migrate":
         expected |= {"<Database.Outputs.OwnerLoginArn>": {"rds-db:connect"}}
     assert allowed == expected

@@ -52,11 +52,12 @@ def test_queues_refuse_plain_http_except_on_emulators() -> None:
 
 
 @pytest.mark.parametrize("choice", source("template.yaml")["Parameters"]["WorkerConcurrency"]["AllowedValues"])
-def test_the_worker_s_concurrency_is_a_number(choice: str) -> None:
+def test_the_worker_s_and_the_pusher_s_concurrency_is_a_number(choice: str) -> None:
     mappings = Stack("template.yaml", {"WorkerConcurrency": choice}).of_type("AWS::Lambda::EventSourceMapping")
-    (scaling,) = [mapping["ScalingConfig"] for mapping in mappings.values() if "ScalingConfig" in mapping]
-    assert scaling == {"MaximumConcurrency": int(choice)}
-    assert type(scaling["MaximumConcurrency"]) is int
+    for function in ("ExecuteOrdersFunctionOrders", "PushStatusFunctionStatusEvents"):
+        scaling = mappings[function]["ScalingConfig"]
+        assert scaling == {"MaximumConcurrency": int(choice)}
+        assert type(scaling["MaximumConcurrency"]) is int
 
 
 def test_connections_are_found_by_order_and_by_connection_and_expire() -> None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Connection = psycopg.Connection[DictRow]
 
-# RDS micro instances allow about 80 connections in all, and a worker's threads mostly wait for the chain.
-MAX_CONNECTIONS = 2
 # A restart of Postgres takes a few seconds; a worker keeps its lease for longer than this.
 PATIENCE_SECONDS = 6.0
 FIRST_PAUSE_SECONDS = 0.05
@@ -36,7 +34,10 @@ set_json_loads(_loads)
 
 
 class Database:
-    """Runs functions on a pooled connection, again where the connection broke under them."""
+    """Runs functions on a pooled connection, again where the connection broke under them.
+
+    A server (or a role) that has no connection left is waited for in the same way as one that is away.
+    """
 
     def __init__(self, settings: DatabaseSettings, patience: float = PATIENCE_SECONDS) -> None:
         self._patience = patience
@@ -45,7 +46,7 @@ class Database:
             kwargs=settings.connect_options,
             connection_class=Connection,
             min_size=0,
-            max_size=MAX_CONNECTIONS,
+            max_size=settings.connections,
             timeout=patience,
             reconnect_timeout=patience,
             num_workers=1,
