@@ -13,6 +13,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -79,6 +80,10 @@ class Clients:
     @functools.cached_property
     def cloudformation(self) -> "CloudFormationClient":
         return cast("CloudFormationClient", self._client("cloudformation"))
+
+    @functools.cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        return cast("DynamoDBClient", self._client("dynamodb"))
 
     @functools.cached_property
     def functions(self) -> "LambdaClient":

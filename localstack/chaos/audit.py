@@ -209,27 +209,41 @@ def _contents_of(
 def repeats(evidence: Evidence) -> tuple[Repeat, ...]:
     """Every status that came twice on one connection, with what explains it."""
     return tuple(
-        Repeat(transcript.order_id, transcript.name, frame.sequence, frame.at, _excuse(evidence, frame))
+        Repeat(transcript.order_id, transcript.name, second.sequence, second.at, _reason(evidence, transcript, first))
         for transcript in evidence.transcripts
         for connection in transcript.connections
-        for frame in _repeated(connection.frames)
+        for first, second in _repeated(connection.frames)
     )
 
 
-def _repeated(frames: Iterable[Frame]) -> Iterator[Frame]:
-    seen: set[int] = set()
+def _repeated(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame]]:
+    """Each status that came again, with the time before: a third time needs a reason of its own."""
+    last: dict[int, Frame] = {}
     for frame in frames:
-        if frame.sequence in seen:
-            yield frame
-        seen.add(frame.sequence)
+        if frame.sequence in last:
+            yield last[frame.sequence], frame
+        last[frame.sequence] = frame
 
 
-def _excuse(evidence: Evidence, frame: Frame) -> str | None:
-    return next((excuse.reason for excuse in evidence.excuses if excuse.covers(frame.at)), None)
+def _reason(evidence: Evidence, transcript: Transcript, frame: Frame) -> str | None:
+    """What may have kept the push that posted this status from recording it."""
+    explaining = (each.reason for each in evidence.interruptions if each.explains(transcript.order_id, frame))
+    return next(explaining, None)
+
+
+def excusable(evidence: Evidence) -> tuple[int, int]:
+    """How many statuses could come again without being a violation, and how many there were at all."""
+    reasons = [
+        _reason(evidence, transcript, frame)
+        for transcript in evidence.transcripts
+        for connection in transcript.connections
+        for frame in connection.frames
+    ]
+    return sum(reason is not None for reason in reasons), len(reasons)
 
 
 def unexplained_repeats(evidence: Evidence) -> Iterator[Violation]:
-    """A repeat is allowed only where a push was stopped between posting and recording."""
+    """A repeat is allowed only where the push that told it first was stopped between posting and recording."""
     for repeat in repeats(evidence):
         if repeat.reason is None:
             yield Violation(Kind.REPEAT, repeat.order_id, f"{repeat.follower} got {repeat.sequence} twice.")

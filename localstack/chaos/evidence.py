@@ -11,10 +11,11 @@ from localstack.chaos.records import (
     DeadLetterRecord,
     EventRecord,
     Evidence,
-    Excuse,
+    Interruption,
     OrderRecord,
     Transcript,
 )
+from localstack.stack_for_tests import Stack
 
 _CONNECT_SECONDS = 5
 
@@ -70,12 +71,28 @@ def counts(database_url: str) -> Counts:
         return cursor.execute(COUNTS).fetchone() or Counts(0, 0, 0)
 
 
+def recorded(stack: Stack) -> dict[str, int]:
+    """For each order that is followed, the newest status on record for the follower that is furthest behind.
+
+    Raises botocore's errors where the emulator does not answer.
+    """
+    pages = stack.clients.dynamodb.get_paginator("scan").paginate(
+        TableName=stack.outputs["ConnectionsTableName"], ConsistentRead=True
+    )
+    furthest_behind: dict[str, int] = {}
+    for page in pages:
+        for row in page["Items"]:
+            order_id, sequence = row["order_id"]["S"], int(row["last_sequence"]["N"])
+            furthest_behind[order_id] = min(sequence, furthest_behind.get(order_id, sequence))
+    return furthest_behind
+
+
 def collect(
     database_url: str,
     *,
     accepted: Iterable[str],
     transcripts: Iterable[Transcript] = (),
-    excuses: Iterable[Excuse] = (),
+    interruptions: Iterable[Interruption] = (),
     only_accepted: bool = False,
 ) -> Evidence:
     """Everything that the audit looks at; `only_accepted` leaves out the orders of others on the same stack."""
@@ -94,4 +111,4 @@ def collect(
         events = tuple(event for event in events if event.order_id in ours)
         chain = tuple(transaction for transaction in chain if transaction.order_id in ours)
         letters = tuple(letter for letter in letters if letter.order_id in ours)
-    return Evidence(ours, orders, events, chain, letters, tuple(transcripts), tuple(excuses))
+    return Evidence(ours, orders, events, chain, letters, tuple(transcripts), tuple(interruptions))

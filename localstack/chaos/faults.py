@@ -1,4 +1,4 @@
-"""Doing what the plan says, and writing down what was done: the audit excuses a repeat only by it."""
+"""Doing what the plan says, and writing down what was done: the audit explains a repeat only by it."""
 
 import contextlib
 import threading
@@ -10,14 +10,12 @@ from dataclasses import dataclass
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localstack.chaos import orders
+from localstack.chaos import evidence, orders
 from localstack.chaos.plan import CRASH_POINTS, Kind, Strike
-from localstack.chaos.records import Excuse
+from localstack.chaos.records import Interruption
 from localstack.chaos.stack import BreakableStack, Rule
 from localstack.errors import LocalStackError
 
-# A push that died is tried again once its messages are visible again (30 s), and that try may die too.
-PUSH_RETURNS_WITHIN = 75.0
 _PUSH = "PushStatusFunction"
 _POLL_SECONDS = 0.02
 # The emulator ends every process of a function where one dies while it starts; with each death that would take longer.
@@ -64,7 +62,7 @@ class Faults:
         # Postgres and emulator are restarted one at a time; a redeployment while the other is away would fail.
         self._infrastructure = threading.Lock()
         self.log: list[Done] = []
-        self.excuses: list[Excuse] = []
+        self.interruptions: list[Interruption] = []
         self.counts: dict[Kind, int] = dict.fromkeys(Kind, 0)
         self._actions: Mapping[Kind, Callable[[Strike], str | None]] = {
             Kind.CRASH: self._arm,
@@ -102,6 +100,16 @@ class Faults:
         with self._lock:
             self.log.append(Done(time.time(), text))
 
+    def interrupted(self, reason: str) -> None:
+        """Keeps what the push that was stopped just now had not recorded yet."""
+        moment = time.time()
+        try:
+            recorded = evidence.recorded(self._stack.stack)
+        except (BotoCoreError, ClientError):
+            return  # the emulator is away, and every connection with it: nothing can come twice on those
+        with self._lock:
+            self.interruptions.append(Interruption(moment, reason, recorded))
+
     def calm(self) -> None:
         """Ends whatever is still going on; what was broken stays for the engine to mend."""
         self._stop.set()
@@ -137,7 +145,7 @@ class Faults:
                 self.count(Kind.CRASH)
                 self.note(f"died at {point}")
                 if point == "after_post":
-                    self._excuse(0, "push died between posting and recording")
+                    self.interrupted("push died between posting and recording")
 
     def _kill(self, strike: Strike) -> str | None:
         process = self._pick(strike)
@@ -146,7 +154,7 @@ class Faults:
         with contextlib.suppress(psutil.Error):
             process.kill()
             if strike.name == _PUSH:
-                self._excuse(0, "push killed")
+                self.interrupted("push killed")
             return f"killed {strike.name} ({process.pid})"
         return None
 
@@ -158,7 +166,7 @@ class Faults:
             process.suspend()
             self._frozen[process.pid] = process
             if strike.name == _PUSH:
-                self._excuse(strike.size, "push frozen")
+                self.interrupted("push frozen")
             self.note(f"froze {strike.name} ({process.pid}) for {strike.size:.0f} s")
             self._stop.wait(strike.size)
             self._thaw(process)
@@ -204,7 +212,6 @@ class Faults:
     def _throttling(self, strike: Strike) -> str | None:
         self._stack.proxy.fail(failing(0.2))
         self.note(f"20 % of SQS and DynamoDB calls fail for {strike.size:.0f} s")
-        self._excuse(strike.size, "DynamoDB throttled: a posted status may not be recorded")
         self._stop.wait(strike.size)
         self._stack.proxy.fail([])
         return "SQS and DynamoDB answer again"
@@ -221,11 +228,5 @@ class Faults:
         with self._infrastructure:
             self._stack.stack.kill_emulator()
             self.note("the emulator was killed: its queues and connections are lost")
-            self._excuse(0, "push killed with the emulator")
             self._stack.stack.start_emulator()
         return "the emulator is back, empty"
-
-    def _excuse(self, seconds: float, reason: str) -> None:
-        now = time.time()
-        with self._lock:
-            self.excuses.append(Excuse(now - 1, now + seconds + PUSH_RETURNS_WITHIN, reason))

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from psycopg.rows import class_row
 
 from localstack.chaos.evidence import connect
 
@@ -12,7 +14,11 @@ _POLL_SECONDS = 0.005
 _LOOK_SECONDS = 0.1
 
 # What any worker that goes on changes at once: the lease with its claim, the attention with the news of the end.
-STATE = "SELECT id, concat_ws('/', lease_token, sequence, attention_at) FROM orders WHERE id = ANY(%s)"
+STATE = """
+SELECT id, concat_ws('/', lease_token, sequence, attention_at) AS progress, status, sequence, attempt, signature,
+       lease_expires_at, clock_timestamp() AS seen_at
+FROM orders WHERE id = ANY(%s)
+"""
 HELD = "SELECT id, lease_token, lease_expires_at FROM orders WHERE lease_token IS NOT NULL"
 
 
@@ -72,31 +78,57 @@ class TakeoverWatch:
                 self._held[order_id] = (token, expiry, now)
 
 
+@dataclass(frozen=True)
+class State:
+    """Where an order stood at a moment by the database's clock; `progress` changes as soon as anybody goes on."""
+
+    id: str
+    progress: str
+    status: str
+    sequence: int
+    attempt: int
+    signature: str | None
+    lease_expires_at: datetime | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The order as the dead worker left it, and as it was when another one went on."""
+
+    left: State
+    resumed: State
+
+    @property
+    def kept_the_lease(self) -> bool:
+        """Whether nobody touched the order while the dead worker might still have been alive."""
+        return self.left.lease_expires_at is None or self.resumed.seen_at > self.left.lease_expires_at
+
+
 class RecoveryWatch:
     """Looks at orders whose worker was killed, and notes when another one goes on with each."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
-        self._states: dict[str, str] = {}
+        self._left: dict[str, State] = {}
         self._kills: dict[str, Kill] = {}
-        self.seconds: dict[Kill, float] = {}
+        self.recoveries: dict[Kill, Recovery] = {}
 
     async def add(self, kill: Kill) -> None:
         """From now on the order is watched."""
-        states = await asyncio.to_thread(self._read, [kill.order_id])
-        self._states[kill.order_id] = states[kill.order_id]
+        [self._left[kill.order_id]] = await asyncio.to_thread(self._read, [kill.order_id])
         self._kills[kill.order_id] = kill
 
     async def run(self) -> None:
         """Watches until it is cancelled."""
         while True:
-            waiting = [order_id for order_id, kill in self._kills.items() if kill not in self.seconds]
-            for order_id, state in (await asyncio.to_thread(self._read, waiting)).items():
-                if state != self._states[order_id]:
-                    kill = self._kills[order_id]
-                    self.seconds[kill] = time.time() - kill.at
+            waiting = [order_id for order_id, kill in self._kills.items() if kill not in self.recoveries]
+            for state in await asyncio.to_thread(self._read, waiting):
+                left = self._left[state.id]
+                if state.progress != left.progress:
+                    self.recoveries[self._kills[state.id]] = Recovery(left, state)
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def _read(self, order_ids: list[str]) -> Mapping[str, str]:
-        with connect(self._url) as connection:
-            return {str(row[0]): str(row[1]) for row in connection.execute(STATE, [order_ids])}
+    def _read(self, order_ids: list[str]) -> list[State]:
+        with connect(self._url) as connection, connection.cursor(row_factory=class_row(State)) as cursor:
+            return list(cursor.execute(STATE, [order_ids]))

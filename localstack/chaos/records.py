@@ -4,10 +4,15 @@ Moments are in seconds since the epoch. Nothing here comes from the engine's own
 engine's tables would share its mistakes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 CONFIRMED = "confirmed"
 TERMINAL = frozenset({CONFIRMED, "failed", "cancelled"})
+# A status that was posted is recorded within this many seconds, a throttled table and a busy machine included; and its
+# follower, which shares the machine with the stack, has it that many after a push that is dead by then posted it.
+RECORDED_WITHIN = 5.0
+ARRIVES_WITHIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -121,16 +126,21 @@ class Transcript:
 
 
 @dataclass(frozen=True)
-class Excuse:
-    """A stretch of time in which a status may come twice: a push died, or could not note what it had posted."""
+class Interruption:
+    """A push was stopped at this moment, perhaps between posting and recording.
 
-    start: float
-    end: float
+    `recorded` is read from the connections table right afterwards: for each order that is followed, the newest status
+    noted for the follower that is furthest behind. What was posted beyond that is posted again.
+    """
+
+    at: float
     reason: str
+    recorded: Mapping[str, int]
 
-    def covers(self, moment: float) -> bool:
-        """Whether a repeat at this moment is explained."""
-        return self.start <= moment <= self.end
+    def explains(self, order_id: str, frame: "Frame") -> bool:
+        """Whether the push that posted this status may have died before it could record it."""
+        unrecorded = frame.sequence > self.recorded.get(order_id, frame.sequence)
+        return unrecorded and -ARRIVES_WITHIN <= self.at - frame.at <= RECORDED_WITHIN
 
 
 @dataclass(frozen=True)
@@ -143,4 +153,4 @@ class Evidence:
     chain: tuple[ChainRecord, ...]
     dead_letters: tuple[DeadLetterRecord, ...]
     transcripts: tuple[Transcript, ...]
-    excuses: tuple[Excuse, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()

@@ -1,16 +1,17 @@
 """What a run proved, for people: the table, and the whole story of every order with which something is wrong."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from localstack.chaos import audit
 from localstack.chaos.audit import Kind, Violation
 from localstack.chaos.faults import Done
-from localstack.chaos.records import Evidence
+from localstack.chaos.records import CONFIRMED, Evidence
 
 _STORIES = 5
 _AROUND_SECONDS = 5.0
@@ -22,6 +23,8 @@ class Result:
 
     evidence: Evidence
     violations: tuple[Violation, ...]
+    # Why orders were not accepted, a sentence each.
+    refused: Sequence[str] = ()
     faults: Sequence[Done] = ()
     strikes: Mapping[str, int] = field(default_factory=dict)
     settings: str = ""
@@ -31,8 +34,22 @@ class Result:
 
     @property
     def holds(self) -> bool:
-        """Whether every promise was kept."""
-        return not self.violations
+        """Whether every promise was kept, and the run was one in which it could have been broken."""
+        return not self.violations and not any(shortcomings(self))
+
+
+def shortcomings(result: Result) -> Iterator[str]:
+    """Why a run without violations proves too little, a sentence each."""
+    accepted = len(result.evidence.accepted)
+    if not accepted or result.refused:
+        why = f" {result.refused[0]}" if result.refused else ""
+        yield f"{accepted} of {accepted + len(result.refused)} orders were accepted.{why}"
+    if not audit.ended(result.evidence)[CONFIRMED]:
+        yield "No order was confirmed, so nothing is shown of settlements: run more orders."
+    if not audit.excusable(result.evidence)[1]:
+        yield "No follower was told anything, so nothing is shown of the stream: run more orders."
+    if not any(result.strikes.values()):
+        yield "No fault struck: run it for longer (--minutes) or with more faults (--interval)."
 
 
 def rows(result: Result) -> list[tuple[str, str, bool]]:
@@ -53,16 +70,17 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
     ]
     ended = audit.ended(evidence)
     repeated = audit.repeats(evidence)
-    frames = sum(len(each.frames) for transcript in evidence.transcripts for each in transcript.connections)
+    excusable, frames = audit.excusable(evidence)
     connections = sum(len(transcript.connections) for transcript in evidence.transcripts)
     plain = [
         ("orders", f"{len(evidence.orders)} ({', '.join(f'{count} {how}' for how, count in ended.items())})"),
-        ("accepted with 202", str(len(evidence.accepted))),
+        ("accepted with 202", f"{len(evidence.accepted)}, refused {len(result.refused)}"),
         ("followers", f"{len(evidence.transcripts)}, {connections} connections, {frames} statuses"),
         ("faults", ", ".join(f"{count} {what}" for what, count in result.strikes.items() if count) or "none"),
     ]
     ending = [
-        ("repeats while a push was stopped", str(sum(repeat.reason is not None for repeat in repeated))),
+        ("repeats behind a push that was stopped", str(sum(repeat.reason is not None for repeat in repeated))),
+        ("statuses that could have come twice", f"{excusable} of {frames} ({excusable / max(frames, 1):.1%})"),
         ("dead letters", str(len(evidence.dead_letters))),
         ("slowest recovery (a dead worker's order)", f"{result.slowest_takeover:.1f} s"),
         ("longest silence of an order, queueing and outages included", f"{audit.longest_silence(evidence):.1f} s"),
@@ -93,10 +111,12 @@ def show(result: Result, console: Console) -> None:
     if len(wronged) > _STORIES:
         console.print(f"\n… and {len(wronged) - _STORIES} more orders: {', '.join(wronged[_STORIES:])}", soft_wrap=True)
     count = len(result.violations)
-    verdict = (
-        f"[red]{count} violation{'s' if count > 1 else ''}.[/red]" if count else "[green]Every promise held.[/green]"
-    )
-    console.print(f"\n{verdict} {result.seconds:.0f} s.")
+    if count:
+        console.print(f"\n[red]{count} violation{'s' if count > 1 else ''}.[/red] {result.seconds:.0f} s.")
+    elif result.holds:
+        console.print(f"\n[green]Every promise held.[/green] {result.seconds:.0f} s.")
+    for sentence in shortcomings(result):
+        console.print(f"[red]The run proves too little:[/red] {escape(sentence)}", soft_wrap=True)
 
 
 def story(result: Result, order_id: str) -> list[str]:

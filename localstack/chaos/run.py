@@ -141,7 +141,8 @@ class Campaign:
                 self._refused.append(str(error))
                 return
         self._accepted.append(accepted.order_id)
-        for _ in range(self._chance.choice((0, 1, 1, 2))):
+        # The first order has a follower at any rate: without one a short run would show nothing of the stream.
+        for _ in range(self._chance.choice((0, 1, 1, 2)) or not self._followers):
             style = self._chance.choice(_STYLES)
             follower = Follower(accepted.order_id, manner(style, self._chance, 60 * self._load.delay_scale))
             self._followers.append(follower)
@@ -188,16 +189,9 @@ class Campaign:
         try:
             if evidence.counts(self._stack.stack.database_url).still_open:
                 return False
-            return not any(self._messages(queue) for queue in _QUEUES)
+            return not any(orders.messages(self._stack.stack, queue) for queue in _QUEUES)
         except (psycopg.OperationalError, BotoCoreError, ClientError):
             return False
-
-    def _messages(self, queue: str) -> int:
-        attributes = self._stack.stack.clients.sqs.get_queue_attributes(
-            QueueUrl=self._stack.stack.outputs[queue],
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )["Attributes"]
-        return sum(int(count) for count in attributes.values())
 
     async def _watch(self) -> None:
         """Shows how far everything is. Raises LocalStackError where the database is gone for good."""
@@ -223,14 +217,14 @@ class Campaign:
             self._stack.stack.database_url,
             accepted=self._accepted,
             transcripts=[follower.transcript for follower in self._followers],
-            excuses=self._faults.excuses,
+            interruptions=self._faults.interruptions,
         )
         strikes = {str(kind): count for kind, count in self._faults.counts.items()}
         strikes["failed SQS and DynamoDB calls"] = self._stack.proxy.fired()
-        strikes["orders without a 202"] = len(self._refused)
         return Result(
             evidence=seen,
             violations=audit(seen),
+            refused=self._refused,
             faults=self._faults.log,
             strikes=strikes,
             settings=self._load.text,

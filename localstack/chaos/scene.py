@@ -14,7 +14,7 @@ from localstack.chaos import evidence, orders
 from localstack.chaos.evidence import connect
 from localstack.chaos.followers import Follower, Manner, Style
 from localstack.chaos.orders import PLAIN
-from localstack.chaos.records import Evidence, Excuse, Frame
+from localstack.chaos.records import Evidence, Frame, Interruption
 from localstack.errors import LocalStackError
 from localstack.stack_for_tests import Stack
 
@@ -46,7 +46,7 @@ class Scene:
         self.accepted: list[str] = []
         self.followers: list[Follower] = []
         self.tasks: list[asyncio.Task[None]] = []
-        self.excuses: list[Excuse] = []
+        self.interruptions: list[Interruption] = []
 
     async def place(self, body: Mapping[str, str] = PLAIN) -> str:
         """Places an order. Raises `NotAccepted`."""
@@ -87,10 +87,11 @@ class Scene:
             self.follow(order_id, way)
         return order_id
 
-    def excuse(self, seconds: float, reason: str) -> None:
-        """From now on, for so long, a status may come twice."""
-        now = time.time()
-        self.excuses.append(Excuse(now - 1, now + seconds, reason))
+    async def interrupted(self, reason: str) -> None:
+        """A push died just now: keeps what it had not recorded yet."""
+        moment = time.time()
+        recorded = await asyncio.to_thread(evidence.recorded, self.stack)
+        self.interruptions.append(Interruption(moment, reason, recorded))
 
     async def ended(self, seconds: float, *, reconcile_every: float | None = None) -> Evidence:
         """Waits until every order has ended and every client knows, or the time is over; gives what is left then."""
@@ -109,7 +110,7 @@ class Scene:
             self.stack.database_url,
             accepted=self.accepted,
             transcripts=[follower.transcript for follower in self.followers],
-            excuses=self.excuses,
+            interruptions=self.interruptions,
             only_accepted=True,
         )
 

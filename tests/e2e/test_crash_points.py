@@ -10,14 +10,32 @@ from pathlib import Path
 import pytest
 
 from localstack.chaos.audit import audit, repeats
-from localstack.chaos.kills import Kill, RecoveryWatch, arm, fired
+from localstack.chaos.kills import Kill, Recovery, RecoveryWatch, arm, fired
 from localstack.chaos.orders import HOPELESS, PLAIN
 from localstack.chaos.plan import CRASH_POINTS
-from localstack.chaos.records import Frame
+from localstack.chaos.records import TERMINAL, Evidence, Frame
 from localstack.chaos.scene import Scene, scene
 from localstack.stack_for_tests import Stack
 
 pytestmark = pytest.mark.timeout(500)
+# Where each point leaves its order; from the second group on its transaction is signed and may be on the chain.
+LEFT = {
+    "after_claim": "pending",
+    "after_quote_raydium": "routing",
+    "after_quote_meteora": "routing",
+    "after_route": "building",
+    "after_commit_routing": "routing",
+    "after_commit_building": "building",
+    "after_signature": "building",
+    "after_submit": "building",
+    "after_commit_submitted": "submitted",
+    "before_confirmed": "submitted",
+    "after_commit_confirmed": "confirmed",
+    "after_commit_failed": "failed",
+}
+SIGNED = frozenset(
+    {"after_signature", "after_submit", "after_commit_submitted", "before_confirmed", "after_commit_confirmed"}
+)
 REACHED_WITHIN = 60.0
 RECOVERED_WITHIN = 200.0
 OF_THE_PUSH = frozenset({"after_post", "after_follower_stored"})
@@ -38,10 +56,12 @@ async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch, 
     on.follow(order_id, hear=hear)
     moment = await fired(directory, point, REACHED_WITHIN)
     killed_at.append(moment)
-    if point in OF_THE_PUSH:
-        on.excuse(RECOVERED_WITHIN, f"died at {point}")
-    else:
+    if point == "after_post":
+        await on.interrupted(f"died at {point}")
+    elif point not in OF_THE_PUSH:
         await watch.add(Kill(point, order_id, moment))
+        # A copy of the message at once: it must wait for the dead worker's lease.
+        await on.send(order_id)
 
 
 async def test_nothing_is_lost_wherever_a_process_dies(stack: Stack, crash_directory: Path) -> None:
@@ -63,12 +83,29 @@ async def test_nothing_is_lost_wherever_a_process_dies(stack: Stack, crash_direc
     assert audit(seen) == ()
     ends = [order.status for order in seen.orders]
     assert (ends.count("confirmed"), ends.count("failed")) == (2 * len(CRASH_POINTS) - 1, 1)
-    for order in seen.orders:
-        settled = [each for each in seen.chain if each.order_id == order.id and each.settles]
-        assert len(settled) == (order.status == "confirmed")
-    assert {kill.point for kill in watch.seconds} | OF_THE_PUSH == set(CRASH_POINTS)
-    assert {repeat.reason for repeat in repeats(seen)} <= {f"died at {point}" for point in OF_THE_PUSH}
-    recoveries = {kill.point: seconds for kill, seconds in watch.seconds.items()} | heard
-    slowest_first = sorted(recoveries.items(), key=lambda pair: -pair[1])
+    assert {kill.point for kill in watch.recoveries} | OF_THE_PUSH == set(CRASH_POINTS)
+    assert {repeat.reason for repeat in repeats(seen)} == {"died at after_post"}
+    for kill, recovery in watch.recoveries.items():
+        check(kill, recovery, seen)
+    recoveries = {
+        kill.point: (recovery.resumed.seen_at.timestamp() - kill.at) for kill, recovery in watch.recoveries.items()
+    }
+    slowest_first = sorted((recoveries | heard).items(), key=lambda pair: -pair[1])
     told = ", ".join(f"{point} {seconds:.1f}" for point, seconds in slowest_first)
     print(f"\nSeconds from a kill until somebody went on: {told}")
+
+
+def check(kill: Kill, recovery: Recovery, seen: Evidence) -> None:
+    """The dead worker's order went on from where it was left, and not before its lease had run out."""
+    left = recovery.left
+    history = [event for event in seen.events if event.order_id == kill.order_id]
+    [order] = [order for order in seen.orders if order.id == kill.order_id]
+    assert left.status == LEFT[kill.point]
+    assert (left.lease_expires_at is None) == (left.status in TERMINAL), kill.point
+    assert recovery.kept_the_lease, kill.point
+    # What was committed stays as it is, and is not done again: a death alone uses up no attempt.
+    assert (history[left.sequence - 1].status, history[left.sequence - 1].attempt) == (left.status, left.attempt)
+    if order.attempt == left.attempt:
+        assert [event.status for event in history].count(left.status) == 1, kill.point
+        assert left.signature in {None, order.signature}, kill.point
+    assert (left.signature is not None) == (kill.point in SIGNED), kill.point

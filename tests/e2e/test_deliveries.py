@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from dataclasses import replace
 
 import psycopg
@@ -96,7 +95,8 @@ async def test_a_message_that_no_worker_can_process(stack: Stack, monkeypatch: p
     assert [frame.status for frame in seen.transcripts[0].connections[-1].frames] == ["pending", "failed"]
     assert [(letter.order_id, letter.verdict) for letter in seen.dead_letters] == [(order_id, "buried")]
     check_commands(stack, order_id, nonsense, monkeypatch)
-    assert stored_status(stack, order_id) == "failed"
+    assert await orders.until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
+    assert [each.status for each in on.evidence().orders] == ["failed"]
 
 
 def is_archived(stack: Stack, message_id: str) -> bool:
@@ -131,24 +131,6 @@ def check_commands(stack: Stack, order_id: str, nonsense: str, monkeypatch: pyte
     assert "every message was sent again already" in say("redrive", "--all")
 
 
-def stored_status(stack: Stack, order_id: str) -> str:
-    """Where an order stands once the queue is empty again."""
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up:
-        attributes = stack.clients.sqs.get_queue_attributes(
-            QueueUrl=stack.outputs["OrdersQueueUrl"],
-            AttributeNames=["ApproximateNumberOfMessages"],
-        )["Attributes"]
-        if attributes["ApproximateNumberOfMessages"] == "0":
-            break
-        time.sleep(0.3)
-    time.sleep(1)
-    with psycopg.connect(stack.database_url) as connection:
-        row = connection.execute("SELECT status FROM orders WHERE id = %s", [order_id]).fetchone()
-    assert row is not None
-    return str(row[0])
-
-
 async def test_a_redriven_order_that_settled_stays_as_it_is(stack: Stack) -> None:
     async with scene(stack) as on:
         order_id = await on.place_followed()
@@ -156,6 +138,7 @@ async def test_a_redriven_order_that_settled_stays_as_it_is(stack: Stack) -> Non
         await on.send(order_id, queue="OrdersDeadLetterQueueUrl")
         await on.send(order_id)
         assert await orders.until(lambda: bool(on.evidence().dead_letters), LIMIT)
+        assert await orders.until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
         after = await asyncio.to_thread(on.evidence)
     assert audit(after) == ()
     assert replace(after.orders[0], attention_at=None) == replace(before.orders[0], attention_at=None)

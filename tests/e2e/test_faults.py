@@ -8,7 +8,7 @@ import pytest
 
 from localstack.chaos import stack as stacks
 from localstack.chaos.audit import audit
-from localstack.chaos.faults import PUSH_RETURNS_WITHIN, Faults, failing
+from localstack.chaos.faults import Faults, failing
 from localstack.chaos.followers import Manner, Style
 from localstack.chaos.plan import Kind, Strike
 from localstack.chaos.scene import scene
@@ -71,7 +71,6 @@ async def test_postgres_stops_at_once_while_orders_run(broken: BreakableStack, f
 async def test_a_fifth_of_all_calls_to_sqs_and_dynamodb_fails(broken: BreakableStack) -> None:
     before = await asyncio.to_thread(broken.proxy.fired)
     async with scene(broken.stack) as on:
-        on.excuse(LIMIT, "a posted status could not be recorded")
         await asyncio.to_thread(broken.proxy.fail, failing(0.2))
         try:
             for number in range(20):
@@ -87,7 +86,6 @@ async def test_the_emulator_dies_with_all_its_queues(broken: BreakableStack, fau
     async with scene(broken.stack) as on:
         placing = asyncio.gather(*(on.place_followed(LATE if number % 2 else RESTLESS) for number in range(12)))
         await asyncio.sleep(1.5)
-        on.excuse(PUSH_RETURNS_WITHIN, "killed with the emulator")
         await asyncio.to_thread(faults.strike, Strike(0, Kind.EMULATOR))
         await placing
         seen = await on.ended(LIMIT, reconcile_every=5)

@@ -10,6 +10,8 @@ from typing import cast
 import aiohttp
 import pytest
 
+from localstack.chaos import orders
+from localstack.chaos.scene import scene
 from localstack.stack_for_tests import Stack
 from tests.e2e.trader import LIMIT_SECONDS, Json, Trader, column
 
@@ -125,7 +127,22 @@ async def test_a_hundred_orders_at_once_all_settle(trader: Trader) -> None:
     assert set(column(confirmed, "id")) == set(placed)
 
 
-async def test_a_cancelled_order_ends_at_once_and_one_that_settled_does_not(trader: Trader) -> None:
+async def test_a_cancelled_order_ends_at_once_and_is_never_executed(stack: Stack, trader: Trader) -> None:
+    async with scene(stack) as on:
+        order_id = await on.hide()
+        async with trader.http.post(f"/api/orders/{order_id}/cancel") as answer:
+            assert answer.status == HTTPStatus.OK
+        # A message of it that was still under way.
+        await on.send(order_id)
+        assert await orders.until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT_SECONDS)
+
+        messages = await trader.follow(order_id)
+
+    assert column(messages, "status") == ["pending", "cancelled"]
+    assert [each for each in on.evidence().chain if each.order_id == order_id] == []
+
+
+async def test_an_order_that_settled_cannot_be_cancelled(trader: Trader) -> None:
     settled = await trader.place()
     await trader.follow(settled)
 

@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from localstack.chaos.audit import Kind, audit, longest_silence, repeats
+from localstack.chaos.audit import Kind, audit, excusable, longest_silence, repeats
 from localstack.chaos.records import (
+    ARRIVES_WITHIN,
+    RECORDED_WITHIN,
     ChainRecord,
     Connection,
     DeadLetterRecord,
     EventRecord,
     Evidence,
-    Excuse,
     Frame,
+    Interruption,
     OrderRecord,
     Transcript,
 )
@@ -169,11 +171,48 @@ def test_each_broken_promise_is_found(broken: Evidence, kind: Kind) -> None:
     assert all(violation.detail.endswith(".") for violation in audit(broken))
 
 
-def test_a_repeat_is_allowed_while_a_push_was_stopped() -> None:
-    repeated = evidence(transcripts=(follower(1, 2, 2, 3, 4, 5),))
-    assert kinds(replace(repeated, excuses=(Excuse(101.0, 103.0, "push killed"),))) == set()
-    assert kinds(replace(repeated, excuses=(Excuse(0.0, 101.5, "push killed"),))) == {Kind.REPEAT}
-    assert [repeat.sequence for repeat in repeats(repeated)] == [2]
+# The follower had both at 101, and only the first of them is on record.
+KILLED = Interruption(101.5, "push killed", {ID: 1})
+
+
+def test_a_status_may_come_again_where_its_push_died_before_recording_it() -> None:
+    again = evidence(transcripts=(follower(1, 2, 2, 3, 4, 5),))
+    assert kinds(again) == {Kind.REPEAT}
+    assert kinds(replace(again, interruptions=(KILLED,))) == set()
+    assert [(repeat.sequence, repeat.reason) for repeat in repeats(replace(again, interruptions=(KILLED,)))] == [
+        (2, "push killed")
+    ]
+
+
+@pytest.mark.parametrize(
+    "no_reason",
+    [
+        replace(KILLED, recorded={ID: 2}),
+        replace(KILLED, recorded={"ord_2": 0}),
+        replace(KILLED, recorded={}),
+        replace(KILLED, at=101.0 - ARRIVES_WITHIN - 0.1),
+        replace(KILLED, at=101.0 + RECORDED_WITHIN + 0.1),
+    ],
+    ids=["it was recorded", "another order's push", "nobody follows", "before it was posted", "long after"],
+)
+def test_a_fault_elsewhere_or_at_another_time_excuses_nothing(no_reason: Interruption) -> None:
+    again = evidence(transcripts=(follower(1, 2, 2, 3, 4, 5),))
+    assert kinds(replace(again, interruptions=(no_reason,))) == {Kind.REPEAT}
+
+
+def test_one_death_excuses_one_repeat() -> None:
+    """A third time, long after the push that died, needs a death of its own."""
+    moments = ((1, 100.0), (2, 101.0), (2, 127.0), (2, 153.0), (3, 154.0), (4, 155.0), (5, 156.0))
+    seen = [Frame(sequence, STATUSES[sequence - 1], 1, at) for sequence, at in moments]
+    thrice = evidence(transcripts=(Transcript(ID, "early", [Connection(0, 0.0, seen)]),))
+    assert kinds(replace(thrice, interruptions=(KILLED,))) == {Kind.REPEAT}
+    assert kinds(replace(thrice, interruptions=(KILLED, replace(KILLED, at=127.5)))) == set()
+
+
+def test_how_much_a_death_could_excuse_is_counted() -> None:
+    assert excusable(evidence()) == (0, 5)
+    # Those that were posted within its time and are not on record.
+    assert excusable(evidence(interruptions=(KILLED,))) == (3, 5)
 
 
 def test_a_step_back_over_a_gap_is_no_mere_repeat() -> None:

@@ -46,7 +46,7 @@ def evidence(settlements: int) -> Evidence:
 def result(settlements: int) -> Result:
     seen = evidence(settlements)
     faults = (Done(101.0, "killed a worker"), Done(900.0, "long afterwards"))
-    return Result(seen, audit(seen), faults, {"kill -9": 1, "freeze": 0}, "1 orders", 12.0)
+    return Result(seen, audit(seen), (), faults, {"kill -9": 1, "freeze": 0}, "1 orders", 12.0)
 
 
 def shown(given: Result) -> str:
@@ -60,6 +60,8 @@ def test_a_clean_run_is_a_table() -> None:
     assert "1 (1 confirmed, 0 cancelled, 0 failed)" in text
     assert "1 kill -9" in text
     assert "freeze" not in text
+    assert "statuses that could have come twice" in text
+    assert "0 of 5 (0.0%)" in text
     assert "Every promise held." in text
     assert "event 1" not in text
 
@@ -90,15 +92,49 @@ def test_only_the_first_stories_are_told() -> None:
     assert "more orders:" in text
 
 
-@pytest.mark.parametrize(("settlements", "status"), [(1, 0), (2, 1)])
-def test_the_exit_status_tells_whether_all_held(monkeypatch: pytest.MonkeyPatch, settlements: int, status: int) -> None:
+NOTHING = Evidence(frozenset(), (), (), (), (), ())
+UNTOLD = replace(evidence(1), transcripts=())
+CANCELLED = replace(
+    evidence(1),
+    orders=(replace(evidence(1).orders[0], status="cancelled", sequence=2),),
+    events=(evidence(1).events[0], replace(evidence(1).events[1], status="cancelled")),
+    chain=(),
+    transcripts=(Transcript(ID, "early", [Connection(0, 99.0, [Frame(1, "pending", 1, 99.0)])], stays=False),),
+)
+
+
+@pytest.mark.parametrize(
+    ("poor", "sentence"),
+    [
+        (replace(result(1), evidence=NOTHING), "0 of 0 orders were accepted."),
+        (replace(result(1), evidence=NOTHING, refused=("No 202.", "No 202.")), "0 of 2 orders were accepted. No 202."),
+        (replace(result(1), refused=("No 202 within 240 s.",)), "1 of 2 orders were accepted. No 202 within 240 s."),
+        (replace(result(1), evidence=CANCELLED), "No order was confirmed"),
+        (replace(result(1), evidence=UNTOLD), "No follower was told anything"),
+        (replace(result(1), strikes={"kill -9": 0}), "No fault struck"),
+    ],
+)
+def test_a_run_that_could_not_have_found_anything_does_not_hold(poor: Result, sentence: str) -> None:
+    assert audit(poor.evidence) == ()
+    assert not poor.holds
+    text = shown(poor)
+    assert f"The run proves too little: {sentence}" in text
+    assert "Every promise held." not in text
+
+
+@pytest.mark.parametrize(
+    ("ended_as", "status"),
+    [(result(1), 0), (result(2), 1), (replace(result(1), refused=("No 202.",)), 1)],
+    ids=["all held", "a violation", "an order was not accepted"],
+)
+def test_the_exit_status_tells_whether_all_held(monkeypatch: pytest.MonkeyPatch, ended_as: Result, status: int) -> None:
     loads = []
 
     def pretend(_folder: object, load: run.Load, progress: object) -> Result:
         loads.append(load)
         assert callable(progress)
         progress(run.Progress())
-        return result(settlements)
+        return ended_as
 
     monkeypatch.setattr(run, "run", pretend)
     app = typer.Typer()
