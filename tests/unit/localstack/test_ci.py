@@ -1,0 +1,82 @@
+"""CI's script, in a clone whose `./dev` only pretends: what fails first and passes alone is told, and only one may."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from localstack.paths import ROOT
+
+# Each call takes its turn from a list: the exit status, and what pytest's cache then calls failed.
+PRETENDS = """#!/usr/bin/env python3
+import json, pathlib, sys
+turns = json.loads(pathlib.Path("turns.json").read_text())
+status, failed = turns.pop(0)
+pathlib.Path("turns.json").write_text(json.dumps(turns))
+with pathlib.Path("calls.txt").open("a") as calls:
+    print(*sys.argv[1:], file=calls)
+cache = pathlib.Path(".pytest_cache/v/cache/lastfailed")
+cache.parent.mkdir(parents=True, exist_ok=True)
+cache.write_text(json.dumps(dict.fromkeys(failed, True)))
+sys.exit(status)
+"""
+WELL: tuple[int, list[str]] = (0, [])
+
+
+def run(clone: Path, *turns: tuple[int, list[str]]) -> subprocess.CompletedProcess[str]:
+    """Runs it; the turns are those of `./dev check`, of the tests and of each second look."""
+    shutil.copytree(ROOT / ".ci", clone / ".ci")
+    (clone / "turns.json").write_text(json.dumps(turns))
+    (clone / "dev").write_text(PRETENDS)
+    (clone / "dev").chmod(0o755)
+    return subprocess.run(
+        [str(clone / ".ci" / "run")], cwd="/", capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_where_nothing_fails_nothing_is_run_twice(tmp_path: Path) -> None:
+    ended = run(tmp_path, WELL, WELL, WELL)
+    assert ended.returncode == 0, ended.stderr
+    assert [call.split()[0] for call in (tmp_path / "calls.txt").read_text().splitlines()] == ["check", "test", "test"]
+    assert "passed alone" not in ended.stdout
+
+
+def test_one_that_passes_alone_is_told(tmp_path: Path) -> None:
+    ended = run(tmp_path, WELL, (1, ["tests/a.py::test_a@stack"]), WELL, WELL)
+    assert ended.returncode == 0, ended.stderr
+    assert "Failed first and passed alone:\n  tests/a.py::test_a@stack\n" in ended.stdout
+    assert "--last-failed" in (tmp_path / "calls.txt").read_text().splitlines()[2]
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [WELL, (1, ["tests/a.py::test_a", "tests/b.py::test_b"]), WELL, WELL],
+        [WELL, (1, ["tests/a.py::test_a"]), WELL, (1, ["tests/b.py::test_b"]), WELL],
+    ],
+    ids=["in one run of the tests", "in one each"],
+)
+def test_two_that_pass_alone_are_a_failure(tmp_path: Path, turns: list[tuple[int, list[str]]]) -> None:
+    ended = run(tmp_path, *turns)
+    assert ended.returncode == 1
+    assert "Failed first and passed alone:\n  tests/a.py::test_a\n  tests/b.py::test_b\n" in ended.stdout
+    assert "more than one" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [(1, [])],
+        [WELL, (1, ["tests/a.py::test_a"]), (1, ["tests/a.py::test_a"])],
+        [WELL, WELL, (1, ["tests/a.py::test_a"]), (1, ["tests/a.py::test_a"])],
+        # pytest itself could not run, and so finds nothing to run again.
+        [WELL, (4, []), (5, [])],
+    ],
+    ids=["a check", "a test", "a test of deploying", "pytest"],
+)
+def test_what_fails_twice_ends_it(tmp_path: Path, turns: list[tuple[int, list[str]]]) -> None:
+    ended = run(tmp_path, *turns)
+    assert ended.returncode != 0
+    assert json.loads((tmp_path / "turns.json").read_text()) == []
