@@ -4,7 +4,6 @@ All points are armed one after the other in one stack, and all that was killed r
 """
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from localstack.chaos.audit import audit, repeats
 from localstack.chaos.kills import Kill, Recovery, RecoveryWatch, arm, fired
 from localstack.chaos.orders import HOPELESS, PLAIN
 from localstack.chaos.plan import CRASH_POINTS
-from localstack.chaos.records import TERMINAL, Evidence, Frame
+from localstack.chaos.records import TERMINAL, Evidence
 from localstack.chaos.scene import Scene, scene
 from localstack.stack_for_tests import Stack
 
@@ -41,21 +40,14 @@ RECOVERED_WITHIN = 200.0
 OF_THE_PUSH = frozenset({"after_post", "after_follower_stored"})
 
 
-async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch, heard: dict[str, float]) -> None:
+async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch) -> None:
     """Has a process die at the point while it works for a fresh order that a client follows."""
-    killed_at: list[float] = []
-
-    def hear(_: Frame) -> None:
-        if point in OF_THE_PUSH and killed_at and point not in heard:
-            heard[point] = time.time() - killed_at[0]
-
     # The push that told the last order's end is still to pass its own point.
     await asyncio.sleep(0.5)
     arm(directory, point)
     order_id = await on.place(HOPELESS if point == "after_commit_failed" else PLAIN)
-    on.follow(order_id, hear=hear)
+    on.follow(order_id)
     moment = await fired(directory, point, REACHED_WITHIN)
-    killed_at.append(moment)
     if point == "after_post":
         await on.interrupted(f"died at {point}")
     elif point not in OF_THE_PUSH:
@@ -66,12 +58,11 @@ async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch, 
 
 async def test_nothing_is_lost_wherever_a_process_dies(stack: Stack, crash_directory: Path) -> None:
     watch = RecoveryWatch(stack.database_url)
-    heard: dict[str, float] = {}
     async with scene(stack) as on:
         watching = asyncio.create_task(watch.run())
         try:
             for point in CRASH_POINTS:
-                await kill_at(point, crash_directory, on, watch, heard)
+                await kill_at(point, crash_directory, on, watch)
                 # An order right behind each victim does not suffer. It ends before the next point is armed, so that
                 # whoever dies there works for the next victim.
                 async with asyncio.timeout(RECOVERED_WITHIN):
@@ -90,7 +81,7 @@ async def test_nothing_is_lost_wherever_a_process_dies(stack: Stack, crash_direc
     recoveries = {
         kill.point: (recovery.resumed.seen_at.timestamp() - kill.at) for kill, recovery in watch.recoveries.items()
     }
-    slowest_first = sorted((recoveries | heard).items(), key=lambda pair: -pair[1])
+    slowest_first = sorted(recoveries.items(), key=lambda pair: -pair[1])
     told = ", ".join(f"{point} {seconds:.1f}" for point, seconds in slowest_first)
     print(f"\nSeconds from a kill until somebody went on: {told}")
 

@@ -78,6 +78,7 @@ class MemoryNotifier:
         self.gone: set[str] = set()
         self.opens_at: dict[str, datetime] = {}
         self.closed: list[str] = []
+        self.unclosable: set[str] = set()
 
     def post(self, connection_id: str, text: str) -> Delivery:
         with self._lock:
@@ -93,6 +94,8 @@ class MemoryNotifier:
             return Delivery.DELIVERED
 
     def close(self, connection_id: str) -> bool:
+        if connection_id in self.unclosable:
+            return False
         self.closed.append(connection_id)
         return True
 

@@ -9,11 +9,14 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.order import History
 from chalicelib.services.followers import HANDSHAKE_AGE, Delivery, Follower
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.push_status import (
+    BUSY_PAUSE_SECONDS,
     HANDSHAKE_TIMEOUT_SECONDS,
     MAX_TRIES,
+    RECORD_TRIES,
     Push,
     Pusher,
     push_newest,
@@ -66,6 +69,14 @@ class Stream:
 
     def push(self, sequence: int = 5, crash: CrashPoint | None = None) -> None:
         push_status(self.history(sequence), self.pusher(crash))
+
+    def drain(self) -> int:
+        """Pushes whatever came back to the queue, until nothing does; gives how many that were."""
+        pushes = 0
+        while self.requeued:
+            push_status(self.requeued.pop(0), self.pusher())
+            pushes += 1
+        return pushes
 
     def last(self, connection_id: str = "c") -> int:
         return self.followers.last_sequence(self.order_id, connection_id)
@@ -227,21 +238,42 @@ def test_a_young_connection_that_takes_longer_goes_through_the_queue(stream: Str
     waited = stream.engine.clock.now() - start
     assert timedelta(seconds=HANDSHAKE_TIMEOUT_SECONDS) <= waited < timedelta(seconds=HANDSHAKE_TIMEOUT_SECONDS + 0.1)
     assert stream.requeued == [Push(stream.history().history, "c", 1)]
-    while stream.requeued:
-        push_status(stream.requeued.pop(), stream.pusher())
+    # From then on it holds up the order's other statuses for less.
+    push_status(stream.requeued.pop(), stream.pusher())
+    assert stream.engine.clock.now() - start - waited < timedelta(seconds=HANDSHAKE_TIMEOUT_SECONDS / 2)
+    stream.drain()
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+def test_a_handshake_may_take_as_long_as_its_function(stream: Stream) -> None:
+    """A slow $connect used to be taken for a connection that is gone after 5 s: it opened, and was never served."""
+    stream.follow(age=0)
+    stream.notifier.opens_at["c"] = stream.engine.clock.in_seconds(14)
+    stream.push()
+    stream.drain()
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
 def test_a_connection_that_never_opens_is_given_up(stream: Stream) -> None:
     stream.follow(age=0)
     stream.notifier.gone = {"c"}
+    start = stream.engine.clock.now()
     stream.push()
-    for _ in range(100):
-        if not stream.requeued:
-            break
-        push_status(stream.requeued.pop(), stream.pusher())
+    stream.drain()
     assert stream.followers.rows == {}
-    assert stream.requeued == []
+    assert stream.engine.clock.now() - start >= HANDSHAKE_AGE
+
+
+@pytest.mark.parametrize("pushes", [[5], [2, 5]], ids=["in one push", "in an earlier push"])
+def test_one_that_was_reached_and_is_gone_now_is_not_waited_for(stream: Stream, pushes: list[int]) -> None:
+    """A client that comes and goes used to hold up its order's others for a second each time."""
+    stream.follow(age=0)
+    start = stream.engine.clock.now()
+    stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, GONE]
+    for sequence in pushes:
+        stream.push(sequence)
+    assert stream.engine.clock.now() == start
+    assert stream.followers.rows == {}
 
 
 def test_a_connection_that_goes_in_the_middle(stream: Stream) -> None:
@@ -289,15 +321,63 @@ def test_a_newer_message_overtakes_the_one_that_waits(stream: Stream) -> None:
 def test_a_connection_that_stays_busy_is_closed_so_that_its_client_comes_back(stream: Stream) -> None:
     stream.follow()
     stream.notifier.refusals["c"] = [BUSY] * 100
+    start = stream.engine.clock.now()
     stream.push()
-    tries = 1
-    while stream.requeued:
-        push_status(stream.requeued.pop(), stream.pusher())
-        tries += 1
-    assert tries == MAX_TRIES + 1
+    assert stream.drain() == MAX_TRIES
+    # The queue gives back at once what is put into it: each try waits twice as long as the one before.
+    waits = sum(BUSY_PAUSE_SECONDS * 2**tries for tries in range(MAX_TRIES))
+    assert (stream.engine.clock.now() - start).total_seconds() == pytest.approx(waits)
     assert stream.notifier.closed == ["c"]
     assert stream.followers.rows == {}
     assert stream.engine.telemetry.total("FollowersDropped", reason="busy") == 1
+
+
+def test_an_end_that_can_neither_be_told_nor_the_connection_closed_comes_again(stream: Stream) -> None:
+    """It used to be forgotten with its connection open: the client would have waited for ever."""
+    stream.follow()
+    stream.notifier.refusals["c"] = [BUSY] * (MAX_TRIES + 1)
+    stream.notifier.unclosable = {"c"}
+    stream.push()
+    with pytest.raises(Unavailable, match="The connection c can neither be posted to nor closed"):
+        stream.drain()
+    stream.push()
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+def test_before_the_end_one_that_can_not_be_closed_waits_for_the_next_status(stream: Stream) -> None:
+    stream.follow()
+    stream.notifier.refusals["c"] = [BUSY] * (MAX_TRIES + 1)
+    stream.notifier.unclosable = {"c"}
+    stream.push(3)
+    stream.drain()
+    assert stream.notifier.sequences("c") == []
+    stream.push(5)
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("failures", [1, RECORD_TRIES - 1, RECORD_TRIES])
+def test_what_was_posted_is_recorded_although_the_table_is_throttled(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """One failed record used to repeat every status that had been posted."""
+    record, outages = stream.followers.record, iter(range(failures))
+
+    def throttled(follower: Follower, sequence: int) -> None:
+        if next(outages, None) is not None:
+            raise Unavailable("Throttled.")
+        record(follower, sequence)
+
+    monkeypatch.setattr(stream.followers, "record", throttled)
+    stream.follow()
+    start = stream.engine.clock.now()
+    if failures == RECORD_TRIES:
+        with pytest.raises(Unavailable, match="Throttled"):
+            stream.push()
+        return
+    stream.push()
+    assert stream.last() == 5
+    waits = sum(BUSY_PAUSE_SECONDS * 2**tries for tries in range(failures))
+    assert (stream.engine.clock.now() - start).total_seconds() == pytest.approx(waits)
 
 
 def test_what_was_sent_is_recorded_even_when_the_rest_cannot_be_queued(stream: Stream) -> None:
@@ -376,8 +456,44 @@ def test_of_two_messages_for_one_the_newer_counts(stream: Stream, order: tuple[i
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("order", [(4, 2, 3), (2, 3, 4)])
+def test_the_newest_counts_wherever_it_stands(stream: Stream, order: tuple[int, ...]) -> None:
+    stream.follow()
+    push_newest([stream.history(sequence) for sequence in order], stream.pusher())
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4]
+
+
+def test_a_message_for_one_is_covered_by_one_for_all_that_is_as_new(stream: Stream) -> None:
+    stream.follow()
+    push_newest([stream.history(4), replace(stream.history(4), connection_id="c")], stream.pusher())
+    assert len(stream.engine.telemetry.logged("status_pushed")) == 1
+
+
+def test_messages_for_some_serve_each_of_them_and_nobody_else(stream: Stream) -> None:
+    for name in "abc":
+        stream.follow(name)
+    first = Push(history_view(history_until(stream, 1)), connection_id="b")
+    push_newest([replace(stream.history(3), connection_id="a"), first], stream.pusher())
+    assert [stream.notifier.sequences(name) for name in "abc"] == [[1, 2, 3], [1], []]
+
+
+def history_until(stream: Stream, sequence: int) -> History:
+    """The history as it was when the order had so many events, before its worker told anybody."""
+    whole = stream.engine.history(stream.order_id)
+    return History(replace(whole.order, sequence=sequence), whole.events[:sequence])
+
+
+def test_all_messages_of_a_batch_must_be_served_in_time(stream: Stream) -> None:
+    stream.follow()
+    for pushes in ([stream.history()], [replace(stream.history(), connection_id="c")]):
+        with pytest.raises(Unavailable, match="the others are served by the next"):
+            push_newest(pushes, stream.pusher(), until=stream.engine.clock.now())
+
+
 def test_a_batch_of_nothing(stream: Stream) -> None:
+    stream.follow()
     push_newest([], stream.pusher())
+    assert stream.notifier.posts == {}
 
 
 @pytest.mark.parametrize("moment", range(6))
