@@ -177,6 +177,7 @@ def execute_orders(event: SQSEvent) -> batches.BatchResponse:
         lambda message: execute_order(batches.order_id_of(message), worker=worker, pace=pace, until=until),
         postpone=bootstrap.orders_queue().postpone,
         telemetry=bootstrap.telemetry(),
+        in_time=lambda: batches.may_postpone(bootstrap.clock().now(), until),
     )
 
 
@@ -207,6 +208,7 @@ def dead_letter(event: SQSEvent) -> batches.BatchResponse:
         lambda message: bury(message, worker=worker, archive=archive, until=until),
         postpone=bootstrap.dead_letter_queue().postpone,
         telemetry=bootstrap.telemetry(),
+        in_time=lambda: batches.may_postpone(bootstrap.clock().now(), until),
     )
 
 

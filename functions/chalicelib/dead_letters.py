@@ -1,4 +1,4 @@
-"""What happens to a message of the dead-letter queue: its order ends, and the message is kept."""
+"""What happens to a message of the dead-letter queue: its order ends or goes on, and the message is kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Archive(Protocol):
 
 
 def bury(message: Message, *, worker: Worker, archive: Archive, until: datetime) -> Done | Again:
-    """Ends the order of the message, then archives the message. Raises `Unavailable`."""
+    """Ends the order of the message or leaves it to reconcile, then archives the message. Raises `Unavailable`."""
     try:
         order_id = order_id_of(message)
     except ValueError as error:
@@ -38,4 +38,4 @@ def _outcome(order_id: str, worker: Worker) -> str:
         return "no such order"
     if order.failure is not None and order.failure.code is ErrorCode.PROCESSING_FAILED:
         return "buried"
-    return f"left as it is: {order.status}"
+    return f"left as it is: {order.status}" if order.status.is_terminal else f"enqueued anew soon: {order.status}"

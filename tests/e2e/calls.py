@@ -173,7 +173,9 @@ def postpone_a_burial(world: World) -> list[Line]:
 
 @needs("DeadLetter", "sqs:SendMessage", "StatusEventsQueue")
 def bury(world: World) -> list[Line]:
-    return world.roles.call("DeadLetter", order_event(world.parked.pop()))
+    order_id = world.parked.pop()
+    world.sql("UPDATE orders SET fruitless_claims = 2 WHERE id = %s", order_id)
+    return world.roles.call("DeadLetter", order_event(order_id))
 
 
 @needs("Reconcile", "sqs:GetQueueAttributes", "OrdersQueue")

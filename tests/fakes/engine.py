@@ -20,7 +20,7 @@ from tests.fakes.router import FakeRouter
 from tests.fakes.store import MemoryOrders
 from tests.fakes.telemetry import RecordingTelemetry
 
-INVOCATION_SECONDS = 16
+INVOCATION_SECONDS = 12
 VISIBILITY_SECONDS = 24
 # Asks the chain less often than in production: every question is a moment at which tests let something happen.
 PACE = Pace(poll=0.5)

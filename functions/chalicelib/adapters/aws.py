@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 MAX_POOL_CONNECTIONS = 32
 
 
-def _config(attempts: int) -> Config:
+def _config(attempts: int, connect_seconds: float, read_seconds: float) -> Config:
     return Config(
-        connect_timeout=1,
-        read_timeout=3,
+        connect_timeout=connect_seconds,
+        read_timeout=read_seconds,
         retries={"total_max_attempts": attempts, "mode": "standard"},
         max_pool_connections=MAX_POOL_CONNECTIONS,
     )
@@ -34,8 +34,11 @@ def _session() -> Session:
 
 
 def sqs_client() -> SQSClient:
-    """SQS, given up after about two seconds: what could not be queued is repaired by reconcile."""
-    return cast("SQSClient", _session().create_client("sqs", config=_config(attempts=3)))
+    """SQS, given up after 5 s at most: what could not be queued is repaired by reconcile.
+
+    A worker's reserve (batches.RESERVE_MS) has room for one such call behind its last step.
+    """
+    return cast("SQSClient", _session().create_client("sqs", config=_config(2, connect_seconds=0.5, read_seconds=1.5)))
 
 
 def websocket_client(endpoint: str) -> ApiGatewayManagementApiClient:
@@ -43,5 +46,6 @@ def websocket_client(endpoint: str) -> ApiGatewayManagementApiClient:
 
     Chalice's `app.websocket_api` always calls *.execute-api.amazonaws.com and cannot reach an emulator.
     """
-    client = _session().create_client("apigatewaymanagementapi", endpoint_url=endpoint, config=_config(attempts=1))
+    config = _config(1, connect_seconds=1, read_seconds=3)
+    client = _session().create_client("apigatewaymanagementapi", endpoint_url=endpoint, config=config)
     return cast("ApiGatewayManagementApiClient", client)

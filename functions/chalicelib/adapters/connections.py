@@ -34,9 +34,10 @@ class Connection(Model):
 
     class Meta:
         table_name = "unnamed"
-        connect_timeout_seconds = 1
-        read_timeout_seconds = 3
-        max_retry_attempts = 3
+        # Given up after 4 s at most, which a pusher's reserve (batches.RESERVE_MS) has room for behind its last post.
+        connect_timeout_seconds = 0.5
+        read_timeout_seconds = 1
+        max_retry_attempts = 1
         max_pool_connections = 32
 
     order_id = UnicodeAttribute(hash_key=True)

@@ -1,4 +1,8 @@
-"""The end of a message that could not be processed: its order fails with the reason, unless it settled."""
+"""The end of a message that was delivered too often: its order fails with the reason if workers break on it.
+
+Deliveries alone prove nothing: throttled ones never reach a worker, and an order that waits for its chain takes one
+each time its worker's time is up. What proves that an order is poison are claims in a row that came to nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,9 @@ from chalicelib.services.execute_order import Again, Done, Pace, Worker, execute
 from chalicelib.services.ports import Claimed, Held, Landing, Lease, Transition
 from chalicelib.services.publish import publish
 
+# Of these claims neither ended in a move or a release: two workers in a row died or stumbled.
+POISON_CLAIMS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -24,9 +31,10 @@ class DeadLetter:
 
 
 def bury_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: datetime) -> Done | Again:
-    """Fails the order and tells its followers.
+    """Fails the order and tells its followers, or leaves it to reconcile, which enqueues it anew.
 
-    A transaction that landed or still may is never buried: its order is executed on until the chain has decided.
+    An order is left that no worker broke on. A transaction that landed or still may is never buried: its order is
+    executed on until the chain has decided.
 
     Raises:
         Unavailable: the database cannot be reached.
@@ -40,6 +48,10 @@ def bury_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: datetim
         worker.telemetry.log("dead_letter_ignored", order_id=letter.order_id)
         return Done()
     order = claim.history.order
+    if claim.fruitless_claims < POISON_CLAIMS:
+        worker.store.release(order, lease, 0)
+        worker.telemetry.warn("dead_letter_left", order_id=order.id, status=order.status, receives=letter.receive_count)
+        return Done()
     if _may_settle(order, worker):
         worker.store.release(order, lease, 0)
         return execute_order(order.id, worker=worker, pace=pace, until=until)

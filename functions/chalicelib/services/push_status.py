@@ -130,15 +130,20 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
         sent += 1
     if sent:
         pusher.crash_point("after_post")
-        _record(follower, missing[sent - 1]["sequence"], pusher)
+        _record(follower, missing[sent - 1]["sequence"], pusher, until)
     if delivery is not Delivery.DELIVERED:
         _requeue_or_drop(follower, delivery, push, pusher)
     return sent
 
 
-def _record(follower: Follower, sequence: int, pusher: Pusher) -> None:
-    """Notes what was posted, patiently: what is not noted is posted a second time. Raises `Unavailable`."""
+def _record(follower: Follower, sequence: int, pusher: Pusher, until: datetime | None) -> None:
+    """Notes what was posted, patiently: what is not noted is posted a second time. Raises `Unavailable`.
+
+    Past `until` it tries once: the invocation has no time for more.
+    """
     for tries in range(RECORD_TRIES - 1):
+        if until is not None and pusher.clock.now() >= until:
+            break
         try:
             pusher.followers.record(follower, sequence)
         except Unavailable:

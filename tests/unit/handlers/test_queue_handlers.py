@@ -7,6 +7,7 @@ import pytest
 
 import app
 from chalicelib import bootstrap
+from chalicelib.batches import POSTPONE_MS, RESERVE_MS
 from chalicelib.domain.order import new_order_id
 from chalicelib.domain.quotes import QuoteRequest
 from chalicelib.domain.transitions import OrderStatus
@@ -123,6 +124,28 @@ def test_an_invocation_that_runs_out_of_time_hands_its_orders_on(stack: Stack) -
     assert stack.engine.store.rows[order_id].lease_token is None
 
 
+def test_an_invocation_without_time_for_a_queue_that_hangs_postpones_nothing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message comes again all the same; a killed invocation would take ten orders' turns along."""
+    order_id = stack.engine.place().id
+    stack.engine.store.claim(order_id, Lease("another", 1000))
+    asked: list[str] = []
+    monkeypatch.setattr(bootstrap.orders_queue(), "postpone", lambda handle, _: asked.append(handle))
+    event = sqs_event([order_record(order_id, "m")])
+    assert app.execute_orders(event, LambdaContext(remaining_ms=RESERVE_MS)) == failed("m")
+    assert len(asked) == 1
+    claim = stack.engine.store.claim
+
+    def slowly(order_id: str, lease: Lease) -> object:
+        stack.engine.clock.advance((RESERVE_MS - POSTPONE_MS) / 1000 + 0.1)
+        return claim(order_id, lease)
+
+    monkeypatch.setattr(stack.engine.store, "claim", slowly)
+    assert app.execute_orders(event, LambdaContext(remaining_ms=RESERVE_MS)) == failed("m")
+    assert len(asked) == 1
+
+
 def test_an_empty_batch(stack: Stack) -> None:
     assert app.execute_orders(sqs_event([]), LambdaContext()) == NONE_FAILED
     assert app.push_status(sqs_event([]), LambdaContext()) == NONE_FAILED
@@ -179,8 +202,22 @@ def test_an_outage_of_the_table_returns_the_group(stack: Stack, monkeypatch: pyt
 # Dead letters
 
 
-def test_a_dead_letter_ends_its_order_and_is_kept(stack: Stack) -> None:
+def a_poisonous_order(stack: Stack) -> str:
+    """Two workers in a row died on it."""
     order_id = stack.engine.place().id
+    stack.engine.store.rows[order_id].fruitless_claims = 2
+    return order_id
+
+
+def test_a_dead_letter_whose_order_is_well_leaves_it_and_is_kept(stack: Stack) -> None:
+    order_id = stack.engine.place().id
+    assert app.dead_letter(sqs_event([order_record(order_id)]), LambdaContext()) == NONE_FAILED
+    assert stack.engine.order(order_id).status is OrderStatus.PENDING
+    assert [kept.verdict for kept in stack.archive.kept] == ["enqueued anew soon: pending"]
+
+
+def test_a_dead_letter_ends_its_order_and_is_kept(stack: Stack) -> None:
+    order_id = a_poisonous_order(stack)
     record = sqs_record(json.dumps({"orderId": order_id}), message_id="m", receives=1)
     assert app.dead_letter(sqs_event([record]), LambdaContext()) == NONE_FAILED
     assert stack.engine.order(order_id).status is OrderStatus.FAILED
@@ -223,7 +260,7 @@ def test_a_dead_letter_waits_for_the_worker_that_has_its_order(stack: Stack) -> 
 
 
 def test_without_its_archive_a_dead_letter_comes_again(stack: Stack) -> None:
-    order_id = stack.engine.place().id
+    order_id = a_poisonous_order(stack)
     stack.archive.outage = True
     assert app.dead_letter(sqs_event([order_record(order_id, "m")]), LambdaContext()) == failed("m")
     stack.archive.outage = False

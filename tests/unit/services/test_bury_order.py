@@ -1,16 +1,25 @@
 """The end of a message that no worker could process."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.bury_order import DeadLetter, bury_order
+from chalicelib.services.bury_order import POISON_CLAIMS, DeadLetter, bury_order
 from chalicelib.services.execute_order import Again, Done, Pace
 from chalicelib.services.ports import Lease
-from tests.fakes import Behaviour, an_order
+from chalicelib.services.reconcile import reconcile
+from tests.fakes import Behaviour, FakeExchange, an_order
 from tests.fakes.engine import At, Engine, die
+
+
+def poison(engine: Engine, order_id: str) -> None:
+    """Two workers in a row die on the order, before they get anywhere."""
+    for worker in ("one", "another"):
+        engine.store.claim(order_id, Lease(worker, 18))
+        engine.clock.advance(18)
 
 
 def bury(engine: Engine, order_id: str, *, receive_count: int = 12) -> Done | Again:
@@ -21,6 +30,7 @@ def bury(engine: Engine, order_id: str, *, receive_count: int = 12) -> Done | Ag
 @pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING])
 def test_the_order_fails_with_the_reason_and_its_followers_are_told(engine: Engine, status: OrderStatus) -> None:
     order = engine.store.put(an_order(status, sequence=[*OrderStatus].index(status) + 1)).order
+    poison(engine, order.id)
     assert bury(engine, order.id) == Done()
     engine.audit(order.id)
     buried = engine.order(order.id)
@@ -38,6 +48,7 @@ def test_the_last_error_is_told(engine: Engine) -> None:
     order_id = engine.place().id
     assert engine.run(order_id) == Again(1)
     engine.clock.advance(1)
+    poison(engine, order_id)
     assert bury(engine, order_id) == Done()
     failure = engine.order(order_id).failure
     assert failure is not None
@@ -56,6 +67,8 @@ def test_what_settled_or_still_may_is_never_buried(engine: Engine, status: Order
     if was_submitted:
         engine.exchange.submit(order, order.route, transaction)
     engine.store.put(replace(order, transaction=transaction))
+    # The transaction has not expired yet, so no time may pass.
+    engine.store.rows[order.id].fruitless_claims = POISON_CLAIMS
     verdict = bury(engine, order.id)
     while isinstance(verdict, Again):
         engine.clock.advance(verdict.seconds)
@@ -74,6 +87,7 @@ def test_what_can_never_settle_is_buried(engine: Engine, landed: Behaviour | Non
         engine.exchange.submit(order, order.route, transaction)
     engine.store.put(replace(order, transaction=transaction))
     engine.clock.advance(40)
+    poison(engine, order.id)
     assert bury(engine, order.id) == Done()
     engine.audit(order.id)
     assert engine.order(order.id).status is OrderStatus.FAILED
@@ -103,6 +117,7 @@ def test_an_order_that_is_taken_over_meanwhile_is_left_to_whoever_took_it() -> N
     for tick in range(1, 20):
         engine = Engine()
         order_id = engine.place().id
+        poison(engine, order_id)
 
         def take_over(_: str, engine: Engine = engine, order_id: str = order_id) -> None:
             engine.clock.advance(20)
@@ -124,6 +139,7 @@ def test_a_burial_that_dies_anywhere_is_finished_by_the_next() -> None:
     for tick in range(1, 20):
         engine = Engine()
         order_id = engine.place().id
+        poison(engine, order_id)
         fuse = At(tick, die)
         letter = DeadLetter(order_id, 12)
         try:
@@ -135,3 +151,53 @@ def test_a_burial_that_dies_anywhere_is_finished_by_the_next() -> None:
         assert engine.order(order_id).status is OrderStatus.FAILED
         if fuse.moment is None:
             break
+
+
+def test_an_order_that_no_worker_broke_on_is_left_to_reconcile(engine: Engine) -> None:
+    """All its deliveries were throttled: none reached a worker."""
+    order_id = engine.place().id
+    assert bury(engine, order_id) == Done()
+    assert engine.order(order_id).status is OrderStatus.PENDING
+    assert engine.store.rows[order_id].lease_token is None
+    engine.queue.sent.clear()
+    engine.clock.advance(60)
+    reconcile(
+        store=engine.store,
+        queue=engine.queue,
+        events=engine.events,
+        telemetry=engine.telemetry,
+        clock=engine.clock,
+        until=engine.clock.in_seconds(42),
+    )
+    assert engine.queue.sent == [order_id]
+    engine.drive(order_id)
+    assert engine.order(order_id).status is OrderStatus.CONFIRMED
+
+
+def test_one_worker_that_died_is_no_proof(engine: Engine) -> None:
+    order_id = engine.place().id
+    engine.store.claim(order_id, Lease("one", 18))
+    engine.clock.advance(18)
+    assert bury(engine, order_id) == Done()
+    assert engine.order(order_id).status is OrderStatus.PENDING
+
+
+@pytest.mark.parametrize("receives", [1, 2, 5, 12])
+def test_an_order_that_waits_for_a_slow_chain_is_never_buried(receives: int) -> None:
+    """Each attempt's transaction is dropped and expires after 90 s; a letter comes after so many turns."""
+    engine = Engine()
+    engine.exchange = FakeExchange(engine.clock, lifetime=90)
+    engine.exchange.behaviours = {1: Behaviour.DROPPED, 2: Behaviour.DROPPED}
+    order_id = engine.place().id
+    letters = 0
+    for turn in range(1, 100):
+        verdict = engine.run(order_id)
+        if isinstance(verdict, Done):
+            break
+        engine.clock.advance(math.ceil(verdict.seconds))
+        if turn % receives == 0:
+            letters += 1
+            assert bury(engine, order_id) == Done()
+    assert letters > 0
+    engine.audit(order_id)
+    assert (engine.order(order_id).status, engine.order(order_id).attempt) == (OrderStatus.CONFIRMED, 3)

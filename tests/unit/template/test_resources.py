@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from chalicelib.batches import RESERVE_MS
+from chalicelib.domain.order import MAX_ATTEMPTS
 from tests.unit.infra.sam import Stack, source
 from tests.unit.template.facts import AWS, EMBEDDED, functions, listed
 
@@ -26,6 +28,9 @@ def test_queues_are_encrypted_and_outlast_their_consumers() -> None:
     assert events["VisibilityTimeout"] - lambdas["PushStatusFunction"]["Timeout"] >= 6
     # An order whose worker was killed starts again within half a minute.
     assert queues["OrdersQueue"]["VisibilityTimeout"] <= 30
+    # Nor is one given up whose transactions are all dropped by a chain on which they live for 90 s.
+    turn = lambdas["ExecuteOrdersFunction"]["Timeout"] - RESERVE_MS / 1000
+    assert queues["OrdersQueue"]["RedrivePolicy"]["maxReceiveCount"] * turn > MAX_ATTEMPTS * 90
     for name in ("Orders", "StatusEvents"):
         redrive = queues[f"{name}Queue"]["RedrivePolicy"]
         dead = queues[f"{name}DeadLetterQueue"]
