@@ -14,6 +14,7 @@ from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.bootstrap import SystemClock
 from chalicelib.config import Fault, SimulationSettings
+from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.quotes import Venue
 from chalicelib.services.execute_order import Done, Pace, Worker, execute_order
 from chalicelib.services.ports import CrashPoint
@@ -144,6 +145,20 @@ def test_under_every_fault_at_once(containers: Callable[..., list[Container]], d
     ends = audit(database_url)
     assert sum(ends.values()) == 40
     assert ends["confirmed"] > 20
+
+
+def test_an_open_order_of_a_delisted_token_ends_with_a_reason(
+    containers: Callable[..., list[Container]], database_url: str
+) -> None:
+    (container,) = containers(1)
+    order_id = placed(container.store).order.id
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE orders SET input_token = 'GONE'")
+    deliver(order_id, container.worker())
+    assert audit(database_url) == {"failed": 1}
+    failure = container.store.get(order_id).order.failure
+    assert failure is not None
+    assert failure.code is ErrorCode.NO_QUOTE
 
 
 @pytest.mark.parametrize("point", POINTS)
