@@ -14,8 +14,8 @@ from chalicelib import batches, bootstrap, correlation
 
 if TYPE_CHECKING:
     from chalicelib.http.api import Api
-    from chalicelib.http.gateway import HttpRequest
-    from chalicelib.http.respond import Answer
+    from chalicelib.http.requests import HttpRequest
+    from chalicelib.http.responses import HttpResponse
 
 app = Chalice(app_name="order-engine", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
@@ -111,19 +111,19 @@ def docs() -> Response:
 @app.route("/", methods=["GET"], content_types=ANY_TYPE)
 def dashboard() -> Response:
     """The page to place an order on and watch it live."""
-    return _respond(lambda api, _: api.dashboard())
+    return _respond(lambda api, request: api.dashboard(request))
 
 
-def _respond(call: Callable[[Api, HttpRequest], Answer]) -> Response:
-    from chalicelib.http.gateway import read_event
-    from chalicelib.http.respond import answer
+def _respond(call: Callable[[Api, HttpRequest], HttpResponse]) -> Response:
+    from chalicelib.http.requests import read_event
+    from chalicelib.http.responses import respond
 
     if app.current_request is None:
         raise RuntimeError("A route was called outside of a request.")
     request = read_event(app.current_request.to_original_event(), os.environ.get("PUBLIC_WEBSOCKET_URL", ""))
     correlation.bind(request_id=request.request_id)
-    given = answer(lambda: call(bootstrap.api(), request), request, bootstrap.telemetry())
-    return Response(given.body, headers={**given.headers}, status_code=given.status)
+    answer = respond(lambda: call(bootstrap.api(), request), request, bootstrap.telemetry())
+    return Response(answer.body, headers={**answer.headers}, status_code=answer.status)
 
 
 @app.on_ws_connect()

@@ -1,25 +1,48 @@
 """Writes what is generated from the code: `python docs/api/generate.py` (a test fails where a file is out of date).
 
-openapi.json and asyncapi.yaml for programs, errors.md (one folder up) for people.
+For programs openapi.json and asyncapi.yaml; for people errors.md (one folder up); for the service's own addresses
+functions/chalicelib/web, which is deployed with the functions: the specification, the pages of pages/*.html, and the
+policy that lets a browser run nothing in them but their own style and script.
 """
 
+import base64
+import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import jinja2
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "functions"))
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from chalicelib.domain.errors import ErrorCode  # noqa: E402
-from chalicelib.http.asyncapi import HANDSHAKE, asyncapi  # noqa: E402
-from chalicelib.http.catalogue import CATALOGUE, type_of  # noqa: E402
-from chalicelib.http.openapi import openapi  # noqa: E402
-from chalicelib.http.pages.failures import FAILURES  # noqa: E402
-from chalicelib.stream_messages import STREAM_CATALOGUE  # noqa: E402
+from chalicelib.domain.tokens import REGISTRY  # noqa: E402
+from chalicelib.domain.transitions import TERMINAL, TRANSITIONS, OrderStatus, Trigger  # noqa: E402
+from chalicelib.http.files import WEBSOCKET_ORIGIN, WEBSOCKET_URL  # noqa: E402
+from chalicelib.http.problems import PROBLEM_TYPES, type_of  # noqa: E402
+from chalicelib.stream_messages import STREAM_ERRORS  # noqa: E402
+from docs.api.asyncapi import EXAMPLES, FROM_CLIENTS, FROM_SERVER, HANDSHAKE, asyncapi  # noqa: E402
+from docs.api.openapi import HEADERS, PARAMETERS, TAGS, component_name, openapi  # noqa: E402
 
+WEB = ROOT / "functions" / "chalicelib" / "web"
+# Why an order may fail, and what its owner can do.
+FAILURES: Mapping[ErrorCode, str] = {
+    ErrorCode.INSUFFICIENT_LIQUIDITY: "The pool does not hold enough for the order. Place a smaller one.",
+    ErrorCode.AMOUNT_TOO_SMALL: "The amount would buy nothing after fees. Place a larger one.",
+    ErrorCode.NO_QUOTE: "No venue answered with a quote in any attempt. Place it again later.",
+    ErrorCode.QUOTE_TIMEOUT: "The venues did not answer in time in any attempt. Place it again later.",
+    ErrorCode.QUOTE_EXPIRED: "The quote ran out before the swap could be built. Place it again.",
+    ErrorCode.SLIPPAGE_EXCEEDED: "The price moved past the limit and nothing was exchanged. Allow more slippage or "
+    "place it again.",
+    ErrorCode.TRANSACTION_EXPIRED: "The chain dropped the transaction and it can land no more. Place it again.",
+    ErrorCode.SUBMIT_TIMEOUT: "The chain could not be asked. It is seen in attempts only: an unknown outcome never "
+    "fails an order.",
+    ErrorCode.PROCESSING_FAILED: "Our side failed again and again before anything could be exchanged. Place it again.",
+}
 # The front door's own answers, where it cannot ask the service or the handshake was refused.
 FRONT_DOOR: Mapping[str, tuple[str, str]] = {
     "order_id_missing": ("400", "Open the stream with `?orderId=`."),
@@ -30,75 +53,86 @@ FRONT_DOOR: Mapping[str, tuple[str, str]] = {
     "upstream_unavailable": ("503", "Nothing answers behind the front door: try again after `Retry-After`."),
     "upstream_timeout": ("504", "The service took too long. Look the order up before sending it again."),
 }
+# What the dashboard's script knows of the state machine.
+ORDER_STATES = {
+    "steps": [status for status in OrderStatus if status not in TERMINAL or status is OrderStatus.CONFIRMED],
+    "over": [status for status in OrderStatus if status in TERMINAL],
+    "cancellable": [status for status in OrderStatus if (status, Trigger.CANCEL) in TRANSITIONS],
+}
+STATES_SCRIPT = f"const ORDER_STATES = {json.dumps(ORDER_STATES)};\n"
+# The styles and scripts of each page.
+PAGES: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    "dashboard.html": (
+        ("base.css", "dashboard.css"),
+        ("theme.js", "dashboard_form.js", "dashboard_live.js", "dashboard_recent.js"),
+    ),
+    "docs.html": (("base.css", "docs.css"), ("theme.js", "docs.js")),
+}
+POLICY = (
+    "default-src 'none'; style-src {style}; script-src {script}; img-src data:; connect-src 'self' {origin}; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
-def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [headings, tuple("---" for _ in headings), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def errors_page() -> str:
-    """The catalogue of every code."""
-    problems = [
-        (str(int(meant.status)), f"`{code}`", f"**{meant.title}.** {meant.advice}") for code, meant in CATALOGUE.items()
+def rendered() -> dict[Path, str]:
+    """The pages, the policies of those for browsers, and errors.md."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "pages"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["example"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+    http, stream = openapi(), asyncapi()
+    calls = [
+        (method, path, operation) for path, methods in http["paths"].items() for method, operation in methods.items()
     ]
-    stream = [(f"`{code}`", advice) for code, advice in STREAM_CATALOGUE.items()]
-    failures = [(f"`{code}`", FAILURES[code]) for code in ErrorCode]
-    door = [(status, f"`{code}`", advice) for code, (status, advice) in FRONT_DOOR.items()]
-    handshake = [(status, advice) for status, advice in HANDSHAKE.items()]
-    example = type_of(next(iter(CATALOGUE)))
-    return f"""# Errors
+    environment.globals |= {
+        "openapi": http,
+        "asyncapi": stream,
+        "operations": sorted(calls, key=lambda call: list(TAGS).index(call[2]["tags"][0])),
+        "models": dict(sorted((http["components"]["schemas"] | stream["components"]["schemas"]).items())),
+        "headers": HEADERS,
+        "parameters": PARAMETERS,
+        "handshake": HANDSHAKE,
+        "sent": {component_name(kind): EXAMPLES[kind] for kind in FROM_CLIENTS},
+        "received": {component_name(kind): EXAMPLES[kind] for kind in FROM_SERVER},
+        "problems": PROBLEM_TYPES,
+        "example_type": type_of(next(iter(PROBLEM_TYPES))),
+        "stream_errors": STREAM_ERRORS,
+        "failures": {code: FAILURES[code] for code in ErrorCode},
+        "front_door": FRONT_DOOR,
+        "statuses": OrderStatus,
+        "tokens": REGISTRY,
+        "websocket_url": WEBSOCKET_URL,
+    }
+    built = {ROOT / "docs" / "errors.md": environment.get_template("errors.md").render()}
+    policies = {}
+    for name, (styles, scripts) in PAGES.items():
+        style, script = "".join(map(_source, styles)), STATES_SCRIPT + "".join(map(_source, scripts))
+        built[WEB / name] = environment.get_template(name).render(style=style, script=script)
+        policies[name] = POLICY.format(style=_digest(style), script=_digest(script), origin=WEBSOCKET_ORIGIN)
+    return {**built, WEB / "policies.json": json.dumps(policies, indent=2) + "\n"}
 
-<!-- Written by docs/api/generate.py; change the catalogues in the code instead. -->
 
-Every error of the HTTP interface is a problem document (RFC 9457, `application/problem+json`). Programs decide by
-`code`, which never changes its meaning; people read `detail`. `type` is `{example}` and the
-like, `instance` the path that was asked for, `requestId` the `X-Request-Id`, and `errors` names every invalid field at
-once. `orderId` and `orderStatus` stand where another order, or a state, is the reason. 429 and 503 have `Retry-After`,
-in seconds.
+def _source(name: str) -> str:
+    return (HERE / "pages" / name).read_text(encoding="utf-8")
 
-## Problems
 
-{_table(("Status", "Code", "Meaning and what to do"), problems)}
-
-`not_found`, `rate_limited` and some `body_too_large` and `service_unavailable` come from API Gateway itself, in the
-same form.
-
-## The stream
-
-A message that cannot be understood or done is answered with `{{"type": "error", "code": …, "message": …}}`. The
-connection stays open, and what it follows stays followed.
-
-{_table(("Code", "What to do"), stream)}
-
-A handshake can be refused:
-
-{_table(("Status", "Why"), handshake)}
-
-The `$connect` function answers these to API Gateway. The emulator makes 403 of each, and the front door makes them a
-problem with the status again.
-
-## Why orders fail
-
-`error.code` of an order that is `failed`, and of the attempts that its events tell of. `retryable` says whether placing
-the same order again may work.
-
-{_table(("Code", "Meaning and what to do"), failures)}
-
-## The front door of the local runtime
-
-{_table(("Status", "Code", "Meaning and what to do"), door)}
-"""
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def generated() -> dict[Path, str]:
     """Every file and what it should contain."""
     return {
-        ROOT / "docs" / "errors.md": errors_page(),
-        ROOT / "docs" / "api" / "openapi.json": json.dumps(openapi(""), indent=2, ensure_ascii=False) + "\n",
+        ROOT / "docs" / "api" / "openapi.json": json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n",
+        WEB / "openapi.json": json.dumps(openapi(), separators=(",", ":")),
         ROOT / "docs" / "api" / "asyncapi.yaml": yaml.safe_dump(
             json.loads(json.dumps(asyncapi())), sort_keys=False, allow_unicode=True, width=110
         ),
+        **rendered(),
     }
 
 

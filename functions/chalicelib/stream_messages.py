@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NotRequired, TypeAlias
 
 from typing_extensions import TypedDict
 
-from chalicelib.services.wire import Moment, OrderId, Says, Sentence
+from chalicelib.services.wire import Moment, OrderId, SchemaInfo, Sentence
 
 MAX_MESSAGE_BYTES = 32 * 1024
 MAX_AFTER = 1_000_000
@@ -30,7 +30,7 @@ class StreamCode(StrEnum):
 
 
 # What a client should do about each.
-STREAM_CATALOGUE: Mapping[StreamCode, str] = MappingProxyType(
+STREAM_ERRORS: Mapping[StreamCode, str] = MappingProxyType(
     {
         StreamCode.MALFORMED_JSON: "Send one JSON object a message, in which no key stands twice.",
         StreamCode.MESSAGE_TOO_LARGE: f"A message takes at most {MAX_MESSAGE_BYTES // 1024} KiB.",
@@ -44,7 +44,9 @@ STREAM_CATALOGUE: Mapping[StreamCode, str] = MappingProxyType(
     }
 )
 
-After: TypeAlias = Annotated[int, Says("The last sequence that you have; what follows it is sent. 0: everything.")]
+After: TypeAlias = Annotated[
+    int, SchemaInfo("The last sequence that you have; what follows it is sent. 0: everything.")
+]
 
 
 class Subscribe(TypedDict):
@@ -81,7 +83,7 @@ class Subscribed(TypedDict):
     type: Literal["subscribed"]
     orderId: OrderId
     after: After
-    sequence: Annotated[int, Says("The order's newest sequence at this moment.")]
+    sequence: Annotated[int, SchemaInfo("The order's newest sequence at this moment.")]
 
 
 class Unsubscribed(TypedDict):
@@ -95,10 +97,12 @@ class StreamErrorView(TypedDict):
     """A message could not be understood or done. The connection stays open, and what it follows stays followed."""
 
     type: Literal["error"]
-    code: Annotated[str, Says("Stable, for programs; docs/errors.md lists them.", one_of=tuple(map(str, StreamCode)))]
+    code: Annotated[
+        str, SchemaInfo("Stable, for programs; docs/errors.md lists them.", one_of=tuple(map(str, StreamCode)))
+    ]
     message: Sentence
-    orderId: NotRequired[Annotated[str, Says("The order that the message was about.")]]
-    requestId: NotRequired[Annotated[str, Says("Stands in every log line about the message (`internal_error`).")]]
+    orderId: NotRequired[Annotated[str, SchemaInfo("The order that the message was about.")]]
+    requestId: NotRequired[Annotated[str, SchemaInfo("Stands in every log line about the message (`internal_error`).")]]
 
 
 class Heartbeat(TypedDict):

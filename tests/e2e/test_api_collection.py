@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from chalicelib.http.operations import OPERATIONS
+from docs.api.openapi import OPERATIONS
 from localstack.stack_for_tests import Stack
 from tests.e2e.bruno import Runner, read, variables
 

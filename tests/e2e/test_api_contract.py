@@ -11,7 +11,7 @@ import pytest
 
 from localstack.stack_for_tests import Stack
 from tests.e2e.trader import ORDER, Trader
-from tests.unit.http_contract.specification import check_answer, check_message
+from tests.unit.http.specification import check_answer, check_message
 
 SWAP = {name: value for name, value in ORDER.items() if name not in ("userId", "walletAddress")}
 LIMIT_SECONDS = 90

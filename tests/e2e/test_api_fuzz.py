@@ -16,7 +16,7 @@ from yarl import URL
 
 from localstack.stack_for_tests import Stack
 from tests.e2e.trader import ORDER
-from tests.unit.http_contract.junk import NASTY
+from tests.unit.http.junk import NASTY
 
 AT_ONCE = 4
 SEED = 4

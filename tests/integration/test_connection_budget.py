@@ -11,7 +11,7 @@ from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.config import DatabaseSettings
 from chalicelib.domain.errors import Unavailable
-from chalicelib.http.problems import headers_of, problem_from, status_of
+from chalicelib.http.problems import problem_from
 from infra.migrations.roles import ensure_application_roles
 from tests.fakes.postgres import claimed, open_database
 
@@ -61,8 +61,8 @@ def test_a_burst_of_calls_is_told_to_come_again(roles: str) -> None:
     finally:
         database.close()
     problem = problem_from(refused.value)
-    assert status_of(problem) == 503
-    assert int(headers_of(problem)["Retry-After"]) > 0
+    assert problem.status == 503
+    assert int(problem.headers["Retry-After"]) > 0
 
 
 @pytest.mark.usefixtures("calls")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from chalicelib import VERSION
-from chalicelib.http import answers, calls
-from chalicelib.http.catalogue import ProblemCode
-from chalicelib.http.gateway import HttpRequest
-from chalicelib.http.problems import Problem
-from chalicelib.http.respond import Answer
+from chalicelib.http import files, models
+from chalicelib.http.cursors import decode_cursor
+from chalicelib.http.problems import Problem, ProblemCode
+from chalicelib.http.requests import HttpRequest, order_id_of
+from chalicelib.http.responses import HttpResponse, health_response, page_view, placed_response, tokens_view
 from chalicelib.services.browse import OrderHistory
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.check_health import check_health
@@ -18,8 +17,6 @@ from chalicelib.services.place_order import place_order
 from chalicelib.services.ports import OrdersQueue, OrderStore, Router, StatusEvents, Telemetry
 from chalicelib.services.quote_pair import quote_pair
 from chalicelib.services.views import event_view, order_view, route_view
-
-FRESH_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +34,19 @@ class Api:
     cursor_secret: str
     strict_wallets: bool = False
 
-    def health(self) -> Answer:
-        """Whether orders can be taken; asks the dependencies."""
-        checks = check_health(self.probes, self.telemetry)
-        well = all(check.error is None for check in checks)
-        return Answer(200 if well else 503, answers.health_view(checks, VERSION), answers.health_headers(well))
+    def health(self) -> HttpResponse:
+        """Asks the dependencies; 503 where one is down."""
+        return health_response(check_health(self.probes, self.telemetry))
 
-    def place_order(self, request: HttpRequest) -> Answer:
-        """Accepts an order: 202, and durable."""
-        key = calls.idempotency_key(request.headers)
-        wish = calls.order_body(request.json(), strict_wallets=self.strict_wallets).to_order()
-        placed = place_order(wish, idempotency_key=key, store=self.store, queue=self.queue, telemetry=self.telemetry)
-        headers = answers.placed_headers(placed, request.root)
-        return Answer(202, answers.placed_view(placed, self.websocket_url), headers)
+    def place_order(self, request: HttpRequest) -> HttpResponse:
+        """202 once the order is durable."""
+        key = request.idempotency_key
+        order = models.read_order(request.json(), strict_wallets=self.strict_wallets).to_order()
+        placed = place_order(order, idempotency_key=key, store=self.store, queue=self.queue, telemetry=self.telemetry)
+        return placed_response(placed, request.root, self.websocket_url)
 
-    def explain_stream(self) -> Answer:
-        """What a GET without a WebSocket handshake is told."""
+    def explain_stream(self) -> HttpResponse:
+        """What a GET without a WebSocket handshake is told: always raises `Problem`."""
         raise Problem(
             ProblemCode.UPGRADE_REQUIRED,
             "POST an order to this address, or follow one with a WebSocket: "
@@ -60,56 +54,47 @@ class Api:
             headers={"Upgrade": "websocket"},
         )
 
-    def get_order(self, order_id: str) -> Answer:
-        """One order."""
-        return Answer(200, order_view(self.store.get(calls.order_id(order_id)).order))
+    def get_order(self, order_id: str) -> HttpResponse:
+        """The order as it now is. Raises `OrderNotFound`."""
+        return HttpResponse(200, order_view(self.store.get(order_id_of(order_id)).order))
 
-    def get_events(self, order_id: str) -> Answer:
-        """All events of one order."""
-        history = self.store.get(calls.order_id(order_id))
-        return Answer(200, {"orderId": order_id, "events": [event_view(event) for event in history.events]})
+    def get_events(self, order_id: str) -> HttpResponse:
+        """All events so far, oldest first. Raises `OrderNotFound`."""
+        history = self.store.get(order_id_of(order_id))
+        return HttpResponse(200, {"orderId": order_id, "events": [event_view(event) for event in history.events]})
 
-    def list_orders(self, request: HttpRequest) -> Answer:
+    def list_orders(self, request: HttpRequest) -> HttpResponse:
         """A page of orders, newest first."""
-        query = calls.list_query(request.query)
-        which = query.to_filter()
-        place = calls.place_in_list(query, which, self.cursor_secret)
-        page = self.history.page(which, limit=query.limit, before_id=place)
-        return Answer(200, answers.page_view(page, which, self.cursor_secret))
+        query = models.read_list_query(request.query)
+        filters = query.to_filter()
+        before_id = decode_cursor(query.cursor, filters, self.cursor_secret) if query.cursor else None
+        page = self.history.page(filters, limit=query.limit, before_id=before_id)
+        return HttpResponse(200, page_view(page, filters, self.cursor_secret))
 
-    def cancel_order(self, order_id: str) -> Answer:
-        """Cancels an order that has not been signed yet."""
-        identity = calls.order_id(order_id)
-        history = cancel_order(identity, store=self.store, events=self.events, telemetry=self.telemetry)
-        return Answer(200, order_view(history.order))
+    def cancel_order(self, order_id: str) -> HttpResponse:
+        """The cancelled order. Raises `NotCancellable` once it is signed."""
+        history = cancel_order(order_id_of(order_id), store=self.store, events=self.events, telemetry=self.telemetry)
+        return HttpResponse(200, order_view(history.order))
 
-    def quote(self, request: HttpRequest) -> Answer:
+    def quote(self, request: HttpRequest) -> HttpResponse:
         """Both venues' quotes and the choice; nothing is executed."""
-        body, seed = calls.quote_body(request.json()), calls.quote_seed()
-        asked = body.to_request(seed)
-        route = quote_pair(asked, body.slippageBps, router=self.router)
-        return Answer(200, route_view(route, asked, body.slippageBps))
+        body = models.read_quote(request.json())
+        question = body.to_request()
+        route = quote_pair(question, body.slippageBps, router=self.router)
+        return HttpResponse(200, route_view(route, question, body.slippageBps))
 
-    def openapi(self, request: HttpRequest) -> Answer:
-        """The specification."""
-        from chalicelib.http.openapi import openapi_text
-
-        return Answer(200, openapi_text(request.root), {"Cache-Control": f"max-age={FRESH_SECONDS}"})
-
-    def docs(self, request: HttpRequest) -> Answer:
-        """The documentation for people."""
-        from chalicelib.http.pages.docs import docs_page
-
-        page = docs_page(request.root)
-        return Answer(200, page.html, page.headers)
-
-    def dashboard(self) -> Answer:
-        """The page to place an order on and watch it live."""
-        from chalicelib.http.pages.dashboard import dashboard_page
-
-        page = dashboard_page(self.websocket_url)
-        return Answer(200, page.html, page.headers)
-
-    def tokens(self) -> Answer:
+    def tokens(self) -> HttpResponse:
         """The token registry."""
-        return Answer(200, answers.tokens_view())
+        return HttpResponse(200, tokens_view())
+
+    def openapi(self, request: HttpRequest) -> HttpResponse:
+        """The specification."""
+        return files.specification(request.root).response(request.if_none_match)
+
+    def docs(self, request: HttpRequest) -> HttpResponse:
+        """The documentation for people."""
+        return files.page("docs.html").response(request.if_none_match)
+
+    def dashboard(self, request: HttpRequest) -> HttpResponse:
+        """The page to place an order on and watch it live."""
+        return files.page("dashboard.html", self.websocket_url).response(request.if_none_match)

@@ -9,20 +9,19 @@ import hmac
 import json
 
 from chalicelib.domain.errors import InvalidField
-from chalicelib.http.catalogue import ProblemCode
-from chalicelib.http.problems import Problem
+from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.services.browse import OrderFilter
 
 SIGNATURE_BYTES = 16
 
 
-def write_cursor(last_id: str, which: OrderFilter, secret: str) -> str:
+def encode_cursor(last_id: str, filters: OrderFilter, secret: str) -> str:
     """Where the next page goes on."""
-    signature = _sign(last_id, which, secret)
+    signature = _sign(last_id, filters, secret)
     return base64.urlsafe_b64encode(signature + last_id.encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, which: OrderFilter, secret: str) -> str:
+def decode_cursor(cursor: str, filters: OrderFilter, secret: str) -> str:
     """The id after which to go on.
 
     Raises:
@@ -33,22 +32,22 @@ def read_cursor(cursor: str, which: OrderFilter, secret: str) -> str:
         last_id = content[SIGNATURE_BYTES:].decode("ascii")
     except (binascii.Error, UnicodeError, ValueError):
         raise _invalid() from None
-    if not hmac.compare_digest(content[:SIGNATURE_BYTES], _sign(last_id, which, secret)):
+    if not hmac.compare_digest(content[:SIGNATURE_BYTES], _sign(last_id, filters, secret)):
         raise _invalid()
     return last_id
 
 
-def _sign(last_id: str, which: OrderFilter, secret: str) -> bytes:
+def _sign(last_id: str, filters: OrderFilter, secret: str) -> bytes:
     fields = [
         last_id,
-        which.user_id,
-        which.client_order_id,
-        which.status,
-        which.venue,
-        which.input_token and which.input_token.symbol,
-        which.output_token and which.output_token.symbol,
-        which.placed_from and which.placed_from.isoformat(),
-        which.placed_before and which.placed_before.isoformat(),
+        filters.user_id,
+        filters.client_order_id,
+        filters.status,
+        filters.venue,
+        filters.input_token and filters.input_token.symbol,
+        filters.output_token and filters.output_token.symbol,
+        filters.placed_from and filters.placed_from.isoformat(),
+        filters.placed_before and filters.placed_before.isoformat(),
     ]
     return hmac.new(secret.encode(), json.dumps(fields).encode(), hashlib.sha256).digest()[:SIGNATURE_BYTES]
 

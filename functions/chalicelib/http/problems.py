@@ -1,9 +1,16 @@
-"""Problem responses (RFC 9457): the one place that maps errors to HTTP."""
+"""Problem responses (RFC 9457): every code with its status and advice, and the one place that maps errors to HTTP.
+
+docs/errors.md, /docs and the specification show this table.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, NotRequired
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -18,14 +25,133 @@ from chalicelib.domain.errors import (
     Unavailable,
     VenueError,
 )
-from chalicelib.http.catalogue import CATALOGUE, ProblemCode, type_of
-from chalicelib.services.wire import Says
+from chalicelib.services.wire import SchemaInfo
 
+PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
-RETRYABLE = (ProblemCode.SERVICE_UNAVAILABLE, ProblemCode.RATE_LIMITED)
 # A body of thousands of unknown fields is answered in a few lines.
-MAX_FIELDS_TOLD = 50
-NAMES_IN_DETAIL = 10
+MAX_FIELDS_SHOWN = 50
+MAX_NAMES_IN_DETAIL = 10
+MAX_NAME_SHOWN = 200
+# The answer of a commit can get lost with the connection: then the order exists although its client hears this.
+UNAVAILABLE = "Please try again in a moment. An order may have been taken: repeat a POST with its Idempotency-Key."
+
+
+class ProblemCode(StrEnum):
+    """Stable codes for programs."""
+
+    MALFORMED_JSON = "malformed_json"
+    VALIDATION_FAILED = "validation_failed"
+    INVALID_CURSOR = "invalid_cursor"
+    INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key"
+    NOT_FOUND = "not_found"
+    ORDER_NOT_FOUND = "order_not_found"
+    CLIENT_ORDER_ID_TAKEN = "client_order_id_taken"
+    NOT_CANCELLABLE = "not_cancellable"
+    BODY_TOO_LARGE = "body_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    NO_QUOTE = "no_quote"
+    UPGRADE_REQUIRED = "upgrade_required"
+    RATE_LIMITED = "rate_limited"
+    INTERNAL_ERROR = "internal_error"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """What a code stands for: the status and the title are the same every time; `advice` tells what to do."""
+
+    status: HTTPStatus
+    title: str
+    advice: str
+
+
+PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = MappingProxyType(
+    {
+        ProblemCode.MALFORMED_JSON: ProblemType(
+            HTTPStatus.BAD_REQUEST,
+            "The body cannot be read",
+            "Send one JSON object in UTF-8, in which no key stands twice. `detail` names the place.",
+        ),
+        ProblemCode.VALIDATION_FAILED: ProblemType(
+            HTTPStatus.BAD_REQUEST,
+            "The request breaks a rule",
+            "Correct every field that `errors` names. Nothing was stored and the Idempotency-Key is not used up.",
+        ),
+        ProblemCode.INVALID_CURSOR: ProblemType(
+            HTTPStatus.BAD_REQUEST,
+            "The cursor is not one of ours",
+            "Send `nextCursor` as it came, with the filters of the page that it came from; or start without a cursor.",
+        ),
+        ProblemCode.INVALID_IDEMPOTENCY_KEY: ProblemType(
+            HTTPStatus.BAD_REQUEST,
+            "The Idempotency-Key cannot be used",
+            "Send 1 to 255 printable ASCII characters; a UUID is a good choice.",
+        ),
+        ProblemCode.NOT_FOUND: ProblemType(
+            HTTPStatus.NOT_FOUND,
+            "There is nothing here",
+            "Look up method and path in /docs.",
+        ),
+        ProblemCode.ORDER_NOT_FOUND: ProblemType(
+            HTTPStatus.NOT_FOUND,
+            "There is no such order",
+            "Check the order id. An order exists from the moment that its 202 is sent.",
+        ),
+        ProblemCode.CLIENT_ORDER_ID_TAKEN: ProblemType(
+            HTTPStatus.CONFLICT,
+            "The clientOrderId is taken",
+            "`orderId` is the order that has it: look at that one, or choose another clientOrderId.",
+        ),
+        ProblemCode.NOT_CANCELLABLE: ProblemType(
+            HTTPStatus.CONFLICT,
+            "The order can no longer be cancelled",
+            "`orderStatus` tells where the order stands. Once it is signed only the chain decides: follow it.",
+        ),
+        ProblemCode.BODY_TOO_LARGE: ProblemType(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "The body is too large",
+            "A body takes at most 64 KiB.",
+        ),
+        ProblemCode.UNSUPPORTED_MEDIA_TYPE: ProblemType(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "Not a JSON body",
+            "Send `Content-Type: application/json`, in UTF-8 and without a Content-Encoding.",
+        ),
+        ProblemCode.IDEMPOTENCY_KEY_REUSED: ProblemType(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "The Idempotency-Key came with another order",
+            "Use a new key for another order; the same key only repeats the same one.",
+        ),
+        ProblemCode.NO_QUOTE: ProblemType(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "No venue gives a quote",
+            "`detail` says what each venue answered: try again, or another amount.",
+        ),
+        ProblemCode.UPGRADE_REQUIRED: ProblemType(
+            HTTPStatus.UPGRADE_REQUIRED,
+            "This address takes POST and WebSockets",
+            "POST an order here, or open a WebSocket with `?orderId=`; GET /api/orders/{orderId} reads one.",
+        ),
+        ProblemCode.RATE_LIMITED: ProblemType(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "Too many requests",
+            "Wait for as many seconds as `Retry-After` says.",
+        ),
+        ProblemCode.INTERNAL_ERROR: ProblemType(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "Something broke on our side",
+            "Report the `requestId`. Repeat a POST only with its Idempotency-Key: the order may exist.",
+        ),
+        ProblemCode.SERVICE_UNAVAILABLE: ProblemType(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "A dependency cannot be reached",
+            "Try again after as many seconds as `Retry-After` says; a POST with its Idempotency-Key.",
+        ),
+    }
+)
+
 
 CODES: Mapping[type[EngineError], ProblemCode] = {
     OrderNotFound: ProblemCode.ORDER_NOT_FOUND,
@@ -34,10 +160,11 @@ CODES: Mapping[type[EngineError], ProblemCode] = {
     NotCancellable: ProblemCode.NOT_CANCELLABLE,
     VenueError: ProblemCode.NO_QUOTE,
 }
+RETRYABLE = (ProblemCode.SERVICE_UNAVAILABLE, ProblemCode.RATE_LIMITED)
 
 
 class Problem(Exception):
-    """A request that cannot be answered as it wished."""
+    """A request that cannot be answered as its client wanted; `order` and `order_status` are the reason, if one is."""
 
     def __init__(
         self,
@@ -55,14 +182,20 @@ class Problem(Exception):
         self.fields = fields
         self.order = order
         self.order_status = order_status
-        self.headers = headers or {}
+        retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if code in RETRYABLE else {}
+        self.headers = {"Content-Type": PROBLEM_JSON, **(headers or {}), **retry}
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return int(PROBLEM_TYPES[self.code].status)
 
 
 class FieldView(TypedDict):
     """One invalid field of a body or a query."""
 
-    field: Annotated[str, Says("The field's name, as it was sent.", examples=("amount",))]
-    message: Annotated[str, Says("What is wrong with it.", examples=("must be greater than zero",))]
+    field: Annotated[str, SchemaInfo("The field's name, as it was sent.", examples=("amount",))]
+    message: Annotated[str, SchemaInfo("What is wrong with it.", examples=("must be greater than zero",))]
 
 
 class ProblemView(TypedDict):
@@ -71,22 +204,25 @@ class ProblemView(TypedDict):
     `status`, `instance` and `requestId` may be missing where a gateway in front of the service answers.
     """
 
-    type: Annotated[str, Says("A URI for the kind of problem.", examples=("urn:order-engine:problem:order_not_found",))]
-    title: Annotated[str, Says("The kind of problem in a few words; the same every time.")]
-    status: NotRequired[Annotated[int, Says("The HTTP status.", examples=(404,))]]
-    code: Annotated[str, Says("Stable, for programs; docs/errors.md lists them all.", examples=("order_not_found",))]
-    detail: Annotated[str, Says("What happened and what can be done about it.")]
-    instance: NotRequired[Annotated[str, Says("The path that was asked for.", examples=("/api/orders/ord_1",))]]
-    requestId: NotRequired[Annotated[str, Says("The X-Request-Id; it stands in every log line of the request.")]]
-    errors: NotRequired[Annotated[list[FieldView], Says("Every invalid field at once.")]]
-    orderId: NotRequired[Annotated[str, Says("The order that the problem is about.")]]
-    orderStatus: NotRequired[Annotated[str, Says("Where that order stands (`not_cancellable`).")]]
+    type: Annotated[
+        str, SchemaInfo("A URI for the kind of problem.", examples=("urn:order-engine:problem:order_not_found",))
+    ]
+    title: Annotated[str, SchemaInfo("The kind of problem in a few words; the same every time.")]
+    status: NotRequired[Annotated[int, SchemaInfo("The HTTP status.", examples=(404,))]]
+    code: Annotated[
+        str, SchemaInfo("Stable, for programs; docs/errors.md lists them all.", examples=("order_not_found",))
+    ]
+    detail: Annotated[str, SchemaInfo("What happened and what can be done about it.")]
+    instance: NotRequired[Annotated[str, SchemaInfo("The path that was asked for.", examples=("/api/orders/ord_1",))]]
+    requestId: NotRequired[Annotated[str, SchemaInfo("The X-Request-Id; it stands in every log line of the request.")]]
+    errors: NotRequired[Annotated[list[FieldView], SchemaInfo("Every invalid field at once.")]]
+    orderId: NotRequired[Annotated[str, SchemaInfo("The order that the problem is about.")]]
+    orderStatus: NotRequired[Annotated[str, SchemaInfo("Where that order stands (`not_cancellable`).")]]
 
 
-MediaType = Literal["application/json", "application/problem+json", "text/html"]
-# The answer of a commit can get lost with the connection: then the order exists although its client hears this.
-UNAVAILABLE = "Please try again in a moment. An order may have been taken: repeat a POST with its Idempotency-Key."
-PROBLEM_JSON: MediaType = "application/problem+json"
+def type_of(code: ProblemCode) -> str:
+    """The problem's `type`: a name, not an address, so that it is the same wherever the service runs."""
+    return f"urn:order-engine:problem:{code}"
 
 
 def problem_from(error: Exception) -> Problem:
@@ -97,31 +233,27 @@ def problem_from(error: Exception) -> Problem:
         return _invalid(error)
     if isinstance(error, Unavailable):
         return Problem(ProblemCode.SERVICE_UNAVAILABLE, UNAVAILABLE)
-    if isinstance(error, NotCancellable):
-        return Problem(ProblemCode.NOT_CANCELLABLE, str(error), order=error.order_id, order_status=error.status)
     for kind, code in CODES.items():
         if isinstance(error, kind):
-            return Problem(code, str(error), order=getattr(error, "order_id", None))
+            order, status = getattr(error, "order_id", None), getattr(error, "status", None)
+            return Problem(code, str(error), order=order, order_status=status)
     return Problem(ProblemCode.INTERNAL_ERROR, "Please report the requestId.")
 
 
 def _invalid(error: InvalidOrder) -> Problem:
     names = [field.field for field in error.fields]
-    more = f" and {len(names) - NAMES_IN_DETAIL} more" if len(names) > NAMES_IN_DETAIL else ""
-    return Problem(
-        ProblemCode.VALIDATION_FAILED,
-        f"Please correct: {', '.join(names[:NAMES_IN_DETAIL])}{more}.",
-        fields=error.fields[:MAX_FIELDS_TOLD],
-    )
+    more = f" and {len(names) - MAX_NAMES_IN_DETAIL} more" if len(names) > MAX_NAMES_IN_DETAIL else ""
+    detail = f"Please correct: {', '.join(names[:MAX_NAMES_IN_DETAIL])}{more}."
+    return Problem(ProblemCode.VALIDATION_FAILED, detail, fields=error.fields[:MAX_FIELDS_SHOWN])
 
 
 def problem_view(problem: Problem, *, instance: str, request_id: str) -> ProblemView:
-    """The body."""
-    meaning = CATALOGUE[problem.code]
+    """The RFC 9457 body; `errors`, `orderId` and `orderStatus` are left out where the problem has none."""
+    problem_type = PROBLEM_TYPES[problem.code]
     view: ProblemView = {
         "type": type_of(problem.code),
-        "title": meaning.title,
-        "status": int(meaning.status),
+        "title": problem_type.title,
+        "status": problem.status,
         "code": problem.code,
         "detail": problem.detail,
         "instance": instance,
@@ -136,14 +268,6 @@ def problem_view(problem: Problem, *, instance: str, request_id: str) -> Problem
     return view
 
 
-def status_of(problem: Problem) -> int:
-    """The HTTP status."""
-    return int(CATALOGUE[problem.code].status)
-
-
-def headers_of(problem: Problem) -> dict[str, str]:
-    """What goes with the body; `Retry-After` where trying again is the right thing to do."""
-    headers = {"Content-Type": PROBLEM_JSON, **problem.headers}
-    if problem.code in RETRYABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return headers
+def printable(name: str) -> str:
+    """A client's own name for something as an answer can carry it."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in name[:MAX_NAME_SHOWN])

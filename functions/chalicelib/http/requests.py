@@ -1,179 +1,171 @@
-"""Request models: what the API takes, validated all at once."""
+"""A request as API Gateway hands it over (proxy integration, payload 1.0): path, headers, query, and a JSON body."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
+import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Any
+from urllib.parse import quote, urlsplit
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from chalicelib import strict_json
+from chalicelib.domain.errors import OrderNotFound
+from chalicelib.domain.order import is_order_id
+from chalicelib.http.problems import Problem, ProblemCode, printable
 
-from chalicelib.domain.amounts import InvalidAmount, to_base_units
-from chalicelib.domain.errors import InvalidField, InvalidOrder
-from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, NewOrder
-from chalicelib.domain.quotes import QuoteRequest, Side, Venue
-from chalicelib.domain.tokens import Token
-from chalicelib.domain.transitions import OrderStatus
-from chalicelib.http.fields import (
-    ClientOrderId,
-    ExactAmount,
-    KnownToken,
-    OrderType,
-    PageSize,
-    PlacedBefore,
-    PlacedFrom,
-    Slippage,
-    UserId,
-    WalletAddress,
-)
-from chalicelib.services.browse import DEFAULT_PAGE, OrderFilter
-
-MAX_NAME = 200
-OWN_WORDS = {"extra_forbidden": "is not a field of this request", "missing": "is missing"}
-# "Input should be a valid integer", "String should have at most 512 characters": ours begin with the verb.
-PYDANTIC_SUBJECT = re.compile(r"^(Input|String) should ")
-Model = TypeVar("Model", bound=BaseModel)
+MAX_BODY_BYTES = 64 * 1024
+MAX_PATH = 1024
+MAX_ID_SHOWN = 64
+STREAM_PATH = "/api/orders/execute"
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+# What may stand in a path as it is; a percent sign is one that the client sent.
+PATH_CHARACTERS = "/%:@!$&'()*+,;=~-._"
+UTF_8 = ("", "utf-8", "utf8")
 
 
-class SwapRequest(BaseModel):
-    """What to swap. `side` sell spends exactly `amount` of inputToken, buy receives exactly `amount` of outputToken."""
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request; header names are in lower case.
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, frozen=True)
-
-    inputToken: KnownToken
-    outputToken: KnownToken
-    side: Side
-    amount: ExactAmount
-    slippageBps: Slippage = DEFAULT_SLIPPAGE_BPS
-    orderType: OrderType = "market"
-
-    @field_validator("outputToken")
-    @classmethod
-    def _differs(cls, token: Token, info: ValidationInfo) -> Token:
-        other = info.data.get("inputToken")
-        if other is not None and other.mint == token.mint:
-            raise ValueError("must differ from inputToken (SOL and WSOL are one asset)")
-        return token
-
-    @field_validator("amount")
-    @classmethod
-    def _fits(cls, amount: Decimal, info: ValidationInfo) -> Decimal:
-        token = _counted(info.data)
-        if token is not None:
-            to_base_units(amount, token)
-        elif not amount.is_finite() or amount <= 0:
-            raise InvalidAmount("must be greater than zero")
-        return amount
-
-    def base_units(self) -> int:
-        """The amount in base units of the token that it counts."""
-        return to_base_units(self.amount, self.inputToken if self.side is Side.SELL else self.outputToken)
-
-
-def _counted(fields: dict[str, Any]) -> Token | None:
-    side = fields.get("side")
-    if side is None:
-        return None
-    token = fields.get("inputToken" if side is Side.SELL else "outputToken")
-    return token if isinstance(token, Token) else None
-
-
-class QuoteBody(SwapRequest):
-    """A dry run: what an order would be routed to right now."""
-
-    def to_request(self, seed: str) -> QuoteRequest:
-        """The question for the venues."""
-        return QuoteRequest(self.inputToken, self.outputToken, self.side, self.base_units(), seed)
-
-
-class OrderBody(SwapRequest):
-    """An order to execute."""
-
-    userId: UserId
-    walletAddress: WalletAddress
-    clientOrderId: ClientOrderId | None = None
-
-    def to_order(self) -> NewOrder:
-        """The validated wish."""
-        return NewOrder(
-            user_id=self.userId,
-            wallet_address=self.walletAddress,
-            input_token=self.inputToken,
-            output_token=self.outputToken,
-            side=self.side,
-            amount=self.base_units(),
-            slippage_bps=self.slippageBps,
-            client_order_id=self.clientOrderId,
-        )
-
-
-class ListQuery(BaseModel):
-    """Which orders to list, newest first."""
-
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, frozen=True)
-
-    userId: UserId | None = None
-    clientOrderId: ClientOrderId | None = None
-    status: OrderStatus | None = None
-    venue: Annotated[Venue, Field(description="The venue that the order was routed to.")] | None = None
-    inputToken: KnownToken | None = None
-    outputToken: KnownToken | None = None
-    placedFrom: PlacedFrom | None = None
-    placedBefore: PlacedBefore | None = None
-    limit: PageSize = DEFAULT_PAGE
-    cursor: (
-        Annotated[
-            str,
-            StringConstraints(min_length=1, max_length=512),
-            Field(description="`nextCursor` of the page before, sent with the same filters."),
-        ]
-        | None
-    ) = None
-
-    def to_filter(self) -> OrderFilter:
-        """The filter without the place in it."""
-        return OrderFilter(
-            user_id=self.userId,
-            client_order_id=self.clientOrderId,
-            status=self.status,
-            venue=self.venue,
-            input_token=self.inputToken,
-            output_token=self.outputToken,
-            placed_from=self.placedFrom,
-            placed_before=self.placedBefore,
-        )
-
-
-def validated(model: type[Model], values: object, settings: Mapping[str, object] | None = None) -> Model:
-    """The values as the model; `settings` are for the fields whose rules depend on them.
-
-    Raises:
-        InvalidOrder: with every invalid field at once.
+    `route` is the resource's pattern, `path` what was really asked for behind `root`, where the API hangs in the URL:
+    the stage on AWS ("/live"), nothing behind a front door or a custom domain.
     """
-    try:
-        return model.model_validate(values, context=dict(settings or {}))
-    except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False)
-        raise InvalidOrder(*(_field(dict(one)) for one in errors)) from None
+
+    route: str
+    root: str
+    path: str
+    raw_body: bytes
+    headers: Mapping[str, str]
+    query: Mapping[str, list[str]]
+    request_id: str
+
+    @property
+    def instance(self) -> str:
+        """The path as the client knows it."""
+        return self.root + self.path
+
+    @property
+    def if_none_match(self) -> str:
+        """The ETags of what the client has; empty where it has nothing."""
+        return self.headers.get("if-none-match", "")
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The Idempotency-Key header. Raises `Problem` where it cannot be one."""
+        key = self.headers.get("idempotency-key")
+        if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+            raise Problem(
+                ProblemCode.INVALID_IDEMPOTENCY_KEY, "Idempotency-Key takes 1 to 255 printable ASCII characters."
+            )
+        return key
+
+    def json(self) -> dict[str, object]:
+        """The body as an object; numbers with a fraction or an exponent are decimals, never floats.
+
+        Raises:
+            Problem: another content type or encoding, too large, not UTF-8, no JSON, or no object.
+        """
+        _refuse_other_types(self.headers)
+        if len(self.raw_body) > MAX_BODY_BYTES:
+            raise Problem(ProblemCode.BODY_TOO_LARGE, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        if not self.raw_body.strip():
+            raise _malformed("is empty: send one JSON object")
+        try:
+            body = strict_json.read(self.raw_body.decode("utf-8"), unusable=_refused_by_its_field)
+        except RecursionError:
+            raise _malformed("is nested too deeply") from None
+        except UnicodeDecodeError as error:
+            raise _malformed(f"is not UTF-8: see byte {error.start}") from None
+        except ValueError as error:
+            raise _malformed(f"is no valid JSON: {error}") from None
+        if not isinstance(body, dict):
+            raise _malformed("must be a JSON object")
+        return body
 
 
-def _field(error: dict[str, Any]) -> InvalidField:
-    name = printable(".".join(str(part) for part in error["loc"])) or "body"
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, ValueError):
-        return InvalidField(name, str(cause))
-    return InvalidField(name, OWN_WORDS.get(error["type"]) or PYDANTIC_SUBJECT.sub("must ", str(error["msg"])))
+def read_event(event: Mapping[str, Any], websocket_url: str) -> HttpRequest:
+    """The request of a Lambda event; `websocket_url` is where clients open their streams.
+
+    Where that is the front door's address, clients see no stage in their URLs.
+    """
+    context = event["requestContext"]
+    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    root, path = _split(str(context.get("path") or event.get("path") or "/"), str(context["resourcePath"]))
+    behind_front_door = urlsplit(websocket_url).path == STREAM_PATH
+    return HttpRequest(
+        route=str(context["resourcePath"]),
+        root="" if behind_front_door else root,
+        path=path,
+        raw_body=_body(event),
+        headers=headers,
+        query=event.get("multiValueQueryStringParameters") or {},
+        request_id=_request_id(headers, context),
+    )
 
 
-def printable(name: str) -> str:
-    """A client's own name for a field as an answer can carry it."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in name[:MAX_NAME])
+def order_id_of(text: str) -> str:
+    """The path's order id. Raises `OrderNotFound` for what can be none, without asking the database."""
+    if not is_order_id(text):
+        raise OrderNotFound(printable(text[:MAX_ID_SHOWN]))
+    return text
+
+
+def _split(whole: str, pattern: str) -> tuple[str, str]:
+    """Where the API hangs and the path behind that: it begins with what the pattern has before its first parameter."""
+    if pattern == "/":
+        return whole.rstrip("/"), "/"
+    start = max(whole.find(pattern.partition("{")[0]), 0)
+    return whole[:start], quote(whole[start:], safe=PATH_CHARACTERS, errors="replace")[:MAX_PATH]
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body")
+    if body is None:
+        return b""
+    if isinstance(body, bytes):
+        return body
+    if event.get("isBase64Encoded"):
+        try:
+            return base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError):
+            return b"\xff"
+    # A lone surrogate is no UTF-8: `json` says so.
+    return str(body).encode("utf-8", "surrogatepass")
+
+
+def _request_id(headers: Mapping[str, str], context: Mapping[str, Any]) -> str:
+    """The client's X-Request-Id where it can be logged, else the gateway's, which its access log has too."""
+    for candidate in (headers.get("x-request-id"), context.get("requestId")):
+        if isinstance(candidate, str) and REQUEST_ID.fullmatch(candidate):
+            return candidate
+    return str(uuid.uuid4())
+
+
+def _refuse_other_types(headers: Mapping[str, str]) -> None:
+    media_type, *parameters = headers.get("content-type", "application/json").split(";")
+    charset = next((value for name, value in map(_parameter, parameters) if name == "charset"), "")
+    if media_type.strip().lower() != "application/json":
+        raise Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
+    if charset not in UTF_8:
+        raise Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the body in UTF-8; JSON knows no other encoding.")
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Problem(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the body without a Content-Encoding.")
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, _, value = text.strip().lower().partition("=")
+    return name.strip(), value.strip().strip('"')
+
+
+def _malformed(what: str) -> Problem:
+    return Problem(ProblemCode.MALFORMED_JSON, f"The body {what}.")
+
+
+def _refused_by_its_field(_number: str) -> Decimal:
+    """No field takes NaN: the answer names the one that it was sent for."""
+    return Decimal("NaN")

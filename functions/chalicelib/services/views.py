@@ -19,7 +19,7 @@ from chalicelib.services.wire import (
     Moment,
     OrderId,
     Reason,
-    Says,
+    SchemaInfo,
     Sentence,
     Sequence,
     SideName,
@@ -64,8 +64,10 @@ class RouteView(TypedDict):
 
     chosenDex: VenueName
     reason: Sentence
-    steps: Annotated[list[str], Says("What the swap consists of.", examples=(["wrap SOL", "swap WSOL for USDC"],))]
-    spreadBps: Annotated[int | None, Says("How far apart the venues are; null with one quote.")]
+    steps: Annotated[
+        list[str], SchemaInfo("What the swap consists of.", examples=(["wrap SOL", "swap WSOL for USDC"],))
+    ]
+    spreadBps: Annotated[int | None, SchemaInfo("How far apart the venues are; null with one quote.")]
     minimumOutput: AmountView
     maximumInput: AmountView
     quotes: list[QuoteView]
@@ -85,36 +87,40 @@ class OrderView(TypedDict):
 
     id: OrderId
     orderId: OrderId
-    userId: Annotated[str, Says("Whose order it is.")]
-    walletAddress: Annotated[str, Says("The wallet that trades.")]
-    clientOrderId: Annotated[str | None, Says("Your own id for the order.")]
-    orderType: Annotated[Literal["market"], Says("The only type that is offered.")]
+    userId: Annotated[str, SchemaInfo("Whose order it is.")]
+    walletAddress: Annotated[str, SchemaInfo("The wallet that trades.")]
+    clientOrderId: Annotated[str | None, SchemaInfo("Your own id for the order.")]
+    orderType: Annotated[Literal["market"], SchemaInfo("The only type that is offered.")]
     inputToken: Symbol
     outputToken: Symbol
     side: SideName
     amount: Exact
     amountBaseUnits: BaseUnits
-    slippageBps: Annotated[int, Says("How far the execution may be worse than the quote, in hundredths of a percent.")]
+    slippageBps: Annotated[
+        int, SchemaInfo("How far the execution may be worse than the quote, in hundredths of a percent.")
+    ]
     status: Status
-    attempts: Annotated[int, Says("The present attempt, from 1.")]
-    maxAttempts: Annotated[int, Says("After so many attempts the order fails.")]
-    sequence: Annotated[int, Says("That of the newest event.")]
+    attempts: Annotated[int, SchemaInfo("The present attempt, from 1.")]
+    maxAttempts: Annotated[int, SchemaInfo("After so many attempts the order fails.")]
+    sequence: Annotated[int, SchemaInfo("That of the newest event.")]
     chosenDex: VenueName | None
-    expectedInput: Annotated[AmountView | None, Says("What the chosen quote takes.")]
-    expectedOutput: Annotated[Exact | None, Says("What the chosen quote gives.")]
+    expectedInput: Annotated[AmountView | None, SchemaInfo("What the chosen quote takes.")]
+    expectedOutput: Annotated[Exact | None, SchemaInfo("What the chosen quote gives.")]
     expectedOutputBaseUnits: BaseUnits | None
-    minimumOutput: Annotated[Exact | None, Says("The order never settles for less.")]
+    minimumOutput: Annotated[Exact | None, SchemaInfo("The order never settles for less.")]
     minimumOutputBaseUnits: BaseUnits | None
-    maximumInput: Annotated[Exact | None, Says("The order never settles for more.")]
+    maximumInput: Annotated[Exact | None, SchemaInfo("The order never settles for more.")]
     maximumInputBaseUnits: BaseUnits | None
-    route: Annotated[RouteView | None, Says("The decision; null until it is made, and while an attempt is repeated.")]
-    txHash: Annotated[str | None, Says("The transaction's signature; known once it is signed.")]
-    executedPrice: Annotated[Exact | None, Says("Output per input that really settled.")]
-    executedInput: Annotated[AmountView | None, Says("What really went in.")]
-    executedOutput: Annotated[AmountView | None, Says("What really came out.")]
-    fee: Annotated[AmountView | None, Says("Included in executedInput.")]
-    error: Annotated[ErrorView | None, Says("Why it failed; null otherwise.")]
-    errorMessage: Annotated[str | None, Says("error.message, where the original's clients look for it.")]
+    route: Annotated[
+        RouteView | None, SchemaInfo("The decision; null until it is made, and while an attempt is repeated.")
+    ]
+    txHash: Annotated[str | None, SchemaInfo("The transaction's signature; known once it is signed.")]
+    executedPrice: Annotated[Exact | None, SchemaInfo("Output per input that really settled.")]
+    executedInput: Annotated[AmountView | None, SchemaInfo("What really went in.")]
+    executedOutput: Annotated[AmountView | None, SchemaInfo("What really came out.")]
+    fee: Annotated[AmountView | None, SchemaInfo("Included in executedInput.")]
+    error: Annotated[ErrorView | None, SchemaInfo("Why it failed; null otherwise.")]
+    errorMessage: Annotated[str | None, SchemaInfo("error.message, where the original's clients look for it.")]
     createdAt: Moment
     updatedAt: Moment
 

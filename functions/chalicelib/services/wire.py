@@ -17,7 +17,7 @@ from chalicelib.domain.transitions import OrderStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Says:
+class SchemaInfo:
     """A description for the specifications, and what else is true of each value."""
 
     description: str = ""
@@ -45,33 +45,33 @@ def _values(kind: Iterable[str]) -> tuple[str, ...]:
 
 
 OrderId: TypeAlias = Annotated[
-    str, Says("The order's id.", pattern="^ord_[0-9a-f]{32}$", examples=("ord_019aad1c8f005f2b7c9d1e3a4b6c8d0f",))
+    str, SchemaInfo("The order's id.", pattern="^ord_[0-9a-f]{32}$", examples=("ord_019aad1c8f005f2b7c9d1e3a4b6c8d0f",))
 ]
-Status: TypeAlias = Annotated[str, Says("Where the order stands.", one_of=_values(OrderStatus))]
+Status: TypeAlias = Annotated[str, SchemaInfo("Where the order stands.", one_of=_values(OrderStatus))]
 SideName: TypeAlias = Annotated[
     str,
-    Says(
+    SchemaInfo(
         "`sell` spends exactly `amount` of inputToken, `buy` receives exactly `amount` of outputToken.",
         one_of=_values(Side),
     ),
 ]
-VenueName: TypeAlias = Annotated[str, Says("The DEX.", one_of=_values(Venue))]
-Reason: TypeAlias = Annotated[str, Says("Why, for programs.", one_of=_values(ErrorCode))]
-Symbol: TypeAlias = Annotated[str, Says("A token's symbol.", examples=("SOL",))]
+VenueName: TypeAlias = Annotated[str, SchemaInfo("The DEX.", one_of=_values(Venue))]
+Reason: TypeAlias = Annotated[str, SchemaInfo("Why, for programs.", one_of=_values(ErrorCode))]
+Symbol: TypeAlias = Annotated[str, SchemaInfo("A token's symbol.", examples=("SOL",))]
 Exact: TypeAlias = Annotated[
-    str, Says("An exact decimal without an exponent.", pattern=r"^-?[0-9]+(\.[0-9]+)?$", examples=("1.5",))
+    str, SchemaInfo("An exact decimal without an exponent.", pattern=r"^-?[0-9]+(\.[0-9]+)?$", examples=("1.5",))
 ]
 BaseUnits: TypeAlias = Annotated[
-    str, Says("Integer base units; a string, since a u64 does not fit a double.", pattern="^[0-9]+$")
+    str, SchemaInfo("Integer base units; a string, since a u64 does not fit a double.", pattern="^[0-9]+$")
 ]
 Moment: TypeAlias = Annotated[
-    str, Says("ISO 8601 in UTC with milliseconds.", format="date-time", examples=("2026-11-22T18:00:00.000Z",))
+    str, SchemaInfo("ISO 8601 in UTC with milliseconds.", format="date-time", examples=("2026-11-22T18:00:00.000Z",))
 ]
-Sequence: TypeAlias = Annotated[int, Says("1, 2, 3 … within an order, without a gap.", examples=(1,))]
-Sentence: TypeAlias = Annotated[str, Says("A sentence for people.")]
+Sequence: TypeAlias = Annotated[int, SchemaInfo("1, 2, 3 … within an order, without a gap.", examples=(1,))]
+Sentence: TypeAlias = Annotated[str, SchemaInfo("A sentence for people.")]
 Details: TypeAlias = Annotated[
     Meta,
-    Says(
+    SchemaInfo(
         "What belongs to the status: `building` has chosenDex, expectedOutput, quotes and reason; `submitted` txHash; "
         "`confirmed` txHash, finalExecutionPrice, executedInput, executedOutput and fee; `failed` and a retry error."
     ),

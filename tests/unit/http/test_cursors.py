@@ -11,9 +11,8 @@ from chalicelib.domain.order import new_order_id
 from chalicelib.domain.quotes import Venue
 from chalicelib.domain.tokens import SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.http.catalogue import ProblemCode
-from chalicelib.http.cursors import read_cursor, write_cursor
-from chalicelib.http.problems import Problem
+from chalicelib.http.cursors import decode_cursor, encode_cursor
+from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.services.browse import OrderFilter
 
 WHICH = OrderFilter(
@@ -41,42 +40,42 @@ OTHERS = {
 @pytest.mark.parametrize("which", [WHICH, OrderFilter()])
 def test_a_cursor_is_read_as_it_was_written(which: OrderFilter) -> None:
     order_id = new_order_id()
-    assert read_cursor(write_cursor(order_id, which, "secret"), which, "secret") == order_id
+    assert decode_cursor(encode_cursor(order_id, which, "secret"), which, "secret") == order_id
 
 
 @pytest.mark.parametrize("name", OrderFilter.__dataclass_fields__)
 def test_a_cursor_belongs_to_its_filter(name: str) -> None:
-    cursor = write_cursor(new_order_id(), WHICH, "secret")
+    cursor = encode_cursor(new_order_id(), WHICH, "secret")
     for value in (None, OTHERS[name]):
         with pytest.raises(Problem) as caught:
-            read_cursor(cursor, replace(WHICH, **{name: value}), "secret")  # type: ignore[arg-type]
+            decode_cursor(cursor, replace(WHICH, **{name: value}), "secret")  # type: ignore[arg-type]
         assert caught.value.code is ProblemCode.INVALID_CURSOR
 
 
 def test_a_cursor_of_another_deployment_is_refused() -> None:
     with pytest.raises(Problem):
-        read_cursor(write_cursor(new_order_id(), WHICH, "secret"), WHICH, "another")
+        decode_cursor(encode_cursor(new_order_id(), WHICH, "secret"), WHICH, "another")
 
 
 @given(st.integers(0, 200), st.sampled_from("ABCxyz019-_"))
 def test_a_changed_cursor_is_refused(position: int, character: str) -> None:
-    cursor = write_cursor("ord_" + "0" * 32, WHICH, "secret")
+    cursor = encode_cursor("ord_" + "0" * 32, WHICH, "secret")
     # The last character has bits that nothing is in.
     position %= len(cursor) - 1
     changed = cursor[:position] + character + cursor[position + 1 :]
     if changed != cursor:
         with pytest.raises(Problem):
-            read_cursor(changed, WHICH, "secret")
+            decode_cursor(changed, WHICH, "secret")
 
 
 @given(st.text(max_size=60))
 def test_whatever_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(Problem) as caught:
-        read_cursor(text, WHICH, "secret")
+        decode_cursor(text, WHICH, "secret")
     assert caught.value.code is ProblemCode.INVALID_CURSOR
 
 
 def test_a_cursor_fits_a_url() -> None:
-    cursor = write_cursor(new_order_id(), WHICH, "secret")
+    cursor = encode_cursor(new_order_id(), WHICH, "secret")
     assert cursor.replace("-", "").replace("_", "").isalnum()
     assert len(cursor) < 100

@@ -1,30 +1,30 @@
 // Recent orders of the user in the form.
 let cursor = null;
-let asked = 0;
+let requestId = 0;
 
 async function recent(older = false) {
   const user = field("userId").value;
-  const ticket = ++asked;
-  at("whose").textContent = user || "everybody";
+  const id = ++requestId;
+  byId("user-label").textContent = user || "everybody";
   const query = new URLSearchParams({ limit: "10" });
   if (user) query.set("userId", user);
-  if (at("only").value) query.set("status", at("only").value);
+  if (byId("status-filter").value) query.set("status", byId("status-filter").value);
   if (older && cursor) query.set("cursor", cursor);
   let page;
   try {
     page = await api("GET", `api/orders?${query}`);
   } catch (problem) {
-    if (ticket === asked) explain(problem);
+    if (id === requestId) explain(problem);
     return;
   }
   // A later question has been asked meanwhile: its answer counts.
-  if (ticket !== asked) return;
+  if (id !== requestId) return;
   cursor = page.nextCursor;
   const rows = page.orders.map(row);
-  if (older) at("recent").append(...rows);
-  else at("recent").replaceChildren(...rows);
-  show(at("more"), Boolean(cursor));
-  show(at("none"), !at("recent").children.length);
+  if (older) byId("recent").append(...rows);
+  else byId("recent").replaceChildren(...rows);
+  show(byId("more"), Boolean(cursor));
+  show(byId("none"), !byId("recent").children.length);
 }
 
 function row(order) {
@@ -48,9 +48,9 @@ function row(order) {
   );
 }
 
-at("refresh").addEventListener("click", () => recent());
-at("more").addEventListener("click", () => recent(true));
-at("only").addEventListener("change", () => recent());
+byId("refresh").addEventListener("click", () => recent());
+byId("more").addEventListener("click", () => recent(true));
+byId("status-filter").addEventListener("change", () => recent());
 field("userId").addEventListener("change", () => recent());
 
 recent();

@@ -2,8 +2,8 @@
 let following = null;
 
 function link(state, text) {
-  at("link").className = `link ${state}`;
-  at("link").textContent = text;
+  byId("link").className = `link ${state}`;
+  byId("link").textContent = text;
 }
 
 function follow(orderId, url) {
@@ -67,21 +67,21 @@ function connect(stream) {
 
 function draw() {
   const { orderId, events, order } = following;
-  show(at("empty"), false);
-  show(at("followed"), true);
-  const newest = events.at(-1);
+  show(byId("empty"), false);
+  show(byId("followed"), true);
+  const newest = events.byId(-1);
   const status = newest ? newest.status : "pending";
-  at("order-id").textContent = orderId;
-  at("status").textContent = status;
-  at("status").className = `pill ${status}`;
-  at("what").textContent = order
+  byId("order-id").textContent = orderId;
+  byId("status").textContent = status;
+  byId("status").className = `pill ${status}`;
+  byId("what").textContent = order
     ? `${order.side === "sell" ? "Sell" : "Buy"} ${order.amount} ${order.side === "sell" ? order.inputToken : order.outputToken} ${order.side === "sell" ? "for" : "with"} ${order.side === "sell" ? order.outputToken : order.inputToken}`
     : "…";
   // Once it is signed, only the chain decides.
-  show(at("cancel"), CANCELLABLE.has(status) && events.length > 0 && !(order && order.txHash));
+  show(byId("cancel"), CANCELLABLE.has(status) && events.length > 0 && !(order && order.txHash));
   drawSteps(events, status);
   drawFacts(order, newest);
-  at("events").replaceChildren(
+  byId("events").replaceChildren(
     ...events.map((event) =>
       make(
         "li",
@@ -98,7 +98,7 @@ function draw() {
 function drawSteps(events, status) {
   const reached = Math.max(0, ...events.map((event) => STEPS.indexOf(event.status)));
   const stopped = status === "failed" || status === "cancelled";
-  at("steps").replaceChildren(
+  byId("steps").replaceChildren(
     ...STEPS.map((step, index) => {
       const event = events.findLast((candidate) => candidate.status === step);
       const done = index < reached || status === "confirmed";
@@ -133,7 +133,7 @@ function drawFacts(order, newest) {
     if (order.txHash) facts.push(["Transaction", order.txHash, "long"]);
   }
   if (newest && newest.error) facts.push(["Error", `${newest.error.code}: ${newest.error.message}`, "long"]);
-  at("facts").replaceChildren(
+  byId("facts").replaceChildren(
     ...facts.map(([name, value, kind]) =>
       make(
         "div",
@@ -145,6 +145,6 @@ function drawFacts(order, newest) {
   );
 }
 
-at("cancel").addEventListener("click", () =>
-  guarded(at("cancel"), () => api("POST", `api/orders/${encodeURIComponent(following.orderId)}/cancel`)),
+byId("cancel").addEventListener("click", () =>
+  guarded(byId("cancel"), () => api("POST", `api/orders/${encodeURIComponent(following.orderId)}/cancel`)),
 );

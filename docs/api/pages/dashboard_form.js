@@ -1,11 +1,12 @@
 // What all parts of the dashboard use, and the form.
-const at = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 // Where the API hangs: "/" behind the front door, "/live/" on AWS.
 const base = location.pathname.endsWith("/") ? location.pathname : `${location.pathname}/`;
 const websocketUrl = document.querySelector('meta[name="websocket-url"]').content;
-const STEPS = ["pending", "routing", "building", "submitted", "confirmed"];
-const OVER = new Set(["confirmed", "failed", "cancelled"]);
-const CANCELLABLE = new Set(["pending", "routing", "building"]);
+// ORDER_STATES comes from the domain's state machine: docs/api/generate.py writes it in front of this.
+const STEPS = ORDER_STATES.steps;
+const OVER = new Set(ORDER_STATES.over);
+const CANCELLABLE = new Set(ORDER_STATES.cancellable);
 // Heartbeats come every 30 s: twice that without a word and the connection is dead.
 const SILENCE = 70_000;
 
@@ -51,11 +52,11 @@ async function api(method, path, body, headers = {}) {
   return content;
 }
 
-const form = at("order");
+const form = byId("order");
 const field = (name) => form.elements.namedItem(name);
 field("outputToken").value = "USDC";
 
-function wish() {
+function newOrder() {
   const percent = field("slippage").value.trim();
   // Moves the point by text: 0.29 * 100 is not 29.
   const bps = /^\d{1,2}(\.\d{1,2})?$/.test(percent)
@@ -71,7 +72,7 @@ function wish() {
 }
 
 function explain(problem) {
-  const box = at("problem");
+  const box = byId("problem");
   for (const input of form.elements) input.removeAttribute("aria-invalid");
   box.replaceChildren();
   show(box, Boolean(problem));
@@ -107,7 +108,7 @@ function showQuotes(route) {
     ].map(([name, value]) =>
       make("div", { class: "row" }, make("span", { text: name }), make("span", { text: value })),
     );
-  at("quotes").replaceChildren(
+  byId("quotes").replaceChildren(
     ...route.quotes.map((quote) =>
       make(
         "div",
@@ -146,22 +147,22 @@ form.addEventListener("submit", (event) => {
     const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
       byte.toString(16).padStart(2, "0"),
     ).join("");
-    const order = { userId: field("userId").value, walletAddress: field("walletAddress").value, ...wish() };
+    const order = { userId: field("userId").value, walletAddress: field("walletAddress").value, ...newOrder() };
     const placed = await api("POST", "api/orders/execute", order, { "Idempotency-Key": key });
-    at("quotes").replaceChildren();
+    byId("quotes").replaceChildren();
     follow(placed.orderId, placed.websocketUrl);
   });
 });
-at("ask").addEventListener("click", () =>
-  guarded(at("ask"), async () => showQuotes(await api("POST", "api/quotes", wish()))),
+byId("ask").addEventListener("click", () =>
+  guarded(byId("ask"), async () => showQuotes(await api("POST", "api/quotes", newOrder()))),
 );
-at("turn").addEventListener("click", () => {
+byId("swap-tokens").addEventListener("click", () => {
   const from = field("inputToken").value;
   field("inputToken").value = field("outputToken").value;
   field("outputToken").value = from;
 });
 for (const side of form.querySelectorAll("[name=side]")) {
   side.addEventListener("change", () => {
-    at("amount-label").textContent = side.value === "sell" ? "Spend exactly" : "Receive exactly";
+    byId("amount-label").textContent = side.value === "sell" ? "Spend exactly" : "Receive exactly";
   });
 }

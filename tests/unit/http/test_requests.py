@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.order import first_id_at
 from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
-from tests.unit.http_contract.service import ORDER, Service
+from tests.unit.http.service import ORDER, Service
 
 WALLET = "7EYnhQoR9YM3N7UoaKRoA44Uy8JeaZV3qyouov87awMs"
 # 32 bytes that are no point of the curve, as an address that a program derives: no key can sign for it.

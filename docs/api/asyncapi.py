@@ -1,12 +1,8 @@
 """The AsyncAPI 3 document of the stream, generated from the types of its frames."""
 
-from __future__ import annotations
-
-import inspect
 from functools import cache
 
 from chalicelib import VERSION
-from chalicelib.http.schemas import Schema, component_name, reference, schemas_of
 from chalicelib.services.views import StatusMessage
 from chalicelib.stream_messages import (
     MAX_AFTER,
@@ -20,6 +16,7 @@ from chalicelib.stream_messages import (
     Unsubscribe,
     Unsubscribed,
 )
+from docs.api.openapi import Schema, component_name, reference, schemas_of, summary_of
 
 FROM_CLIENTS = (Subscribe, Unsubscribe, Ping)
 FROM_SERVER = (StatusMessage, Heartbeat, Pong, Subscribed, Unsubscribed, StreamErrorView)
@@ -123,7 +120,7 @@ def _operations() -> Schema:
         operations[component_name(kind).lower()] = {
             "action": "receive",
             "channel": {"$ref": "#/channels/stream"},
-            "summary": _says(kind),
+            "summary": summary_of(kind),
             "messages": [_in_channel(kind)],
             "reply": {
                 "channel": {"$ref": "#/channels/stream"},
@@ -134,7 +131,7 @@ def _operations() -> Schema:
         operations[name] = {
             "action": "send",
             "channel": {"$ref": "#/channels/stream"},
-            "summary": _says(sent),
+            "summary": summary_of(sent),
             "messages": [_in_channel(sent)],
         }
     return operations
@@ -143,7 +140,7 @@ def _operations() -> Schema:
 def _message(kind: type) -> Schema:
     return {
         "name": component_name(kind),
-        "summary": _says(kind),
+        "summary": summary_of(kind),
         "contentType": "application/json",
         "payload": reference(kind),
         "examples": [{"payload": EXAMPLES[kind]}],
@@ -156,8 +153,3 @@ def _message_reference(kind: type) -> Schema:
 
 def _in_channel(kind: type) -> Schema:
     return {"$ref": f"#/channels/stream/messages/{component_name(kind)}"}
-
-
-def _says(kind: type) -> str:
-    """What its docstring says, in one line."""
-    return " ".join((inspect.getdoc(kind) or "").split())

@@ -9,7 +9,7 @@ from chalicelib import bootstrap
 from chalicelib.services.subscriptions import Desk
 from chalicelib.stream import converse, handshake
 from tests.fakes import CrashAt, MemoryFollowers
-from tests.unit.http_contract.service import Service
+from tests.unit.http.service import Service
 
 UNKNOWN = "ord_" + "0" * 32
 

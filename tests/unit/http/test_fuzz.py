@@ -15,10 +15,10 @@ from chalicelib.domain.tokens import find_token
 from chalicelib.services.subscriptions import Desk
 from chalicelib.stream import converse, handshake
 from tests.fakes import CrashAt, MemoryFollowers, MemoryOrders
-from tests.unit.http_contract.junk import body_of, deep, header_texts, texts, values, written
-from tests.unit.http_contract.service import ORDER, Got, Service, an_event
-from tests.unit.http_contract.specification import check_answer, check_message
-from tests.unit.http_contract.tally import count
+from tests.unit.http.junk import body_of, deep, header_texts, texts, values, written
+from tests.unit.http.service import ORDER, Got, Service, an_event
+from tests.unit.http.specification import check_answer, check_message
+from tests.unit.http.tally import count
 
 POST = "/api/orders/execute"
 SWAP = {name: value for name, value in ORDER.items() if name not in ("userId", "walletAddress")}

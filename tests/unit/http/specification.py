@@ -5,8 +5,8 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 
-from chalicelib.http.asyncapi import asyncapi
-from chalicelib.http.openapi import openapi
+from docs.api.asyncapi import asyncapi
+from docs.api.openapi import openapi
 
 
 def closed(schema: Any) -> Any:
@@ -24,7 +24,7 @@ def closed(schema: Any) -> Any:
 @cache
 def validator(document: str, pointer: tuple[str, ...]) -> Any:
     """Checks values against the schema at a place in the `openapi` or the `asyncapi` document."""
-    whole = openapi("") if document == "openapi" else asyncapi()
+    whole = openapi() if document == "openapi" else asyncapi()
     schema: Any = whole
     for name in pointer:
         schema = schema[name]
@@ -34,7 +34,7 @@ def validator(document: str, pointer: tuple[str, ...]) -> Any:
 
 def check_answer(method: str, path: str, status: int, content_type: str, body: object) -> None:
     """An answer of the HTTP interface; `path` is the pattern."""
-    responses = openapi("")["paths"][path][method.lower()]["responses"]
+    responses = openapi()["paths"][path][method.lower()]["responses"]
     assert str(status) in responses, f"{method} {path} does not document {status}"
     media_type = content_type.partition(";")[0]
     assert media_type in responses[str(status)]["content"], f"{method} {path} does not document {media_type}"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib import bootstrap
-from tests.unit.http_contract import tally
-from tests.unit.http_contract.service import Service
+from tests.unit.http import tally
+from tests.unit.http.service import Service
 
 
 def serve(monkeypatch: pytest.MonkeyPatch) -> Service:

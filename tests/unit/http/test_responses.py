@@ -10,9 +10,9 @@ from chalicelib import bootstrap, correlation
 from chalicelib.adapters.telemetry import PowertoolsTelemetry
 from chalicelib.domain.errors import ErrorCode, Rejected
 from chalicelib.domain.quotes import NoQuote, QuoteRequest, Venue
-from chalicelib.http.catalogue import CATALOGUE, ProblemCode
+from chalicelib.http.problems import PROBLEM_TYPES, ProblemCode
 from tests.fakes import FakeRouter
-from tests.unit.http_contract.service import ORDER, WEBSOCKET_URL, Service
+from tests.unit.http.service import ORDER, WEBSOCKET_URL, Service
 
 PROBLEM = {"type", "title", "status", "code", "detail", "instance", "requestId"}
 
@@ -49,7 +49,7 @@ def test_every_log_line_of_a_request_has_its_id(
 
 @pytest.mark.parametrize("code", list(ProblemCode))
 def test_codes_have_a_status_a_title_and_advice(code: ProblemCode) -> None:
-    meaning = CATALOGUE[code]
+    meaning = PROBLEM_TYPES[code]
     assert 400 <= meaning.status < 600
     assert meaning.title
     assert meaning.advice.endswith(".")

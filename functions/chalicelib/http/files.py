@@ -1,0 +1,73 @@
+"""The pages and the specification, as `docs/api/generate.py` built them into chalicelib/web.
+
+Only what differs between deployments is filled in, once a process: where the API hangs, where streams are opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chalicelib.http.responses import HttpResponse
+
+WEB = Path(__file__).parents[1].joinpath("web")
+CACHE_MAX_AGE_SECONDS = 300
+# What the built files have in the place of a deployment's own values.
+SERVERS = '"servers":[{"url":"/"}]'
+WEBSOCKET_URL, WEBSOCKET_ORIGIN = "WEBSOCKET_URL", "WEBSOCKET_ORIGIN"
+
+
+@dataclass(frozen=True, slots=True)
+class WebFile:
+    """A file as this deployment serves it; its `ETag` changes with its content."""
+
+    text: str
+    headers: dict[str, str]
+
+    def response(self, if_none_match: str) -> HttpResponse:
+        """The file, or 304 where the client has it already (RFC 9110, 13.1.2)."""
+        known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+        if self.headers["ETag"] in known or known == ["*"]:
+            return HttpResponse(304, "", self.headers)
+        return HttpResponse(200, self.text, self.headers)
+
+
+@cache
+def specification(root: str) -> WebFile:
+    """The OpenAPI document; `root` is where the API hangs, such as "/live" or ""."""
+    text = _built("openapi.json").replace(SERVERS, f'"servers":[{{"url":{json.dumps(root or "/")}}}]', 1)
+    return _file(text, {"Content-Type": "application/json"})
+
+
+@cache
+def page(name: str, websocket_url: str = "") -> WebFile:
+    """A page; `websocket_url` is the one address besides ours that it may call."""
+    policy = json.loads(_built("policies.json"))[name].replace(WEBSOCKET_ORIGIN, _origin(websocket_url))
+    return _file(
+        _built(name).replace(WEBSOCKET_URL, html.escape(websocket_url), 1),
+        {
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": policy.replace(" ;", ";"),
+            "Referrer-Policy": "no-referrer",
+            "X-Frame-Options": "DENY",
+        },
+    )
+
+
+def _built(name: str) -> str:
+    return WEB.joinpath(name).read_text(encoding="utf-8")
+
+
+def _file(text: str, headers: dict[str, str]) -> WebFile:
+    tag = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return WebFile(text, {**headers, "Cache-Control": f"max-age={CACHE_MAX_AGE_SECONDS}", "ETag": f'"{tag}"'})
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""

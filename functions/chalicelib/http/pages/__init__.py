@@ -1,1 +1,0 @@
-"""The pages for people: self-contained HTML under a strict Content-Security-Policy, without any outside asset."""
