@@ -27,7 +27,8 @@ ORDER_COLUMNS = """
     status, attempt, sequence, route, signature, transaction_expires_at,
     fill_amount_in, fill_amount_out, fill_fee, error_code, error_message, error_retryable, created_at, updated_at
 """
-_logger = Logger(log_uncaught_exceptions=False)
+# Writes through telemetry's logger; one of its own would take the output over from it.
+_logger = Logger(child=True)
 Name = TypeVar("Name", bound=StrEnum)
 EVENT_COLUMNS = "order_id, sequence, status, attempt, message, meta, occurred_at"
 
