@@ -42,6 +42,10 @@ HEADERS: dict[str, Schema] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
+    "ETag": {
+        "description": "Send it as `If-None-Match`: 304 while nothing changed.",
+        "schema": {"type": "string"},
+    },
     "Upgrade": {"description": "`websocket`.", "schema": {"type": "string"}},
 }
 PARAMETERS: dict[str, Schema] = {
@@ -84,11 +88,18 @@ SWAP = {"inputToken": "SOL", "outputToken": "USDC", "side": "sell", "amount": "1
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """An answer that is no problem; `view` is its type, dict for any object, None for a page."""
+    """An answer that is no problem; `view` is its type, dict for any object, None for a page, `Nothing` for no body."""
 
     description: str
     view: type | None
     headers: tuple[str, ...] = ()
+
+
+class Nothing:
+    """No body."""
+
+
+NOT_MODIFIED = Success("Yours is the newest: `If-None-Match` names it.", Nothing, ("ETag",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +240,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=SERVICE,
         summary="This specification",
         description="OpenAPI 3.1, generated from the models that validate requests and type answers.",
-        answers={200: Success("The OpenAPI document.", dict)},
+        answers={200: Success("The OpenAPI document.", dict, ("ETag",)), 304: NOT_MODIFIED},
     ),
     Operation(
         method="GET",
@@ -238,7 +249,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=SERVICE,
         summary="Documentation for people",
         description="Calls, models, errors and the stream on one page, without any outside asset.",
-        answers={200: Success("The page.", None)},
+        answers={200: Success("The page.", None, ("ETag",)), 304: NOT_MODIFIED},
     ),
     Operation(
         method="GET",
@@ -247,7 +258,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=SERVICE,
         summary="The dashboard",
         description="Place an order and watch it live.",
-        answers={200: Success("The page.", None)},
+        answers={200: Success("The page.", None, ("ETag",)), 304: NOT_MODIFIED},
     ),
 )
 
@@ -261,7 +272,7 @@ def openapi() -> Schema:
     for operation in OPERATIONS:
         paths[operation.path][operation.method.lower()] = _operation(operation)
     schemas = schemas_of(
-        kind for kind in dict.fromkeys([*bodies, ListQuery, *views, ProblemView]) if kind not in (None, dict)
+        kind for kind in dict.fromkeys([*bodies, ListQuery, *views, ProblemView]) if kind not in (None, dict, Nothing)
     )
     # Its fields stand at the operation, as parameters.
     del schemas[ListQuery.__name__]
@@ -339,6 +350,8 @@ def _responses(operation: Operation) -> Schema:
 
 
 def _success(answer: Success) -> Schema:
+    if answer.view is Nothing:
+        return {"description": answer.description, "headers": _headers(*answer.headers)}
     media_type, schema = "application/json", {"type": "object"}
     if answer.view is None:
         media_type, schema = "text/html", {"type": "string"}

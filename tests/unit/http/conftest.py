@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib import bootstrap
-from tests.unit.http import tally
 from tests.unit.http.service import Service
 
 
@@ -29,9 +28,3 @@ def fuzzed() -> Iterator[Service]:
     """One for all examples of a module's properties, which put what they need into it anew."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         yield serve(monkeypatch)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says what the fuzzers did."""
-    if tally.ANSWERS:
-        terminalreporter.write_line(f"Fuzz: {tally.summary()}")

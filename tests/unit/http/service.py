@@ -1,4 +1,7 @@
-"""The API function over ports in memory, called with the events that API Gateway makes."""
+"""The API function over ports in memory, called with the events that API Gateway makes.
+
+Every answer is held against the specification: a test only says what is special about its own.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,6 +13,7 @@ from chalicelib.http.api import Api
 from chalicelib.services.ports import Router
 from tests.fakes import FakeClock, FakeRouter, MemoryHistory, MemoryOrders, MemoryQueue, MemoryStatusEvents
 from tests.fakes import RecordingTelemetry as Telemetry
+from tests.unit.http.specification import check_answer
 
 WEBSOCKET_URL = "ws://localhost:3000/api/orders/execute"
 ORDER: Mapping[str, object] = {
@@ -20,6 +24,7 @@ ORDER: Mapping[str, object] = {
     "amount": "1.5",
     "side": "sell",
 }
+SWAP = {name: value for name, value in ORDER.items() if name not in ("userId", "walletAddress")}
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Service:
     websocket_url: str = WEBSOCKET_URL
     strict_wallets: bool = False
     probes: dict[str, Callable[[], None]] = field(default_factory=dict)
+    # Whether a test broke something behind the function: only then may it answer with a 5xx.
+    has_trouble: bool = False
 
     def __post_init__(self) -> None:
         self.store = MemoryOrders(self.clock)
@@ -88,8 +95,21 @@ class Service:
         """Sends a request as API Gateway does; `raw` is the body's own text instead of JSON."""
         content = raw if raw is not None else (json.dumps(body) if body is not None else None)
         sent = {"Content-Type": "application/json", **(headers or {})} if content is not None else dict(headers or {})
-        answered = app.app(an_event(method, path, content, sent, query or {}, stage), None)
-        return Got(answered["statusCode"], answered["headers"], answered["body"])
+        return self.send(an_event(method, path, content, sent, query or {}, stage))
+
+    def send(self, event: Mapping[str, Any]) -> Got:
+        """Hands an event to the function."""
+        answered = app.app(event, None)
+        got = Got(answered["statusCode"], answered["headers"], answered["body"])
+        assert got.headers["X-Request-Id"]
+        if got.status >= 500:
+            assert self.has_trouble, got.text
+        if got.status in (429, 503):
+            assert int(got.headers["Retry-After"]) > 0
+        media_type = got.headers["Content-Type"].partition(";")[0]
+        body = got.body if media_type.endswith("json") and got.text else got.text
+        check_answer(event["httpMethod"], event["resource"], got.status, media_type, body)
+        return got
 
     def place(self, headers: Mapping[str, str] | None = None, /, **changes: object) -> Got:
         """Places an order; a change to None leaves the field out."""

@@ -1,6 +1,8 @@
 """Checking values against the specifications more strictly than these are: no field that they do not name."""
 
+from collections.abc import Mapping
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -37,11 +39,29 @@ def check_answer(method: str, path: str, status: int, content_type: str, body: o
     responses = openapi()["paths"][path][method.lower()]["responses"]
     assert str(status) in responses, f"{method} {path} does not document {status}"
     media_type = content_type.partition(";")[0]
+    if status == HTTPStatus.NOT_MODIFIED:
+        assert not body
+        return
     assert media_type in responses[str(status)]["content"], f"{method} {path} does not document {media_type}"
     place = ("paths", path, method.lower(), "responses", str(status), "content", media_type, "schema")
     validator("openapi", place).validate(body)
 
 
+FRAMES = {
+    "status": "StatusMessage",
+    "heartbeat": "Heartbeat",
+    "pong": "Pong",
+    "subscribed": "Subscribed",
+    "unsubscribed": "Unsubscribed",
+    "error": "StreamError",
+}
+
+
+def check_frame(frame: Mapping[str, Any]) -> None:
+    """A frame of the stream from the server."""
+    check_message(FRAMES[frame["type"]], frame)
+
+
 def check_message(name: str, message: object) -> None:
-    """A frame of the stream."""
+    """A message of the stream, either way."""
     validator("asyncapi", ("components", "messages", name, "payload")).validate(message)

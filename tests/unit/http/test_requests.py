@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.order import first_id_at
 from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
-from tests.unit.http.service import ORDER, Service
+from tests.unit.http.service import ORDER, SWAP, Service
 
 WALLET = "7EYnhQoR9YM3N7UoaKRoA44Uy8JeaZV3qyouov87awMs"
 # 32 bytes that are no point of the curve, as an address that a program derives: no key can sign for it.
@@ -42,7 +42,9 @@ def test_amounts_are_exact_as_numbers_and_as_strings(service: Service, amount: s
     [
         "0",
         "-1",
+        '"-1"',
         "-0.0",
+        "1e308",
         "1e-999999999",
         "1e999999999",
         "1e99999999999999999999",
@@ -73,6 +75,45 @@ def test_an_amount_that_is_none_is_refused(service: Service, amount: str) -> Non
     assert refused.status == 400
     assert set(refused.fields) == {"amount"}
     assert not service.store.rows
+
+
+@pytest.mark.parametrize("path", ["/api/orders/execute", "/api/quotes"])
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"outputToken": "SOL"}, "outputToken"),
+        ({"outputToken": "WSOL"}, "outputToken"),
+        ({"inputToken": "DOGE"}, "inputToken"),
+        ({"inputToken": 5}, "inputToken"),
+        ({"side": "hold"}, "side"),
+        ({"amount": "1.0000000001"}, "amount"),
+        ({"side": "buy", "amount": "1.0000001"}, "amount"),
+        ({"amount": "1" * 10_000}, "amount"),
+        ({"slippageBps": 5001}, "slippageBps"),
+        ({"slippageBps": -1}, "slippageBps"),
+        ({"slippageBps": 0.5}, "slippageBps"),
+        ({"slippageBps": "50"}, "slippageBps"),
+        ({"slippageBps": True}, "slippageBps"),
+        ({"orderType": "stop"}, "orderType"),
+        ({"price": 1}, "price"),
+    ],
+)
+def test_a_swap_that_breaks_a_rule_is_refused_by_the_name_of_its_field(
+    service: Service, path: str, change: dict[str, object], name: str
+) -> None:
+    body = {**(ORDER if path.endswith("execute") else SWAP), **change}
+    refused = service.call("POST", path, body=body)
+    assert (refused.status, set(refused.fields)) == (400, {name})
+    assert not service.store.rows
+    body.pop(name)
+    if name in SWAP:
+        assert service.call("POST", path, body=body).fields == {name: "is missing"}
+
+
+@pytest.mark.parametrize("bps", [0, 5000])
+def test_slippage_goes_from_nothing_to_half(service: Service, bps: int) -> None:
+    order_id = service.place(slippageBps=bps).body["orderId"]
+    assert service.call("GET", f"/api/orders/{order_id}").body["slippageBps"] == bps
 
 
 @pytest.mark.parametrize("name", [*ORDER, "slippageBps", "clientOrderId", "orderType", "leverage"])

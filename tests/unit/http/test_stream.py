@@ -10,6 +10,7 @@ from chalicelib.services.subscriptions import Desk
 from chalicelib.stream import converse, handshake
 from tests.fakes import CrashAt, MemoryFollowers
 from tests.unit.http.service import Service
+from tests.unit.http.specification import check_frame
 
 UNKNOWN = "ord_" + "0" * 32
 
@@ -31,8 +32,10 @@ def order_id(service: Service) -> str:
 
 
 def say(desk: Desk, message: object) -> dict[str, object]:
-    """Sends a message and gives the reply."""
-    return dict(converse(message if isinstance(message, str) else json.dumps(message), "c", desk))
+    """Sends a message and gives the reply, which is as specified."""
+    reply = dict(converse(message if isinstance(message, str) else json.dumps(message), "c", desk))
+    check_frame(reply)
+    return reply
 
 
 @pytest.mark.parametrize(
