@@ -7,26 +7,60 @@ import sys
 from types import FrameType
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from localstack import commands
+from localstack.console import Console
 from localstack.errors import LocalStackError
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_INTERRUPTED = 128 + signal.SIGINT  # typer's for KeyboardInterrupt
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+
+class _Signals:
+    """Turns the signals that end a command into KeyboardInterrupt, and remembers which it was."""
+
+    def __init__(self) -> None:
+        self._heard: int = signal.SIGINT
+
+    @property
+    def exit_status(self) -> int:
+        return 128 + self._heard
+
+    def listen(self) -> None:
+        """Hears them from now on, and those that came before, which ./dev has kept waiting."""
+        for number in _ENDING:
+            # SIGINT too: a shell script starts its background jobs with it ignored. nohup's SIGHUP stays ignored.
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._hear)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        self._heard = number
+        raise KeyboardInterrupt
 
 
 def main() -> None:
-    """Runs the command line; every failure that a person can cause is one sentence and exit status 1."""
-    # SIGINT too: a shell script starts its background jobs with it ignored. nohup's SIGHUP stays ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+    """Runs the command line.
+
+    Every failure that a person can cause is one sentence and its exit status, 1 where the command names no other. A
+    signal N ends a command with 128 + N, as a shell says it; wrong arguments with 2.
+    """
+    signals = _Signals()
+    try:
+        signals.listen()
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(signals.exit_status)
+    except SystemExit as end:
+        sys.exit(signals.exit_status if end.code == _INTERRUPTED else end.code)
+
+
+def _run() -> None:
     app = typer.Typer(
         name="./dev",
-        help="Runs, tests and checks the order execution engine on this machine.",
+        help="Runs, tests and checks the order execution engine on this machine.\n\n"
+        "Exit status: 0 done, 1 failed with a sentence, 2 wrong arguments, 128 + N ended by signal N (130: Ctrl-C).",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -37,10 +71,10 @@ def main() -> None:
     try:
         app(prog_name="./dev")
     except LocalStackError as error:
-        Console(stderr=True, highlight=False).print(f"[red]dev:[/red] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+        Console(stderr=True).print(f"[red]dev:[/red] {escape(str(error))}", soft_wrap=True)
+        sys.exit(error.exit_status)
     except PermissionError as error:
-        Console(stderr=True, highlight=False).print(
+        Console(stderr=True).print(
             f"[red]dev:[/red] {escape(str(error.filename))} can't be used: it belongs to another user. Give the "
             "clone to the user who works in it (sudo chown), or run this as that user.",
             soft_wrap=True,

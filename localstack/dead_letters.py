@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from localstack.errors import LocalStackError
 from localstack.running import Running
 from localstack.stack import Outputs, outputs
+from localstack.statuses import TERMINAL
 from localstack.target import Clients, Target
 
 _CONNECT_SECONDS = 5
@@ -47,7 +48,7 @@ class Letter:
     @property
     def order_is_over(self) -> bool:
         """Whether sending the message again can change nothing any more."""
-        return self.order_status in ("confirmed", "failed", "cancelled")
+        return self.order_status in TERMINAL
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,30 @@
 """A client of the service: places one order and follows it over its WebSocket."""
 
 import asyncio
-import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, TypeAlias, cast
-from urllib.parse import quote
 
 import aiohttp
 from rich.console import Group, RenderableType
 from rich.spinner import Spinner
 from rich.text import Text
 
-from localstack.errors import LocalStackError
+from localstack import service
+from localstack.errors import NotOver
+from localstack.service import Placed
+from localstack.statuses import COLOURS, TERMINAL
 
 Body: TypeAlias = dict[str, str | int]
-TERMINAL = frozenset({"confirmed", "failed"})
-_COLOURS = {"confirmed": "green", "failed": "red"}
 _ANSWER_SECONDS = 30.0
 _PAUSE_SECONDS = 0.5
+# A stack that is started again takes some ten seconds.
+_CONNECT_SECONDS = 30.0
+_HEARTBEAT_SECONDS = 20.0
 _META_LENGTH = 100
 
 
@@ -48,23 +51,6 @@ class Status:
         )
 
 
-def _object(text: str) -> Mapping[str, object]:
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        return {}
-    return cast("Mapping[str, object]", parsed) if isinstance(parsed, dict) else {}
-
-
-def _refusal(status: int, text: str) -> str:
-    """The sentence of a problem response, with every field that it names."""
-    problem = _object(text)
-    sentence = str(problem.get("detail") or problem.get("title") or text[:300])
-    errors = problem.get("errors")
-    fields = [json.dumps(error, ensure_ascii=False) for error in errors] if isinstance(errors, list) else []
-    return "\n  ".join([f"The order was refused ({status}): {sentence}", *fields])
-
-
 class Client:
     """Talks to the service at one address; an async context manager."""
 
@@ -80,27 +66,24 @@ class Client:
     ) -> None:
         await self._http.close()
 
-    async def place(self, body: Body) -> str:
-        """Places the order and returns its id; raises LocalStackError where it is refused or nobody answers."""
-        try:
-            async with self._http.post(f"{self._url}/api/orders/execute", json=body) as answer:
-                text = await answer.text()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise LocalStackError(f"Nothing answers at {self._url} ({error}): start it with ./dev up.") from error
-        order_id = _object(text).get("orderId")
-        if answer.status >= HTTPStatus.BAD_REQUEST or not isinstance(order_id, str):
-            raise LocalStackError(_refusal(answer.status, text))
-        return order_id
+    async def place(self, body: Body) -> Placed:
+        """Places the order; raises LocalStackError where it is refused or nobody answers."""
+        return await service.place(self._http, self._url, body)
 
-    async def statuses(self, order_id: str) -> AsyncIterator[Status]:
-        """Every status in order until the last; connects again behind the last one where the connection breaks."""
+    async def statuses(self, placed: Placed) -> AsyncIterator[Status]:
+        """Every status in order until the last; connects again behind the last one where the connection breaks.
+
+        Raises NotOver where no connection comes about for half a minute.
+        """
         last = 0
+        connected_at = time.monotonic()
         while True:
-            url = f"{self._url}/api/orders/execute?orderId={quote(order_id)}&after={last}"
+            url = placed.websocket_url.update_query(after=str(last))
             try:
-                async with self._http.ws_connect(url.replace("http", "ws", 1)) as socket:
+                async with self._http.ws_connect(url, heartbeat=_HEARTBEAT_SECONDS) as socket:
                     async for frame in socket:
-                        message = _object(str(frame.data))
+                        connected_at = time.monotonic()
+                        message = service.fields_of(str(frame.data))
                         status = Status.from_message(message)
                         if message.get("type", "status") != "status" or status.sequence <= last:
                             continue
@@ -110,9 +93,14 @@ class Client:
                             return
             except aiohttp.WSServerHandshakeError as error:
                 if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    raise LocalStackError(f"The stream of {order_id} was refused ({error.status}).") from error
-            except aiohttp.ClientError:
-                pass  # the service is restarting: the caller's limit ends this
+                    raise NotOver(
+                        f"The order {placed.order_id} is placed, and its stream {placed.websocket_url} refuses to "
+                        f"tell about it ({error.status})."
+                    ) from error
+            except (aiohttp.ClientError, TimeoutError) as error:
+                # The service may be restarting.
+                if time.monotonic() - connected_at > _CONNECT_SECONDS:
+                    raise service.stream_not_reached(placed, error) from error
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
@@ -125,9 +113,9 @@ class View:
         self._statuses: list[Status] = []
 
     @property
-    def succeeded(self) -> bool:
-        """Whether the order was confirmed."""
-        return bool(self._statuses) and self._statuses[-1].status == "confirmed"
+    def status(self) -> str:
+        """The last one that was seen; empty before the first."""
+        return self._statuses[-1].status if self._statuses else ""
 
     def add(self, status: Status) -> None:
         """Takes up a new status."""
@@ -146,7 +134,7 @@ class View:
         """One status."""
         clock = status.at.partition("T")[2].removesuffix("Z")
         text = Text(f"  {clock:<12} ", style="dim")
-        text.append(f"{status.status:<10} ", style=_COLOURS.get(status.status, "yellow"))
+        text.append(f"{status.status:<10} ", style=COLOURS.get(status.status, ""))
         text.append(status.message)
         for name, value in status.meta.items():
             if isinstance(value, str | int | float):
@@ -155,7 +143,7 @@ class View:
 
     def __rich__(self) -> RenderableType:
         lines: list[RenderableType] = [self.title(), *(self.line(status) for status in self._statuses)]
-        if not self._statuses or self._statuses[-1].status not in TERMINAL:
+        if self.status not in TERMINAL:
             lines.append(Spinner("dots", style="dim"))
         return Group(*lines)
 

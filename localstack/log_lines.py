@@ -8,15 +8,9 @@ from typing import cast
 
 from rich.text import Text
 
+from localstack.statuses import COLOURS
+
 _PLATFORM = ("START RequestId:", "END RequestId:", "REPORT RequestId:", "INIT_START", "XRAY TraceId:")
-_COLOURS = {
-    "pending": "cyan",
-    "routing": "blue",
-    "building": "magenta",
-    "submitted": "yellow",
-    "confirmed": "green",
-    "failed": "red",
-}
 _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 # What the line's own columns show, and what only a machine needs; the raw log keeps everything.
 _NOT_SHOWN = frozenset(
@@ -143,7 +137,7 @@ def readable(line: Line) -> Text | None:
     if order_id := fields.get("order_id"):
         shown.append(f"{order_id} ", style="cyan")
     if status := fields.get("status"):
-        shown.append(f"{status} ", style=_COLOURS.get(str(status), ""))
+        shown.append(f"{status} ", style=COLOURS.get(str(status), ""))
     if level in _LEVEL_COLOURS:
         shown.append(f"{level} ", style=_LEVEL_COLOURS[level])
     shown.append(_message(fields))

@@ -10,14 +10,15 @@ from typing import Annotated
 
 import aiohttp
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from localstack.commands.order import service_url
-from localstack.errors import LocalStackError
+from localstack import service
+from localstack.console import Console
+from localstack.errors import NotOver
+from localstack.service import Placed
+from localstack.statuses import TERMINAL
 
 _POLL_SECONDS = 0.2
-_OVER = ("confirmed", "failed", "cancelled")
 
 
 @dataclass
@@ -64,32 +65,32 @@ class Bench:
                 "side": "sell",
             }
             start = time.monotonic()
-            async with self.http.post(f"{self.url}/api/orders/execute", json=body) as response:
-                answer = await response.json()
-                if response.status != 202:
-                    raise LocalStackError(f"POST answered {response.status}: {answer}")
+            placed = await service.place(self.http, self.url, body)
             self.figures.posts.append(time.monotonic() - start)
             if number < self.follow:
-                self._followers.append(asyncio.create_task(self._follow(answer["orderId"])))
+                self._followers.append(asyncio.create_task(self._follow(placed)))
 
-    async def _follow(self, order_id: str) -> None:
+    async def _follow(self, placed: Placed) -> None:
         """Times live statuses only: those that were committed after the socket was open."""
-        url = self.url.replace("http", "ws", 1) + f"/api/orders/execute?orderId={order_id}"
-        async with self.http.ws_connect(url) as socket:
-            opened = time.time()
-            async for frame in socket:
-                status = frame.json()
-                if status["type"] != "status":
-                    continue
-                committed = datetime.fromisoformat(status["at"]).timestamp()
-                if committed > opened:
-                    self.figures.pushes.append(time.time() - committed)
-                if status["status"] in _OVER:
-                    return
+        try:
+            async with self.http.ws_connect(placed.websocket_url) as socket:
+                opened = time.time()
+                async for frame in socket:
+                    status = frame.json()
+                    if status["type"] != "status":
+                        continue
+                    committed = datetime.fromisoformat(status["at"]).timestamp()
+                    if committed > opened:
+                        self.figures.pushes.append(time.time() - committed)
+                    if status["status"] in TERMINAL:
+                        return
+        except aiohttp.ClientError as error:
+            raise service.stream_not_reached(placed, error) from error
+        raise NotOver(f"The stream {placed.websocket_url} ended before its order: run it again.")
 
     async def _wait_for_ends(self) -> None:
         while True:
-            ends = {status: await self._count(status) for status in _OVER}
+            ends = {status: await self._count(status) for status in TERMINAL}
             if sum(ends.values()) >= self.orders:
                 self.figures.ends = {status: count for status, count in ends.items() if count}
                 return
@@ -134,21 +135,22 @@ def bench(
     url: Annotated[str, typer.Option(help="Of the service; without it the one that runs in this clone.")] = "",
     timeout: Annotated[float, typer.Option(min=1, help="Seconds until it gives up.")] = 300.0,
 ) -> None:
-    """Posts orders as fast as the connections allow and times their way to the end."""
+    """Posts orders as fast as the connections allow and times their way to the end.
+
+    Exit status: 0 all are over, however they ended; else as that of order.
+    """
 
     async def measure() -> Figures:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            return await Bench(http, service_url(url), orders, follow).run(connections, timeout)
+            return await Bench(http, service.url_of(url), orders, follow).run(connections, timeout)
 
     try:
         figures = asyncio.run(measure())
     except TimeoutError as error:
-        raise LocalStackError(f"Not all orders were over within {timeout:.0f} s.") from error
-    except aiohttp.ClientConnectorError as error:
-        raise LocalStackError(f"Nothing answers ({error}): start it with ./dev up.") from error
+        raise NotOver(f"Not all orders were over within {timeout:.0f} s.") from error
     except aiohttp.ClientError as error:
-        raise LocalStackError(f"The service can't be reached or refused a call: {error}") from error
-    Console(highlight=False).print(_table(figures, orders, connections))
+        raise NotOver(f"The service stopped answering while the orders ran: {error}") from error
+    Console().print(_table(figures, orders, connections))
 
 
 def add_to(app: typer.Typer) -> None:

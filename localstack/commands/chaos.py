@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from localstack.console import Console
 from localstack.errors import LocalStackError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def chaos(
     """Kills, freezes, throttles and restarts while orders run, then audits: exit status 1 where anything is wrong."""
     from localstack.chaos import report, run
 
-    console = Console(highlight=False)
+    console = Console()
     chosen = seed if seed is not None else time.time_ns() % _LARGEST_SEED
     seconds = minutes * 60 if minutes else run.default_seconds(orders)
     load = run.Load(orders, chosen, seconds, delay_scale=delay_scale, interval=interval)

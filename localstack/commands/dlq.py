@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from localstack import running
+from localstack.console import Console
 from localstack.dead_letters import Archive, Letter
 from localstack.errors import LocalStackError
 
@@ -31,7 +31,7 @@ def list_letters(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
 ) -> None:
     """Lists the archived messages, and counts those that still wait in the dead-letter queues."""
-    console = Console(highlight=False)
+    console = Console()
     with Archive(running.find()) as archive:
         letters, waiting = archive.newest(limit), archive.in_queues()
     if letters:
@@ -56,7 +56,7 @@ def list_letters(
 
 def show(name: Annotated[str, typer.Argument(metavar="ID", help="A message's id or an order's.")]) -> None:
     """Shows a message, why it died, and what became of its order."""
-    console = Console(highlight=False)
+    console = Console()
     with Archive(running.find()) as archive:
         for letter in archive.find(name):
             console.print(f"[bold]{letter.message_id}[/bold]", soft_wrap=True)
@@ -90,7 +90,7 @@ def redrive(
     """Sends messages to the workers again; an order that is over stays as it is."""
     if bool(names) == everything:
         raise LocalStackError("Name the messages or orders to send again, or say --all.")
-    console = Console(highlight=False)
+    console = Console()
     with Archive(running.find()) as archive:
         letters = (
             archive.not_redriven() if everything else [found for name in names or () for found in archive.find(name)]

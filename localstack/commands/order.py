@@ -2,45 +2,41 @@
 
 import asyncio
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
-from localstack import follow, running
-from localstack.commands.up import port_from_environment
-from localstack.errors import LocalStackError
+from localstack import follow, service
+from localstack.console import Console
+from localstack.errors import NotOver
+from localstack.statuses import CANCELLED, CONFIRMED
+
+_EXIT_STATUSES = {CONFIRMED: 0, CANCELLED: 3}
 
 
-def service_url(given: str) -> str:
-    """Where to send the order: --url, else the stack that runs in this clone, else PORT."""
-    if given:
-        return given.rstrip("/")
+async def _place_and_follow(url: str, body: follow.Body, seconds: float, console: Console) -> str:
+    """The status in which the order ends."""
+    known = f"GET {url}/api/orders?userId={quote(str(body['userId']))} tells whether it was placed"
     try:
-        return running.find().url
-    except LocalStackError:
-        return f"http://localhost:{port_from_environment()}"
-
-
-async def _place_and_follow(url: str, body: follow.Body, seconds: float, console: Console) -> bool:
-    async with follow.Client(url) as client:
-        order_id = await client.place(body)
-        view = follow.View(order_id, body)
-        if not console.is_terminal:
-            console.print(view.title())
-        with Live(view, console=console, refresh_per_second=8) if console.is_terminal else follow.no_live():
-            try:
+        async with follow.Client(url) as client:
+            placed = await client.place(body)
+            known = f"GET {url}/api/orders/{placed.order_id} tells how it stands"
+            view = follow.View(placed.order_id, body)
+            if not console.is_terminal:
+                console.print(view.title(), soft_wrap=True)
+            with Live(view, console=console, refresh_per_second=8) if console.is_terminal else follow.no_live():
                 async with asyncio.timeout(seconds):
-                    async for status in client.statuses(order_id):
+                    async for status in client.statuses(placed):
                         view.add(status)
                         if not console.is_terminal:
                             console.print(view.line(status), soft_wrap=True)
-            except TimeoutError as error:
-                raise LocalStackError(
-                    f"The order {order_id} did not end within {seconds:.0f} s; GET {url}/api/orders/{order_id} "
-                    "tells how it stands."
-                ) from error
-        return view.succeeded
+            return view.status
+    except TimeoutError as error:
+        raise NotOver(f"The order {placed.order_id} did not end within {seconds:.0f} s: {known}.") from error
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        Console(stderr=True).print(f"dev: interrupted, and the order is not: {known}.", markup=False, soft_wrap=True)
+        raise
 
 
 def order(
@@ -59,7 +55,11 @@ def order(
     url: Annotated[str, typer.Option(help="Of the service; without it the one that runs in this clone.")] = "",
     timeout: Annotated[float, typer.Option(min=1, help="Seconds until it gives up following.")] = 120.0,
 ) -> None:
-    """Places an order, shows every status as it comes; exit status 1 where the order fails."""
+    """Places an order and shows every status as it comes.
+
+    Exit status: 0 confirmed, 1 refused or failed, 2 wrong arguments, 3 cancelled, 4 no service answers, 5 placed or
+    perhaps placed and its end not known, 130 interrupted by Ctrl-C; the order goes on then.
+    """
     body: follow.Body = {
         "userId": user,
         "walletAddress": wallet,
@@ -70,9 +70,8 @@ def order(
     }
     if slippage_bps is not None:
         body["slippageBps"] = slippage_bps
-    console = Console(highlight=False)
-    succeeded = asyncio.run(_place_and_follow(service_url(url), body, timeout, console))
-    raise typer.Exit(0 if succeeded else 1)
+    status = asyncio.run(_place_and_follow(service.url_of(url), body, timeout, Console()))
+    raise typer.Exit(_EXIT_STATUSES.get(status, 1))
 
 
 def add_to(app: typer.Typer) -> None:

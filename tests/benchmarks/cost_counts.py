@@ -154,8 +154,8 @@ class Followed:
 async def _one_order(url: str) -> Followed:
     """Places an order and follows it to its end. Raises TimeoutError past the limit."""
     async with follow.Client(url) as client, asyncio.timeout(_SECONDS_AN_ORDER):
-        order_id = await client.place(BODY)
-        return Followed(order_id, len([status async for status in client.statuses(order_id)]))
+        placed = await client.place(BODY)
+        return Followed(placed.order_id, len([status async for status in client.statuses(placed)]))
 
 
 def _handshake_lines(runtime: Runtime, reader: LogReader, orders: list[Followed]) -> list[Line]:
