@@ -1,9 +1,13 @@
-"""Collects what the functions log, from the emulator's CloudWatch Logs."""
+"""Collects what the functions log, from the emulator's CloudWatch Logs, and keeps it in files."""
 
+import contextlib
 import functools
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
 
 from localstack.log_lines import Line, is_platform
 from localstack.target import Clients
@@ -69,12 +73,87 @@ class LogReader:
         group.lately = {stream: at for stream, at in (group.lately | finished).items() if at >= oldest}
 
 
+def _rotated(path: Path) -> Path:
+    return path.with_suffix(path.suffix + ".1")
+
+
 def append(path: Path, lines: list[Line]) -> None:
     """Keeps raw lines in a file, one JSON line each; past 20 MiB it begins anew and keeps the last as `.1`."""
     if not lines:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > _ROTATE_BYTES:
-        path.replace(path.with_suffix(path.suffix + ".1"))
+        path.replace(_rotated(path))
     with path.open("a", encoding="utf-8") as file:
         file.writelines(f"{line.as_json()}\n" for line in lines)
+
+
+class KeptLines:
+    """The lines that `append` keeps: those that are there, the rotated file's among them, then those that are added.
+
+    A context manager, which keeps the file open: what is rotated between two looks is not lost.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+        self._begun = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def there(self) -> list[Line]:
+        """Every line that is there, oldest first; called first and once."""
+        added = self._rest()
+        try:
+            before = _rotated(self._path).open(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return added
+        with before:
+            # It has just become the rotated one.
+            if self._file is not None and os.path.sameopenfile(before.fileno(), self._file.fileno()):
+                return added
+            return [*_parsed(before), *added]
+
+    def added(self) -> list[Line]:
+        """The lines since the last call, across a rotation."""
+        lines = self._rest()
+        if self._file is not None and self._was_replaced(self._file):
+            lines += self._rest()  # written between the look above and the rotation
+            self._close()
+            lines += self._rest()
+        return lines
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file, self._begun = None, ""
+
+    def _was_replaced(self, file: TextIO) -> bool:
+        try:
+            return not os.path.samestat(self._path.stat(), os.fstat(file.fileno()))
+        except FileNotFoundError:
+            return False
+
+    def _rest(self) -> list[Line]:
+        if self._file is None:
+            try:
+                self._file = self._path.open(encoding="utf-8", errors="replace")
+            except FileNotFoundError:
+                return []
+        *whole, self._begun = (self._begun + self._file.read()).split("\n")
+        return _parsed(whole)
+
+
+def _parsed(texts: Iterable[str]) -> list[Line]:
+    """The lines in them; what a crash cut short is none."""
+    lines = []
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            lines.append(Line.from_json(text))
+    return lines

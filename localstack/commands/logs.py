@@ -1,55 +1,58 @@
 """`logs`: what the functions logged."""
 
+import itertools
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
+from localstack.console import Console
 from localstack.errors import LocalStackError
 from localstack.log_lines import Line, order_of, readable
+from localstack.log_reader import KeptLines
 from localstack.paths import FUNCTION_LOG
 
 _LOOK_SECONDS = 0.3
 
 
-def _lines(path: Path, last: int, *, follow: bool) -> Iterator[Line]:
-    """The last kept lines, then, when following, those that are added; a file begun anew is read from its start."""
-    if not path.exists() and not follow:
-        raise LocalStackError("Nothing has been logged yet: start the stack with ./dev up and place an order.")
-    kept = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    position = path.stat().st_size if path.exists() else 0
-    yield from map(Line.from_json, kept[-last:])
-    while follow:
-        time.sleep(_LOOK_SECONDS)
-        if not path.exists():
-            continue
-        if path.stat().st_size < position:
-            position = 0
-        with path.open(encoding="utf-8") as file:
-            file.seek(position)
-            while (text := file.readline()).endswith("\n"):
-                position = file.tell()
-                yield Line.from_json(text)
+def _shown(line: Line, order: str, *, raw: bool) -> Text | None:
+    """The line as it is shown, None where it is not."""
+    if order and order_of(line.text) != order:
+        return None
+    return Text(line.text) if raw else readable(line)
+
+
+def _last(lines: Sequence[Line], count: int, show: Callable[[Line], Text | None]) -> list[Text]:
+    """The last so many of those that are shown."""
+    shown = (text for line in reversed(lines) if (text := show(line)) is not None)
+    return list(itertools.islice(shown, count))[::-1]
 
 
 def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Goes on with new lines until Ctrl-C.")] = False,
-    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many kept lines to begin with.")] = 200,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many of the kept lines to begin with.")] = 200,
     order: Annotated[str, typer.Option("--order", help="Only the lines about this order.")] = "",
     raw: Annotated[bool, typer.Option("--raw", help="As the functions wrote them, with every field.")] = False,
 ) -> None:
-    """Shows what the functions logged, from .state/logs."""
-    console = Console(highlight=False)
-    for line in _lines(FUNCTION_LOG, last, follow=follow):
-        if order and order_of(line.text) != order:
-            continue
-        if raw:
-            console.out(line.text, highlight=False)
-        elif (shown := readable(line)) is not None:
-            console.print(shown, soft_wrap=True)
+    """Shows what the functions logged, from .state/logs; also after the stack has ended."""
+    console = Console()
+
+    def show(line: Line) -> Text | None:
+        return _shown(line, order, raw=raw)
+
+    with KeptLines(FUNCTION_LOG) as kept:
+        lines = kept.there()
+        if not lines and not follow:
+            raise LocalStackError("Nothing has been logged yet: start the stack with ./dev up and place an order.")
+        for text in _last(lines, last, show):
+            console.print(text, soft_wrap=True)
+        while follow:
+            time.sleep(_LOOK_SECONDS)
+            for line in kept.added():
+                if (added := show(line)) is not None:
+                    console.print(added, soft_wrap=True)
 
 
 def add_to(app: typer.Typer) -> None:

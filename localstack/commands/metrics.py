@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import cast
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from localstack.console import Console
 from localstack.errors import LocalStackError
-from localstack.log_lines import Line
+from localstack.log_reader import KeptLines
 from localstack.paths import FUNCTION_LOG
 
 _OF_EVERY_METRIC = "service"
@@ -48,9 +48,9 @@ def _samples(text: str) -> Iterable[tuple[Series, list[float]]]:
 def read(path: Path) -> dict[Series, list[float]]:
     """Every value that the functions reported, by series."""
     found: dict[Series, list[float]] = defaultdict(list)
-    with path.open(encoding="utf-8") as file:
-        for kept in file:
-            for series, values in _samples(Line.from_json(kept).text):
+    with KeptLines(path) as kept:
+        for line in kept.there():
+            for series, values in _samples(line.text):
                 found[series].extend(values)
     return found
 
@@ -64,12 +64,13 @@ def _row(series: Series, values: list[float]) -> tuple[str, ...]:
 
 def metrics() -> None:
     """Shows what the functions counted: totals, and for durations and spreads the median and the highest."""
-    if not FUNCTION_LOG.exists():
+    counted = read(FUNCTION_LOG)
+    if not counted:
         raise LocalStackError("Nothing has been counted yet: start the stack with ./dev up and place an order.")
     table = Table("metric", "total", "median", "highest", box=None)
-    for series, values in sorted(read(FUNCTION_LOG).items()):
+    for series, values in sorted(counted.items()):
         table.add_row(*_row(series, values))
-    Console(highlight=False).print(table)
+    Console().print(table)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from localstack import log_reader
 from localstack.log_lines import Line
-from localstack.log_reader import LogReader, append
+from localstack.log_reader import KeptLines, LogReader, append
 from localstack.target import Clients, Target
 
 GROUP = "/aws/lambda/stack-execute-orders"
@@ -76,3 +76,51 @@ def test_kept_lines_begin_anew_when_there_are_too_many(tmp_path: Path, monkeypat
     append(path, [second])
     assert Line.from_json(path.read_text(encoding="utf-8")) == second
     assert Line.from_json(path.with_name("functions.jsonl.1").read_text(encoding="utf-8")) == first
+
+
+def line(number: int) -> Line:
+    return Line("api", float(number), f"line {number}")
+
+
+def test_kept_lines_begin_with_the_rotated_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "functions.jsonl"
+    append(path, [line(1)])
+    monkeypatch.setattr(log_reader, "_ROTATE_BYTES", 10)
+    append(path, [line(2)])
+    with KeptLines(path) as kept:
+        assert kept.there() == [line(1), line(2)]
+
+
+def test_added_lines_are_read_across_a_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "functions.jsonl"
+    with KeptLines(path) as kept:
+        assert kept.there() == []
+        append(path, [line(1)])
+        assert kept.added() == [line(1)]
+        append(path, [line(2)])
+        monkeypatch.setattr(log_reader, "_ROTATE_BYTES", 10)
+        append(path, [line(3)])
+        assert kept.added() == [line(2), line(3)]
+        assert kept.added() == []
+
+
+def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "functions.jsonl"
+    whole = f"{line(1).as_json()}\n".encode()
+    path.write_bytes(whole + whole[:20])
+    with KeptLines(path) as kept:
+        assert kept.there() == [line(1)]
+        append(path, [line(2), line(3)])
+        path.write_bytes(path.read_bytes() + b"\xff\n")
+        assert kept.added() == [line(3)]
+
+
+def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "functions.jsonl"
+    text = f"{line(1).as_json()}\n"
+    with KeptLines(path) as kept:
+        path.write_text(text[:10])
+        assert kept.there() == []
+        with path.open("a") as file:
+            file.write(text[10:])
+        assert kept.added() == [line(1)]
