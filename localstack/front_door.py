@@ -77,7 +77,7 @@ class FrontDoor:
         self.upstream = upstream
         self._runner: web.ServerRunner | None = None
         self._session: aiohttp.ClientSession | None = None
-        self._websockets: set[web.WebSocketResponse] = set()
+        self._websockets: dict[web.WebSocketResponse, web.BaseRequest] = {}
         self._requests = Turnstile(AT_ONCE, _PATIENCE_SECONDS, _INTERVAL_SECONDS)
         self._handshakes = Turnstile(AT_ONCE, _PATIENCE_SECONDS, _INTERVAL_SECONDS)
 
@@ -105,7 +105,10 @@ class FrontDoor:
     async def stop(self) -> None:
         """Tells every WebSocket client that the service goes away, then closes everything."""
         await asyncio.gather(
-            *(client.close(code=WSCloseCode.GOING_AWAY) for client in list(self._websockets)),
+            *(
+                websocket_relay.close_client(client, request, WSCloseCode.GOING_AWAY)
+                for client, request in list(self._websockets.items())
+            ),
             return_exceptions=True,
         )
         if self._runner is not None:

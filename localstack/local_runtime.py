@@ -1,14 +1,18 @@
 """Everything that the stack needs on one machine: Postgres, emulator, migrations, the deployed stack."""
 
+import contextlib
 import functools
 import json
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+
+import psutil
 
 from localstack import emulator, packaging, postgres, stack
 from localstack.errors import LocalStackError
@@ -61,7 +65,7 @@ def _need(part: _Part | None) -> _Part:
 
 
 class Runtime:
-    """Starts, redeploys and ends the local stack; one thread at a time may use it.
+    """Starts, redeploys and ends the local stack; one thread at a time may use it, and another one stop it.
 
     A context manager: leaving it ends every process, also after a start that failed half-way. `parameters` are the
     template parameters of the next deployment.
@@ -71,6 +75,7 @@ class Runtime:
         self.settings = settings
         self._report = report
         self._guard = Guard()
+        self._stopping = threading.Event()
         self.parameters: Mapping[str, str] = settings.parameters
         self._postgres: postgres.Postgres | None = None
         self._emulator: emulator.Emulator | None = None
@@ -163,6 +168,11 @@ class Runtime:
         _need(self._emulator).stop()
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called: what still goes on in another thread must give up."""
+        return self._stopping.is_set()
+
+    @property
     def dead(self) -> str | None:
         """The name of a process that ended by itself, None while all run."""
         children = (_need(self._postgres).child, _need(self._emulator).child)
@@ -211,10 +221,18 @@ class Runtime:
             raise LocalStackError(f"The reconcile function failed: {reason}")
 
     def stop(self) -> None:
-        """Ends everything that was started; safe to call twice."""
+        """Ends everything that was started; safe to call twice, and while another thread starts things.
+
+        That thread finds its processes gone, and what it starts from then on ends with the guard.
+        """
+        self._stopping.set()
         if self._emulator is not None:
             self.clients.close()
         for part in (self._emulator, self._postgres):
             if part is not None:
                 part.stop()
         self._guard.close()
+        # What has no guard because it ends by itself, such as initdb.
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()

@@ -30,7 +30,7 @@ _START_SECONDS = 60.0
 _START_TRIES = 3
 _CONNECT_SECONDS = 2
 # Fast shutdown, then immediate (crash recovery at the next start), then SIGKILL.
-_ENDING = Ending(((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)))
+_ENDING = Ending(((signal.SIGINT, 4.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 5.0)))
 
 
 @dataclass(frozen=True)

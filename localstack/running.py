@@ -16,8 +16,9 @@ from localstack.errors import LocalStackError
 from localstack.paths import RUNNING, UP_LOCK
 from localstack.processes import wait_until
 
-_STOP_SECONDS = 60.0
-_GONE_SECONDS = 5.0
+# A stop takes five seconds at most where everything answers: localstack/session.py.
+_STOP_SECONDS = 20.0
+_GONE_SECONDS = 15.0
 _ASKING_SECONDS = 0.5
 
 
@@ -62,12 +63,15 @@ def only_one(lock_path: Path = UP_LOCK) -> Iterator[None]:
 
 
 def holder(lock_path: Path = UP_LOCK) -> int | None:
-    """The process that runs `./dev up` in this clone, None where none does."""
+    """The process that runs `./dev up` in this clone, None where none does; 0 where it can't be told which."""
     try:
         with lock_path.open("r+") as lock:
-            return None if _take(lock) else int(lock.read().strip() or 0) or None
+            if _take(lock):
+                return None
+            written = lock.read().strip()
     except FileNotFoundError:
         return None
+    return int(written) if written.isdecimal() else 0
 
 
 def publish(running: Running, path: Path = RUNNING) -> None:
@@ -85,37 +89,60 @@ def withdraw(path: Path = RUNNING) -> None:
 
 def find(lock_path: Path = UP_LOCK, path: Path = RUNNING) -> Running:
     """The running stack of this clone; raises LocalStackError where none is up."""
-    if holder(lock_path) is None:
+    pid = holder(lock_path)
+    if pid is None:
         raise LocalStackError("Nothing runs in this clone: start it with ./dev up (in another terminal).")
+    starting = LocalStackError("./dev up is still starting: try again in a few seconds.")
     try:
-        return Running(**json.loads(path.read_text()))
+        running = Running(**json.loads(path.read_text()))
     except FileNotFoundError as error:
-        raise LocalStackError("./dev up is still starting: try again in a few seconds.") from error
+        raise starting from error
+    if running.pid != pid:
+        raise starting  # an earlier one was killed and left its addresses
+    return running
+
+
+def _ours(pid: int) -> psutil.Process:
+    """The process, unless it is another one: the number may be of a container that shares this folder."""
+    process = psutil.Process(pid)
+    if not any("localstack" in part for part in process.cmdline()):
+        raise psutil.NoSuchProcess(pid)
+    return process
 
 
 def stop(lock_path: Path = UP_LOCK) -> bool:
-    """Ends the running `./dev up` and waits for it; False where none runs."""
+    """Ends the running `./dev up` with all that it started and waits for it; False where none runs.
+
+    One that does not end by itself is killed: its guard ends the rest, and Postgres keeps what was committed.
+    """
     pid = holder(lock_path)
     if pid is None:
         return False
     try:
-        os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:
-        return False
-    except PermissionError as error:
-        raise LocalStackError(f"./dev up runs as another user (process {pid}): end it as that user.") from error
-    if not wait_until(lambda: holder(lock_path) is None, _STOP_SECONDS, 0.1):
+        process = _ours(pid)
+        started = [process, *process.children(recursive=True)]
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)  # Ctrl-Z may have stopped it
+        if not wait_until(lambda: holder(lock_path) is None, _STOP_SECONDS, 0.1):
+            process.kill()
+    except psutil.NoSuchProcess as error:
+        if wait_until(lambda: holder(lock_path) is None, _ASKING_SECONDS):
+            return False
         raise LocalStackError(
-            f"./dev up (process {pid}) did not end within {_STOP_SECONDS:.0f} s: kill -9 {pid} ends it, "
-            "and what it started ends with it."
-        )
+            "./dev up runs in this clone, but not as a process that can be seen from here (in a container?): "
+            "end it there."
+        ) from error
+    except psutil.AccessDenied as error:
+        raise LocalStackError(f"./dev up runs as another user (process {pid}): end it as that user.") from error
     # It gives its lock back a moment before it is gone.
-    wait_until(lambda: not _lives(pid), _GONE_SECONDS, 0.05)
+    if not wait_until(lambda: not any(map(_lives, started)), _GONE_SECONDS, 0.05):
+        left = ", ".join(str(each.pid) for each in started if _lives(each))
+        raise LocalStackError(f"Something of ./dev up still runs: kill -9 {left.replace(',', '')} ends it.")
     return True
 
 
-def _lives(pid: int) -> bool:
+def _lives(process: psutil.Process) -> bool:
     try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -6,22 +6,27 @@ import math
 import os
 import secrets
 import signal
+import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 from rich.markup import escape
 
 from localstack import log_reader, ports, running
+from localstack.console import Console
 from localstack.errors import LocalStackError
 from localstack.front_door import AT_ONCE, FrontDoor
 from localstack.local_runtime import Runtime, Settings
 from localstack.log_lines import readable
 from localstack.ministack_process import FIFO_BATCHES
 from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
+from localstack.screen import Screen
 from localstack.target import forget_developer_endpoints
+from localstack.threads import in_thread
 from localstack.warming import warm
 
 _LOOK_SECONDS = 0.5
@@ -80,21 +85,31 @@ class Session:
     """Runs the stack until a signal. `started` is the monotonic time at which the command began."""
 
     def __init__(self, console: Console, port: int, parameters: Mapping[str, str], started: float) -> None:
-        self._console = console
+        self._screen = Screen(console, self._hear)
         self._port = port
         self._parameters = parameters
         self._started = started
-        self._url = f"http://localhost:{port}"
         self._door_url = _door_url(port)
+        # On both loopback addresses it is `localhost`; on the one that was asked for, another stack may have the other.
+        self._url = self._door_url if os.environ.get("HOST", "").strip() else f"http://localhost:{port}"
+        self._ended_by: int | None = None
+        self._ready = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
 
     def _report(self, text: str) -> None:
-        self._console.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")
+        self._screen.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")
 
-    def run(self) -> None:
-        """Starts, serves and ends. Raises LocalStackError where something can't be started."""
+    def run(self) -> int:
+        """Starts, serves and ends; returns the exit status.
+
+        0 where a signal ended what had been ready, 128 and its number where it came before, or where the terminal or
+        the reader of a pipe went away. Raises LocalStackError where something can't be started.
+        """
         hosts = _hosts()
         with running.only_one():
             ports.require_free(hosts, self._port)
+            running.withdraw()  # what one that was killed has left
             _begin_logs()
             forget_developer_endpoints()
             settings = Settings(
@@ -108,36 +123,66 @@ class Session:
                 },
             )
             try:
-                with Runtime(settings, self._report) as runtime:
-                    try:
-                        runtime.start()
-                        asyncio.run(self._serve(runtime, hosts))
-                    finally:
-                        # A second Ctrl-C must not leave anything behind: what is left takes seconds.
-                        for number in _SIGNALS:
-                            signal.signal(number, signal.SIG_IGN)
-                        self._console.print("Stopping …")
+                asyncio.run(self._run(settings, hosts))
             finally:
                 running.withdraw()
-            self._console.print("Everything has stopped; the history is kept.")
+                if not self._screen.close():
+                    os._exit(self._exit_status)  # the last flush would wait for the terminal as well
+        if threading.active_count() > 1:
+            sys.stderr.flush()
+            os._exit(self._exit_status)  # they wait, within limits of their own, for what has gone
+        return self._exit_status
 
-    async def _serve(self, runtime: Runtime, hosts: tuple[str, ...]) -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+    @property
+    def _exit_status(self) -> int:
+        if self._ended_by is None or (self._ready and self._ended_by in _SIGNALS):
+            return 0
+        return 128 + self._ended_by
+
+    def _hear(self, number: int, _frame: FrameType | None = None) -> None:
+        """A signal: ends everything, at whatever moment it comes. A second one changes nothing: each wait has a limit.
+
+        Set with `signal`, not in the loop, which would give the signals back before the last process has ended.
+        """
+        self._ended_by = self._ended_by or number
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and everything else before it
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def _run(self, settings: Settings, hosts: tuple[str, ...]) -> None:
+        self._loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, stop.set)
+                signal.signal(number, self._hear)
+        runtime = Runtime(settings, self._report)
+        serving = asyncio.create_task(self._serve(runtime, hosts))
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._screen.print("Stopping …")
+            stopping.cancel()
+            serving.cancel()
+            await asyncio.wait((serving,))  # the front door tells its clients, which takes five seconds at most
+            await in_thread(runtime.stop)
+        if not serving.cancelled() and (error := serving.exception()) is not None and self._ended_by is None:
+            if isinstance(error, (BotoCoreError, ClientError)):
+                raise LocalStackError(f"The AWS emulator broke off ({error}): look into {_shown(LOGS)}.") from error
+            raise error
+        self._screen.print("Everything has stopped; the history is kept.")
+
+    async def _serve(self, runtime: Runtime, hosts: tuple[str, ...]) -> None:
+        await in_thread(runtime.start)
         async with FrontDoor(runtime.upstream) as door:
             try:
                 await door.start(hosts, self._port)
             except OSError as error:
                 raise LocalStackError(f"Port {self._port} can't be listened on: {error.strerror}.") from error
-            await asyncio.to_thread(
-                warm, runtime, self._door_url, requests=AT_ONCE, workers=_WORKERS, pushers=FIFO_BATCHES
-            )
+            await in_thread(warm, runtime, self._door_url, requests=AT_ONCE, workers=_WORKERS, pushers=FIFO_BATCHES)
             self._publish(runtime)
+            self._ready = True
             self._welcome()
-            await self._keep(runtime, door, stop)
+            await self._keep(runtime, door)
 
     def _publish(self, runtime: Runtime) -> None:
         running.publish(
@@ -157,7 +202,7 @@ class Session:
             '{"userId":"arman1","walletAddress":"wallet_12345","inputToken":"SOL","outputToken":"USDC",'
             '"amount":1.5,"side":"sell"}'
         )
-        self._console.print(
+        self._screen.print(
             f"\n[green]Ready[/green] after {ready:.1f} s\n\n"
             f"  Dashboard   {self._url}/\n"
             f"  Orders      {self._url}/api/orders/execute\n"
@@ -166,8 +211,7 @@ class Session:
             f"  Raw logs    {_shown(LOGS)}/\n\n"
             f"Place an order and follow it with ./dev order, or paste this:\n\n"
             f"  curl -s {self._url}/api/orders/execute -H 'content-type: application/json' -d '{order}'\n\n"
-            f"Ctrl-C stops everything. What the functions log:\n",
-            soft_wrap=True,
+            f"Ctrl-C stops everything. What the functions log:\n"
         )
 
     def _repair(self, runtime: Runtime) -> None:
@@ -175,43 +219,58 @@ class Session:
         try:
             runtime.reconcile()
         except (BotoCoreError, ClientError, LocalStackError) as error:
-            self._console.print(f"[yellow]Interrupted orders wait for the next minute: {escape(str(error))}[/yellow]")
+            self._screen.print(f"[yellow]Interrupted orders wait for the next minute: {escape(str(error))}[/yellow]")
 
-    async def _keep(self, runtime: Runtime, door: FrontDoor, stop: asyncio.Event) -> None:
-        """Shows new log lines and starts what died again, until the signal."""
+    async def _keep(self, runtime: Runtime, door: FrontDoor) -> None:
+        """Shows new log lines and starts what died again, until it is cancelled."""
         reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
         mended: list[float] = []
         active = time.monotonic()
         repair_at = active + _INTERRUPTED_SECONDS
-        while not stop.is_set():
-            if name := runtime.dead:
+        while True:
+            if name := runtime.dead or ("The deployment" if door.upstream is None else None):
                 mended = [at for at in mended if time.monotonic() - at < _MENDING_SECONDS]
                 if len(mended) == _MENDED_AT_MOST:
                     raise LocalStackError(f"{name} ends again and again: look into {_shown(LOGS)}.")
                 mended.append(time.monotonic())
-                self._console.print(f"[yellow]{name} has ended unexpectedly: it is started again.[/yellow]")
-                door.upstream = None
-                await asyncio.to_thread(runtime.mend)
-                door.upstream = runtime.upstream
-                await asyncio.to_thread(runtime.reconcile)
-                self._publish(runtime)
+                self._screen.print(f"[yellow]{name} has ended unexpectedly: it is started again.[/yellow]")
+                await self._mend(runtime, door)
                 reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
                 repair_at = time.monotonic() + _INTERRUPTED_SECONDS
+                continue
             if time.monotonic() > repair_at:
                 repair_at = math.inf
-                await asyncio.to_thread(self._repair, runtime)
+                await in_thread(self._repair, runtime)
             idle = time.monotonic() - active > _ACTIVE_SECONDS
-            try:
-                lines = await asyncio.to_thread(reader.read)
-                if idle and not lines:
-                    await asyncio.to_thread(reader.tidy)
-            except (BotoCoreError, ClientError):
-                lines = []  # the emulator has just died, which the next round sees
-            log_reader.append(FUNCTION_LOG, lines)
-            for line in lines:
-                if (shown := readable(line)) is not None:
-                    self._console.print(shown, soft_wrap=True)
-            if lines:
+            if await self._show_new_lines(reader, idle=idle):
                 active = time.monotonic()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _IDLE_LOOK_SECONDS if idle else _LOOK_SECONDS)
+            await asyncio.sleep(_IDLE_LOOK_SECONDS if idle else _LOOK_SECONDS)
+
+    async def _mend(self, runtime: Runtime, door: FrontDoor) -> None:
+        """Starts again what ended; leaves the front door without an upstream where something ended meanwhile."""
+        door.upstream = None
+        try:
+            await in_thread(runtime.mend)
+        except (BotoCoreError, ClientError, LocalStackError) as error:
+            self._screen.print(f"[yellow]That did not succeed: {escape(str(error))}[/yellow]")
+            return
+        door.upstream = runtime.upstream
+        self._publish(runtime)
+        await in_thread(self._repair, runtime)
+
+    async def _show_new_lines(self, reader: log_reader.LogReader, *, idle: bool) -> bool:
+        """Keeps and shows what was logged since the last look; whether there was anything."""
+        try:
+            lines = await in_thread(reader.read)
+            if idle and not lines:
+                await in_thread(reader.tidy)
+        except (BotoCoreError, ClientError):
+            return False  # the emulator has just died, which the next round sees
+        try:
+            log_reader.append(FUNCTION_LOG, lines)
+        except OSError as error:  # a full disk
+            self._screen.print(f"[yellow]{_shown(FUNCTION_LOG)} can't be written: {error.strerror}.[/yellow]")
+        for line in lines:
+            if (shown := readable(line)) is not None:
+                self._screen.print(shown)
+        return bool(lines)

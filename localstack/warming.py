@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.2
 _NO_RECORDS = json.dumps({"Records": []}).encode()
 
 
-def _healthy(url: str) -> None:
+def _healthy(runtime: Runtime, url: str) -> None:
     """Waits for a healthy answer of the REST API; raises LocalStackError with the last one past the limit."""
     deadline = time.monotonic() + _HEALTHY_SECONDS
     while True:
@@ -28,7 +28,7 @@ def _healthy(url: str) -> None:
             seen = f"{error.code} {error.read().decode(errors='replace')[:500]}"
         except OSError as error:
             seen = str(error)
-        if time.monotonic() > deadline:
+        if runtime.is_stopping or time.monotonic() > deadline:
             raise LocalStackError(f"The service did not become healthy: GET {url}/health says {seen}")
         time.sleep(_PAUSE_SECONDS)
 
@@ -68,7 +68,7 @@ def warm(runtime: Runtime, url: str, *, requests: int = 1, workers: int = 1, pus
     """
     with ThreadPoolExecutor(requests + workers + pushers + 2) as pool:
         calls = [
-            *(pool.submit(_healthy, url) for _ in range(requests)),
+            *(pool.submit(_healthy, runtime, url) for _ in range(requests)),
             pool.submit(runtime.reconcile),
             # All at once: a call that finds a free process starts none.
             *(pool.submit(_call, runtime, "ExecuteOrders") for _ in range(workers)),

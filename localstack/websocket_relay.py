@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import MutableSet
+from collections.abc import MutableMapping
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import quote
@@ -18,7 +18,8 @@ from localstack.turnstile import Turnstile
 MAX_MESSAGE_BYTES = 128 * 1024
 _HANDSHAKE_SECONDS = 30.0
 _AFTER = re.compile(r"\d{1,6}|1000000")
-_CLOSE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
+_STALLED_SECONDS = 60.0
 # Of the handshake itself; the client library makes its own.
 _HANDSHAKE_HEADERS = (
     "Sec-WebSocket-Key",
@@ -47,23 +48,42 @@ def _reason(text: str | None) -> bytes:
     return (text or "").encode()[:_REASON_BYTES].decode(errors="ignore").encode()
 
 
+async def _close(socket: _Socket, code: int, reason: bytes = b"") -> bool:
+    """Closes it; False where the other side reads nothing, for which aiohttp would wait without end."""
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS + 0.5):
+            await socket.close(code=code, message=reason)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def close_client(client: web.WebSocketResponse, request: web.BaseRequest, code: int) -> None:
+    """Closes a client's WebSocket; one that reads nothing is cut off."""
+    if not await _close(client, code) and request.transport is not None:
+        request.transport.abort()
+
+
 async def _pump(source: _Socket, sink: _Socket, when_lost: int) -> None:
     """Copies messages until the source closes, then closes the sink the same way.
 
-    Each send waits for the sink's buffer: a slow reader slows its sender down instead of filling memory.
+    Each send waits for the sink's buffer: a slow reader slows its sender down instead of filling memory. Raises
+    TimeoutError where one reads nothing for a minute.
     """
     reason: str | None = None
     while True:
         message = await source.receive()
-        if message.type is WSMsgType.TEXT:
-            await sink.send_str(message.data)
-        elif message.type is WSMsgType.BINARY:
-            await sink.send_bytes(message.data)
-        else:
-            if message.type is WSMsgType.CLOSE:
-                reason = message.extra
-            break
-    await sink.close(code=_close_code(source.close_code, when_lost), message=_reason(reason))
+        async with asyncio.timeout(_STALLED_SECONDS):
+            if message.type is WSMsgType.TEXT:
+                await sink.send_str(message.data)
+                continue
+            if message.type is WSMsgType.BINARY:
+                await sink.send_bytes(message.data)
+                continue
+        if message.type is WSMsgType.CLOSE:
+            reason = message.extra
+        break
+    await _close(sink, _close_code(source.close_code, when_lost), _reason(reason))
 
 
 async def _join(client: web.WebSocketResponse, upstream: aiohttp.ClientWebSocketResponse) -> None:
@@ -81,8 +101,10 @@ async def _join(client: web.WebSocketResponse, upstream: aiohttp.ClientWebSocket
             pump.cancel()
         results = await asyncio.gather(*pumps, return_exceptions=True)
     for result in results:
-        # A send to a side that has just gone is how a connection may end; anything else is a defect.
-        if isinstance(result, Exception) and not isinstance(result, (ConnectionError, aiohttp.ClientError)):
+        # A send to a side that has just gone, or reads nothing, is how a connection may end; all else is a defect.
+        if isinstance(result, Exception) and not isinstance(
+            result, (ConnectionError, TimeoutError, aiohttp.ClientError)
+        ):
             raise result
 
 
@@ -127,7 +149,7 @@ async def relay(
     to: Upstream,
     session: aiohttp.ClientSession,
     handshakes: Turnstile,
-    opened: MutableSet[web.WebSocketResponse],
+    opened: MutableMapping[web.WebSocketResponse, web.BaseRequest],
 ) -> web.StreamResponse:
     """Opens the upstream connection first, so that a refusal is still an HTTP answer, then joins both.
 
@@ -161,9 +183,12 @@ async def relay(
     )
     try:
         await client.prepare(request)
-        opened.add(client)
+        opened[client] = request
         await _join(client, upstream)
     finally:
-        opened.discard(client)
-        await upstream.close(code=WSCloseCode.GOING_AWAY)
+        opened.pop(client, None)
+        await _close(upstream, WSCloseCode.GOING_AWAY)
+        # It has had time to read its close frame: what is still not sent never will be.
+        if request.transport is not None and request.transport.get_write_buffer_size():
+            request.transport.abort()
     return client

@@ -5,9 +5,9 @@ import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from localstack import ports, running
+from localstack.console import Console
 from localstack.errors import LocalStackError
 
 _DEFAULT_PORT = 3000
@@ -43,7 +43,11 @@ def up(
         typer.Option("--set", metavar="NAME=VALUE", help="Any other parameter of template.yaml; may be repeated."),
     ] = None,
 ) -> None:
-    """Starts everything and shows the logs until Ctrl-C. PORT (3000) and HOST choose where it listens."""
+    """Starts everything and shows the logs until Ctrl-C. PORT (3000) and HOST choose where it listens.
+
+    Exit status: 0 ended by Ctrl-C, ./dev down or a closed terminal once it was ready, 128 + N by signal N before (130:
+    Ctrl-C), 1 something can't be started or ends again and again.
+    """
     started = time.monotonic()
     chosen = {"SimulatedDelayScale": delay_scale, "SimulatedFaults": faults}
     for pair in parameters or ():
@@ -53,13 +57,12 @@ def up(
         chosen[name] = value
     from localstack.session import Session
 
-    Session(Console(highlight=False), port_from_environment(), chosen, started).run()
+    raise typer.Exit(Session(Console(), port_from_environment(), chosen, started).run())
 
 
 def down() -> None:
-    """Ends the ./dev up that runs in this clone and waits until nothing of it is left."""
-    console = Console(highlight=False)
-    console.print("Stopped." if running.stop() else "Nothing runs in this clone.")
+    """Ends the ./dev up that runs in this clone and waits until nothing of it is left; no failure where none runs."""
+    Console().print("Stopped." if running.stop() else "Nothing runs in this clone.")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -3,8 +3,10 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from localstack import running
@@ -21,11 +23,19 @@ with only_one(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
+DEAF = (
+    """
+import signal, subprocess
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
+"""
+    + HOLDER
+)
 
 
-def hold(lock: Path) -> "subprocess.Popen[str]":
+def hold(lock: Path, program: str = HOLDER) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(lock)],
+        [sys.executable, "-c", program, str(lock)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -64,6 +74,38 @@ def test_nothing_to_stop(tmp_path: Path) -> None:
     assert not running.stop(tmp_path / "lock")
 
 
+def test_a_stopped_one_is_ended_too(tmp_path: Path) -> None:
+    process = hold(tmp_path / "lock")
+    process.send_signal(signal.SIGSTOP)  # as Ctrl-Z does
+    assert running.stop(tmp_path / "lock")
+    assert process.wait(20) == -signal.SIGTERM
+
+
+def test_one_that_does_not_end_is_killed_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_STOP_SECONDS", 0.5)
+    monkeypatch.setattr(running, "_GONE_SECONDS", 0.5)
+    process = hold(tmp_path / "lock", DEAF)
+    (child,) = psutil.Process(process.pid).children()
+    with pytest.raises(LocalStackError, match=f"Something of ./dev up still runs: kill -9 {child.pid} ends it"):
+        running.stop(tmp_path / "lock")
+    assert process.wait(20) == -signal.SIGKILL
+    child.kill()
+
+
+@pytest.mark.parametrize("written", ["", "1", "no number", "99999999"])
+def test_a_lock_that_names_another_process_ends_nobody(tmp_path: Path, written: str) -> None:
+    """A number that was given to another process meanwhile, or that belongs to a container."""
+    process = hold(tmp_path / "lock")
+    (tmp_path / "lock").write_text(written)
+    try:
+        with pytest.raises(LocalStackError, match="not as a process that can be seen from here"):
+            running.stop(tmp_path / "lock")
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait(20)
+
+
 def test_the_addresses_are_found_while_it_runs_only(tmp_path: Path) -> None:
     lock, published = tmp_path / "lock", tmp_path / "up.json"
     with pytest.raises(LocalStackError, match="Nothing runs in this clone"):
@@ -72,8 +114,12 @@ def test_the_addresses_are_found_while_it_runs_only(tmp_path: Path) -> None:
     try:
         with pytest.raises(LocalStackError, match="still starting"):
             running.find(lock, published)
-        running.publish(RUNNING, published)
-        assert running.find(lock, published) == RUNNING
+        running.publish(RUNNING, published)  # left by an earlier one that was killed
+        with pytest.raises(LocalStackError, match="still starting"):
+            running.find(lock, published)
+        ours = replace(RUNNING, pid=process.pid)
+        running.publish(ours, published)
+        assert running.find(lock, published) == ours
         assert published.stat().st_mode & 0o077 == 0
     finally:
         process.kill()

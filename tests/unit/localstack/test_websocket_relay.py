@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import socket
 
 import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 from yarl import URL
 
+from localstack import websocket_relay
 from localstack.websocket_relay import MAX_MESSAGE_BYTES
 from tests.unit.localstack.conftest import Door
 
@@ -195,3 +197,57 @@ async def test_nothing_behind_the_door(door: Door) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await door.http.ws_connect(door.url)
     assert refused.value.status == 503
+
+
+async def deaf(door: Door) -> asyncio.StreamWriter:
+    """A client that reads nothing any more, with more on its way to it than the buffers hold."""
+    url = URL(door.url)
+    with_small_buffer = socket.socket()
+    with_small_buffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with_small_buffer.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(with_small_buffer, (url.host, url.port))
+    reader, writer = await asyncio.open_connection(sock=with_small_buffer, limit=1024)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE.items())
+    writer.write(f"GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
+    assert b"101" in await reader.readline()
+    return writer
+
+
+def filling(door: Door, left: asyncio.Event | None = None) -> asyncio.Event:
+    """Has the service send without end; set when what is between it and the client is full."""
+    full = asyncio.Event()
+
+    async def flood(request: web.Request) -> web.StreamResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        try:
+            while True:
+                sending = asyncio.create_task(websocket.send_str("x" * 100_000))
+                await asyncio.wait((sending,), timeout=1)
+                if not sending.done():
+                    full.set()
+                await sending
+        finally:
+            if left is not None:
+                left.set()
+
+    door.service.websocket = flood
+    return full
+
+
+async def test_a_client_that_reads_nothing_does_not_hold_up_the_doors_end(door: Door) -> None:
+    full = filling(door)
+    client = await deaf(door)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await full.wait()
+        await door.front_door.stop()
+    client.close()
+
+
+async def test_a_client_that_reads_nothing_is_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_relay, "_STALLED_SECONDS", 0.2)
+    left = asyncio.Event()
+    filling(door, left)
+    client = await deaf(door)
+    await asyncio.wait_for(left.wait(), LIMIT_SECONDS)
+    client.close()
