@@ -1,6 +1,9 @@
 """A worker's way through an order: every path that ends without a crash."""
 
 from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -104,6 +107,7 @@ def test_a_failed_attempt_is_tried_again(engine: Engine, failing: Behaviour) -> 
     retry = next(event for event in engine.history(order_id).events if event.attempt == 2)
     assert retry.status is OrderStatus.ROUTING
     assert "Attempt 1 of 3 failed" in retry.message
+    assert retry.meta["attempt"] == 2
     assert "error" in retry.meta
     assert order.failure is None
 
@@ -168,6 +172,9 @@ def test_rejected_is_failed_at_once(engine: Engine, failing: Behaviour) -> None:
     assert (order.status, order.attempt) == (OrderStatus.FAILED, 1)
     assert order.failure is not None
     assert not order.failure.retryable
+    end = engine.history(order_id).events[-1]
+    assert end.message == f"Failed after 1 attempt: {order.failure.message}"
+    assert end.meta["attempt"] == 1
 
 
 def test_refused_by_every_venue_is_failed_at_once(engine: Engine) -> None:
@@ -210,6 +217,28 @@ def test_dropped_once_is_sent_again_with_the_same_signature(engine: Engine) -> N
     engine.audit(order_id)
     assert engine.order(order_id).attempt == 1
     assert list(engine.exchange.submissions.values()) == [2]
+
+
+def test_what_the_chain_has_not_seen_is_sent_again_in_steady_steps_until_it_expires(engine: Engine) -> None:
+    sent_at: list[datetime] = []
+    engine.exchange.behaviours = {1: B.DROPPED}
+    engine.exchange.on_submit = lambda order: sent_at.append(engine.clock.now()) if order.attempt == 1 else None
+    engine.drive(engine.place().id)
+    # From the answer to one submission until the next begins, which takes 1.5 s.
+    waits = [(after - before).total_seconds() - 1.5 for before, after in pairwise(sent_at)]
+    pace = Pace()
+    assert len(waits) > 5
+    # Longer only where an invocation ended meanwhile.
+    assert min(waits) >= pace.resend
+    assert median(waits) <= pace.resend + pace.poll
+
+
+def test_what_the_chain_is_processing_is_not_sent_again(engine: Engine) -> None:
+    engine.exchange.lands_in = 10
+    order_id = engine.place().id
+    engine.drive(order_id)
+    assert engine.order(order_id).status is OrderStatus.CONFIRMED
+    assert list(engine.exchange.submissions.values()) == [1]
 
 
 def test_accepted_but_timed_out_is_not_a_failure(engine: Engine) -> None:

@@ -86,10 +86,10 @@ def test_an_outage_costs_a_beat_and_no_more(body: Body) -> None:
 def test_what_a_lost_connection_left_behind_is_removed(body: Body) -> None:
     body.follow("a", "gone")
     body.follow("b", "gone")
+    body.follow("a", "busy")
     body.clock.advance(31)
     body.follow("c", "gone")
     body.follow("a", "still-connecting")
-    body.follow("a", "busy")
     body.notifier.gone |= {"gone", "still-connecting"}
     body.notifier.refusals["busy"] = [Delivery.BUSY]
     assert send_heartbeats(FIRST, body.ports) == 0

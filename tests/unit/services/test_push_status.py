@@ -102,10 +102,12 @@ def test_what_a_frame_holds(stream: Stream) -> None:
     stream.push()
     frames = stream.notifier.frames["c"]
     order = stream.engine.order(stream.order_id)
+    messages = {event.sequence: event.message for event in stream.engine.history(stream.order_id).events}
     assert order.transaction is not None
     assert [frame["status"] for frame in frames] == ["pending", "routing", "building", "submitted", "confirmed"]
     for frame in frames:
         assert (frame["type"], frame["orderId"]) == ("status", stream.order_id)
+        assert (frame["attempt"], frame["message"]) == (1, messages[frame["sequence"]])
         assert frame["at"].endswith("Z")
         assert "error" not in frame
     assert frames[2]["meta"]["chosenDex"] == "meteora"

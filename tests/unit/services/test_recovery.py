@@ -106,6 +106,30 @@ def test_the_lease_of_a_dead_worker_ends_before_its_message_returns(engine: Engi
     engine.audit(order_id)
 
 
+def test_the_end_that_a_dead_worker_did_not_tell_is_told_once_by_the_next_delivery(engine: Engine) -> None:
+    order_id = engine.place().id
+    with pytest.raises(Killed):
+        engine.run(order_id, engine.worker(CrashAt("after_commit_confirmed")))
+    assert max(sent.history.order.sequence for sent in engine.events.sent) == 4
+    engine.run(order_id)
+    told = engine.events.sent[-1]
+    # As a repetition: the queue would drop a second message of the same sequence as a duplicate of the first.
+    assert (told.history.order.status, told.repeat) == ("confirmed", True)
+    count_told = len(engine.events.sent)
+    engine.run(order_id)
+    assert len(engine.events.sent) == count_told
+
+
+def test_an_end_that_still_cannot_be_told_waits_for_reconcile(engine: Engine) -> None:
+    order_id = engine.place().id
+    with pytest.raises(Killed):
+        engine.run(order_id, engine.worker(CrashAt("after_commit_confirmed")))
+    engine.events.outage = True
+    assert engine.run(order_id) == Done()
+    assert engine.telemetry.total("PublishFailures") == 1
+    assert engine.store.rows[order_id].attention_at is not None
+
+
 def every_tick(story: str, make: Callable[[Engine, str, At], None], action: Callable[[str], None]) -> list[str]:
     """Runs the story once for each moment at which a port is called, something happening at that moment."""
     moments: list[str] = []
