@@ -3,12 +3,15 @@
 import ast
 import importlib.util
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import psutil
 import pytest
 
 from localstack.paths import ROOT
@@ -137,3 +140,29 @@ def test_runs_from_any_directory_and_passes_the_exit_status_on(tmp_path: Path) -
     )
     assert answered.returncode == 0
     assert "up" in answered.stdout
+
+
+@pytest.mark.parametrize(
+    ("numbers", "status"),
+    [((signal.SIGINT, signal.SIGINT), 130), ((signal.SIGTERM,), 143), ((signal.SIGHUP,), 129)],
+)
+def test_a_signal_while_installing_leaves_nothing_behind(
+    tmp_path: Path, numbers: tuple[signal.Signals, ...], status: int
+) -> None:
+    for name in ("dev", "requirements.txt", "constraints.txt", "functions/requirements.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    # In place of a pip that takes long.
+    python.write_text('#!/bin/sh\ncase "$*" in *install*) echo "Collecting $$"; exec sleep 600;; esac\n')
+    python.chmod(0o755)
+    process = subprocess.Popen([sys.executable, tmp_path / "dev", "up"], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    pip = next(int(line.split()[-1]) for line in process.stderr if "Collecting" in line)
+    for number in numbers:
+        process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert said.splitlines()[-1] == "dev: interrupted; the next start goes on from here."
+    assert not psutil.pid_exists(pip)
