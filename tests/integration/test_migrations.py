@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
@@ -25,6 +26,11 @@ from localstack.processes import Guard
 pytestmark = pytest.mark.xdist_group("migrations")
 
 ROOT = Path(__file__).parents[2]
+PLACE = """
+INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps, status, attempt,
+                    sequence, created_at, updated_at, attention_at)
+VALUES (%s, 'u', 'w', 'SOL', 'USDC', 'sell', 1, 50, 'pending', 1, 1, now(), now(), now())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +201,14 @@ def test_the_application_roles_read_and_write_rows_only_within_their_budgets(dat
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
                 connection.execute(statement)
+    for number, role in enumerate(("order_engine", "order_engine_api")):
+        with psycopg.connect(database) as connection:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+            # A trigger writes order_attention with the rights of whoever writes the order.
+            connection.execute(PLACE, [f"ord_{number:032x}"])
+            assert connection.execute("SELECT count(*) FROM order_attention").fetchone() == (1,)
+            connection.execute("UPDATE orders SET attention_at = NULL")
+            assert connection.execute("SELECT count(*) FROM order_attention").fetchone() == (0,)
 
 
 @pytest.fixture
