@@ -61,7 +61,7 @@ PARAMETERS: dict[str, Schema] = {
         "in": "header",
         "description": "Makes repeating the request safe: the same key and order get the first answer again. Per user, "
         "kept for 48 hours.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -+\\--~]+$"},
         "example": "4f0d3c52-6c1e-4f0e-9f0a-0d6c4b8f2a11",
     },
     "order_id": {
@@ -195,7 +195,8 @@ OPERATIONS: tuple[Operation, ...] = (
         id="cancelOrder",
         tag=ORDERS,
         summary="Cancel an order",
-        description="Works until the order's transaction is signed. The worker that has it stops at its next step.",
+        description="Works until the order's transaction is signed; may be repeated. The worker that has it stops at "
+        "its next step.",
         answers={200: Success("The cancelled order.", OrderView)},
         problems=(ProblemCode.ORDER_NOT_FOUND, ProblemCode.NOT_CANCELLABLE),
     ),

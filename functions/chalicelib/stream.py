@@ -110,7 +110,7 @@ def _subscription(order_id: object, after: object) -> Subscription:
         raise StreamError(StreamCode.ORDER_ID_MISSING, f"orderId {wrong}: name the order to follow.")
     if not is_order_id(order_id):
         raise OrderNotFound(order_id[:MAX_ID_TOLD].encode("ascii", "replace").decode())
-    digits = str(after)
+    digits = str(strict_json.whole(after))
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_AFTER))
     if isinstance(after, bool) or not is_number or int(digits) > MAX_AFTER:
         raise StreamError(StreamCode.INVALID_AFTER, f"after takes a whole number from 0 to {MAX_AFTER}.")

@@ -42,6 +42,14 @@ def read(text: str, *, unusable: Callable[[str], Decimal] = _refuse) -> object:
     )
 
 
+def whole(value: object) -> object:
+    """An integer that was written with a fraction or an exponent (`50.0`, `5e1`) as the integer that JSON Schema says
+    it is; whatever else as it is."""
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < LONGEST_INTEGER:
+        return int(value) if value == int(value) else value
+    return value
+
+
 def _integer(digits: str) -> int | Decimal:
     return int(digits) if len(digits) <= LONGEST_INTEGER else Decimal(digits)
 

@@ -10,8 +10,8 @@ import contextlib
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import (
@@ -27,6 +27,7 @@ from pydantic import (
     field_validator,
 )
 
+from chalicelib import strict_json
 from chalicelib.domain.amounts import InvalidAmount, to_base_units
 from chalicelib.domain.errors import InvalidField, InvalidOrder
 from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, NewOrder
@@ -44,7 +45,12 @@ STRICT_WALLETS = "strict_wallets"
 DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 DIGITS = re.compile(r"[0-9]{1,6}")
 # RFC 3339; the seconds and their fraction may be left out.
-MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})")
+MOMENT = re.compile(
+    r"(?P<minute>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2})(?P<second>:[0-9]{2}(\.(?P<fraction>[0-9]{1,20}))?)?"
+    r"(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+# No time can be rounded up past it.
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 # Control characters, since Postgres text cannot hold NUL and nobody can see the others; surrogates, which are no text;
 # U+FFFD, which is what API Gateway makes of bytes that are no UTF-8.
 FORBIDDEN_CHARS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
@@ -107,9 +113,14 @@ def _page_size(value: object) -> int:
 
 
 def _moment(value: object) -> datetime:
-    if isinstance(value, str) and MOMENT.fullmatch(value):
+    """The first whole millisecond that is not before the time: orders' times are whole, so no order lies between."""
+    sent = MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if sent:
         with contextlib.suppress(ValueError, OverflowError):
-            return datetime.fromisoformat(value).astimezone(UTC)
+            second, _, _ = (sent["second"] or ":00").partition(".")
+            moment = datetime.fromisoformat(f"{sent['minute']}{second}{sent['zone']}".upper()).astimezone(UTC)
+            part = Decimal(f"0.{sent['fraction'] or 0}").scaleb(3).to_integral_value(ROUND_CEILING)
+            return moment + min(timedelta(milliseconds=int(part)), LAST_MOMENT - moment)
     raise ValueError("must be a time with its zone (RFC 3339), such as 2026-11-22T18:00:00Z; write + as %2B")
 
 
@@ -184,6 +195,7 @@ Slippage: TypeAlias = Annotated[
         le=MAX_SLIPPAGE_BPS,
         description="How far the execution may be worse than the quote, in hundredths of a percent.",
     ),
+    BeforeValidator(strict_json.whole),
 ]
 PageSize: TypeAlias = Annotated[
     int,

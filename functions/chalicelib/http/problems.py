@@ -87,7 +87,7 @@ PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = MappingProxyType(
         ProblemCode.INVALID_IDEMPOTENCY_KEY: ProblemType(
             HTTPStatus.BAD_REQUEST,
             "The Idempotency-Key cannot be used",
-            "Send 1 to 255 printable ASCII characters; a UUID is a good choice.",
+            "Send one key of 1 to 255 printable ASCII characters without a comma; a UUID is a good choice.",
         ),
         ProblemCode.NOT_FOUND: ProblemType(
             HTTPStatus.NOT_FOUND,

@@ -22,15 +22,17 @@ MAX_PATH = 1024
 MAX_ID_SHOWN = 64
 STREAM_PATH = "/api/orders/execute"
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+# Without a comma: where a header stands twice, some gateways make one value of it with commas between.
+IDEMPOTENCY_KEY = re.compile(r"[\x20-\x2b\x2d-\x7e]{1,255}")
 # What may stand in a path as it is; a percent sign is one that the client sent.
 PATH_CHARACTERS = "/%:@!$&'()*+,;=~-._"
+LIST_SEPARATOR = ", "
 UTF_8 = ("", "utf-8", "utf8")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request; header names are in lower case.
+    """A request; header names are in lower case, the values of one that stands several times a list with commas.
 
     `route` is the resource's pattern, `path` what was really asked for behind `root`, where the API hangs in the URL:
     the stage on AWS ("/live"), nothing behind a front door or a custom domain.
@@ -56,11 +58,15 @@ class HttpRequest:
 
     @property
     def idempotency_key(self) -> str | None:
-        """The Idempotency-Key header. Raises `Problem` where it cannot be one."""
-        key = self.headers.get("idempotency-key")
-        if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        """The Idempotency-Key header; one that stands twice is one key. Raises `Problem` where it cannot be one."""
+        sent = self.headers.get("idempotency-key")
+        if sent is None:
+            return None
+        key, *others = set(sent.split(LIST_SEPARATOR))
+        if others or not IDEMPOTENCY_KEY.fullmatch(key):
             raise Problem(
-                ProblemCode.INVALID_IDEMPOTENCY_KEY, "Idempotency-Key takes 1 to 255 printable ASCII characters."
+                ProblemCode.INVALID_IDEMPOTENCY_KEY,
+                "Idempotency-Key takes one key of 1 to 255 printable ASCII characters without a comma.",
             )
         return key
 
@@ -94,7 +100,7 @@ def read_event(event: Mapping[str, Any], websocket_url: str) -> HttpRequest:
     Where that is the front door's address, clients see no stage in their URLs.
     """
     context = event["requestContext"]
-    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    headers = _headers(event)
     root, path = _split(str(context.get("path") or event.get("path") or "/"), str(context["resourcePath"]))
     behind_front_door = urlsplit(websocket_url).path == STREAM_PATH
     return HttpRequest(
@@ -106,6 +112,13 @@ def read_event(event: Mapping[str, Any], websocket_url: str) -> HttpRequest:
         query=event.get("multiValueQueryStringParameters") or {},
         request_id=_request_id(headers, context),
     )
+
+
+def _headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """Several values as one list, as RFC 9110 (5.3) reads them: API Gateway's `headers` has only the last of them."""
+    single = {name: [value] for name, value in (event.get("headers") or {}).items()}
+    several = {**single, **(event.get("multiValueHeaders") or {})}
+    return {str(name).lower(): LIST_SEPARATOR.join(map(str, values)) for name, values in several.items()}
 
 
 def order_id_of(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.domain.errors import Fenced, IllegalTransition, NotCancellable
 from chalicelib.domain.order import History
-from chalicelib.domain.transitions import Trigger
+from chalicelib.domain.transitions import OrderStatus, Trigger
 from chalicelib.services.ports import OrderStore, StatusEvents, Telemetry, Transition
 from chalicelib.services.publish import publish
 
@@ -13,16 +13,18 @@ TRIES = 5
 
 
 def cancel_order(order_id: str, *, store: OrderStore, events: StatusEvents, telemetry: Telemetry) -> History:
-    """Cancels the order; the worker that has it stops at its next write.
+    """Cancels the order; the worker that has it stops at its next write. One that is cancelled already stays as it is.
 
     Raises:
         OrderNotFound: no order has this id.
-        NotCancellable: its transaction may be on its way, or it is over.
+        NotCancellable: its transaction may be on its way, or it has ended otherwise.
         Unavailable: the database cannot be reached.
     """
     for _ in range(TRIES):
         history = store.get(order_id)
         order = history.order
+        if order.status is OrderStatus.CANCELLED:
+            return history
         if order.transaction is not None:
             raise NotCancellable(order.id, order.status)
         try:

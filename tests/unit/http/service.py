@@ -88,7 +88,7 @@ class Service:
         *,
         body: object = None,
         raw: str | bytes | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | list[str]] | None = None,
         query: Mapping[str, str | list[str]] | None = None,
         stage: str = "/live",
     ) -> Got:
@@ -111,7 +111,7 @@ class Service:
         check_answer(event["httpMethod"], event["resource"], got.status, media_type, body)
         return got
 
-    def place(self, headers: Mapping[str, str] | None = None, /, **changes: object) -> Got:
+    def place(self, headers: Mapping[str, str | list[str]] | None = None, /, **changes: object) -> Got:
         """Places an order; a change to None leaves the field out."""
         body = {name: value for name, value in {**ORDER, **changes}.items() if value is not None}
         return self.call("POST", "/api/orders/execute", body=body, headers=headers)
@@ -121,7 +121,7 @@ def an_event(
     method: str,
     path: str,
     content: str | bytes | None,
-    headers: Mapping[str, str],
+    headers: Mapping[str, str | list[str]],
     query: Mapping[str, str | list[str]],
     stage: str,
 ) -> dict[str, Any]:
@@ -132,8 +132,8 @@ def an_event(
         "resource": route,
         "path": path,
         "httpMethod": method,
-        "headers": dict(headers),
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "headers": {name: value if isinstance(value, str) else value[-1] for name, value in headers.items()},
+        "multiValueHeaders": {name: [value] if isinstance(value, str) else value for name, value in headers.items()},
         "queryStringParameters": {name: values[-1] for name, values in several.items()} or None,
         "multiValueQueryStringParameters": several or None,
         "pathParameters": parameters or None,

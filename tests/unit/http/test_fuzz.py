@@ -127,7 +127,7 @@ def test_keys_that_stand_twice(fuzzed: Service, twice: list[str], data: st.DataO
         header_texts,
     )
 )
-def test_any_headers(fuzzed: Service, headers: dict[str, str]) -> None:
+def test_any_headers(fuzzed: Service, headers: dict[str, str | list[str]]) -> None:
     service = fresh(fuzzed)
     got = service.place(headers)
     judge_order(service, got)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.order import first_id_at
+from chalicelib.http.models import read_list_query
 from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
 from tests.unit.http.service import ORDER, SWAP, Service
 
@@ -110,9 +110,14 @@ def test_a_swap_that_breaks_a_rule_is_refused_by_the_name_of_its_field(
         assert service.call("POST", path, body=body).fields == {name: "is missing"}
 
 
-@pytest.mark.parametrize("bps", [0, 5000])
-def test_slippage_goes_from_nothing_to_half(service: Service, bps: int) -> None:
-    order_id = service.place(slippageBps=bps).body["orderId"]
+@pytest.mark.parametrize(
+    ("written", "bps"), [("0", 0), ("5000", 5000), ("50.0", 50), ("5e1", 50), ("0.5e2", 50), ("-0.0", 0)]
+)
+def test_slippage_is_a_whole_number_from_nothing_to_half_however_json_writes_it(
+    service: Service, written: str, bps: int
+) -> None:
+    text = json.dumps({**ORDER, "slippageBps": "BPS"}).replace('"BPS"', written)
+    order_id = service.call("POST", "/api/orders/execute", raw=text).body["orderId"]
     assert service.call("GET", f"/api/orders/{order_id}").body["slippageBps"] == bps
 
 
@@ -298,6 +303,8 @@ def test_a_body_over_the_limit_is_refused(service: Service) -> None:
         {"placedFrom": "2026-11-22"},
         {"placedFrom": "2026-11-22T18:00:00"},
         {"placedFrom": "1763834400"},
+        {"placedFrom": "2026-11-22T18:00.5Z"},
+        {"placedFrom": "2026-11-22T18:00:00.Z"},
         {"placedFrom": "2026-11-22T18:00:00 00:00"},
         {"placedBefore": "2026-13-01T00:00:00Z"},
         {"placedBefore": "0001-01-01T00:00:00+14:00"},
@@ -312,11 +319,27 @@ def test_a_query_that_breaks_a_rule_names_the_field(service: Service, query: dic
 
 @pytest.mark.parametrize(
     "moment",
-    ["2026-11-22T18:00:00Z", "2026-11-22T19:00:00.000+01:00", "2026-11-22T18:00Z"],
+    [
+        "2026-11-22T18:00:00Z",
+        "2026-11-22T19:00:00.000+01:00",
+        "2026-11-22T18:00Z",
+        "2026-11-22t18:00:00.000000000z",
+        "2026-11-22T17:59:59.999000001Z",
+        "2026-11-22T17:59:59.99999999999999999999Z",
+    ],
 )
-def test_times_with_any_zone_are_one_moment(service: Service, moment: str) -> None:
-    assert service.call("GET", "/api/orders", query={"placedFrom": moment}).status == 200
-    assert first_id_at(datetime.fromisoformat(moment)) == first_id_at(datetime(2026, 11, 22, 18, tzinfo=UTC))
+def test_times_are_read_to_the_first_millisecond_that_is_not_before_them(moment: str) -> None:
+    assert read_list_query({"placedFrom": [moment]}).placedFrom == datetime(2026, 11, 22, 18, tzinfo=UTC)
+
+
+def test_orders_are_found_by_times_below_a_millisecond(service: Service) -> None:
+    order_id = service.place().body["orderId"]
+    placed = service.call("GET", f"/api/orders/{order_id}").body["createdAt"].removesuffix("Z")
+    for fraction, is_from in (("000000", True), ("000001", False), ("999", False)):
+        moment = f"{placed}{fraction}Z"
+        found = service.call("GET", "/api/orders", query={"placedFrom": moment}).body["orders"]
+        before = service.call("GET", "/api/orders", query={"placedBefore": moment}).body["orders"]
+        assert (bool(found), bool(before)) == (is_from, not is_from), moment
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"])

@@ -9,7 +9,8 @@ from chalicelib import bootstrap, correlation
 from chalicelib.adapters.telemetry import PowertoolsTelemetry
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.quotes import NoQuote, QuoteRequest, Venue
-from tests.fakes import FakeRouter
+from chalicelib.domain.transitions import OrderStatus
+from tests.fakes import FakeRouter, an_order
 from tests.unit.http.service import SWAP, WEBSOCKET_URL, Service
 
 PROBLEM = {"type", "title", "status", "code", "detail", "instance", "requestId"}
@@ -97,10 +98,21 @@ def test_a_refused_order_does_not_use_up_its_key(service: Service) -> None:
     assert service.place({"Idempotency-Key": "k"}).status == 202
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "\t", "é", "\x7f"])
-def test_a_key_that_cannot_be_one_is_refused(service: Service, key: str) -> None:
+@pytest.mark.parametrize("twice", [["K1", "K1"], "K1, K1"], ids=["api gateway", "emulator"])
+def test_a_key_that_is_sent_twice_is_one_key(service: Service, twice: str | list[str]) -> None:
+    first, again = service.place({"Idempotency-Key": "K1"}), service.place({"Idempotency-Key": twice})
+    assert (again.status, again.text) == (202, first.text)
+    assert len(service.store.rows) == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "x" * 256, "\t", "é", "a\xe9", "a\ufffd", "\x7f", "a,b", "a,a", "K1, K2", ["K1", "K2"], ["", "K1"], ["", ""]],
+)
+def test_a_key_that_cannot_be_one_is_refused(service: Service, key: str | list[str]) -> None:
     refused = service.place({"Idempotency-Key": key})
     assert (refused.status, refused.body["code"]) == (400, "invalid_idempotency_key")
+    assert not service.store.rows
 
 
 def test_a_taken_client_order_id_names_the_order_that_has_it(service: Service) -> None:
@@ -112,11 +124,18 @@ def test_a_taken_client_order_id_names_the_order_that_has_it(service: Service) -
     assert [order["orderId"] for order in found] == [first.body["orderId"]]
 
 
-def test_an_order_that_is_cancelled_twice_says_where_it_stands(service: Service) -> None:
+def test_a_cancel_may_be_repeated(service: Service) -> None:
     path = f"/api/orders/{service.place().body['orderId']}/cancel"
-    assert service.call("POST", path).body["status"] == "cancelled"
-    again = service.call("POST", path)
-    assert (again.status, again.body["code"], again.body["orderStatus"]) == (409, "not_cancellable", "cancelled")
+    first, again = service.call("POST", path), service.call("POST", path)
+    assert (first.status, first.body["status"]) == (200, "cancelled")
+    assert (again.status, again.text) == (200, first.text)
+
+
+def test_a_cancel_that_comes_too_late_says_where_the_order_stands(service: Service) -> None:
+    order = service.store.put(an_order(OrderStatus.FAILED)).order
+    refused = service.call("POST", f"/api/orders/{order.id}/cancel")
+    assert (refused.status, refused.body["code"], refused.body["orderStatus"]) == (409, "not_cancellable", "failed")
+    assert refused.body["orderId"] == order.id
 
 
 def test_an_outage_says_when_to_come_back(service: Service) -> None:

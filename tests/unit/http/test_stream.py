@@ -138,9 +138,15 @@ def test_nonsense_is_answered_with_an_error(desk: Desk, followers: MemoryFollowe
     assert not followers.rows
 
 
-@pytest.mark.parametrize("after", [-1, 1.0, "x", None, True, [], 1_000_001, 10**40])
+@pytest.mark.parametrize("after", [-1, 1.5, "x", None, True, [], 1_000_001, 10**40])
 def test_a_strange_sequence_is_answered_with_an_error(desk: Desk, order_id: str, after: object) -> None:
     assert say(desk, {"action": "subscribe", "orderId": order_id, "after": after})["code"] == "invalid_after"
+
+
+def test_a_sequence_is_a_whole_number_however_json_writes_it(service: Service, desk: Desk, order_id: str) -> None:
+    for written in ("1", "1.0", "10e-1"):
+        reply = say(desk, f'{{"action": "subscribe", "orderId": "{order_id}", "after": {written}}}')
+        assert reply["after"] == 1
 
 
 def test_an_outage_is_answered_with_an_error(desk: Desk, followers: MemoryFollowers, order_id: str) -> None:
