@@ -1,45 +1,29 @@
-"""Every entry point of the engine: routes, WebSocket, queues, schedule. A body parses, calls one service, responds."""
+"""Every entry point of the engine: which route, message, queue or schedule calls which module of `chalicelib/handlers`.
+
+A handler is imported when it is called: the functions share this file, and none pays at its cold start for what only
+another one needs.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from chalice.app import Chalice, CloudWatchEvent, Response, SQSEvent, WebsocketEvent
 
-from chalicelib import batches, bootstrap, correlation
+from chalicelib.handlers.observe import observe
 
 if TYPE_CHECKING:
+    from chalicelib.handlers.sqs_batch import BatchResponse
     from chalicelib.http.api import Api
     from chalicelib.http.requests import HttpRequest
     from chalicelib.http.responses import HttpResponse
 
 app = Chalice(app_name="order-engine", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
+app.register_middleware(observe, "all")
 # Chalice would refuse a wrong content type in a shape of its own, a GET too; the body reader answers with a problem.
 ANY_TYPE = ["*/*"]
-Result = TypeVar("Result")
-
-
-@app.middleware("all")
-def observe(event: object, get_response: Callable[[object], Result]) -> Result:
-    """One log line and the metrics of every invocation."""
-    telemetry = bootstrap.telemetry()
-    start = time.monotonic()
-    correlation.bind(function_request_id=correlation.invocation_id(event))
-    try:
-        return get_response(event)
-    except Exception as error:
-        # Lambda would print the traceback as lines of text, which no query finds by their request.
-        telemetry.defect("invocation_failed", error)
-        raise
-    finally:
-        telemetry.log("invocation", kind=type(event).__name__, milliseconds=round((time.monotonic() - start) * 1000))
-        correlation.release()
-        telemetry.flush()
 
 
 @app.route("/health", methods=["GET"], content_types=ANY_TYPE)
@@ -115,124 +99,70 @@ def dashboard() -> Response:
 
 
 def _respond(call: Callable[[Api, HttpRequest], HttpResponse]) -> Response:
-    from chalicelib.http.requests import read_event
-    from chalicelib.http.responses import respond
+    from chalicelib.handlers import api
 
-    if app.current_request is None:
-        raise RuntimeError("A route was called outside of a request.")
-    request = read_event(app.current_request.to_original_event(), os.environ.get("PUBLIC_WEBSOCKET_URL", ""))
-    correlation.bind(request_id=request.request_id)
-    answer = respond(lambda: call(bootstrap.api(), request), request, bootstrap.telemetry())
-    return Response(answer.body, headers={**answer.headers}, status_code=answer.status)
+    return api.handle(app.current_request, call)
 
 
 @app.on_ws_connect()
 def websocket_connect(event: WebsocketEvent) -> dict[str, int]:
     """Follows the order that the URL names."""
-    from chalicelib.stream import handshake
+    from chalicelib.handlers import websocket
 
-    _correlate(event)
-    query = event.to_dict().get("queryStringParameters") or {}
-    return {"statusCode": handshake(query, event.connection_id, bootstrap.desk())}
+    return websocket.connect(event)
 
 
 @app.on_ws_message()
 def websocket_message(event: WebsocketEvent) -> dict[str, object]:
     """Answers a client's message; the route response carries the reply."""
-    from chalicelib.stream import converse
+    from chalicelib.handlers import websocket
 
-    _correlate(event)
-    reply = converse(event.body, event.connection_id, bootstrap.desk())
-    return {"statusCode": 200, "body": json.dumps(reply)}
+    return websocket.message(event)
 
 
 @app.on_ws_disconnect()
 def websocket_disconnect(event: WebsocketEvent) -> None:
     """Forgets the connection."""
-    from chalicelib.services.subscriptions import hang_up
+    from chalicelib.handlers import websocket
 
-    _correlate(event)
-    hang_up(event.connection_id, followers=bootstrap.followers(), telemetry=bootstrap.telemetry())
-
-
-def _correlate(event: WebsocketEvent) -> None:
-    context = event.to_dict()["requestContext"]
-    correlation.bind(request_id=str(context.get("requestId", "")), connection_id=event.connection_id)
-
-
-def _remaining_ms(event: SQSEvent | CloudWatchEvent) -> int:
-    """What is left of the invocation; Chalice types the Lambda context as a dict, which it is not."""
-    return int(event.context.get_remaining_time_in_millis())  # type: ignore[union-attr]
+    websocket.disconnect(event)
 
 
 @app.on_sqs_message(queue="orders", batch_size=10, name="execute_orders", maximum_concurrency=10)
-def execute_orders(event: SQSEvent) -> batches.BatchResponse:
+def execute_orders(event: SQSEvent) -> BatchResponse:
     """Executes a batch of orders at once."""
-    from chalicelib.services.execute_order import Pace, execute_order
+    from chalicelib.handlers import execute_orders
 
-    worker, pace = bootstrap.worker(), Pace()
-    until = batches.deadline(bootstrap.clock().now(), _remaining_ms(event))
-    return batches.run_each(
-        batches.messages_of(event),
-        lambda message: execute_order(batches.order_id_of(message), worker=worker, pace=pace, until=until),
-        postpone=bootstrap.orders_queue().postpone,
-        telemetry=bootstrap.telemetry(),
-        in_time=lambda: batches.may_postpone(bootstrap.clock().now(), until),
-    )
+    return execute_orders.handle(event)
 
 
 @app.on_sqs_message(queue="status-events.fifo", batch_size=10, name="push_status", maximum_concurrency=10)
-def push_status(event: SQSEvent) -> batches.BatchResponse:
+def push_status(event: SQSEvent) -> BatchResponse:
     """Pushes histories to followers."""
-    from chalicelib.adapters.queues import parse_push
-    from chalicelib.services.push_status import push_newest
+    from chalicelib.handlers import push_status
 
-    pusher = bootstrap.pusher()
-    until = batches.deadline(bootstrap.clock().now(), _remaining_ms(event))
-    return batches.run_in_groups(
-        batches.messages_of(event),
-        lambda group: push_newest([parse_push(message.body) for message in group], pusher, until),
-        bootstrap.telemetry(),
-    )
+    return push_status.handle(event)
 
 
 @app.on_sqs_message(queue="orders-dlq", batch_size=10, name="dead_letter", maximum_concurrency=2)
-def dead_letter(event: SQSEvent) -> batches.BatchResponse:
+def dead_letter(event: SQSEvent) -> BatchResponse:
     """Fails the orders of messages that nobody could process, and keeps the messages."""
-    from chalicelib.dead_letters import bury
+    from chalicelib.handlers import dead_letter
 
-    worker, archive = bootstrap.worker(), bootstrap.dead_letters()
-    until = batches.deadline(bootstrap.clock().now(), _remaining_ms(event))
-    return batches.run_each(
-        batches.messages_of(event),
-        lambda message: bury(message, worker=worker, archive=archive, until=until),
-        postpone=bootstrap.dead_letter_queue().postpone,
-        telemetry=bootstrap.telemetry(),
-        in_time=lambda: batches.may_postpone(bootstrap.clock().now(), until),
-    )
+    return dead_letter.handle(event)
 
 
 @app.on_sqs_message(queue="heartbeats", batch_size=1, name="heartbeat")
 def heartbeat(event: SQSEvent) -> None:
-    """Tells every open connection that it is alive; a schedule puts a message into the queue each minute."""
-    from chalicelib.adapters.queues import parse_beat
-    from chalicelib.services.heartbeat import send_heartbeats
+    """Tells every open connection that it is alive."""
+    from chalicelib.handlers import heartbeat
 
-    for message in batches.messages_of(event):
-        send_heartbeats(parse_beat(message.body), bootstrap.heartbeats())
+    heartbeat.handle(event)
 
 
 @app.schedule("rate(1 minute)", name="reconcile")
 def reconcile(event: CloudWatchEvent) -> Mapping[str, int]:
     """Repairs what a crash or an outage left behind."""
-    from chalicelib.services.reconcile import reconcile
+    from chalicelib.handlers import reconcile
 
-    repairs = reconcile(
-        store=bootstrap.orders(),
-        queue=bootstrap.orders_queue(),
-        events=bootstrap.status_events(),
-        telemetry=bootstrap.telemetry(),
-        clock=bootstrap.clock(),
-        until=batches.deadline(bootstrap.clock().now(), _remaining_ms(event)),
-    )
-    return {"repairs": repairs}
+    return reconcile.handle(event)

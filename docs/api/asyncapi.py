@@ -3,8 +3,7 @@
 from functools import cache
 
 from chalicelib import VERSION
-from chalicelib.services.views import StatusMessage
-from chalicelib.stream_messages import (
+from chalicelib.http.stream_messages import (
     MAX_AFTER,
     MAX_MESSAGE_BYTES,
     Heartbeat,
@@ -16,6 +15,7 @@ from chalicelib.stream_messages import (
     Unsubscribe,
     Unsubscribed,
 )
+from chalicelib.services.views import StatusMessage
 from docs.api.openapi import Schema, component_name, reference, schemas_of, summary_of
 
 FROM_CLIENTS = (Subscribe, Unsubscribe, Ping)

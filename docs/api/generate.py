@@ -24,7 +24,7 @@ from chalicelib.domain.tokens import REGISTRY  # noqa: E402
 from chalicelib.domain.transitions import TERMINAL, TRANSITIONS, OrderStatus, Trigger  # noqa: E402
 from chalicelib.http.files import WEBSOCKET_ORIGIN, WEBSOCKET_URL  # noqa: E402
 from chalicelib.http.problems import PROBLEM_TYPES, type_of  # noqa: E402
-from chalicelib.stream_messages import STREAM_ERRORS  # noqa: E402
+from chalicelib.http.stream_messages import STREAM_ERRORS  # noqa: E402
 from docs.api.asyncapi import EXAMPLES, FROM_CLIENTS, FROM_SERVER, HANDSHAKE, asyncapi  # noqa: E402
 from docs.api.openapi import HEADERS, PARAMETERS, TAGS, component_name, openapi  # noqa: E402
 

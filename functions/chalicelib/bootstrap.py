@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from chalicelib.adapters.connections import DynamoFollowers
+    from chalicelib.adapters.crash_point import CrashFolder, NoCrash
     from chalicelib.adapters.notifier import ApiGatewayNotifier
     from chalicelib.adapters.postgres.dead_letters import PostgresDeadLetters
     from chalicelib.adapters.postgres.history import PostgresHistory
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
     from chalicelib.adapters.postgres.pool import Database
     from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
     from chalicelib.adapters.telemetry import PowertoolsTelemetry
-    from chalicelib.crash import CrashFolder, NoCrash
     from chalicelib.http.api import Api
     from chalicelib.services.execute_order import Worker
     from chalicelib.services.heartbeat import HeartbeatPorts
     from chalicelib.services.push_status import Pusher
-    from chalicelib.services.subscriptions import Desk
+    from chalicelib.services.subscriptions import SubscriptionPorts
     from chalicelib.venues.router import VenueRouter
     from chalicelib.venues.simulation import Simulation
 
@@ -68,7 +68,7 @@ def telemetry() -> PowertoolsTelemetry:
 @cache
 def crash_point() -> CrashFolder | NoCrash:
     """Where tests may kill the process."""
-    from chalicelib.crash import crash_point_from
+    from chalicelib.adapters.crash_point import crash_point_from
 
     return crash_point_from(os.environ)
 
@@ -255,11 +255,11 @@ def api() -> Api:
 
 
 @cache
-def desk() -> Desk:
+def subscriptions() -> SubscriptionPorts:
     """The subscriptions of WebSocket clients."""
-    from chalicelib.services.subscriptions import Desk
+    from chalicelib.services.subscriptions import SubscriptionPorts
 
-    return Desk(
+    return SubscriptionPorts(
         store=orders(),
         followers=followers(),
         events=status_events(),

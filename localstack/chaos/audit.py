@@ -35,7 +35,7 @@ class Kind(StrEnum):
     REPEAT = "repeat"
     NEVER_TOLD = "never told the end"
     WRONG_FRAME = "told something else than the history"
-    UNBURIED = "dead letter of an order that is open"
+    LEFT_OPEN = "dead letter of an order that is open"
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def dead_letters(evidence: Evidence) -> Iterator[Violation]:
     for letter in evidence.dead_letters:
         order = orders.get(letter.order_id or "")
         if order is not None and not order.is_over:
-            yield Violation(Kind.UNBURIED, order.id, f"Its message was buried and it is still {order.status}.")
+            yield Violation(Kind.LEFT_OPEN, order.id, f"Its message was a dead letter and it is still {order.status}.")
 
 
 def longest_silence(evidence: Evidence) -> float:

@@ -58,7 +58,7 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
     found = Counter(violation.kind for violation in result.violations)
     counted = [
         ("lost", (Kind.LOST,)),
-        ("stuck", (Kind.STUCK, Kind.UNBURIED)),
+        ("stuck", (Kind.STUCK, Kind.LEFT_OPEN)),
         ("settled twice", (Kind.SETTLED_TWICE,)),
         ("settled but failed", (Kind.SETTLED_BUT_FAILED,)),
         ("confirmed without settlement", (Kind.CONFIRMED_UNSETTLED, Kind.WRONG_FILL)),

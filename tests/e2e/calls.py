@@ -284,7 +284,7 @@ def unsubscribe(world: World) -> list[Line]:
 
 @needs("WebsocketDisconnect", "dynamodb:Query", "by_connection")
 @needs("WebsocketDisconnect", "dynamodb:DeleteItem", "ConnectionsTable")
-def hang_up(world: World) -> list[Line]:
+def forget_connection(world: World) -> list[Line]:
     world.follow(GONE)
     return world.roles.call("WebsocketDisconnect", websocket_event("$disconnect", GONE))
 

@@ -93,7 +93,7 @@ async def test_a_message_that_no_worker_can_process(stack: Stack, monkeypatch: p
     assert order.error_message is not None
     assert "The last error was: An internal error (ValueError)." in order.error_message
     assert [frame.status for frame in seen.transcripts[0].connections[-1].frames] == ["pending", "failed"]
-    assert [(letter.order_id, letter.verdict) for letter in seen.dead_letters] == [(order_id, "buried")]
+    assert [(letter.order_id, letter.verdict) for letter in seen.dead_letters] == [(order_id, "failed")]
     check_commands(stack, order_id, nonsense, monkeypatch)
     assert await orders.until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
     assert [each.status for each in on.evidence().orders] == ["failed"]
@@ -123,7 +123,7 @@ def check_commands(stack: Stack, order_id: str, nonsense: str, monkeypatch: pyte
     assert f"{order_id} (failed)" in listed
     assert nonsense in listed
     shown = say("show", order_id)
-    assert "buried" in shown
+    assert "failed" in shown
     assert "An internal error (ValueError)" in shown
     assert "names no order" in say("show", nonsense)
     assert "its order is failed and stays so" in say("redrive", order_id)

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.correlation import bound
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
-from chalicelib.services.heartbeat import BEATS_A_MINUTE, FIRST, INTERVAL_SECONDS
+from chalicelib.services.heartbeat import INTERVAL_SECONDS
 from chalicelib.services.push_status import Push
 from chalicelib.services.views import HistoryView, history_view
 
@@ -128,16 +128,6 @@ class SqsHeartbeats:
             raise Unavailable(f"The heartbeats queue cannot be reached: {error}") from error
 
 
-def parse_beat(body: str) -> int:
-    """The number of a message's beat; whatever the schedule sends is the first."""
-    try:
-        message = json.loads(body)
-    except ValueError:
-        return FIRST
-    number = message.get("beat") if isinstance(message, dict) else None
-    return number if isinstance(number, int) and FIRST <= number <= BEATS_A_MINUTE else FIRST
-
-
 class SqsStatusEvents:
     """`StatusEvents` on SQS FIFO: one message group an order keeps each order's statuses in order."""
 
@@ -168,9 +158,3 @@ class SqsStatusEvents:
             )
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"The status-events queue cannot be reached: {error}") from error
-
-
-def parse_push(body: str) -> Push:
-    """The push of a status-events message, as `SqsStatusEvents` wrote it."""
-    message = json.loads(body)
-    return Push(message["history"], message["connectionId"], message["tries"])

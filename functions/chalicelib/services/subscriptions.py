@@ -16,7 +16,7 @@ class TooManySubscriptions(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class SubscriptionPorts:
     """The ports that a subscription needs."""
 
     store: OrderStore
@@ -27,7 +27,9 @@ class Desk:
     crash_point: CrashPoint
 
 
-def subscribe(order_id: str, connection_id: str, after: int, *, desk: Desk, opened: bool = False) -> History:
+def subscribe(
+    order_id: str, connection_id: str, after: int, *, ports: SubscriptionPorts, opened: bool = False
+) -> History:
     """Stores the follower first, then reads the history and queues it for this connection.
 
     Whatever is committed after the read is pushed to the stored follower; whatever was committed before is in the
@@ -37,44 +39,44 @@ def subscribe(order_id: str, connection_id: str, after: int, *, desk: Desk, open
         OrderNotFound: no order has this id; nothing stays stored.
         Unavailable: a dependency cannot be reached; the client should try again.
     """
-    follower = Follower(order_id, connection_id, after, desk.clock.now(), opened)
-    desk.followers.add(follower)
-    desk.crash_point("after_follower_stored")
+    follower = Follower(order_id, connection_id, after, ports.clock.now(), opened)
+    ports.followers.add(follower)
+    ports.crash_point("after_follower_stored")
     try:
-        history = desk.store.get(order_id)
+        history = ports.store.get(order_id)
         if after > history.order.sequence:
             # Whoever claims to have seen what has not happened yet would never hear of it when it does.
-            desk.followers.add(replace(follower, last_sequence=history.order.sequence))
-        desk.events.send(history, connection_id=connection_id)
+            ports.followers.add(replace(follower, last_sequence=history.order.sequence))
+        ports.events.send(history, connection_id=connection_id)
     except Exception:  # raised on whatever it was, a defect too: a refused client must not stay a follower
-        desk.followers.remove(order_id, connection_id)
+        ports.followers.remove(order_id, connection_id)
         raise
-    desk.telemetry.log("followed", order_id=order_id, connection_id=connection_id, after=after)
+    ports.telemetry.log("followed", order_id=order_id, connection_id=connection_id, after=after)
     return history
 
 
-def subscribe_too(order_id: str, connection_id: str, after: int, *, desk: Desk) -> History:
+def add_subscription(order_id: str, connection_id: str, after: int, *, ports: SubscriptionPorts) -> History:
     """Follows one more order on an open connection, or one that it follows already from another place.
 
     Raises:
         TooManySubscriptions: the connection follows 100 orders already.
         OrderNotFound, Unavailable: as `subscribe`; what the connection followed before it still follows.
     """
-    followed = desk.followers.orders_of(connection_id)
+    followed = ports.followers.orders_of(connection_id)
     if order_id not in followed and len(followed) >= MAX_SUBSCRIPTIONS:
         raise TooManySubscriptions(f"One connection follows at most {MAX_SUBSCRIPTIONS} orders.")
-    earlier = desk.followers.find(order_id, connection_id) if order_id in followed else None
+    earlier = ports.followers.find(order_id, connection_id) if order_id in followed else None
     try:
-        return subscribe(order_id, connection_id, after, desk=desk, opened=True)
+        return subscribe(order_id, connection_id, after, ports=ports, opened=True)
     except Exception:  # raised on whatever it was, a defect too: the earlier subscription holds as before
         if earlier is not None:
-            desk.followers.add(earlier)
+            ports.followers.add(earlier)
         raise
 
 
-def hang_up(connection_id: str, *, followers: Followers, telemetry: Telemetry) -> None:
+def forget_connection(connection_id: str, *, followers: Followers, telemetry: Telemetry) -> None:
     """Forgets a connection that ended. Raises `Unavailable`; the table's TTL is the last resort."""
     followed = followers.orders_of(connection_id)
     for order_id in followed:
         followers.remove(order_id, connection_id)
-    telemetry.log("hung_up", connection_id=connection_id, orders=len(followed))
+    telemetry.log("connection_forgotten", connection_id=connection_id, orders=len(followed))

@@ -12,8 +12,8 @@ from botocore.retries import standard
 from chalicelib.adapters import aws
 from chalicelib.adapters.connections import Connection, DynamoFollowers
 from chalicelib.adapters.queues import SqsOrders
-from chalicelib.batches import POSTPONE_MS, RESERVE_MS
 from chalicelib.domain.errors import Unavailable
+from chalicelib.handlers.sqs_batch import POSTPONE_MS, RESERVE_MS
 from chalicelib.venues.router import QUOTE_DEADLINE_SECONDS
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents, parse_push
+from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
+from chalicelib.handlers.push_status import parse_push
 from chalicelib.services.push_status import Push
 from chalicelib.services.views import history_view
 from tests.fakes.aws import drain

@@ -97,7 +97,7 @@ def kinds(given: Evidence) -> set[Kind]:
             )
         ),
         evidence(transcripts=(Transcript(ID, "left", [Connection(0, 0.0, frames(1))], stays=False),)),
-        evidence(dead_letters=(DeadLetterRecord("m", ID, "buried", 1.0), DeadLetterRecord("n", None, "no order", 1.0))),
+        evidence(dead_letters=(DeadLetterRecord("m", ID, "failed", 1.0), DeadLetterRecord("n", None, "no order", 1.0))),
         Evidence(frozenset(), (), (), (), (), ()),
     ],
 )
@@ -160,9 +160,9 @@ def test_a_clean_run_passes(clean: Evidence) -> None:
                 events=events("pending", "routing"),
                 chain=(),
                 transcripts=(),
-                dead_letters=(DeadLetterRecord("m", ID, "buried", 1.0),),
+                dead_letters=(DeadLetterRecord("m", ID, "failed", 1.0),),
             ),
-            Kind.UNBURIED,
+            Kind.LEFT_OPEN,
         ),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.crash import CrashFolder, NoCrash, crash_point_from
+from chalicelib.adapters.crash_point import CrashFolder, NoCrash, crash_point_from
 from localstack.paths import ROOT
 
 DIES = """

@@ -39,7 +39,7 @@ def evidence(settlements: int) -> Evidence:
     chain = tuple(ChainRecord(f"sig-{n}", ID, 1, "settles", 1, 10, 20, 102.0, 102.5) for n in range(settlements))
     frames = [Frame(n, status, 1, 99.5 + n) for n, status in enumerate(statuses, 1)]
     transcript = Transcript(ID, "early", [Connection(0, 99.0, frames, 106.0, "had the end")])
-    letters = (DeadLetterRecord("m-1", ID, "buried", 105.0),)
+    letters = (DeadLetterRecord("m-1", ID, "failed", 105.0),)
     return Evidence(frozenset({ID}), (order,), events, chain, letters, (transcript,))
 
 
@@ -77,7 +77,7 @@ def test_a_violation_comes_with_the_whole_story_of_its_order() -> None:
         "settled twice: 2 transactions settled",
         "killed a worker",
         "got 5 confirmed",
-        "dead letter m-1: buried",
+        "dead letter m-1: failed",
     ):
         assert any(told in line for line in story), told
     assert not any("long afterwards" in line for line in story)

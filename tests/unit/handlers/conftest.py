@@ -10,7 +10,7 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.adapters import aws
-from chalicelib.batches import BatchResponse
+from chalicelib.handlers.sqs_batch import BatchResponse
 from tests.fakes import MemoryArchive, MemoryHistory, MemoryNotifier
 from tests.fakes.aws import (
     LambdaContext,
@@ -157,6 +157,6 @@ def stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     yield stack
     if bootstrap.pusher.cache_info().currsize:
         bootstrap.pusher().threads.shutdown()
-    for composed in (bootstrap.pusher, bootstrap.desk, bootstrap.api):
+    for composed in (bootstrap.pusher, bootstrap.subscriptions, bootstrap.api):
         composed.cache_clear()
     cloud.empty()

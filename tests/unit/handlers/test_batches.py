@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.batches import (
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.order import new_order_id
+from chalicelib.handlers.sqs_batch import (
     RESERVE_MS,
     Message,
     deadline,
@@ -16,8 +18,6 @@ from chalicelib.batches import (
     run_each,
     run_in_groups,
 )
-from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.order import new_order_id
 from chalicelib.services.execute_order import Again, Done
 from tests.fakes import MemoryQueue, RecordingTelemetry
 from tests.fakes.aws import sqs_record

@@ -64,7 +64,15 @@ bootstrap.database().close()
 
 def test_every_part_is_built_from_the_environment_and_once(everything: str) -> None:
     built = [line.split() for line in everything.splitlines() if ":" not in line]
-    assert {name for name, _ in built} >= {"api", "desk", "worker", "pusher", "orders", "history", "dead_letters"}
+    assert {name for name, _ in built} >= {
+        "api",
+        "subscriptions",
+        "worker",
+        "pusher",
+        "orders",
+        "history",
+        "dead_letters",
+    }
     assert {once for _, once in built} == {"True"}
 
 

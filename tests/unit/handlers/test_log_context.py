@@ -124,12 +124,12 @@ def call(name: str, stack: Stack) -> None:
 
 DECISIONS = {
     "execute_orders": "route_chosen",
-    "dead_letter": "order_buried",
+    "dead_letter": "dead_order_failed",
     "push_status": "status_pushed",
     "heartbeat": "heartbeat",
     "websocket_connect": "followed",
     "websocket_message": "followed",
-    "websocket_disconnect": "hung_up",
+    "websocket_disconnect": "connection_forgotten",
     "reconcile": "order_repaired",
 }
 

@@ -7,10 +7,10 @@ import pytest
 
 import app
 from chalicelib import bootstrap
-from chalicelib.batches import POSTPONE_MS, RESERVE_MS
 from chalicelib.domain.order import new_order_id
 from chalicelib.domain.quotes import QuoteRequest
 from chalicelib.domain.transitions import OrderStatus
+from chalicelib.handlers.sqs_batch import POSTPONE_MS, RESERVE_MS
 from chalicelib.services.ports import Lease
 from tests.fakes import Behaviour, an_order
 from tests.fakes.aws import LambdaContext, drain, record_of, sqs_event, sqs_record
@@ -222,7 +222,7 @@ def test_a_dead_letter_ends_its_order_and_is_kept(stack: Stack) -> None:
     assert app.dead_letter(sqs_event([record]), LambdaContext()) == NONE_FAILED
     assert stack.engine.order(order_id).status is OrderStatus.FAILED
     (kept,) = stack.archive.kept
-    assert (kept.message_id, kept.order_id, kept.body, kept.verdict) == ("m", order_id, record["body"], "buried")
+    assert (kept.message_id, kept.order_id, kept.body, kept.verdict) == ("m", order_id, record["body"], "failed")
     (message,) = drain(stack.sqs, stack.events_url)
     assert json.loads(message["Body"])["history"]["order"]["status"] == "failed"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.adapters.crash_point import CrashFolder, NoCrash, crash_point_from
 from chalicelib.config import (
     ConfigurationError,
     DatabaseSettings,
@@ -12,7 +13,6 @@ from chalicelib.config import (
     required,
     switched_on,
 )
-from chalicelib.crash import CrashFolder, NoCrash, crash_point_from
 
 HOST = {"DATABASE_HOST": "db", "DATABASE_NAME": "orders", "DATABASE_USER": "engine", "AWS_REGION": "us-east-1"}
 

@@ -12,7 +12,7 @@ from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.tokens import REGISTRY
 from chalicelib.domain.transitions import TERMINAL, OrderStatus
 from chalicelib.http.problems import ProblemCode
-from chalicelib.stream_messages import StreamCode
+from chalicelib.http.stream_messages import StreamCode
 from docs.api.asyncapi import asyncapi
 from docs.api.openapi import OPERATIONS, openapi
 from tests.unit.http.service import Got, Service

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain.tokens import find_token
-from chalicelib.services.subscriptions import Desk
-from chalicelib.stream import converse, handshake
+from chalicelib.handlers.websocket import handshake_status, reply_to
+from chalicelib.services.subscriptions import SubscriptionPorts
 from tests.fakes import CrashAt, MemoryFollowers, MemoryOrders
 from tests.unit.http.junk import body_of, deep, header_texts, texts, values, written
 from tests.unit.http.service import ORDER, SWAP, Got, Service, an_event
@@ -164,8 +164,8 @@ def test_any_order_id(fuzzed: Service, order_id: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk(fuzzed: Service) -> Desk:
-    return Desk(fuzzed.store, MemoryFollowers(), fuzzed.events, fuzzed.clock, fuzzed.telemetry, CrashAt())
+def ports(fuzzed: Service) -> SubscriptionPorts:
+    return SubscriptionPorts(fuzzed.store, MemoryFollowers(), fuzzed.events, fuzzed.clock, fuzzed.telemetry, CrashAt())
 
 
 messages = st.fixed_dictionaries(
@@ -180,13 +180,13 @@ messages = st.fixed_dictionaries(
 
 @fuzz
 @given(st.one_of(messages, written, texts, deep))
-def test_any_text_on_the_stream(desk: Desk, text: str) -> None:
-    check_frame(converse(text, "c", desk))
-    assert not desk.followers.orders_of("c")
+def test_any_text_on_the_stream(ports: SubscriptionPorts, text: str) -> None:
+    check_frame(reply_to(text, "c", ports))
+    assert not ports.followers.orders_of("c")
 
 
 @fuzz
 @given(st.dictionaries(st.sampled_from(["orderId", "after", "x"]), texts))
-def test_any_handshake(desk: Desk, query: dict[str, str]) -> None:
-    assert handshake(query, "c", desk) in (400, 404)
-    assert not desk.followers.orders_of("c")
+def test_any_handshake(ports: SubscriptionPorts, query: dict[str, str]) -> None:
+    assert handshake_status(query, "c", ports) in (400, 404)
+    assert not ports.followers.orders_of("c")

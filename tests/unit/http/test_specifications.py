@@ -14,10 +14,10 @@ from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Failure
 from chalicelib.domain.transitions import OrderStatus, Trigger
 from chalicelib.http.problems import PROBLEM_TYPES, ProblemCode
+from chalicelib.http.stream_messages import STREAM_ERRORS, StreamCode
 from chalicelib.services.narrate import failed
 from chalicelib.services.push_status import status_message
 from chalicelib.services.views import history_view
-from chalicelib.stream_messages import STREAM_ERRORS, StreamCode
 from docs.api.asyncapi import EXAMPLES, asyncapi
 from docs.api.generate import FAILURES, FRONT_DOOR, generated
 from docs.api.openapi import OPERATIONS, component_name, openapi

@@ -6,8 +6,8 @@ import pytest
 
 import app
 from chalicelib import bootstrap
-from chalicelib.services.subscriptions import Desk
-from chalicelib.stream import converse, handshake
+from chalicelib.handlers.websocket import handshake_status, reply_to
+from chalicelib.services.subscriptions import SubscriptionPorts
 from tests.fakes import CrashAt, MemoryFollowers
 from tests.unit.http.service import Service
 from tests.unit.http.specification import check_frame
@@ -21,8 +21,8 @@ def followers() -> MemoryFollowers:
 
 
 @pytest.fixture
-def desk(service: Service, followers: MemoryFollowers) -> Desk:
-    return Desk(service.store, followers, service.events, service.clock, service.telemetry, CrashAt())
+def ports(service: Service, followers: MemoryFollowers) -> SubscriptionPorts:
+    return SubscriptionPorts(service.store, followers, service.events, service.clock, service.telemetry, CrashAt())
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def order_id(service: Service) -> str:
     return placed
 
 
-def say(desk: Desk, message: object) -> dict[str, object]:
+def say(ports: SubscriptionPorts, message: object) -> dict[str, object]:
     """Sends a message and gives the reply, which is as specified."""
-    reply = dict(converse(message if isinstance(message, str) else json.dumps(message), "c", desk))
+    reply = dict(reply_to(message if isinstance(message, str) else json.dumps(message), "c", ports))
     check_frame(reply)
     return reply
 
@@ -49,56 +49,58 @@ def say(desk: Desk, message: object) -> dict[str, object]:
     ],
 )
 def test_a_handshake_without_an_order_is_refused(
-    desk: Desk, followers: MemoryFollowers, query: dict[str, str], status: int
+    ports: SubscriptionPorts, followers: MemoryFollowers, query: dict[str, str], status: int
 ) -> None:
-    assert handshake(query, "c", desk) == status
+    assert handshake_status(query, "c", ports) == status
     assert not followers.rows
 
 
 @pytest.mark.parametrize("after", ["-1", "1.0", "x", "", "1000001", "9" * 5000, "٣", "00000001"])
-def test_a_handshake_with_a_strange_sequence_is_refused(desk: Desk, order_id: str, after: str) -> None:
-    assert handshake({"orderId": order_id, "after": after}, "c", desk) == 400
+def test_a_handshake_with_a_strange_sequence_is_refused(ports: SubscriptionPorts, order_id: str, after: str) -> None:
+    assert handshake_status({"orderId": order_id, "after": after}, "c", ports) == 400
 
 
-def test_a_handshake_during_an_outage_answers_503(desk: Desk, followers: MemoryFollowers, order_id: str) -> None:
+def test_a_handshake_during_an_outage_answers_503(
+    ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str
+) -> None:
     followers.outage = True
-    assert handshake({"orderId": order_id}, "c", desk) == 503
+    assert handshake_status({"orderId": order_id}, "c", ports) == 503
 
 
-def test_a_handshake_follows_the_order(desk: Desk, followers: MemoryFollowers, order_id: str) -> None:
-    assert handshake({"orderId": order_id, "after": "1"}, "c", desk) == 200
+def test_a_handshake_follows_the_order(ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str) -> None:
+    assert handshake_status({"orderId": order_id, "after": "1"}, "c", ports) == 200
     assert followers.rows[order_id, "c"].last_sequence == 1
 
 
-def test_ping_is_answered_with_the_time(desk: Desk) -> None:
-    assert say(desk, {"action": "ping"}) == {"type": "pong", "at": "2026-11-22T18:00:00.000Z"}
+def test_ping_is_answered_with_the_time(ports: SubscriptionPorts) -> None:
+    assert say(ports, {"action": "ping"}) == {"type": "pong", "at": "2026-11-22T18:00:00.000Z"}
 
 
 def test_one_connection_follows_several_orders(
-    service: Service, desk: Desk, followers: MemoryFollowers, order_id: str
+    service: Service, ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str
 ) -> None:
-    assert say(desk, {"action": "subscribe", "orderId": order_id}) == {
+    assert say(ports, {"action": "subscribe", "orderId": order_id}) == {
         "type": "subscribed",
         "orderId": order_id,
         "after": 0,
         "sequence": 1,
     }
     other = service.place().body["orderId"]
-    assert say(desk, {"action": "subscribe", "orderId": other, "after": 1})["after"] == 1
+    assert say(ports, {"action": "subscribe", "orderId": other, "after": 1})["after"] == 1
     assert sorted(followers.orders_of("c")) == sorted([order_id, other])
-    assert say(desk, {"action": "unsubscribe", "orderId": order_id}) == {"type": "unsubscribed", "orderId": order_id}
+    assert say(ports, {"action": "unsubscribe", "orderId": order_id}) == {"type": "unsubscribed", "orderId": order_id}
     assert followers.orders_of("c") == [other]
 
 
 def test_a_hundred_orders_a_connection_and_no_more(
-    service: Service, desk: Desk, followers: MemoryFollowers, order_id: str
+    service: Service, ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str
 ) -> None:
     for _ in range(99):
-        say(desk, {"action": "subscribe", "orderId": service.place().body["orderId"]})
-    assert say(desk, {"action": "subscribe", "orderId": order_id})["type"] == "subscribed"
+        say(ports, {"action": "subscribe", "orderId": service.place().body["orderId"]})
+    assert say(ports, {"action": "subscribe", "orderId": order_id})["type"] == "subscribed"
     one_more = service.place().body["orderId"]
-    assert say(desk, {"action": "subscribe", "orderId": one_more})["code"] == "too_many_subscriptions"
-    assert say(desk, {"action": "subscribe", "orderId": order_id, "after": 1})["type"] == "subscribed"
+    assert say(ports, {"action": "subscribe", "orderId": one_more})["code"] == "too_many_subscriptions"
+    assert say(ports, {"action": "subscribe", "orderId": order_id, "after": 1})["type"] == "subscribed"
     assert len(followers.orders_of("c")) == 100
 
 
@@ -130,8 +132,10 @@ def test_a_hundred_orders_a_connection_and_no_more(
         ({"action": "unsubscribe", "orderId": "💥"}, "order_not_found"),
     ],
 )
-def test_nonsense_is_answered_with_an_error(desk: Desk, followers: MemoryFollowers, message: object, code: str) -> None:
-    reply = say(desk, message)
+def test_nonsense_is_answered_with_an_error(
+    ports: SubscriptionPorts, followers: MemoryFollowers, message: object, code: str
+) -> None:
+    reply = say(ports, message)
     assert (reply["type"], reply["code"]) == ("error", code)
     assert str(reply["message"]).endswith(".")
     assert len(json.dumps(reply)) < 1_000
@@ -139,29 +143,33 @@ def test_nonsense_is_answered_with_an_error(desk: Desk, followers: MemoryFollowe
 
 
 @pytest.mark.parametrize("after", [-1, 1.5, "x", None, True, [], 1_000_001, 10**40])
-def test_a_strange_sequence_is_answered_with_an_error(desk: Desk, order_id: str, after: object) -> None:
-    assert say(desk, {"action": "subscribe", "orderId": order_id, "after": after})["code"] == "invalid_after"
+def test_a_strange_sequence_is_answered_with_an_error(ports: SubscriptionPorts, order_id: str, after: object) -> None:
+    assert say(ports, {"action": "subscribe", "orderId": order_id, "after": after})["code"] == "invalid_after"
 
 
-def test_a_sequence_is_a_whole_number_however_json_writes_it(service: Service, desk: Desk, order_id: str) -> None:
+def test_a_sequence_is_a_whole_number_however_json_writes_it(
+    service: Service, ports: SubscriptionPorts, order_id: str
+) -> None:
     for written in ("1", "1.0", "10e-1"):
-        reply = say(desk, f'{{"action": "subscribe", "orderId": "{order_id}", "after": {written}}}')
+        reply = say(ports, f'{{"action": "subscribe", "orderId": "{order_id}", "after": {written}}}')
         assert reply["after"] == 1
 
 
-def test_an_outage_is_answered_with_an_error(desk: Desk, followers: MemoryFollowers, order_id: str) -> None:
+def test_an_outage_is_answered_with_an_error(
+    ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str
+) -> None:
     followers.outage = True
-    assert say(desk, {"action": "subscribe", "orderId": order_id})["code"] == "service_unavailable"
+    assert say(ports, {"action": "subscribe", "orderId": order_id})["code"] == "service_unavailable"
 
 
 def test_a_defect_shows_nothing_of_our_insides(
-    service: Service, desk: Desk, order_id: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, ports: SubscriptionPorts, order_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_: object) -> None:
         raise RuntimeError("secret insides")
 
     monkeypatch.setattr(service.store, "get", broken)
-    monkeypatch.setattr(bootstrap, "desk", lambda: desk)
+    monkeypatch.setattr(bootstrap, "subscriptions", lambda: ports)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     event = {
         "requestContext": {"connectionId": "c", "requestId": "r-1", "apiId": "a", "domainName": "d", "stage": "live"},

@@ -57,19 +57,21 @@ def packaged() -> object:
 
 
 def asked_for(handler: str) -> set[str]:
-    """The names that the handler's function takes from bootstrap; for `app`, those of every route."""
-    functions = [node for node in ast.parse((FOLDER / "app.py").read_text()).body if isinstance(node, ast.FunctionDef)]
-    wanted = [function for function in functions if function.name in (handler, "observe")]
-    if handler == "app":
-        wanted += [
-            function
-            for function in functions
-            if function.name == "_respond" or any("app.route" in ast.unparse(d) for d in function.decorator_list)
-        ]
+    """The names that the handler's module, and what observes every call, take from bootstrap."""
+    module, _, function = handler.partition("_") if handler.startswith("websocket_") else (handler, "", "")
+    path = FOLDER / "chalicelib" / "handlers" / f"{'api' if module == 'app' else module}.py"
+    if not path.exists():
+        return set()
+    body = [
+        node
+        for node in ast.parse(path.read_text()).body
+        if not function or not isinstance(node, ast.FunctionDef) or node.name == function
+    ]
+    observing = ast.parse((path.parent / "observe.py").read_text()).body
     return {
         node.func.attr
-        for function in wanted
-        for node in ast.walk(function)
+        for part in (*body, *observing)
+        for node in ast.walk(part)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
@@ -87,7 +89,7 @@ def build(handler: str, environment: dict[str, str]) -> str:
     fresh = importlib.reload(bootstrap)
     names = sorted(asked_for(handler))
     if not names:
-        return f"app.py has no function {handler} that uses bootstrap."
+        return f"chalicelib/handlers has no module of {handler} that uses bootstrap."
     try:
         for name in names:
             getattr(fresh, name)()

@@ -9,8 +9,9 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.adapters.connections import DynamoFollowers
-from chalicelib.adapters.queues import SqsHeartbeats, parse_beat
+from chalicelib.adapters.queues import SqsHeartbeats
 from chalicelib.domain.errors import Unavailable
+from chalicelib.handlers.heartbeat import parse_beat
 from chalicelib.services.followers import Delivery, Follower
 from chalicelib.services.heartbeat import BEATS_A_MINUTE, FIRST, INTERVAL_SECONDS, HeartbeatPorts, send_heartbeats
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, RecordingTelemetry

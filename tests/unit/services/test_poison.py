@@ -7,9 +7,9 @@ import pytest
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.bury_order import DeadLetter, bury_order
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.execute_order import Done, Pace
+from chalicelib.services.fail_dead_order import DeadLetter, fail_dead_order
 from tests.fakes.engine import Engine
 
 
@@ -27,7 +27,7 @@ def test_the_reason_and_the_last_error_are_told() -> None:
     for _ in range(3):
         with pytest.raises(ValueError, match="without a route"):
             engine.run(order_id)
-    verdict = bury_order(
+    verdict = fail_dead_order(
         DeadLetter(order_id, 12), worker=engine.worker(), pace=Pace(), until=engine.clock.in_seconds(20)
     )
     assert verdict == Done()

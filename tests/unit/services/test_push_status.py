@@ -22,7 +22,7 @@ from chalicelib.services.push_status import (
     push_newest,
     push_status,
 )
-from chalicelib.services.subscriptions import Desk, subscribe
+from chalicelib.services.subscriptions import SubscriptionPorts, subscribe
 from chalicelib.services.views import history_view
 from tests.fakes import Behaviour, CrashAt, Killed, MemoryFollowers, MemoryNotifier
 from tests.fakes.engine import Engine
@@ -503,19 +503,19 @@ def test_whenever_a_client_connects_it_sees_everything_once(engine: Engine, mome
     """Before, during or after the execution: the history on connecting, then what happens next."""
     order_id = engine.place().id
     followers, notifier = MemoryFollowers(), MemoryNotifier(engine.clock)
-    desk = Desk(engine.store, followers, engine.events, engine.clock, engine.telemetry, CrashAt())
+    ports = SubscriptionPorts(engine.store, followers, engine.events, engine.clock, engine.telemetry, CrashAt())
     connected: list[int] = []
 
     class Watch(CrashAt):
         def __call__(self, name: str) -> None:
             super().__call__(name)
             if len(self.passed) == moment * 2 + 1:
-                subscribe(order_id, "c", 0, desk=desk)
+                subscribe(order_id, "c", 0, ports=ports)
                 connected.append(len(engine.events.pushes))
 
     engine.run(order_id, engine.worker(Watch()))
     if not connected:
-        subscribe(order_id, "c", 0, desk=desk)
+        subscribe(order_id, "c", 0, ports=ports)
     with ThreadPoolExecutor(2) as threads:
         stream = Stream(engine, order_id, followers, notifier, threads)
         for push in engine.events.pushes[connected[0] - 1 if connected else 0 :]:

@@ -8,11 +8,11 @@ from chalicelib.services.followers import Follower
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.subscriptions import (
     MAX_SUBSCRIPTIONS,
-    Desk,
+    SubscriptionPorts,
     TooManySubscriptions,
-    hang_up,
+    add_subscription,
+    forget_connection,
     subscribe,
-    subscribe_too,
 )
 from tests.fakes import CrashAt, Killed, MemoryFollowers
 from tests.fakes.engine import Engine
@@ -23,13 +23,13 @@ def followers() -> MemoryFollowers:
     return MemoryFollowers()
 
 
-def a_desk(engine: Engine, followers: MemoryFollowers, crash: CrashPoint | None = None) -> Desk:
-    return Desk(engine.store, followers, engine.events, engine.clock, engine.telemetry, crash or CrashAt())
+def the_ports(engine: Engine, followers: MemoryFollowers, crash: CrashPoint | None = None) -> SubscriptionPorts:
+    return SubscriptionPorts(engine.store, followers, engine.events, engine.clock, engine.telemetry, crash or CrashAt())
 
 
 def test_the_follower_is_stored_and_the_history_queued_for_it_alone(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
-    history = subscribe(order_id, "c", 0, desk=a_desk(engine, followers))
+    history = subscribe(order_id, "c", 0, ports=the_ports(engine, followers))
     assert history == engine.history(order_id)
     assert followers.rows == {(order_id, "c"): Follower(order_id, "c", 0, engine.clock.now())}
     (sent,) = engine.events.sent
@@ -39,27 +39,27 @@ def test_the_follower_is_stored_and_the_history_queued_for_it_alone(engine: Engi
 def test_it_resumes_behind_a_sequence(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
     engine.run(order_id)
-    subscribe(order_id, "c", 3, desk=a_desk(engine, followers))
+    subscribe(order_id, "c", 3, ports=the_ports(engine, followers))
     assert followers.last_sequence(order_id, "c") == 3
 
 
 def test_a_follower_that_claims_to_be_ahead_hears_what_comes_next(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
-    subscribe(order_id, "c", 7, desk=a_desk(engine, followers))
+    subscribe(order_id, "c", 7, ports=the_ports(engine, followers))
     assert followers.last_sequence(order_id, "c") == engine.history(order_id).order.sequence == 1
 
 
 def test_the_follower_is_stored_before_the_history_is_read(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
     with pytest.raises(Killed):
-        subscribe(order_id, "c", 0, desk=a_desk(engine, followers, CrashAt("after_follower_stored")))
+        subscribe(order_id, "c", 0, ports=the_ports(engine, followers, CrashAt("after_follower_stored")))
     assert (order_id, "c") in followers.rows
     assert engine.events.sent == []
 
 
 def test_an_unknown_order_leaves_nothing_stored(engine: Engine, followers: MemoryFollowers) -> None:
     with pytest.raises(OrderNotFound):
-        subscribe("ord_unknown", "c", 0, desk=a_desk(engine, followers))
+        subscribe("ord_unknown", "c", 0, ports=the_ports(engine, followers))
     assert followers.rows == {}
     assert engine.events.sent == []
 
@@ -70,64 +70,64 @@ def test_an_outage_leaves_nothing_stored(engine: Engine, followers: MemoryFollow
     engine.store.outages.everything = broken == "store"
     engine.events.outage = broken == "events"
     with pytest.raises(Unavailable):
-        subscribe(order_id, "c", 0, desk=a_desk(engine, followers))
+        subscribe(order_id, "c", 0, ports=the_ports(engine, followers))
     assert followers.rows == {}
 
 
 def test_one_connection_follows_at_most_100_orders(engine: Engine, followers: MemoryFollowers) -> None:
-    desk = a_desk(engine, followers)
+    ports = the_ports(engine, followers)
     ids = [engine.place().id for _ in range(MAX_SUBSCRIPTIONS + 1)]
     for order_id in ids[:-1]:
-        subscribe_too(order_id, "c", 0, desk=desk)
+        add_subscription(order_id, "c", 0, ports=ports)
     with pytest.raises(TooManySubscriptions, match="at most 100"):
-        subscribe_too(ids[-1], "c", 0, desk=desk)
+        add_subscription(ids[-1], "c", 0, ports=ports)
     assert (ids[-1], "c") not in followers.rows
-    subscribe_too(ids[0], "c", 1, desk=desk)
-    subscribe_too(ids[-1], "another", 0, desk=desk)
+    add_subscription(ids[0], "c", 1, ports=ports)
+    add_subscription(ids[-1], "another", 0, ports=ports)
     followers.remove(ids[0], "c")
-    subscribe_too(ids[-1], "c", 0, desk=desk)
+    add_subscription(ids[-1], "c", 0, ports=ports)
     assert len(followers.orders_of("c")) == MAX_SUBSCRIPTIONS
 
 
 def test_following_an_order_again_starts_where_it_says(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
-    desk = a_desk(engine, followers)
-    subscribe(order_id, "c", 0, desk=desk)
+    ports = the_ports(engine, followers)
+    subscribe(order_id, "c", 0, ports=ports)
     followers.record(followers.rows[order_id, "c"], 1)
-    subscribe_too(order_id, "c", 0, desk=desk)
+    add_subscription(order_id, "c", 0, ports=ports)
     assert followers.last_sequence(order_id, "c") == 0
 
 
 @pytest.mark.parametrize("broken", ["store", "events"])
 def test_an_outage_takes_no_subscription_away(engine: Engine, followers: MemoryFollowers, broken: str) -> None:
     order_id = engine.place().id
-    desk = a_desk(engine, followers)
-    subscribe(order_id, "c", 0, desk=desk)
+    ports = the_ports(engine, followers)
+    subscribe(order_id, "c", 0, ports=ports)
     followers.record(followers.rows[order_id, "c"], 1)
     engine.store.outages.everything = broken == "store"
     engine.events.outage = broken == "events"
     with pytest.raises(Unavailable):
-        subscribe_too(order_id, "c", 0, desk=desk)
+        add_subscription(order_id, "c", 0, ports=ports)
     assert followers.last_sequence(order_id, "c") == 1
 
 
 def test_hanging_up_forgets_every_order_of_the_connection_and_no_other(
     engine: Engine, followers: MemoryFollowers
 ) -> None:
-    desk = a_desk(engine, followers)
+    ports = the_ports(engine, followers)
     ids = [engine.place().id for _ in range(3)]
     for order_id in ids:
-        subscribe(order_id, "c", 0, desk=desk)
-        subscribe(order_id, "another", 0, desk=desk)
-    hang_up("c", followers=followers, telemetry=engine.telemetry)
+        subscribe(order_id, "c", 0, ports=ports)
+        subscribe(order_id, "another", 0, ports=ports)
+    forget_connection("c", followers=followers, telemetry=engine.telemetry)
     assert followers.orders_of("c") == []
     assert set(followers.orders_of("another")) == set(ids)
-    hang_up("never connected", followers=followers, telemetry=engine.telemetry)
+    forget_connection("never connected", followers=followers, telemetry=engine.telemetry)
 
 
 def test_an_order_that_is_over_can_still_be_followed(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
     engine.run(order_id)
-    history = subscribe(order_id, "c", 0, desk=a_desk(engine, followers))
+    history = subscribe(order_id, "c", 0, ports=the_ports(engine, followers))
     assert history.order.status is OrderStatus.CONFIRMED
     assert len(engine.events.sent[-1].history.events) == 5

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from chalicelib.batches import RESERVE_MS
 from chalicelib.domain.order import MAX_ATTEMPTS
+from chalicelib.handlers.sqs_batch import RESERVE_MS
 from tests.unit.infra.sam import Stack, source
 from tests.unit.template.facts import AWS, EMBEDDED, functions, listed
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypedDict
 
+from chalice.app import CloudWatchEvent, SQSEvent
+
 from chalicelib import correlation
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import is_order_id
@@ -113,6 +115,11 @@ def order_id_of(message: Message) -> str:
     return order_id
 
 
+def remaining_ms(event: SQSEvent | CloudWatchEvent) -> int:
+    """What is left of the invocation; Chalice types the Lambda context as a dict, which it is not."""
+    return int(event.context.get_remaining_time_in_millis())  # type: ignore[union-attr]
+
+
 def deadline(now: datetime, remaining_ms: int) -> datetime:
     """When to stop starting new steps, so that the invocation still answers in time."""
     return now + timedelta(milliseconds=max(remaining_ms - RESERVE_MS, 0))
@@ -167,10 +174,10 @@ def _run(
         telemetry.log("message_received", message_id=message.id, receive_count=message.receive_count)
         pause: int | None
         try:
-            verdict = work(message)
-            if isinstance(verdict, Done):
+            outcome = work(message)
+            if isinstance(outcome, Done):
                 return True
-            pause = math.ceil(verdict.seconds)
+            pause = math.ceil(outcome.seconds)
         except Unavailable as error:
             telemetry.warn("message_returned", message_id=message.id, reason=str(error))
             pause = outage_pause(message.receive_count)

@@ -30,7 +30,7 @@ class DeadLetter:
     receive_count: int
 
 
-def bury_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: datetime) -> Done | Again:
+def fail_dead_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: datetime) -> Done | Again:
     """Fails the order and tells its followers, or leaves it to reconcile, which enqueues it anew.
 
     An order is left that no worker broke on. A transaction that landed or still may is never buried: its order is
@@ -63,7 +63,7 @@ def bury_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: datetim
     except Fenced:
         # A worker took the order over, or it was cancelled: the letter waits to see how that ends.
         return Again(pace.pause)
-    worker.telemetry.warn("order_buried", order_id=order.id, reason=failure.message)
+    worker.telemetry.warn("dead_order_failed", order_id=order.id, reason=failure.message)
     worker.telemetry.count("OrdersFailed", code=failure.code)
     publish(buried, store=worker.store, events=worker.events, telemetry=worker.telemetry)
     return Done()

@@ -7,8 +7,8 @@ import pytest
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.bury_order import POISON_CLAIMS, DeadLetter, bury_order
 from chalicelib.services.execute_order import Again, Done, Pace
+from chalicelib.services.fail_dead_order import POISON_CLAIMS, DeadLetter, fail_dead_order
 from chalicelib.services.ports import Lease
 from chalicelib.services.reconcile import reconcile
 from tests.fakes import Behaviour, FakeExchange, an_order
@@ -24,7 +24,7 @@ def poison(engine: Engine, order_id: str) -> None:
 
 def bury(engine: Engine, order_id: str, *, receive_count: int = 12) -> Done | Again:
     letter = DeadLetter(order_id, receive_count)
-    return bury_order(letter, worker=engine.worker(), pace=Pace(), until=engine.clock.in_seconds(16))
+    return fail_dead_order(letter, worker=engine.worker(), pace=Pace(), until=engine.clock.in_seconds(16))
 
 
 @pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING])
@@ -126,7 +126,7 @@ def test_an_order_that_is_taken_over_meanwhile_is_left_to_whoever_took_it() -> N
         fuse = At(tick, take_over)
         worker = engine.worker(fuse=fuse)
         letter = DeadLetter(order_id, 12)
-        verdict = bury_order(letter, worker=worker, pace=Pace(), until=engine.clock.in_seconds(16))
+        verdict = fail_dead_order(letter, worker=worker, pace=Pace(), until=engine.clock.in_seconds(16))
         if fuse.moment is None:
             break
         assert isinstance(verdict, Done | Again), fuse.moment
@@ -143,7 +143,7 @@ def test_a_burial_that_dies_anywhere_is_finished_by_the_next() -> None:
         fuse = At(tick, die)
         letter = DeadLetter(order_id, 12)
         try:
-            bury_order(letter, worker=engine.worker(fuse=fuse), pace=Pace(), until=engine.clock.in_seconds(16))
+            fail_dead_order(letter, worker=engine.worker(fuse=fuse), pace=Pace(), until=engine.clock.in_seconds(16))
         except Killed:
             engine.clock.advance(30)
             assert bury(engine, order_id) == Done()

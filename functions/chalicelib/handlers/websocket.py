@@ -1,19 +1,29 @@
-"""The WebSocket interface: what clients send on connecting and afterwards, and the replies."""
+"""The WebSocket functions: what clients send on connecting, afterwards and on leaving, and the replies."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib import correlation, strict_json
+from chalice.app import WebsocketEvent
+
+from chalicelib import bootstrap, correlation
 from chalicelib.domain.errors import OrderNotFound, Unavailable
 from chalicelib.domain.order import is_order_id
-from chalicelib.services.subscriptions import Desk, TooManySubscriptions, subscribe, subscribe_too
+from chalicelib.http import strict_json
+from chalicelib.http.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, Reply, StreamCode, StreamErrorView
+from chalicelib.services.subscriptions import (
+    SubscriptionPorts,
+    TooManySubscriptions,
+    add_subscription,
+    forget_connection,
+    subscribe,
+)
 from chalicelib.services.views import timestamp
-from chalicelib.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, Reply, StreamCode, StreamErrorView
 
 ACTIONS = "subscribe, unsubscribe, ping"
-MAX_ID_TOLD = 64
+MAX_ID_SHOWN = 64
 
 
 class StreamError(Exception):
@@ -32,29 +42,54 @@ class Subscription:
     after: int
 
 
-def handshake(query: Mapping[str, str], connection_id: str, desk: Desk) -> int:
-    """Follows the order that the URL names; gives the status that the handshake is answered with."""
+def connect(event: WebsocketEvent) -> dict[str, int]:
+    """Follows the order that the URL names; Lambda's answer is that of the handshake."""
+    _correlate(event)
+    query = event.to_dict().get("queryStringParameters") or {}
+    return {"statusCode": handshake_status(query, event.connection_id, bootstrap.subscriptions())}
+
+
+def message(event: WebsocketEvent) -> dict[str, object]:
+    """Answers a client's message; the route response carries the reply."""
+    _correlate(event)
+    reply = reply_to(event.body, event.connection_id, bootstrap.subscriptions())
+    return {"statusCode": 200, "body": json.dumps(reply)}
+
+
+def disconnect(event: WebsocketEvent) -> None:
+    """Forgets the connection."""
+    _correlate(event)
+    forget_connection(event.connection_id, followers=bootstrap.followers(), telemetry=bootstrap.telemetry())
+
+
+def _correlate(event: WebsocketEvent) -> None:
+    context = event.to_dict()["requestContext"]
+    correlation.bind(request_id=str(context.get("requestId", "")), connection_id=event.connection_id)
+
+
+def handshake_status(query: Mapping[str, str], connection_id: str, ports: SubscriptionPorts) -> int:
+    """Follows the order that the URL names and returns the status that the handshake is answered with."""
     try:
         wanted = _subscription(query.get("orderId"), query.get("after", "0"))
-        subscribe(wanted.order_id, connection_id, wanted.after, desk=desk)
+        subscribe(wanted.order_id, connection_id, wanted.after, ports=ports)
     except StreamError as error:
-        return _refused(400, error, connection_id, desk)
+        return _refused(400, error, connection_id, ports)
     except OrderNotFound as error:
-        return _refused(404, error, connection_id, desk)
+        return _refused(404, error, connection_id, ports)
     except Unavailable as error:
-        return _refused(503, error, connection_id, desk)
+        return _refused(503, error, connection_id, ports)
     return 200
 
 
-def _refused(status: int, error: Exception, connection_id: str, desk: Desk) -> int:
-    desk.telemetry.warn("handshake_refused", connection_id=connection_id, status=status, reason=str(error))
+def _refused(status: int, error: Exception, connection_id: str, ports: SubscriptionPorts) -> int:
+    ports.telemetry.warn("handshake_refused", connection_id=connection_id, status=status, reason=str(error))
     return status
 
 
-def converse(text: str, connection_id: str, desk: Desk) -> Reply:
+def reply_to(text: str, connection_id: str, ports: SubscriptionPorts) -> Reply:
     """The reply to one message; nonsense gets an error, never a dropped connection."""
     try:
-        return _act(_parse(text), connection_id, desk)
+        return _dispatch(_parse(text), connection_id, ports)
     except StreamError as error:
         return _error(error.code, str(error))
     except TooManySubscriptions as error:
@@ -62,21 +97,21 @@ def converse(text: str, connection_id: str, desk: Desk) -> Reply:
     except OrderNotFound as error:
         return {**_error(StreamCode.ORDER_NOT_FOUND, str(error)), "orderId": error.order_id}
     except Unavailable as error:
-        desk.telemetry.warn("message_failed", connection_id=connection_id, reason=str(error))
+        ports.telemetry.warn("message_failed", connection_id=connection_id, reason=str(error))
         return _error(StreamCode.SERVICE_UNAVAILABLE, "Please try again in a moment; nothing was changed.")
     except Exception as error:  # noqa: BLE001 - a defect must not show its insides, which the gateway would send on
-        desk.telemetry.defect("message_failed", error, connection_id=connection_id)
+        ports.telemetry.defect("message_failed", error, connection_id=connection_id)
         reply = _error(StreamCode.INTERNAL_ERROR, "Something broke on our side; please report the requestId.")
         return {**reply, "requestId": correlation.bound().get("request_id", "")}
 
 
-def _act(message: Mapping[str, object], connection_id: str, desk: Desk) -> Reply:
+def _dispatch(message: Mapping[str, object], connection_id: str, ports: SubscriptionPorts) -> Reply:
     match message.get("action"):
         case "ping":
-            return {"type": "pong", "at": timestamp(desk.clock.now())}
+            return {"type": "pong", "at": timestamp(ports.clock.now())}
         case "subscribe":
             wanted = _subscription(message.get("orderId"), message.get("after", 0))
-            history = subscribe_too(wanted.order_id, connection_id, wanted.after, desk=desk)
+            history = add_subscription(wanted.order_id, connection_id, wanted.after, ports=ports)
             return {
                 "type": "subscribed",
                 "orderId": wanted.order_id,
@@ -85,7 +120,7 @@ def _act(message: Mapping[str, object], connection_id: str, desk: Desk) -> Reply
             }
         case "unsubscribe":
             wanted = _subscription(message.get("orderId"), 0)
-            desk.followers.remove(wanted.order_id, connection_id)
+            ports.followers.remove(wanted.order_id, connection_id)
             return {"type": "unsubscribed", "orderId": wanted.order_id}
     raise StreamError(StreamCode.UNKNOWN_ACTION, f"The message needs an action: {ACTIONS}.")
 
@@ -109,7 +144,7 @@ def _subscription(order_id: object, after: object) -> Subscription:
         wrong = "is missing" if order_id in (None, "") else "must be a string"
         raise StreamError(StreamCode.ORDER_ID_MISSING, f"orderId {wrong}: name the order to follow.")
     if not is_order_id(order_id):
-        raise OrderNotFound(order_id[:MAX_ID_TOLD].encode("ascii", "replace").decode())
+        raise OrderNotFound(order_id[:MAX_ID_SHOWN].encode("ascii", "replace").decode())
     digits = str(strict_json.whole(after))
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_AFTER))
     if isinstance(after, bool) or not is_number or int(digits) > MAX_AFTER:

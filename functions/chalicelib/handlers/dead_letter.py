@@ -1,0 +1,58 @@
+"""What happens to a message of the dead-letter queue: its order ends or goes on, and the message is kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from chalice.app import SQSEvent
+
+from chalicelib import bootstrap
+from chalicelib.domain.errors import ErrorCode, OrderNotFound
+from chalicelib.handlers import sqs_batch
+from chalicelib.handlers.sqs_batch import Message, order_id_of
+from chalicelib.services.execute_order import Again, Done, Pace, Worker
+from chalicelib.services.fail_dead_order import DeadLetter, fail_dead_order
+
+
+class Archive(Protocol):
+    """Messages kept for a post-mortem. Raises `Unavailable`."""
+
+    def keep(self, message_id: str, order_id: str | None, body: str, receive_count: int, outcome: str) -> None: ...
+
+
+def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
+    """Ends the order of each message, or leaves it to reconcile."""
+    worker, archive = bootstrap.worker(), bootstrap.dead_letters()
+    until = sqs_batch.deadline(bootstrap.clock().now(), sqs_batch.remaining_ms(event))
+    return sqs_batch.run_each(
+        sqs_batch.messages_of(event),
+        lambda message: end_order(message, worker=worker, archive=archive, until=until),
+        postpone=bootstrap.dead_letter_queue().postpone,
+        telemetry=bootstrap.telemetry(),
+        in_time=lambda: sqs_batch.may_postpone(bootstrap.clock().now(), until),
+    )
+
+
+def end_order(message: Message, *, worker: Worker, archive: Archive, until: datetime) -> Done | Again:
+    """Ends the order of the message or leaves it to reconcile, then archives the message. Raises `Unavailable`."""
+    try:
+        order_id = order_id_of(message)
+    except ValueError as error:
+        archive.keep(message.id, None, message.body, message.receive_count, str(error))
+        return Done()
+    outcome = fail_dead_order(DeadLetter(order_id, message.receive_count), worker=worker, pace=Pace(), until=until)
+    if isinstance(outcome, Done):
+        archive.keep(message.id, order_id, message.body, message.receive_count, _outcome(order_id, worker))
+    return outcome
+
+
+def _outcome(order_id: str, worker: Worker) -> str:
+    """What an operator reads: not every dead letter has an order that had to fail."""
+    try:
+        order = worker.store.get(order_id).order
+    except OrderNotFound:
+        return "no such order"
+    if order.failure is not None and order.failure.code is ErrorCode.PROCESSING_FAILED:
+        return "failed"
+    return f"left as it is: {order.status}" if order.status.is_terminal else f"enqueued anew soon: {order.status}"
