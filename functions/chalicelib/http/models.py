@@ -27,13 +27,13 @@ from pydantic import (
     field_validator,
 )
 
-from chalicelib import strict_json
 from chalicelib.domain.amounts import InvalidAmount, to_base_units
 from chalicelib.domain.errors import InvalidField, InvalidOrder
 from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, NewOrder
 from chalicelib.domain.quotes import QuoteRequest, Side, Venue
 from chalicelib.domain.tokens import REGISTRY, Token, find_token
 from chalicelib.domain.transitions import OrderStatus
+from chalicelib.http import strict_json
 from chalicelib.http.problems import printable
 from chalicelib.http.wallets import check_wallet
 from chalicelib.services.browse import DEFAULT_PAGE, MAX_PAGE, OrderFilter
