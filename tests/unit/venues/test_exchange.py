@@ -218,6 +218,17 @@ def test_a_price_past_the_slippage_reverts(side: Side, slippage_bps: int) -> Non
     assert chain.ledger.settled() == []
 
 
+@pytest.mark.parametrize("side", Side)
+def test_a_fill_exactly_at_the_limit_settles(side: Side) -> None:
+    """Without any slippage the limit is the quote itself."""
+    chain, order = Chain(), built(side, slippage_bps=0)
+    transaction = chain.sign(order)
+    chain.submit(order, transaction)
+    fill = chain.wait_for(Landing.CONFIRMED, transaction, 3).fill
+    assert fill is not None
+    assert (fill.amount_in, fill.amount_out) == (route_of(order).maximum_input, route_of(order).minimum_output)
+
+
 quantities = st.one_of(st.integers(1, 300), st.integers(1, 2**64 - 1))
 
 
