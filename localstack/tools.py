@@ -34,6 +34,7 @@ class Tool:
 
 TOOLS: Mapping[str, Tool] = {
     "sam": Tool("sam", ROOT / "infra" / "requirements-deploy.txt", ROOT / ".venv-deploy"),
+    "mutmut": Tool("mutmut", ROOT / "tests" / "requirements-mutation.txt", ROOT / ".venv-mutation"),
     "checkov": Tool("checkov", ROOT / "infra" / "requirements-checkov.txt", ROOT / ".venv-checkov"),
 }
 

@@ -98,8 +98,12 @@ def test_a_record_does_not_revive_a_follower_that_left(followers: DynamoFollower
     assert followers.find("ord_1", "c") is None
 
 
-def test_removing_somebody_who_is_not_there_is_fine(followers: DynamoFollowers) -> None:
+def test_removing_somebody_who_is_not_there_removes_nobody_else(followers: DynamoFollowers) -> None:
+    other = Follower("ord_1", "other", 0, NOW)
+    followers.add(other)
     followers.remove("ord_1", "c")
+    followers.remove("ord_2", "other")
+    assert followers.of_order("ord_1") == [other]
 
 
 def test_a_row_outlives_its_connection_by_a_little(followers: DynamoFollowers) -> None:

@@ -1,7 +1,5 @@
 """Settings from the environment: read once, and every mistake gets one sentence."""
 
-from pathlib import Path
-
 import pytest
 
 from chalicelib.adapters.crash_point import CrashFolder, NoCrash, crash_point_from
@@ -105,15 +103,3 @@ def test_the_market_as_a_test_wants_it() -> None:
 def test_a_market_that_makes_no_sense(name: str, text: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
         SimulationSettings.from_environment({name: text})
-
-
-def test_the_crash_hook_is_off_unless_a_folder_is_named_and_never_on_aws(tmp_path: Path) -> None:
-    armed = {"CRASH_DIRECTORY": str(tmp_path)}
-    assert isinstance(crash_point_from({}), NoCrash)
-    assert isinstance(crash_point_from(armed), CrashFolder)
-    assert isinstance(crash_point_from({**armed, "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13"}), NoCrash)
-
-
-def test_a_point_that_is_not_armed_does_nothing(tmp_path: Path) -> None:
-    CrashFolder(tmp_path)("after_claim")
-    NoCrash()("after_claim")
