@@ -95,13 +95,15 @@ def test_nobody_was_asked() -> None:
 
 
 def test_everybody_refuses_for_good() -> None:
-    small = ErrorCode.AMOUNT_TOO_SMALL
     answers: list[Quote | NoQuote] = [
-        no_quote(venue, code=small, message="Too small.", retryable=False) for venue in Venue
+        no_quote(Venue.RAYDIUM, code=ErrorCode.AMOUNT_TOO_SMALL, message="Too small.", retryable=False),
+        no_quote(Venue.METEORA, code=ErrorCode.INSUFFICIENT_LIQUIDITY, message="Too large.", retryable=False),
     ]
-    with pytest.raises(Rejected, match="Too small") as caught:
+    with pytest.raises(Rejected) as caught:
         choose_route(SELL, answers, 50)
-    assert caught.value.code is small
+    assert str(caught.value) == "No venue can fill this order. raydium: Too small. meteora: Too large."
+    # With two reasons the first venue's stands for both.
+    assert caught.value.code is ErrorCode.AMOUNT_TOO_SMALL
 
 
 @given(units, units, units, units)

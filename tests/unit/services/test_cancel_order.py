@@ -156,7 +156,7 @@ def test_a_cancel_that_loses_every_race_gives_up(engine: Engine) -> None:
             return getattr(engine.store, name)
 
     behind = AlwaysBehind()
-    with pytest.raises(NotCancellable):
+    with pytest.raises(NotCancellable, match=f"Order {order_id} can no longer be cancelled: it is pending"):
         cancel_order(order_id, store=behind, events=engine.events, telemetry=engine.telemetry)  # type: ignore[arg-type]
     assert behind.reads == TRIES + 1
     assert engine.order(order_id).status is OrderStatus.ROUTING

@@ -61,6 +61,7 @@ def test_what_the_events_tell(engine: Engine) -> None:
     assert len(building.meta["quotes"]) == 2
     assert submitted.meta["txHash"] == confirmed.meta["txHash"] == order.transaction.signature
     assert confirmed.meta["finalExecutionPrice"] == "168.155"
+    assert confirmed.meta["executedInput"] == {"amount": "1", "baseUnits": "1000000000", "token": "SOL"}
     assert confirmed.message == "Swapped 1 SOL for 168.155 USDC."
 
 
@@ -73,8 +74,18 @@ def test_the_decision_is_logged_and_measured(engine: Engine) -> None:
     assert engine.telemetry.total("QuoteSpreadBps") == 242
     assert engine.telemetry.total("OrdersConfirmed") == 1
     assert engine.telemetry.total("SlippageBps") == 50
-    states = [sample for sample in engine.telemetry.samples if sample.metric == "StateMs"]
-    assert [sample.dimensions["status"] for sample in states] == ["pending", "routing", "building", "submitted"]
+    assert engine.telemetry.total("OrderAttempts") == 1
+
+
+def test_the_time_in_each_state_is_measured_in_milliseconds(engine: Engine) -> None:
+    order_id = engine.store.put(an_order()).order.id
+    engine.run(order_id)
+    states = {
+        sample.dimensions["status"]: sample.value for sample in engine.telemetry.samples if sample.metric == "StateMs"
+    }
+    assert states.keys() == {"pending", "routing", "building", "submitted"}
+    # A second to sign and one and a half to submit.
+    assert states["building"] == 2_500
 
 
 def test_a_purchase(engine: Engine) -> None:

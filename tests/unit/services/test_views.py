@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib.domain.quotes import Side
+from chalicelib.domain.quotes import Side, Venue
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.views import history_view, order_view, timestamp
-from tests.fakes import Behaviour, an_order, wish
+from tests.fakes import Behaviour, a_quote, an_order, no_quote, wish
+from tests.fakes.builders import ONE_SOL
 from tests.fakes.engine import Engine
 
 # The names that clients of the original know.
@@ -68,6 +69,15 @@ def test_a_confirmed_order(engine: Engine) -> None:
 def test_a_purchase_counts_the_output(engine: Engine) -> None:
     order_id = engine.place(wish(side=Side.BUY, amount=165_000_000)).id
     assert order_view(engine.order(order_id))["amount"] == "165"
+
+
+def test_a_venue_without_a_quote_is_listed_with_its_reason(engine: Engine) -> None:
+    engine.router.answers = {1: [a_quote(Venue.RAYDIUM, ONE_SOL), no_quote(Venue.METEORA, message="Too slow.")]}
+    order_id = engine.place().id
+    engine.run(order_id)
+    route = order_view(engine.order(order_id))["route"]
+    assert route is not None
+    assert route["unavailable"] == [{"venue": "meteora", "code": "no_quote", "message": "Too slow."}]
 
 
 def test_a_failed_order_says_why(engine: Engine) -> None:
