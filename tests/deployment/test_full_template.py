@@ -151,6 +151,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 "Architecture": "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",
                 "DatabasePort": str(database.port),
                 "DatabaseTls": "prefer",
+                "Monitoring": "true",
                 "DatabaseDeletionProtection": "false",
                 "AlarmEmail": "someone@example.com",
             },
@@ -245,7 +246,8 @@ def test_only_functions_that_need_the_database_know_where_it_is(world: World, ou
 
 def test_the_migrations_ran_and_the_functions_role_may_log_in_by_iam(world: World, outputs: stack.Outputs) -> None:
     assert world.query("SELECT count(*) FROM orders") == [0]
-    assert world.query("SELECT pg_has_role('order_engine', 'rds_iam', 'member')") == [True]
+    for role in ("order_engine", "order_engine_api"):
+        assert world.query(f"SELECT pg_has_role('{role}', 'rds_iam', 'member')") == [True]
     assert world.query("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'") == ["order_owner"]
 
 
@@ -253,7 +255,9 @@ def test_alarms_watch_the_database_and_tell_somebody(world: World, outputs: stac
     alarms = world.client("cloudwatch").describe_alarms()["MetricAlarms"]
     watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms}
     assert {
-        ("AWS/RDS", "DatabaseConnections"),
+        ("AWS/RDS", "FreeableMemory"),
+        ("AWS/RDS", "CPUSurplusCreditBalance"),
+        ("AWS/Lambda", "Errors"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
         ("AWS/ApiGateway", "5XXError"),
@@ -272,6 +276,18 @@ def test_an_update_changes_what_it_should_and_replaces_nothing(world: World, out
         "EventSourceMappings"
     ]
     assert [mapping["ScalingConfig"] for mapping in mappings] == [{"MaximumConcurrency": 20}]
+
+
+def test_another_budget_of_connections_reaches_the_roles(world: World, outputs: stack.Outputs) -> None:
+    def budgets() -> list[Any]:
+        return world.query(
+            "SELECT rolname || '=' || rolconnlimit FROM pg_roles WHERE rolname LIKE 'order_engine%' ORDER BY rolname"
+        )
+
+    world.deploy()
+    assert budgets() == ["order_engine=48", "order_engine_api=60"]
+    world.deploy(ApiConnections="30", WorkerConcurrency="5")
+    assert budgets() == ["order_engine=28", "order_engine_api=30"]
 
 
 def test_a_new_revision_is_applied_by_the_next_deployment(world: World, outputs: stack.Outputs, tmp_path: Path) -> None:

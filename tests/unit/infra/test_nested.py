@@ -293,12 +293,18 @@ def test_alarms_watch_what_the_runbook_answers() -> None:
         "ApiErrors",
         "WorkerErrors",
         "PushErrors",
+        "WebSocketErrors",
+        "DeadLetterErrors",
+        "ReconcileStopped",
+        "HeartbeatStopped",
         "ServerErrors",
         "UnconfirmedOrders",
         "FailedOrders",
         "Repairs",
         "DatabaseConnections",
         "DatabaseProcessor",
+        "DatabaseMemory",
+        "DatabaseCredits",
         "DatabaseStorage",
     }
     for alarm in alarms.values():
@@ -307,9 +313,99 @@ def test_alarms_watch_what_the_runbook_answers() -> None:
     assert metric_names(alarms) == {"OrdersAccepted", "OrdersConfirmed", "OrdersFailed", "ReconcileRepairs"}
 
 
+def test_every_function_that_cloudformation_does_not_call_has_an_alarm_on_its_errors() -> None:
+    given = Stack("template.yaml").resources["Watch"]["Properties"]["Parameters"]
+    alarms = json.dumps(
+        [
+            alarm
+            for alarm in Stack("infra/monitoring.yaml").of_type("AWS::CloudWatch::Alarm").values()
+            if "Errors" in json.dumps(alarm)
+        ]
+    )
+    watched = {given[name] for name in given if name.endswith("FunctionName") and f"<{name}>" in alarms}
+    all_functions = Stack("template.yaml").of_type("AWS::Lambda::Function")
+    assert watched == {f"<{name}>" for name in all_functions} - {"<MigrateFunction>"}
+
+
+def evaluated(expression: str, **metrics: float) -> float:
+    """What CloudWatch makes of a metric's arithmetic; FILL only matters for metrics without data, which are 0 here."""
+    python = re.sub(r"FILL\((\w+), (\d+)\)", r"values.get('\1', \2)", expression)
+    python = re.sub(
+        r"(?<![\w'.])([a-z]\w*)(?![\w'(.])",
+        lambda name: name[0] if name[0] == "values" else f"values['{name[0]}']",
+        python,
+    )
+    result: float = eval(python, {"values": metrics})  # our own template
+    return result
+
+
+@pytest.mark.parametrize(
+    ("alarm", "quiet", "loud"),
+    [
+        # A message that the dead-letter function takes and gives back all the time is never seen by "visible" alone.
+        ("DeadOrders", {}, {"hidden": 1}),
+        ("WebSocketErrors", {"connectErrors": 4}, {"connectErrors": 2, "messageThrottles": 2, "disconnectErrors": 1}),
+        ("ReconcileStopped", {"calls": 5}, {}),
+        ("ReconcileStopped", {"calls": 5, "errors": 4}, {"calls": 5, "errors": 5}),
+        ("HeartbeatStopped", {"calls": 1}, {"calls": 3, "errors": 3}),
+        ("DatabaseConnections", {"connections": 80}, {"connections": 81}),
+    ],
+)
+def test_alarms_go_off_at_what_can_happen_and_not_before(
+    alarm: str, quiet: dict[str, float], loud: dict[str, float]
+) -> None:
+    watch = Stack("infra/monitoring.yaml", {"DatabaseInstance": "db", "DatabaseBudget": "60 + 40"})
+    properties = watch.of_type("AWS::CloudWatch::Alarm")[alarm]
+    (returned,) = [metric for metric in properties["Metrics"] if metric["ReturnData"]]
+    others = {metric["Id"] for metric in properties["Metrics"]} - {returned["Id"]}
+    assert set(quiet) | set(loud) <= others
+    breaches = {
+        "GreaterThanThreshold": float.__gt__,
+        "GreaterThanOrEqualToThreshold": float.__ge__,
+        "LessThanThreshold": float.__lt__,
+    }[properties["ComparisonOperator"]]
+    threshold = float(properties["Threshold"])
+    assert not breaches(float(evaluated(returned["Expression"], **quiet)), threshold)
+    assert breaches(float(evaluated(returned["Expression"], **loud)), threshold)
+
+
+def test_what_runs_each_minute_is_missed_when_it_says_nothing() -> None:
+    alarms = Stack("infra/monitoring.yaml").of_type("AWS::CloudWatch::Alarm")
+    silent = {name for name, alarm in alarms.items() if alarm["TreatMissingData"] == "breaching"}
+    assert silent == {"ReconcileStopped", "HeartbeatStopped"}
+
+
+def test_the_budget_of_connections_is_watched_as_the_roles_have_it() -> None:
+    stack = Stack("template.yaml", {"ApiConnections": "20", "WorkerConcurrency": "5"})
+    roles = stack.resources["MigrateFunction"]["Properties"]["Environment"]["Variables"]["DATABASE_ROLES"]
+    watched = stack.resources["Watch"]["Properties"]["Parameters"]["DatabaseBudget"]
+    assert watched == " + ".join(re.findall(r"\d+", roles)) == "20 + 28"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "created"),
+    [
+        ({}, True),
+        ({"Monitoring": "false"}, False),
+        ({"GatewayBaseUrl": "http://127.0.0.1:4566/_aws/execute-api"}, False),
+        ({"GatewayBaseUrl": "http://127.0.0.1:4566/_aws/execute-api", "Monitoring": "true"}, True),
+    ],
+)
+def test_monitoring_is_made_where_there_is_something_to_see(parameters: dict[str, str], created: bool) -> None:
+    assert ("Watch" in Stack("template.yaml", parameters).resources) == created
+
+
+@pytest.mark.parametrize(("days", "deleted"), [("0", True), ("1", False), ("7", False)])
+def test_backups_outlive_the_database_where_there_are_any(days: str, deleted: bool) -> None:
+    instance = Stack("infra/database.yaml", {"BackupRetentionDays": days}).resources["Instance"]["Properties"]
+    assert instance["DeleteAutomatedBackups"] is deleted
+    for file, name in (("template.yaml", "DatabaseBackupDays"), ("infra/database.yaml", "BackupRetentionDays")):
+        assert source(file)["Parameters"][name]["MinValue"] == 0
+
+
 def test_without_a_database_or_an_address_nothing_refers_to_them() -> None:
     watch = Stack("infra/monitoring.yaml", {"MetricMath": "false"})
     alarms = watch.of_type("AWS::CloudWatch::Alarm")
-    assert set(alarms) == {"DeadOrders", "DeadStatusEvents", "OldOrders", "OldStatusEvents", "ServerErrors"}
+    assert set(alarms) == {"DeadStatusEvents", "OldOrders", "OldStatusEvents", "DeadLetterErrors", "ServerErrors"}
     assert all(alarm["AlarmActions"] == [] for alarm in alarms.values())
     assert watch.of_type("AWS::SNS::Topic") == {}

@@ -95,7 +95,7 @@ def test_names_of_outputs_resources_and_parameters_are_the_template_s() -> None:
     assert {f"/aws/lambda/stack-{name}" for name in logs} <= groups
     prose = re.sub(r"```.*?```|`[^`]*`", "", TEXT, flags=re.DOTALL)
     words = set(re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", prose))
-    assert words - {"CloudWatch"} <= set(stack.parameters) | set(sections())
+    assert words - {"CloudWatch", "WebSocket"} <= set(stack.parameters) | set(sections())
 
 
 def test_log_lines_and_codes_are_those_of_the_functions() -> None:

@@ -46,5 +46,8 @@ def test_an_emulator_without_a_front_door_gives_its_own_websocket_address() -> N
 def test_answers_over_the_websocket_need_a_route_response_on_aws(parameters: dict[str, str], created: bool) -> None:
     stack = Stack("template.yaml", parameters)
     assert bool(stack.of_type("AWS::ApiGatewayV2::RouteResponse")) == created
+    # Deployed before there is one, the route would answer nothing until the next deployment.
+    stage = stack.of_type("AWS::ApiGatewayV2::Stage")["WebSocketStage"]
+    assert ("<MessageRouteResponse>" in stage["Description"]) == created
     default = stack.resources["MessageRoute"]["Properties"]
     assert default["RouteResponseSelectionExpression"] == "$default"
