@@ -6,12 +6,14 @@ another one needs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from chalice.app import Chalice, CloudWatchEvent, Response, SQSEvent, WebsocketEvent
 
 from chalicelib.handlers.observe import observe
+from chalicelib.handlers.prepare import prepare
 
 if TYPE_CHECKING:
     from chalicelib.handlers.sqs_batch import BatchResponse
@@ -166,3 +168,7 @@ def reconcile(event: CloudWatchEvent) -> Mapping[str, int]:
     from chalicelib.handlers import reconcile
 
     return reconcile.handle(event)
+
+
+# Lambda names here what this process will be asked for.
+prepare(os.environ.get("_HANDLER", ""))

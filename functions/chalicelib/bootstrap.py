@@ -4,7 +4,8 @@ Handlers call these before they start threads: neither `cache` nor a botocore se
 several threads ask for it at the same time, and threads that import the same modules wait for each other.
 
 Imports stand inside the functions, because every function of the stack loads this module and an import is felt at each
-cold start: `push_status` never loads the database driver, the worker never loads DynamoDB's models.
+cold start: `push_status` never loads the database driver, the worker never loads DynamoDB's models. What a function
+needs in any case, `handlers/prepare.py` builds before its first call.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -93,26 +93,6 @@ class DatabaseSettings:
             "keepalives_idle": 30,
             "tcp_user_timeout": SILENCE_MS,
         }
-
-    def conninfo(self) -> str | Callable[[], str]:
-        """The URL, or a function that makes a fresh 15-minute IAM token for each new connection."""
-        return self.url if self.url is not None else self._with_token
-
-    def _with_token(self) -> str:
-        import boto3
-        from psycopg.conninfo import make_conninfo
-
-        token = boto3.client("rds", region_name=self.region).generate_db_auth_token(
-            DBHostname=self.host, Port=self.port, DBUsername=self.user
-        )
-        return make_conninfo(
-            host=self.host,
-            port=self.port,
-            dbname=self.name,
-            user=self.user,
-            password=token,
-            sslmode=self.tls,
-        )
 
 
 class Fault(StrEnum):

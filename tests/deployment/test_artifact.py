@@ -176,7 +176,7 @@ def test_the_rest_handler_answers_without_a_database(installed: Path, environmen
 
 
 def test_it_signs_iam_tokens_for_the_database(installed: Path, environment: dict[str, str]) -> None:
-    """As on AWS, where there is no DATABASE_URL: the token is made with the zip's own boto3."""
+    """As on AWS, where there is no DATABASE_URL: the token is signed with the zip's own botocore."""
     with_iam = {name: value for name, value in environment.items() if name != "DATABASE_URL"}
     with_iam |= {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(free_port()), "DATABASE_NAME": "orders"}
     with_iam["DATABASE_USER"] = "order_engine"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from chalicelib.adapters.postgres.pool import conninfo
 from chalicelib.config import DatabaseSettings
 from tests.fakes.certificates import Authority
 
@@ -82,9 +83,9 @@ def connect(database_url: str) -> Iterator[Connect]:
                 "PGSSLMODE": "verify-full",
             }
         )
-        conninfo = settings.conninfo()
-        assert callable(conninfo)
-        return psycopg.connect(conninfo(), password=url.password, connect_timeout=5, hostaddr="127.0.0.1")
+        fresh = conninfo(settings)
+        assert callable(fresh)
+        return psycopg.connect(fresh(), password=url.password, connect_timeout=5, hostaddr="127.0.0.1")
 
     yield connect
     listener.close()

@@ -59,6 +59,10 @@ class DynamoFollowers:
         Meta.table_name = table_name
         self._model: type[Connection] = type("Connection", (Connection,), {"Meta": Meta})
 
+    def prepare(self) -> None:
+        """Makes the client, which PynamoDB would do at the first call only."""
+        self._model._get_connection().connection.client  # noqa: B018, SLF001  # a property that makes it
+
     def add(self, follower: Follower) -> None:
         row = self._model(
             follower.order_id,

@@ -3,6 +3,7 @@
 import pytest
 
 from chalicelib.adapters.crash_point import CrashFolder, NoCrash, crash_point_from
+from chalicelib.adapters.postgres.pool import conninfo
 from chalicelib.config import (
     ConfigurationError,
     DatabaseSettings,
@@ -36,7 +37,7 @@ def test_a_switch_takes_true_or_false(text: str) -> None:
 
 def test_a_database_by_its_url() -> None:
     settings = DatabaseSettings.from_environment({"DATABASE_URL": "postgresql://x", **HOST})
-    assert settings.conninfo() == "postgresql://x"
+    assert conninfo(settings) == "postgresql://x"
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,9 @@ def test_a_database_where_functions_log_in_with_a_token(monkeypatch: pytest.Monk
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    conninfo = DatabaseSettings.from_environment({**HOST, "PGSSLMODE": mode}).conninfo()
-    assert callable(conninfo)
-    parts = conninfo_to_dict(conninfo())
+    fresh = conninfo(DatabaseSettings.from_environment({**HOST, "PGSSLMODE": mode}))
+    assert callable(fresh)
+    parts = conninfo_to_dict(fresh())
     assert (parts["host"], parts["port"], parts["dbname"], parts["user"]) == ("db", "5432", "orders", "engine")
     assert parts["sslmode"] == used
     assert "X-Amz-Signature" in str(parts["password"])

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow
 from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -33,6 +34,23 @@ def _loads(text: str | bytes) -> object:
 set_json_loads(_loads)
 
 
+def conninfo(settings: DatabaseSettings) -> str | Callable[[], str]:
+    """The URL, or a function that signs a fresh IAM token for each new connection."""
+    if settings.url is not None:
+        return settings.url
+    from chalicelib.adapters.aws import token_signer
+
+    token = token_signer(settings.region, settings.host, settings.port, settings.user)
+    return lambda: make_conninfo(
+        host=settings.host,
+        port=settings.port,
+        dbname=settings.name,
+        user=settings.user,
+        sslmode=settings.tls,
+        password=token(),
+    )
+
+
 class Database:
     """Runs functions on a pooled connection, again where the connection broke under them.
 
@@ -42,7 +60,7 @@ class Database:
     def __init__(self, settings: DatabaseSettings, patience: float = PATIENCE_SECONDS) -> None:
         self._patience = patience
         self._pool = ConnectionPool(
-            conninfo=settings.conninfo(),
+            conninfo=conninfo(settings),
             kwargs=settings.connect_options,
             connection_class=Connection,
             min_size=0,

@@ -1,0 +1,179 @@
+"""Calls every function in a process of its own, as Lambda starts it, with a stand-in for the AWS services."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.aws import sqs_event, sqs_record, websocket_event
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("first_call_script.py")
+ORDER = {
+    "userId": "ann",
+    "walletAddress": "wallet_12345",
+    "inputToken": "SOL",
+    "outputToken": "USDC",
+    "amount": "1.5",
+    "side": "sell",
+}
+SCHEDULED = {
+    "version": "0",
+    "id": "1",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "0",
+    "time": "",
+    "region": "",
+    "resources": [],
+    "detail": {},
+}
+
+
+@dataclass
+class Aws:
+    """Takes every call of SQS, DynamoDB and the management API; keeps the bodies of messages by queue."""
+
+    url: str = ""
+    sent: dict[str, list[str]] = field(default_factory=dict)
+
+    def answer(self, target: str, asked: Mapping[str, Any]) -> dict[str, object]:
+        """What the service says, as far as functions read it."""
+        if target.endswith("SendMessage"):
+            self.sent.setdefault(asked["QueueUrl"].rpartition("/")[2], []).append(asked["MessageBody"])
+            return {"MessageId": "1", "MD5OfMessageBody": ""}
+        if target.endswith("GetQueueAttributes"):
+            return {"Attributes": dict.fromkeys(asked["AttributeNames"], "0")}
+        return {"Items": [], "Count": 0, "ScannedCount": 0} if target.endswith(("Query", "Scan")) else {}
+
+
+@contextmanager
+def aws() -> Iterator[Aws]:
+    """The stand-in, on a port of its own."""
+    state = Aws()
+
+    class Service(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
+            answer = json.dumps(state.answer(self.headers.get("X-Amz-Target", ""), body)).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield state
+    server.shutdown()
+    thread.join(timeout=10)
+    server.server_close()
+
+
+@dataclass(frozen=True)
+class FirstCall:
+    """What a handler answered, which modules its call imported, and the processor seconds of start and call."""
+
+    answer: Any
+    late: list[str]
+    import_seconds: float
+    call_seconds: float
+
+
+@dataclass
+class Functions:
+    """`prepared` says whether Lambda names the handler while the process starts."""
+
+    environment: dict[str, str]
+    prepared: bool = True
+    calls: dict[str, FirstCall] = field(default_factory=dict)
+
+    def call(self, handler: str, event: Mapping[str, object]) -> Any:
+        """The answer; the rest is kept in `calls`."""
+        name = "_HANDLER" if self.prepared else "MEASURED_HANDLER"
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT)],
+            input=json.dumps(event),
+            cwd=ROOT / "functions",
+            env={**self.environment, name: f"app.{handler}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr[-3000:])
+        self.calls[handler] = FirstCall(**json.loads(done.stdout.splitlines()[-1]))
+        return self.calls[handler].answer
+
+    def follow_an_order(self, services: Aws) -> None:
+        """The first call of every function: an order from its placing to its end, and what else there is to call."""
+        services.sent.clear()
+        accepted = self.call("app", post("/api/orders/execute", ORDER))
+        order_id = json.loads(accepted["body"])["orderId"]
+        self.call("websocket_connect", websocket_event("$connect", query={"orderId": order_id}))
+        (message,) = services.sent["orders"]
+        self.call("execute_orders", sqs_event([sqs_record(message)]))
+        self.call("push_status", sqs_event([sqs_record(body, group=order_id) for body in services.sent["events.fifo"]]))
+        subscribe = json.dumps({"action": "subscribe", "orderId": order_id})
+        self.call("websocket_message", websocket_event("$default", body=subscribe))
+        self.call("websocket_disconnect", websocket_event("$disconnect"))
+        self.call("dead_letter", sqs_event([sqs_record(message)]))
+        self.call("reconcile", SCHEDULED)
+        self.call("heartbeat", sqs_event([sqs_record(json.dumps({"beat": 1}))]))
+
+
+def environment(services: Aws, database_url: str) -> dict[str, str]:
+    """What the template gives to the functions, all in one."""
+    return {
+        "PATH": os.defpath,
+        "PYTHONPATH": str(ROOT / "functions"),
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": services.url,
+        "DATABASE_URL": database_url,
+        "ORDERS_QUEUE_URL": f"{services.url}/0/orders",
+        "ORDERS_DEAD_LETTER_QUEUE_URL": f"{services.url}/0/dead",
+        "STATUS_EVENTS_QUEUE_URL": f"{services.url}/0/events.fifo",
+        "HEARTBEATS_QUEUE_URL": f"{services.url}/0/heartbeats",
+        "CONNECTIONS_TABLE": "connections",
+        "WEBSOCKET_MANAGEMENT_URL": services.url,
+        "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",
+        "CURSOR_SECRET": "secret",
+        "SIMULATED_DELAY_SCALE": "0",
+        "POWERTOOLS_SERVICE_NAME": "order-engine",
+        "POWERTOOLS_METRICS_NAMESPACE": "OrderEngine",
+    }
+
+
+def post(path: str, body: object) -> dict[str, object]:
+    """A request as API Gateway hands it over."""
+    headers = {"Content-Type": "application/json", "Host": "localhost"}
+    return {
+        "resource": path,
+        "path": path,
+        "httpMethod": "POST",
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+        "requestContext": {"httpMethod": "POST", "resourcePath": path, "path": path, "requestId": "a-request"},
+    }
