@@ -137,7 +137,9 @@ async def place(http: aiohttp.ClientSession, url: str, body: Mapping[str, object
     try:
         # A redirect would be followed with a GET.
         async with http.post(f"{url}/api/orders/execute", json=body, allow_redirects=False) as answer:
-            if location := answer.headers.get("Location"):
+            # An accepted order's own address stands there too.
+            location = answer.headers.get("Location")
+            if location and answer.status // 100 == HTTPStatus.MULTIPLE_CHOICES // 100:
                 raise Unreachable(f"{url} sends orders on to {location}: give that address.")
             return read_placed(url, answer.status, await answer.text(errors="replace"))
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
