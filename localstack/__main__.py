@@ -1,6 +1,13 @@
 """`python -m localstack`: what `./dev` runs inside the virtual environment."""
 
-from localstack.command_line import main
+import sys
 
 if __name__ == "__main__":
+    try:
+        from localstack.command_line import main
+    except ModuleNotFoundError as error:
+        # Half of .venv may be gone; our own code is not.
+        if (error.name or "localstack").partition(".")[0] in ("localstack", "infra", "chalicelib"):
+            raise
+        sys.exit(f"dev: .venv lacks the module {error.name}: remove .venv and run this again.")
     main()

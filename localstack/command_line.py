@@ -1,6 +1,7 @@
 """The commands of `./dev`. A new group of commands is a module in `commands` with `add_to(app)`; nothing names it."""
 
 import importlib
+import os
 import pkgutil
 import signal
 import sys
@@ -40,6 +41,11 @@ class _Signals:
         raise KeyboardInterrupt
 
 
+def _fail(sentence: str, status: int = 1) -> None:
+    Console(stderr=True).print(f"[red]dev:[/red] {escape(sentence)}", soft_wrap=True)
+    sys.exit(status)
+
+
 def main() -> None:
     """Runs the command line.
 
@@ -68,15 +74,20 @@ def _run() -> None:
     )
     for group in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: (found.name != "up", found.name)):
         importlib.import_module(f"{commands.__name__}.{group.name}").add_to(app)
+    # Was for this process's own output.
+    os.environ.pop("PYTHONIOENCODING", None)
     try:
         app(prog_name="./dev")
     except LocalStackError as error:
-        Console(stderr=True).print(f"[red]dev:[/red] {escape(str(error))}", soft_wrap=True)
-        sys.exit(error.exit_status)
+        _fail(str(error), error.exit_status)
     except PermissionError as error:
-        Console(stderr=True).print(
-            f"[red]dev:[/red] {escape(str(error.filename))} can't be used: it belongs to another user. Give the "
-            "clone to the user who works in it (sudo chown), or run this as that user.",
-            soft_wrap=True,
+        if error.filename is None:
+            raise
+        _fail(
+            f"{error.filename} can't be used: it belongs to another user. Give the clone to the user who works in it "
+            "(sudo chown), or run this as that user."
         )
-        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename} can't be used ({error.strerror}): mend that and run this again.")

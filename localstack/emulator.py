@@ -13,6 +13,7 @@ from pathlib import Path
 
 from localstack import ministack_process
 from localstack.errors import LocalStackError
+from localstack.paths import STATE
 from localstack.ports import LOOPBACK, free_port
 from localstack.processes import Child, Ending, Guard, start, tail, wait_until
 
@@ -22,7 +23,12 @@ _HEALTH_SECONDS = 2.0
 # Nothing in it outlives it: every durable thing is in Postgres. So it is not asked, which would wait for the
 # handlers that run; what they were doing is taken up again from the database at the next start.
 _ENDING = Ending(((signal.SIGKILL, 10.0),))
-_INHERITED = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SYSTEMROOT")
+# What starts an interpreter; nothing that changes how it or a library works.
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_SCRATCH_PREFIX = "order-engine-emulator-"
+# A Unix socket's address, which has 107 bytes, is put some way below the scratch folder.
+_LONGEST_SCRATCH = 70
+_PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108  # made by mkdtemp
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ def _environment(port: int, scratch: Path, extra: Mapping[str, str]) -> dict[str
         "TMPDIR": str(scratch),  # where it unpacks the functions
         "TZ": "UTC",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
         "GATEWAY_PORT": str(port),
         "BIND_HOST": LOOPBACK,
         "MINISTACK_HOST": LOOPBACK,
@@ -73,8 +80,23 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
+def _scratch() -> Path:
+    """A new folder for what it unpacks, with a short path: where temporary files belong if that has one."""
+    for place in (None, *_PLACES):
+        try:
+            folder = tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=place)
+        except OSError:
+            continue
+        if len(os.fsencode(folder)) <= _LONGEST_SCRATCH:
+            return Path(folder)
+        Path(folder).rmdir()
+    # Its address will be too long for forking, which costs time and nothing else.
+    STATE.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=STATE))
+
+
 def _launch(port: int, log: Path, guard: Guard, environment: Mapping[str, str]) -> Emulator:
-    scratch = Path(tempfile.mkdtemp(prefix="order-engine-emulator-"))
+    scratch = _scratch()
     try:
         guard.remove_at_end(scratch)
         child = start(
@@ -108,5 +130,8 @@ def run(log: Path, guard: Guard, *, port: int | None = None, environment: Mappin
         wait_until(settled, _START_SECONDS)
         if emulator.child.exited is None and _is_healthy(emulator.endpoint_url):
             return emulator
+        ended = emulator.child.exited is not None
         emulator.stop()
+        if not ended:
+            break  # it had its time; only a port that was taken meanwhile is worth another try
     raise LocalStackError(f"The AWS emulator did not start ({log}):\n{tail(log)}")

@@ -60,7 +60,7 @@ def is_taken(host: str, port: int) -> bool:
     except OSError as error:
         if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             raise LocalStackError(
-                f"HOST={host} is no address of this machine: leave it out, or take 127.0.0.1 or 0.0.0.0."
+                f"ORDER_ENGINE_HOST={host} is no address of this machine: leave it out, or take 127.0.0.1 or 0.0.0.0."
             ) from error
         return True
     return False

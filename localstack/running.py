@@ -13,6 +13,7 @@ from typing import TextIO
 import psutil
 
 from localstack.errors import LocalStackError
+from localstack.files import write_secret
 from localstack.paths import RUNNING, UP_LOCK
 from localstack.processes import wait_until
 
@@ -76,10 +77,7 @@ def holder(lock_path: Path = UP_LOCK) -> int | None:
 
 def publish(running: Running, path: Path = RUNNING) -> None:
     """Writes down the addresses, readable by this user only: the database's password is among them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(running), file)
+    write_secret(path, json.dumps(asdict(running)))
 
 
 def withdraw(path: Path = RUNNING) -> None:
@@ -95,7 +93,7 @@ def find(lock_path: Path = UP_LOCK, path: Path = RUNNING) -> Running:
     starting = LocalStackError("./dev up is still starting: try again in a few seconds.")
     try:
         running = Running(**json.loads(path.read_text()))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError, TypeError) as error:  # also half of one, after a power cut
         raise starting from error
     if running.pid != pid:
         raise starting  # an earlier one was killed and left its addresses

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import math
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -16,7 +15,7 @@ from types import FrameType
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from localstack import log_reader, ports, running
+from localstack import files, log_reader, ports, running
 from localstack.console import Console
 from localstack.errors import LocalStackError
 from localstack.front_door import AT_ONCE, FrontDoor
@@ -25,7 +24,6 @@ from localstack.log_lines import readable
 from localstack.ministack_process import FIFO_BATCHES
 from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
 from localstack.screen import Screen
-from localstack.target import forget_developer_endpoints
 from localstack.threads import in_thread
 from localstack.warming import warm
 
@@ -46,8 +44,8 @@ _ROTATED_LOGS = ("postgres.log", "emulator.log")
 
 
 def _hosts() -> tuple[str, ...]:
-    """Where the front door listens: HOST, else both loopback addresses, since `localhost` may mean either."""
-    if host := os.environ.get("HOST", "").strip():
+    """Where the front door listens: ORDER_ENGINE_HOST, else both loopback addresses, as `localhost` may mean either."""
+    if host := os.environ.get("ORDER_ENGINE_HOST", "").strip():
         return (host,)
     return (ports.LOOPBACK, "::1") if ports.has_ipv6_loopback() else (ports.LOOPBACK,)
 
@@ -65,12 +63,7 @@ def _shown(path: Path) -> str:
 
 def _cursor_secret() -> str:
     """A secret that stays between runs, so that a page's cursor does too."""
-    path = STATE / "cursor-secret"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(0o600)
-        path.write_text(secrets.token_urlsafe(32))
-    return path.read_text()
+    return files.kept_secret(STATE / "cursor-secret", 32)
 
 
 def _begin_logs() -> None:
@@ -111,9 +104,8 @@ class Session:
             ports.require_free(hosts, self._port)
             running.withdraw()  # what one that was killed has left
             _begin_logs()
-            forget_developer_endpoints()
             settings = Settings(
-                public_url=os.environ.get("PUBLIC_URL", "").rstrip("/") or self._url,
+                public_url=os.environ.get("ORDER_ENGINE_PUBLIC_URL", "").rstrip("/") or self._url,
                 data=STATE / "postgres",
                 logs=LOGS,
                 parameters={

@@ -5,11 +5,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from localstack.environment import adopt_composed
 from localstack.front_door_thread import FrontDoorThread
 from localstack.local_runtime import Runtime, Settings
 from localstack.ports import LOOPBACK, free_port
 from localstack.stack import Outputs
-from localstack.target import Clients, forget_developer_endpoints
+from localstack.target import Clients
 from localstack.warming import warm
 
 
@@ -88,7 +89,7 @@ def boot(
 
     `parameters` are the template's; `environment` is what the emulator and so every function gets in addition.
     """
-    forget_developer_endpoints()
+    adopt_composed()
     port = free_port()
     base_url = f"http://{LOOPBACK}:{port}"
     settings = Settings(

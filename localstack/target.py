@@ -1,7 +1,6 @@
 """Where a stack is deployed, and the clients that talk to it."""
 
 import functools
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -45,12 +44,6 @@ class Target:
         suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
         # In the path, as `aws cloudformation package` and `sam deploy` write it: the only form that MiniStack reads.
         return f"https://s3.{self.region}.{suffix}/{bucket}/{key}"
-
-
-def forget_developer_endpoints() -> None:
-    """Takes AWS_ENDPOINT_URL and its like out of the environment: they would lead local clients elsewhere."""
-    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
-        del os.environ[name]
 
 
 class Clients:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from localstack.environment import for_pip, without_python_settings
 from localstack.errors import LocalStackError
 from localstack.paths import ROOT, STATE
 
@@ -40,7 +41,9 @@ TOOLS: Mapping[str, Tool] = {
 
 
 def _stamp_of(tool: Tool) -> str:
-    return hashlib.sha256(tool.requirements.read_bytes() + sys.version.encode()).hexdigest()
+    # With its place, which stands in its commands' first lines: a clone may be moved or copied.
+    made_from = (sys.version, str(tool.environment), sys.base_prefix)
+    return hashlib.sha256(tool.requirements.read_bytes() + "\n".join(made_from).encode()).hexdigest()
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def _install(tool: Tool, report: Callable[[str], None]) -> None:
     shutil.rmtree(tool.environment, ignore_errors=True)
     made = subprocess.run(  # noqa: S603  # our own interpreter
         # Without a pip of its own, which takes several seconds to get: ours installs into it.
-        [sys.executable, "-m", "venv", "--without-pip", str(tool.environment)],
+        [sys.executable, "-I", "-m", "venv", "--without-pip", str(tool.environment)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -64,10 +67,20 @@ def _install(tool: Tool, report: Callable[[str], None]) -> None:
     )
     if made.returncode:
         raise LocalStackError(f"{tool.environment.name} could not be made: {(made.stderr or made.stdout).strip()}")
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(tool.environment), "install")
+    pip = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check")
     said: list[str] = []
     with subprocess.Popen(  # noqa: S603  # our own command line
-        [*pip, "--no-input", "--progress-bar=off", "-r", str(tool.requirements)],
+        [
+            *pip,
+            "--python",
+            str(tool.environment),
+            "install",
+            "--no-input",
+            "--progress-bar=off",
+            "-r",
+            str(tool.requirements),
+        ],
+        env=for_pip(os.environ, sys.executable),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -104,7 +117,4 @@ def ensure(name: str, report: Callable[[str], None]) -> Path:
 
 def environment() -> dict[str, str]:
     """What a tool runs with: it must not find this project's own packages, and it tells nobody that it ran."""
-    kept = {
-        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    }
-    return {**kept, "SAM_CLI_TELEMETRY": "0"}
+    return {**without_python_settings(os.environ), "SAM_CLI_TELEMETRY": "0"}

@@ -1,6 +1,7 @@
 """The libraries of an artifact: wheels of exactly the content that the lock names, for a Lambda runtime's platform."""
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from localstack.environment import for_pip
 from localstack.errors import LocalStackError
 from localstack.paths import ROOT
 
@@ -99,10 +101,11 @@ def this_platform() -> Platform:
 
 def _download(arguments: list[str], report: Report) -> None:
     """Runs `pip download`, telling each file; raises LocalStackError with the end of what it said."""
-    pip = (sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--progress-bar=off")
+    pip = (sys.executable, "-I", "-m", "pip", "download")
     said: list[str] = []
     with subprocess.Popen(  # noqa: S603  # our own command line
         [*pip, *arguments],
+        env=for_pip(os.environ, sys.executable),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

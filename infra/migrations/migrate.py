@@ -42,7 +42,8 @@ def upgrade(database_url: str) -> None:
     (DatabaseIsNewerError) a database migrated by newer code.
     """
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    # A folder may be called 100%, which would begin a reference here.
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     with _locked(database_url) as connection:
         _refuse_newer(connection, ScriptDirectory.from_config(config))
         config.attributes["connection"] = connection

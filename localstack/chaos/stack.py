@@ -15,14 +15,15 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from localstack import as_nobody
+from localstack.environment import adopt_composed
 from localstack.errors import LocalStackError
 from localstack.front_door_thread import FrontDoorThread
 from localstack.local_runtime import Runtime, Settings
 from localstack.ports import LOOPBACK, free_port
+from localstack.postgres_files import Account
+from localstack.postgres_files import environment as environment_of_postgres
 from localstack.processes import Child, Ending, Guard, start, tail, wait_until
 from localstack.stack_for_tests import Stack
-from localstack.target import forget_developer_endpoints
 from localstack.warming import warm
 
 _START_SECONDS = 30.0
@@ -130,15 +131,15 @@ class PostgresServer:
     def start(self) -> None:
         """Starts it again and waits until it has recovered."""
         (self._data / "postmaster.pid").unlink(missing_ok=True)
-        as_root = os.geteuid() == 0
+        owner = self._data.stat()
         self._child = start(
             "Postgres",
-            [*([sys.executable, "-I", "-S", as_nobody.__file__] if as_root else []), *self._command],
+            Account(owner.st_uid, owner.st_gid).command(self._command),
             guard=self._guard,
             ending=_IMMEDIATE,
             log=self._log,
-            environment={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-            directory=self._data.parent,
+            environment=environment_of_postgres(),
+            directory=self._data,
         )
         if not wait_until(self._answers, _START_SECONDS):
             raise LocalStackError(f"Postgres did not start again ({self._log}):\n{tail(self._log)}")
@@ -195,7 +196,7 @@ def boot(
     folder: Path, *, parameters: Mapping[str, str], environment: Mapping[str, str] | None = None
 ) -> Iterator[BreakableStack]:
     """A running stack with its files below `folder`, its database durable: whatever is lost is the engine's doing."""
-    forget_developer_endpoints()
+    adopt_composed()
     crash_directory = folder / "crash"
     crash_directory.mkdir(parents=True, exist_ok=True)
     port = free_port()

@@ -46,14 +46,21 @@ def _checks() -> tuple[Check, ...]:
         Check("ruff check", (*python, "ruff", "check", ".")),
         Check("ruff format", (*python, "ruff", "format", "--check", ".")),
         Check("mypy", (*python, "mypy", *(path for path in _TYPED if (ROOT / path).exists()))),
-        Check("import-linter", (_tool("lint-imports"),)),
-        Check("cfn-lint", (_tool("cfn-lint"), *_templates())),
+        Check("import-linter", _command("lint-imports")),
+        Check("cfn-lint", (*_command("cfn-lint"), *_templates())),
     )
 
 
-def _tool(name: str) -> str:
-    """A command of this environment that has no module to call."""
-    return str(Path(sys.executable).parent / name)
+def _command(name: str) -> tuple[str, ...]:
+    """A command of this environment that has no module to call, in a clone that was moved too.
+
+    The first line of its file names the folder that the clone was in when it was installed.
+    """
+    run = (
+        "import sys; from importlib.metadata import entry_points; "
+        f"sys.argv[0] = {name!r}; sys.exit(entry_points(group='console_scripts')[{name!r}].load()())"
+    )
+    return (sys.executable, "-c", run)
 
 
 def _run(check: Check) -> Result:
@@ -97,7 +104,8 @@ def _from_here(argument: str) -> str:
     path, separator, rest = argument.partition("::")
     if argument.startswith("-") or not Path(path).exists():
         return argument
-    return f"{Path(path).resolve()}{separator}{rest}"
+    # Relative: pytest takes a bracket in a path, which the clone's folder may have, for a parameter.
+    return f"{os.path.relpath(Path(path).resolve(), ROOT)}{separator}{rest}"
 
 
 def test(context: typer.Context) -> None:

@@ -22,10 +22,10 @@ from localstack.deploying import (
     state_of,
 )
 from localstack.destination import Destination
+from localstack.environment import adopt_composed
 from localstack.errors import LocalStackError
 from localstack.local_runtime import STACK_NAME
 from localstack.paths import ROOT
-from localstack.target import forget_developer_endpoints
 from localstack.wheels import lambda_platform
 
 _TEMPLATE = ROOT / "template.yaml"
@@ -54,7 +54,7 @@ _Bytecode: TypeAlias = Annotated[
 def _destination(target: TargetName, stack_name: str, region: str) -> Destination:
     if target is TargetName.AWS:
         return destination.aws(region)
-    forget_developer_endpoints()
+    adopt_composed("LOCALSTACK_HOST", "LOCALSTACK_AUTH_TOKEN")
     if target is TargetName.LOCALSTACK:
         return destination.localstack(region)
     return destination.embedded(running.find(), stack_name)

@@ -14,11 +14,13 @@ _DEFAULT_PORT = 3000
 
 
 def port_from_environment() -> int:
-    """PORT, 3000 without it; raises LocalStackError where it is no port."""
-    text = os.environ.get("PORT", "").strip() or str(_DEFAULT_PORT)
-    if not text.isdecimal() or not 0 < int(text) <= ports.LARGEST:
-        raise LocalStackError(f"PORT is {text!r}: it takes a number from 1 to {ports.LARGEST}.")
-    return int(text)
+    """ORDER_ENGINE_PORT, else PORT, else 3000; raises LocalStackError where it is no port."""
+    for name in ("ORDER_ENGINE_PORT", "PORT"):
+        if text := os.environ.get(name, "").strip():
+            if not (text.isascii() and text.isdecimal()) or not 0 < int(text) <= ports.LARGEST:
+                raise LocalStackError(f"{name} is {text!r}: it takes a number from 1 to {ports.LARGEST}.")
+            return int(text)
+    return _DEFAULT_PORT
 
 
 def up(
@@ -43,7 +45,7 @@ def up(
         typer.Option("--set", metavar="NAME=VALUE", help="Any other parameter of template.yaml; may be repeated."),
     ] = None,
 ) -> None:
-    """Starts everything and shows the logs until Ctrl-C. PORT (3000) and HOST choose where it listens.
+    """Starts everything and shows the logs until Ctrl-C. PORT (3000) and ORDER_ENGINE_HOST choose where.
 
     Exit status: 0 ended by Ctrl-C, ./dev down or a closed terminal once it was ready, 128 + N by signal N before (130:
     Ctrl-C), 1 something can't be started or ends again and again.

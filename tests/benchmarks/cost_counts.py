@@ -21,13 +21,13 @@ from typing import Self
 import boto3
 
 from localstack import follow
+from localstack.environment import adopt_composed
 from localstack.errors import LocalStackError
 from localstack.front_door_thread import FrontDoorThread
 from localstack.local_runtime import Runtime, Settings
 from localstack.log_lines import Line
 from localstack.log_reader import LogReader
 from localstack.ports import LOOPBACK, free_port
-from localstack.target import forget_developer_endpoints
 from localstack.warming import warm
 from tests.benchmarks.cost import Measured
 
@@ -123,7 +123,7 @@ class _CountedRuntime(Runtime):
 
 @contextmanager
 def _counted_stack(folder: Path, parameters: Mapping[str, str]) -> Iterator[tuple[Runtime, CountingProxy, str]]:
-    forget_developer_endpoints()
+    adopt_composed()
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     with CountingProxy() as proxy:

@@ -1,19 +1,24 @@
 """Postgres as `./dev up` runs it: what it keeps, and what it makes of what a crash left behind."""
 
 import os
+import pwd
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from localstack import postgres
+from localstack import postgres, postgres_files
 from localstack.errors import LocalStackError
 from localstack.postgres import Postgres
 from localstack.processes import Guard, wait_until
 
 LIMIT_SECONDS = 30
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
 
 
 @pytest.fixture
@@ -30,8 +35,8 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def run(folder: Path, guard: Guard) -> Postgres:
-    return postgres.run(folder / "postgres", folder / "postgres.log", guard)
+def run(folder: Path, guard: Guard, *, durable: bool = False) -> Postgres:
+    return postgres.run(folder / "postgres", folder / "postgres.log", guard, durable=durable)
 
 
 def count(server: Postgres) -> int:
@@ -56,7 +61,7 @@ def test_the_history_is_kept_between_runs(folder: Path, guard: Guard) -> None:
 
 
 def test_settings(folder: Path, guard: Guard) -> None:
-    server = run(folder, guard)
+    server = run(folder, guard, durable=True)
     with psycopg.connect(server.url) as connection:
         shown = {
             name: connection.execute(f"SHOW {name}").fetchone()
@@ -80,7 +85,7 @@ def test_a_password_is_needed(folder: Path, guard: Guard) -> None:
 
 
 def test_a_killed_server_starts_again(folder: Path, guard: Guard) -> None:
-    first = run(folder, guard)
+    first = run(folder, guard, durable=True)
     count(first)
     os.killpg(first.child.process.pid, signal.SIGKILL)
     first.child.process.wait(LIMIT_SECONDS)
@@ -121,3 +126,171 @@ def test_the_data_of_another_version_is_left_alone(folder: Path, guard: Guard) -
     (folder / "postgres" / "data" / "PG_VERSION").write_text("12\n")
     with pytest.raises(LocalStackError, match="written by Postgres 12 and this is 18"):
         run(folder, guard)
+
+
+@pytest.fixture
+def closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Installed binaries as a clone below root's own folder has them: with a umask of 077, and no way there."""
+    installed = postgres_files._wheel()
+    closed = tmp_path / "closed" / installed.name
+    closed.parent.mkdir(mode=0o700)
+    shutil.copytree(installed / "pginstall", closed / "pginstall")
+    shutil.copytree(installed.with_name(f"{installed.name}.libs"), closed.with_name(f"{installed.name}.libs"))
+    for path in closed.parent.rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)
+    monkeypatch.setattr(postgres_files, "_wheel", lambda: closed)
+    return closed
+
+
+@as_root
+def test_root_s_server_needs_no_way_to_the_clone_and_has_no_right_to_it(
+    folder: Path, guard: Guard, closed_to_others: Path
+) -> None:
+    secret = folder / "postgres" / "secret"
+    server = run(folder, guard)
+    secret.write_text("of root's")
+    secret.chmod(0o644)
+    status = Path(f"/proc/{server.child.process.pid}/status").read_text()
+    facts = dict(line.split(":\t", 1) for line in status.splitlines())
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        for path in (secret, Path("../secret"), Path("/etc/shadow")):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("SELECT pg_read_file(%s)", [str(path)])
+        connection.execute("CREATE TEMPORARY TABLE said (line text)")
+        connection.execute("COPY said FROM PROGRAM 'cat ../secret; id -u'")
+        said = connection.execute("SELECT line FROM said").fetchall()
+    copy = Path((folder / "postgres" / "binaries").read_text())
+    assert copy.is_dir()
+    server.stop()
+    assert [facts[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == ["0" * 16] * 5
+    assert facts["NoNewPrivs"] == "1"
+    assert said == [(str(pwd.getpwnam("nobody").pw_uid),)]
+    run(folder, guard).stop()
+    assert not copy.exists()
+
+
+@as_root
+def test_nothing_is_given_away_through_a_link(folder: Path, guard: Guard) -> None:
+    run(folder, guard).stop()
+    data = folder / "postgres" / "data"
+    ours = folder / "ours"
+    ours.write_text("of root's")
+    (folder / "postgres" / "password").chmod(0o666)
+    (data / "link").symlink_to(ours)
+    os.chown(data, 0, 0)  # as after `cp -r` by root
+    second = run(folder, guard)
+    assert count(second) == 1
+    second.stop()
+    assert ours.stat().st_uid == 0
+    assert data.stat().st_uid == pwd.getpwnam("nobody").pw_uid
+    os.link(ours, data / "second name")
+    os.chown(data, 0, 0)
+    with pytest.raises(LocalStackError, match=r"a file second name with a second name elsewhere \(a hard link\)"):
+        run(folder, guard)
+    assert ours.stat().st_uid == 0
+
+
+@as_root
+def test_the_history_of_a_normal_user_stays_theirs(folder: Path, guard: Guard) -> None:
+    run(folder, guard).stop()
+    data = folder / "postgres" / "data"
+    for path in (data, *data.rglob("*")):
+        os.chown(path, 12345, 12345)
+    server = run(folder, guard)
+    assert count(server) == 1
+    server.stop()
+    assert data.stat().st_uid == 12345
+
+
+def test_a_copy_that_a_killed_run_left_is_removed(folder: Path, guard: Guard, tmp_path: Path) -> None:
+    left, other = tmp_path / "order-engine-postgres-left", tmp_path / "other"
+    for path in (left, other):
+        path.mkdir()
+    (folder / "postgres").mkdir(0o700)
+    for path in (other, left):
+        (folder / "postgres" / "binaries").write_text(str(path))
+        run(folder, guard).stop()
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_whatever_the_folder_is_called(tmp_path: Path, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "100% $HOME 'single' \"double\" [brackets] `id` back\\slash größe"
+    folder.mkdir()
+    installed = postgres_files._wheel()
+    for each in (installed, installed.with_name(f"{installed.name}.libs")):
+        shutil.copytree(each, folder / each.name)
+    monkeypatch.setattr(postgres_files, "_wheel", lambda: folder / installed.name)
+    server = run(folder, guard)
+    assert count(server) == 1
+    server.stop()
+
+
+@pytest.mark.parametrize("left", ["", "x" * 32])
+def test_a_password_that_was_lost_is_set_anew(folder: Path, guard: Guard, left: str) -> None:
+    first = run(folder, guard)
+    count(first)
+    first.stop()
+    (folder / "postgres" / "password").write_text(left)
+    second = run(folder, guard)
+    assert count(second) == 2
+    second.stop()
+
+
+@pytest.mark.parametrize("lock", ["", "-1\n"])
+def test_a_lock_that_was_cut_short_is_stale(folder: Path, guard: Guard, lock: str) -> None:
+    run(folder, guard).stop()
+    (folder / "postgres" / "data" / "postmaster.pid").write_text(lock)
+    server = run(folder, guard)
+    assert count(server) == 1
+    server.stop()
+
+
+def test_an_empty_data_folder_is_filled(folder: Path, guard: Guard) -> None:
+    (folder / "postgres" / "data").mkdir(parents=True)
+    server = run(folder, guard)
+    assert count(server) == 1
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [("PG_VERSION", "is damaged"), ("global/pg_control", "did not start")],
+)
+def test_damaged_data_gets_a_sentence_and_stays(folder: Path, guard: Guard, file: str, sentence: str) -> None:
+    run(folder, guard).stop()
+    damaged = folder / "postgres" / "data" / file
+    damaged.write_text("")
+    with pytest.raises(LocalStackError, match=sentence):
+        run(folder, guard)
+    assert damaged.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="takes root to become a user without a name")
+def test_a_user_without_a_name_gets_a_server_or_a_sentence(tmp_path: Path) -> None:
+    home = Path("/tmp") / f"nameless-{os.getpid()}"
+    home.mkdir()
+    os.chown(home, 12345, 0)
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from localstack import postgres\n"
+        "from localstack.processes import Guard\n"
+        "os.setgroups([]); os.setgid(0); os.setuid(12345)\n"
+        "if not os.access(sys.executable, os.X_OK): sys.exit('closed')\n"
+        "with Guard() as guard:\n"
+        "    home = Path(sys.argv[1])\n"
+        "    try: server = postgres.run(home / 'postgres', home / 'log', guard)\n"
+        "    except postgres.LocalStackError as error: sys.exit(str(error))\n"
+        "    server.stop()\n"
+        "    print('runs')\n"
+    )
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", script, str(home)], capture_output=True, text=True, timeout=60, check=False
+        )
+    finally:
+        shutil.rmtree(home)
+    if ended.stderr == "closed\n":
+        pytest.skip("only root can enter the folder of this interpreter")
+    assert ended.stdout == "runs\n" or "has no name on this machine" in ended.stderr

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -16,12 +17,16 @@ import pytest
 
 from localstack.paths import ROOT
 
+REQUIREMENTS = ("requirements.txt", "constraints.txt", "functions/requirements.txt")
+
 
 @pytest.fixture
 def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script as a module, for a clone in a folder with a space in its name."""
     clone = tmp_path / "a clone"
     (clone / "functions").mkdir(parents=True)
+    (clone / "localstack").mkdir()
+    shutil.copy(ROOT / "localstack" / "environment.py", clone / "localstack")
     loader = SourceFileLoader("dev", str(ROOT / "dev"))
     spec = importlib.util.spec_from_loader("dev", loader)
     assert spec is not None
@@ -40,6 +45,29 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+def an_interpreter(dev: ModuleType, version: str = "3.11") -> None:
+    """An environment that answers as one with pip does."""
+    libraries = Path(dev.VENV) / "lib" / f"python{version}" / "site-packages"
+    for folder in (libraries, Path(dev.PYTHON).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    (Path(dev.VENV) / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    Path(dev.PYTHON).write_text(f"#!/bin/sh\necho {version}\n")
+    Path(dev.PYTHON).chmod(0o755)
+
+
+def made(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the environment is made anew."""
+    commands: list[list[str]] = []
+
+    def call(command: list[str], **_: object) -> int:
+        commands.append(command)
+        return 0
+
+    monkeypatch.setattr(dev.subprocess, "call", call)
+    dev.make_environment()
+    return bool(commands)
+
+
 def sentence(capsys: pytest.CaptureFixture[str]) -> str:
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1, said
@@ -47,10 +75,42 @@ def sentence(capsys: pytest.CaptureFixture[str]) -> str:
     return said[0]
 
 
-def test_an_old_python_looks_for_a_newer_one(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+OLD_PYTHON = """#!/bin/sh
+exit 1
+"""
+
+
+def run_with(folder: Path, **interpreters: str) -> "subprocess.CompletedProcess[str]":
+    """The script with nothing but these on PATH."""
+    for name, text in interpreters.items():
+        (folder / name.replace("_", ".")).write_text(text)
+        (folder / name.replace("_", ".")).chmod(0o755)
+    return subprocess.run(
+        ["/bin/sh", ROOT / "dev", "up", "a word"],
+        env={"PATH": str(folder), "PYTHONHOME": "/nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_old_python_is_passed_over_for_a_newer_one(tmp_path: Path) -> None:
+    newer = '#!/bin/sh\n[ "$2" = -c ] || { shift 2; echo "newer: $*"; }\n'
+    assert run_with(tmp_path, python3=OLD_PYTHON, python3_12=newer).stdout == "newer: up a word\n"
+
+
+@pytest.mark.parametrize("interpreters", [{}, {"python3": OLD_PYTHON}])
+def test_without_a_new_enough_python_there_is_one_sentence(tmp_path: Path, interpreters: dict[str, str]) -> None:
+    ended = run_with(tmp_path, **interpreters)
+    assert ended.returncode == 1
+    (said,) = ended.stderr.splitlines()
+    assert said.startswith("dev: Python 3.11 or newer is needed and none is found on PATH")
+
+
+def test_started_by_an_old_python_it_looks_for_another(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[list[str]] = []
     monkeypatch.setattr(dev, "sys", SimpleNamespace(version_info=(3, 9, 2), argv=["dev", "up"], stderr=sys.stderr))
-    monkeypatch.setattr(dev.shutil, "which", lambda name: f"/usr/bin/{name}" if name == "python3.12" else None)
 
     def execv(program: str, arguments: list[str]) -> None:
         called.append([program, *arguments])
@@ -59,18 +119,7 @@ def test_an_old_python_looks_for_a_newer_one(dev: ModuleType, monkeypatch: pytes
     monkeypatch.setattr(dev.os, "execv", execv)
     with pytest.raises(SystemExit):
         dev.main()
-    assert called == [["/usr/bin/python3.12", "/usr/bin/python3.12", f"{dev.ROOT}/dev", "up"]]
-
-
-def test_an_old_python_alone_gets_one_sentence(
-    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(dev, "sys", SimpleNamespace(version_info=(3, 9, 2), argv=["dev"], stderr=sys.stderr))
-    monkeypatch.setattr(dev.shutil, "which", lambda name: None)
-    with pytest.raises(SystemExit) as ended:
-        dev.main()
-    assert ended.value.code == 1
-    assert "Python 3.11 or newer is needed and this is 3.9" in sentence(capsys)
+    assert called == [["/bin/sh", "sh", f"{dev.ROOT}/dev", "up"]]
 
 
 def test_the_script_is_readable_to_an_old_python() -> None:
@@ -95,8 +144,7 @@ def test_installs_once_and_again_when_a_requirement_changes(dev: ModuleType, mon
 
     def make() -> None:
         steps.append("make")
-        Path(dev.PYTHON).parent.mkdir(parents=True, exist_ok=True)
-        Path(dev.PYTHON).touch()
+        an_interpreter(dev)
 
     monkeypatch.setattr(dev, "make_environment", make)
     monkeypatch.setattr(dev, "install", lambda: steps.append("install"))
@@ -111,8 +159,7 @@ def test_installs_once_and_again_when_a_requirement_changes(dev: ModuleType, mon
 def test_an_interrupted_install_is_done_again(
     dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path(dev.PYTHON).parent.mkdir(parents=True)
-    Path(dev.PYTHON).touch()
+    an_interpreter(dev)
     monkeypatch.setattr(dev, "make_environment", lambda: None)
 
     def interrupted() -> None:
@@ -149,13 +196,16 @@ def test_runs_from_any_directory_and_passes_the_exit_status_on(tmp_path: Path) -
 def test_a_signal_while_installing_leaves_nothing_behind(
     tmp_path: Path, numbers: tuple[signal.Signals, ...], status: int
 ) -> None:
-    for name in ("dev", "requirements.txt", "constraints.txt", "functions/requirements.txt"):
+    for name in ("dev", "localstack/environment.py", *REQUIREMENTS):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
+    (tmp_path / ".venv" / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
     # In place of a pip that takes long.
-    python.write_text('#!/bin/sh\ncase "$*" in *install*) echo "Collecting $$"; exec sleep 600;; esac\n')
+    python.write_text(
+        '#!/bin/sh\ncase "$*" in *install*) echo "Collecting $$"; exec sleep 600;; *prefix*) echo 3.11;; esac\n'
+    )
     python.chmod(0o755)
     process = subprocess.Popen([sys.executable, tmp_path / "dev", "up"], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -166,3 +216,104 @@ def test_a_signal_while_installing_leaves_nothing_behind(
     assert process.returncode == status
     assert said.splitlines()[-1] == "dev: interrupted; the next start goes on from here."
     assert not psutil.pid_exists(pip)
+
+
+def test_an_environment_that_can_be_used_is_kept(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    an_interpreter(dev, "3.13")
+    assert not made(dev, monkeypatch)
+
+
+def old(dev: ModuleType) -> None:
+    an_interpreter(dev, "3.9")
+
+
+def hanging(dev: ModuleType) -> None:
+    an_interpreter(dev)
+    Path(dev.PYTHON).write_text("#!/bin/sh\nexec sleep 60\n")
+    vars(dev)["PROBE_SECONDS"] = 0.5
+
+
+def without_pip(dev: ModuleType) -> None:
+    an_interpreter(dev)
+    Path(dev.PYTHON).write_text("#!/bin/sh\nexit 1\n")
+
+
+def upgraded(dev: ModuleType) -> None:
+    an_interpreter(dev, "3.12")
+    (Path(dev.VENV) / "lib" / "python3.12").rename(Path(dev.VENV) / "lib" / "python3.11")
+
+
+def half_installed(dev: ModuleType) -> None:
+    an_interpreter(dev)
+    (Path(dev.VENV) / "lib" / "python3.11" / "site-packages" / "aiohttp-3.dist-info").mkdir()
+
+
+def gone(dev: ModuleType) -> None:
+    an_interpreter(dev)
+    Path(dev.PYTHON).unlink()
+    Path(dev.PYTHON).symlink_to("/nowhere/python3")
+
+
+@pytest.mark.parametrize("left", [old, hanging, without_pip, upgraded, half_installed, gone])
+def test_an_environment_that_can_not_be_used_is_made_anew(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, left: Callable[[ModuleType], None]
+) -> None:
+    left(dev)
+    assert made(dev, monkeypatch)
+
+
+def test_what_a_link_to_an_environment_leads_to_is_never_emptied(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old(dev)
+    Path(dev.VENV).rename(tmp_path / "elsewhere")
+    Path(dev.VENV).symlink_to(tmp_path / "elsewhere")
+    assert made(dev, monkeypatch)
+    assert not Path(dev.VENV).is_symlink()
+    assert (tmp_path / "elsewhere" / "pyvenv.cfg").exists()
+
+
+def test_a_file_of_the_environment_s_name_stays(dev: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(dev.VENV).write_text("mine\n")
+    with pytest.raises(SystemExit):
+        dev.prepare()
+    assert ".venv is a file" in capsys.readouterr().err
+    assert Path(dev.VENV).read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(("version", "ready"), [("3.11", True), ("3.12", False)])
+def test_an_interpreter_upgraded_under_the_environment(dev: ModuleType, version: str, *, ready: bool) -> None:
+    an_interpreter(dev)
+    dev.mark(dev.wanted_stamp())
+    Path(dev.PYTHON).write_text(f"#!/bin/sh\n# another\necho {version}\n")
+    assert dev.is_ready(dev.wanted_stamp()) is ready
+    assert dev.is_ready(dev.wanted_stamp()) is ready
+
+
+@pytest.mark.parametrize("note", ["", "half a note", "\xff"])
+def test_half_a_note_is_none(dev: ModuleType, note: str) -> None:
+    an_interpreter(dev)
+    Path(dev.STAMP).write_text(note, encoding="latin-1")
+    assert not dev.is_ready(dev.wanted_stamp())
+
+
+def test_a_colon_in_the_path_gets_a_sentence(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dev, "ROOT", f"{dev.ROOT}/a:b")
+    monkeypatch.setattr(dev, "wanted_stamp", lambda: "stamp")
+    with pytest.raises(SystemExit):
+        dev.prepare()
+    assert "has a colon in it" in sentence(capsys)
+
+
+def test_only_commands_about_an_account_of_one_s_own_find_its_settings(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev, "ROOT", str(ROOT))
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    assert dev.environment_of("deploy")["AWS_PROFILE"] == "mine"
+    assert "AWS_PROFILE" not in dev.environment_of("up")
+    for command in ("deploy", "up"):
+        assert dev.environment_of(command)["PYTHONPATH"] == str(ROOT)
+        assert "localhost" in dev.environment_of(command)["NO_PROXY"]

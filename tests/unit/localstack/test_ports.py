@@ -22,7 +22,7 @@ def test_a_listener_takes_the_port(listener: str, wanted: str) -> None:
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
 def test_a_host_that_is_not_here(host: str) -> None:
-    with pytest.raises(LocalStackError, match=f"HOST={host} is no address of this machine"):
+    with pytest.raises(LocalStackError, match=f"ORDER_ENGINE_HOST={host} is no address of this machine"):
         require_free((host,), free_port())
 
 
