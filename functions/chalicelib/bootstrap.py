@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.services.push_status import Pusher
     from chalicelib.services.subscriptions import SubscriptionPorts
     from chalicelib.venues.router import VenueRouter
-    from chalicelib.venues.simulation import Simulation
+    from chalicelib.venues.simulation.chance import Simulation
 
 PUSH_THREADS = 32
 
@@ -155,33 +155,36 @@ def followers() -> DynamoFollowers:
 def simulation() -> Simulation:
     """The simulated market."""
     from chalicelib.config import SimulationSettings
-    from chalicelib.venues.simulation import Simulation
+    from chalicelib.venues.simulation.chance import Simulation
 
     return Simulation(SimulationSettings.from_environment(os.environ), now=clock().now, sleep=clock().sleep)
 
 
 @cache
 def router() -> VenueRouter:
-    """Both venues."""
-    from chalicelib.domain.quotes import Venue
-    from chalicelib.venues.router import VenueRouter
-    from chalicelib.venues.simulated import SimulatedVenue
+    """The venues that trade: each name in VENUES is a module's."""
+    from importlib import import_module
 
-    return VenueRouter([SimulatedVenue(venue, simulation()) for venue in Venue], crash_point(), telemetry())
+    from chalicelib.domain.quotes import VENUES
+    from chalicelib.venues.router import VenueRouter
+
+    connectors = [import_module(f"chalicelib.venues.{name}").connect(simulation()) for name in VENUES]
+    return VenueRouter(connectors, crash_point(), telemetry())
 
 
 @cache
 def worker() -> Worker:
     """Everything that executes an order."""
     from chalicelib.adapters.postgres.ledger import PostgresLedger
+    from chalicelib.chain.simulated import SimulatedChain
     from chalicelib.services.execute_order import Worker
-    from chalicelib.venues.exchange import SimulatedExchange
 
     return Worker(
         store=orders(),
         events=status_events(),
         router=router(),
-        exchange=SimulatedExchange(simulation(), PostgresLedger(database())),
+        swaps=router(),
+        chain=SimulatedChain(simulation(), PostgresLedger(database())),
         clock=clock(),
         telemetry=telemetry(),
         crash_point=crash_point(),

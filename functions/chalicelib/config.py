@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
+# Solana\'s slot.
+BLOCK_MS = 400
 # How long the server may be silent about what was sent to it; a statement may take as long (the role's setting).
 SILENCE_MS = 5_000
 CONNECT_TIMEOUT_S = 3
@@ -109,11 +111,19 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SimulationSettings:
-    """How the simulated venues behave. `delay_scale` 1 is realistic, 0 waits for nothing."""
+    """How the simulated venues and chain behave. `delay_scale` 1 is realistic, 0 waits for nothing.
+
+    `transaction_lifetime` is in seconds.
+    """
 
     delay_scale: float
     faults: Mapping[Fault, float]
     transaction_lifetime: float
+
+    @property
+    def transaction_lifetime_blocks(self) -> int:
+        """For how many blocks after it was built a transaction may land."""
+        return max(round(self.transaction_lifetime * 1000 / BLOCK_MS), 1)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> SimulationSettings:

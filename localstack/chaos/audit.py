@@ -149,7 +149,9 @@ def _impossible(order: OrderRecord, history: list[EventRecord]) -> Iterator[Viol
                 Kind.HISTORY_ILLEGAL, order.id, f"{before.status} was followed by {after.status} ({after.sequence})."
             )
         retried = after.status == "routing" and before.status != "pending"
-        if after.attempt != before.attempt + retried:
+        # What expired before it was sent, because nobody worked on it in time, is routed anew within its attempt.
+        free = before.status == "building" and after.attempt == before.attempt
+        if after.attempt != before.attempt + retried and not free:
             yield Violation(
                 Kind.HISTORY_ILLEGAL, order.id, f"Attempt {before.attempt} became {after.attempt} at {after.sequence}."
             )

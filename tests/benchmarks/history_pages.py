@@ -24,7 +24,6 @@ from chalicelib.adapters.postgres.history import PostgresHistory, page_statement
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.config import DatabaseSettings
 from chalicelib.domain.order import placed_at
-from chalicelib.domain.quotes import Venue
 from chalicelib.domain.tokens import BONK, RAY, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.browse import OrderFilter
@@ -33,6 +32,7 @@ from localstack import postgres
 from localstack.errors import LocalStackError
 from localstack.processes import Guard
 from tests.benchmarks.orders import analyze, fill
+from tests.fakes.builders import METEORA, RAYDIUM
 
 PAGE = 50
 DEEP = 1000
@@ -73,7 +73,7 @@ def filters(newest: str) -> dict[str, OrderFilter]:
         "status, common": OrderFilter(status=OrderStatus.CONFIRMED),
         "status, rare": OrderFilter(status=OrderStatus.CANCELLED),
         "status, none such": OrderFilter(status=OrderStatus.SUBMITTED),
-        "venue": OrderFilter(venue=Venue.METEORA),
+        "venue": OrderFilter(venue=METEORA),
         "pair, common": OrderFilter(input_token=SOL, output_token=USDC),
         "pair, only long ago": OrderFilter(input_token=BONK, output_token=RAY),
         "one token": OrderFilter(input_token=BONK),
@@ -82,13 +82,13 @@ def filters(newest: str) -> dict[str, OrderFilter]:
         "user and status": OrderFilter(user_id="whale", status=OrderStatus.FAILED),
         "user and status, none such": OrderFilter(user_id="whale", status=OrderStatus.SUBMITTED),
         "user and pair": OrderFilter(user_id="whale", input_token=SOL, output_token=USDC),
-        "user and venue": OrderFilter(user_id="whale", venue=Venue.RAYDIUM),
-        "venue and status": OrderFilter(venue=Venue.RAYDIUM, status=OrderStatus.FAILED),
-        "pair and venue": OrderFilter(input_token=SOL, output_token=USDC, venue=Venue.RAYDIUM),
+        "user and venue": OrderFilter(user_id="whale", venue=RAYDIUM),
+        "venue and status": OrderFilter(venue=RAYDIUM, status=OrderStatus.FAILED),
+        "pair and venue": OrderFilter(input_token=SOL, output_token=USDC, venue=RAYDIUM),
         "everything": OrderFilter(
             user_id="whale",
             status=OrderStatus.FAILED,
-            venue=Venue.RAYDIUM,
+            venue=RAYDIUM,
             input_token=BONK,
             output_token=RAY,
             placed_before=end,

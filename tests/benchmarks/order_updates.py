@@ -20,18 +20,16 @@ import psycopg
 from chalicelib.adapters.postgres.ledger import PostgresLedger
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.bootstrap import SystemClock
+from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.config import SimulationSettings
-from chalicelib.domain.quotes import Venue
 from chalicelib.services.execute_order import Done, Pace, Worker, execute_order
-from chalicelib.venues.exchange import SimulatedExchange
-from chalicelib.venues.router import VenueRouter
-from chalicelib.venues.simulated import SimulatedVenue
-from chalicelib.venues.simulation import Simulation
+from chalicelib.venues.simulation.chance import Simulation
 from infra.migrations.migrate import upgrade
 from localstack import postgres
 from localstack.processes import Guard
 from tests.benchmarks.orders import analyze, fill
 from tests.fakes import CrashAt, MemoryStatusEvents, RecordingTelemetry
+from tests.fakes.market import a_router
 from tests.fakes.postgres import open_database, placed
 
 STATISTICS = """
@@ -60,11 +58,13 @@ def execute(url: str, count: int) -> None:
     database = open_database(url)
     clock = SystemClock()
     market = Simulation(SimulationSettings(0, {}, 30), now=clock.now, sleep=clock.sleep)
+    router = a_router(market, CrashAt())
     worker = Worker(
         store=PostgresOrders(database),
         events=MemoryStatusEvents(),
-        router=VenueRouter([SimulatedVenue(venue, market) for venue in Venue], CrashAt(), RecordingTelemetry()),
-        exchange=SimulatedExchange(market, PostgresLedger(database)),
+        router=router,
+        swaps=router,
+        chain=SimulatedChain(market, PostgresLedger(database)),
         clock=clock,
         telemetry=RecordingTelemetry(),
         crash_point=CrashAt(),

@@ -1,8 +1,8 @@
 """Hand-written stand-ins for the services' ports: they keep their promises, and can be told to break."""
 
 from tests.fakes.archive import MemoryArchive
-from tests.fakes.builders import a_quote, a_route, an_order, no_quote, wish
-from tests.fakes.chain import Behaviour, FakeExchange
+from tests.fakes.builders import a_quote, a_route, a_transaction, an_order, no_quote, wish
+from tests.fakes.chain import Behaviour, FakeChain
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import CrashAt, Killed
 from tests.fakes.followers import MemoryFollowers, MemoryNotifier
@@ -16,8 +16,8 @@ from tests.fakes.telemetry import RecordingTelemetry
 __all__ = [
     "Behaviour",
     "CrashAt",
+    "FakeChain",
     "FakeClock",
-    "FakeExchange",
     "FakeRouter",
     "Killed",
     "MemoryArchive",
@@ -31,6 +31,7 @@ __all__ = [
     "RecordingTelemetry",
     "a_quote",
     "a_route",
+    "a_transaction",
     "an_order",
     "no_quote",
     "wish",

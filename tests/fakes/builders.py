@@ -13,6 +13,7 @@ from chalicelib.domain.transitions import OrderStatus
 from tests.fakes.clock import START
 
 ONE_SOL = 1_000_000_000
+RAYDIUM, METEORA = "raydium", "meteora"
 ROUTED = frozenset({OrderStatus.BUILDING, OrderStatus.SUBMITTED, OrderStatus.CONFIRMED})
 
 
@@ -36,7 +37,7 @@ def wish(
 
 
 def a_quote(
-    venue: Venue = Venue.RAYDIUM,
+    venue: Venue = RAYDIUM,
     amount_in: int = ONE_SOL,
     amount_out: int = 165_000_000,
     *,
@@ -48,7 +49,7 @@ def a_quote(
 
 
 def no_quote(
-    venue: Venue = Venue.METEORA,
+    venue: Venue = METEORA,
     *,
     code: ErrorCode = ErrorCode.NO_QUOTE,
     message: str = "The venue answered with an error.",
@@ -56,6 +57,11 @@ def no_quote(
 ) -> NoQuote:
     """A venue that gave none."""
     return NoQuote(venue, code, message, retryable)
+
+
+def a_transaction(signature: str = "signature") -> SignedTransaction:
+    """A signed transaction that no test waits out."""
+    return SignedTransaction(signature, f"bytes of {signature}".encode(), last_valid_height=2**40)
 
 
 def an_order(
@@ -101,7 +107,7 @@ def an_order(
 def a_route(order: Order, *quotes: Quote) -> Route:
     """The choice between the quotes, or between two made-up ones."""
     given = quotes or (
-        a_quote(Venue.RAYDIUM, amount_out=165_000_000),
-        a_quote(Venue.METEORA, amount_out=169_000_000),
+        a_quote(RAYDIUM, amount_out=165_000_000),
+        a_quote(METEORA, amount_out=169_000_000),
     )
     return choose_route(order.quote_request(), list(given), order.slippage_bps)

@@ -10,9 +10,9 @@ from chalicelib.domain.order import History, NewOrder, Order
 from chalicelib.domain.transitions import TRANSITIONS, OrderStatus
 from chalicelib.services.execute_order import Again, Done, Pace, Worker, execute_order
 from chalicelib.services.place_order import place_order
-from chalicelib.services.ports import CrashPoint, Exchange, OrderStore, Router, StatusEvents
+from chalicelib.services.ports import ChainClient, CrashPoint, OrderStore, Router, StatusEvents, SwapBuilder
 from tests.fakes.builders import wish
-from tests.fakes.chain import FakeExchange
+from tests.fakes.chain import FakeChain
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import CrashAt, Killed
 from tests.fakes.queues import MemoryQueue, MemoryStatusEvents
@@ -68,7 +68,10 @@ class _Wired:
         self._name = name
         self._fuse = fuse
 
-    def __getattr__(self, method: str) -> Callable[..., object]:
+    def __getattr__(self, method: str) -> object:
+        if not callable(getattr(self._port, method)):
+            return cast("object", getattr(self._port, method))
+
         def call(*arguments: object, **named: object) -> object:
             self._fuse(f"before {self._name}.{method}")
             result = getattr(self._port, method)(*arguments, **named)
@@ -87,7 +90,7 @@ class Engine:
         self.queue = MemoryQueue()
         self.events = MemoryStatusEvents()
         self.router = FakeRouter(self.clock)
-        self.exchange = FakeExchange(self.clock)
+        self.chain = FakeChain(self.clock)
         self.telemetry = RecordingTelemetry()
 
     def place(self, order: NewOrder | None = None) -> Order:
@@ -102,7 +105,7 @@ class Engine:
         crash: CrashPoint | None = None,
         *,
         fuse: Fuse | None = None,
-        wired: str = "store exchange events router",
+        wired: str = "store swaps chain events router",
     ) -> Worker:
         """A worker; the named ports tick the fuse."""
 
@@ -113,7 +116,8 @@ class Engine:
             store=wire(cast("OrderStore", self.store), "store"),
             events=wire(cast("StatusEvents", self.events), "events"),
             router=wire(cast("Router", self.router), "router"),
-            exchange=wire(cast("Exchange", self.exchange), "exchange"),
+            swaps=wire(cast("SwapBuilder", self.chain), "swaps"),
+            chain=wire(cast("ChainClient", self.chain), "chain"),
             clock=self.clock,
             telemetry=self.telemetry,
             crash_point=crash or CrashAt(),
@@ -167,11 +171,11 @@ class Engine:
             assert following.status in moves, (one.status, following.status)
             assert one.occurred_at <= following.occurred_at
             assert one.attempt <= following.attempt <= one.attempt + 1
-        settled = self.exchange.settlements(order_id)
+        settled = self.chain.settlements(order_id)
         assert settled == (order.status is OrderStatus.CONFIRMED), f"{order.status}, settled {settled} times"
         if order.status is OrderStatus.CONFIRMED:
             assert order.transaction is not None
-            assert order.fill == self.exchange.taken[order.transaction.signature].fill
+            assert order.fill == self.chain.taken[order.transaction.signature].fill
         # A late worker may publish an older history after a newer one, but the end is published, or reconcile does it.
         published = {sent.history.order.sequence for sent in self.events.sent if sent.history.order.id == order_id}
         assert order.sequence in published or self.store.rows[order_id].attention_at is not None

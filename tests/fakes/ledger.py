@@ -4,8 +4,9 @@ import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from chalicelib.chain.ledger import Entry, Found, Outcome
+from chalicelib.config import BLOCK_MS
 from chalicelib.domain.order import Fill
-from chalicelib.venues.ledger import Entry, Found, Outcome
 from tests.fakes.clock import FakeClock
 
 
@@ -20,7 +21,7 @@ class Landed:
 
 
 class MemoryLedger:
-    """`Ledger`: one entry a signature, nothing taken from the expiry on."""
+    """`Ledger`: one entry a signature, nothing taken past its last valid height."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
@@ -28,10 +29,12 @@ class MemoryLedger:
         self._expired: set[str] = set()
         self.known: dict[str, Landed] = {}
 
+    def height(self) -> int:
+        return int(self._clock.now().timestamp() * 1000) // BLOCK_MS
+
     def submit(self, entry: Entry) -> bool:
-        now = self._clock.now()
         with self._lock:
-            if now >= entry.expires_at or entry.signature in self._expired:
+            if self.height() > entry.last_valid_height or entry.signature in self._expired:
                 return False
             lands_at = self._clock.in_seconds(entry.lands_in)
             known = self.known.get(entry.signature)
@@ -45,16 +48,19 @@ class MemoryLedger:
                 known.entry = replace(entry)
             return True
 
-    def find(self, signature: str, expires_at: datetime) -> Found | None:
+    def find(self, signature: str, last_valid_height: int) -> Found:
         with self._lock:
-            known = self.known.get(signature)
-            if self._clock.now() >= expires_at and (known is None or known.outcome is Outcome.DROPPED):
+            known, height = self.known.get(signature), self.height()
+            if height > last_valid_height and (known is None or known.outcome is Outcome.DROPPED):
                 self._expired.add(signature)
-                return Found(Outcome.EXPIRED, landed=True, reason=None, fill=None)
+            if signature in self._expired:
+                return Found(height=height, outcome=Outcome.EXPIRED, landed=True)
             if known is None:
-                return None
+                return Found(height=height, outcome=None)
             landed = known.lands_at <= self._clock.now()
-            return Found(known.outcome, landed, known.entry.reason, known.entry.fill)
+            return Found(
+                height=height, outcome=known.outcome, landed=landed, reason=known.entry.reason, fill=known.entry.fill
+            )
 
     def settled(self) -> list[Fill]:
         """What every settled swap exchanged."""

@@ -136,9 +136,9 @@ class MemoryOrders:
             self.writes += 1
             return row.history
 
-    def keep_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
+    def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
         with self._lock:
-            self.reach("keep_transaction")
+            self.reach("save_signed_transaction")
             row = self._row(order.id)
             known = row.order.transaction
             if (

@@ -18,19 +18,19 @@ from chalicelib.adapters.postgres.ledger import PostgresLedger
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.bootstrap import SystemClock
-from chalicelib.config import Fault, SimulationSettings
-from chalicelib.domain.quotes import Venue
+from chalicelib.chain.simulated import SimulatedChain
+from chalicelib.chain.transactions import SimulatedSwap, sign, signature_of
+from chalicelib.config import BLOCK_MS, Fault, SimulationSettings
+from chalicelib.domain.order import SignedTransaction
 from chalicelib.services.execute_order import Done, Pace, Worker, execute_order
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.reconcile import reconcile
-from chalicelib.venues import exchange
-from chalicelib.venues.exchange import SimulatedExchange
-from chalicelib.venues.router import VenueRouter
-from chalicelib.venues.simulated import SimulatedVenue
-from chalicelib.venues.simulation import Simulation
+from chalicelib.venues.simulation import venue
+from chalicelib.venues.simulation.chance import Simulation
 from localstack.chaos import evidence
 from localstack.chaos.audit import Kind, audit
 from tests.fakes import MemoryQueue, MemoryStatusEvents, RecordingTelemetry
+from tests.fakes.market import a_router
 from tests.fakes.postgres import LEASE, at_once, claimed, let_time_pass, open_database, placed
 
 PACE = Pace(lease=4, backoff=0.02, poll=0.005, resend=0.05, pause=0.02)
@@ -87,11 +87,13 @@ def containers(connect: Callable[[], Database]) -> Containers:
         database = connect()
         clock = SystemClock()
         market = Simulation(SimulationSettings(0, faults or {}, lifetime), now=clock.now, sleep=clock.sleep)
+        router = a_router(market, crash_point)
         return Worker(
             store=PostgresOrders(database),
             events=MemoryStatusEvents(),
-            router=VenueRouter([SimulatedVenue(venue, market) for venue in Venue], crash_point, RecordingTelemetry()),
-            exchange=SimulatedExchange(market, PostgresLedger(database)),
+            router=router,
+            swaps=router,
+            chain=SimulatedChain(market, PostgresLedger(database)),
             clock=clock,
             telemetry=RecordingTelemetry(),
             crash_point=crash_point,
@@ -167,14 +169,15 @@ def test_the_late_submit_of_a_zombie_cannot_settle_beside_a_new_attempt(
     with ThreadPoolExecutor(1) as threads:
         turn = threads.submit(deliver, order_id, zombie)
         assert sleep.asleep.wait(LIMIT_SECONDS)
-        time.sleep(0.4)
+        # Its last valid block, and the one in which that ends.
+        time.sleep(2 * BLOCK_MS / 1000)
         let_time_pass(database_url, PACE.lease)
         deliver(order_id, successor)
         sleep.wake_up.set()
         turn.result(LIMIT_SECONDS)
     seen = evidence.collect(database_url, accepted=[order_id])
     assert audit(seen) == ()
-    assert [(each.attempt, each.outcome) for each in seen.chain] == [(2, "settles")]
+    assert [(each.attempt, each.outcome) for each in seen.chain] == [(1, "settles")]
 
 
 @pytest.mark.parametrize("copies", [2, 5])
@@ -210,7 +213,8 @@ def test_copies_of_a_message_delivered_at_once(
 
 # Without its lease, status and sequence: whoever signs last wins.
 UNFENCED = """
-UPDATE orders SET signature = %(signature)s, transaction_expires_at = %(expires_at)s WHERE id = %(id)s RETURNING id
+UPDATE orders SET signature = %(signature)s, raw_transaction = %(raw)s, last_valid_height = %(last_valid_height)s
+WHERE id = %(id)s RETURNING id
 """
 
 
@@ -220,10 +224,15 @@ def test_the_audit_catches_a_broken_fence(
 ) -> None:
     """A zombie signs after its successor has settled the order: only the fence around the signature stops it."""
     numbers = itertools.count()
-    # As on a real chain, signing twice makes two transactions.
-    monkeypatch.setattr(exchange, "signature_of", lambda order, _: f"{order.id}/{next(numbers)}")
+
+    def sign_anew(swap: SimulatedSwap) -> SignedTransaction:
+        """Signing twice makes two transactions, also within one block."""
+        raw = sign(swap).raw + b" " * next(numbers)
+        return SignedTransaction(signature_of(raw), raw, swap.last_valid_height)
+
+    monkeypatch.setattr(venue, "sign", sign_anew)
     if fence == "broken":
-        monkeypatch.setattr(order_sql, "KEEP_TRANSACTION", UNFENCED)
+        monkeypatch.setattr(order_sql, "SAVE_SIGNED_TRANSACTION", UNFENCED)
     sleep = Sleep("after_route")
     zombie, successor = containers(sleep), containers()
     order_id = placed(store).order.id

@@ -13,11 +13,11 @@ from chalicelib.adapters.postgres import history as adapter
 from chalicelib.adapters.postgres.history import WINDOW, PostgresHistory, page_statement
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.order import placed_at
-from chalicelib.domain.quotes import Venue
 from chalicelib.domain.tokens import BONK, RAY, SOL, USDC, Token
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.browse import OrderFilter
 from tests.benchmarks.orders import analyze, fill
+from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import settings_for
 
 # In one process: what is set up once is used by all.
@@ -69,7 +69,7 @@ def filters(ids: list[str]) -> Iterator[OrderFilter]:
         (None, "whale", "early", "nobody"),
         (None, "c-1"),
         (None, OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.SUBMITTED),
-        (None, Venue.RAYDIUM),
+        (None, RAYDIUM),
         PAIRS,
         times,
     ):
@@ -132,7 +132,7 @@ def test_every_filter_reads_an_index_and_a_bounded_number_of_rows(table: str, id
         OrderFilter(user_id="early"),
         OrderFilter(status=OrderStatus.FAILED),
         OrderFilter(status=OrderStatus.CONFIRMED),
-        OrderFilter(venue=Venue.METEORA),
+        OrderFilter(venue=METEORA),
         OrderFilter(input_token=SOL, output_token=USDC),
         OrderFilter(input_token=BONK, output_token=RAY),
         OrderFilter(user_id="whale", status=OrderStatus.FAILED),
@@ -153,11 +153,11 @@ def test_a_single_filter_reads_its_page_and_nothing_else(table: str, ids: list[s
 @pytest.mark.parametrize(
     "which",
     [
-        OrderFilter(user_id="whale", venue=Venue.RAYDIUM),
-        OrderFilter(user_id="whale", status=OrderStatus.FAILED, venue=Venue.METEORA),
+        OrderFilter(user_id="whale", venue=RAYDIUM),
+        OrderFilter(user_id="whale", status=OrderStatus.FAILED, venue=METEORA),
         OrderFilter(input_token=BONK),
         OrderFilter(output_token=RAY, status=OrderStatus.FAILED),
-        OrderFilter(user_id="nobody", venue=Venue.RAYDIUM),
+        OrderFilter(user_id="nobody", venue=RAYDIUM),
     ],
     ids=str,
 )

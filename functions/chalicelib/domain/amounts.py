@@ -65,13 +65,17 @@ def price(amount_in: int, token_in: Token, amount_out: int, token_out: Token) ->
 
 
 def minimum_output(expected: int, slippage_bps: int) -> int:
-    """`floor(out · (10_000 − slippageBps) / 10_000)`, the threshold that Raydium and Jupiter publish.
+    """`⌊out · (10,000 − slippageBps) / 10,000⌋`, the threshold of Raydium's API and Meteora's SDK.
 
-    Never 0: an amount of dust would be given away for nothing.
+    Jupiter publishes `out − ⌊out · slippageBps / 10,000⌋`, where that is no whole number a unit more. Never 0: an
+    amount of dust would be given away for nothing.
     """
     return max(expected * (BPS - slippage_bps) // BPS, 1)
 
 
 def maximum_input(expected: int, slippage_bps: int) -> int:
-    """`floor(in · (10_000 + slippageBps) / 10_000)`: rounded down, so that the trader never pays past the limit."""
-    return expected * (BPS + slippage_bps) // BPS
+    """`⌊in · (10,000 + slippageBps) / 10,000⌋`, as Raydium and Meteora; Orca rounds up.
+
+    Rounded down the trader never pays past the limit. At most u64: no program takes more.
+    """
+    return min(expected * (BPS + slippage_bps) // BPS, MAX_BASE_UNITS)

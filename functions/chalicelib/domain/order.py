@@ -62,10 +62,16 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
-    """A swap that is signed and may be submitted any number of times until `expires_at`: it lands once or never."""
+    """A swap that is signed: sent any number of times it lands once or never, and never in a block past
+    `last_valid_height`.
+
+    `raw` is what is sent. It is empty where the transaction was signed before its bytes were kept: such a one is only
+    asked about.
+    """
 
     signature: str
-    expires_at: datetime
+    raw: bytes
+    last_valid_height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ class Order:
             output_token=self.output_token,
             side=self.side,
             amount=self.amount,
-            seed=f"{self.id}:{self.attempt}",
+            reference=f"{self.id}:{self.attempt}",
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final, TypeAlias
 
 from chalicelib.domain.amounts import maximum_input, minimum_output, price
 from chalicelib.domain.errors import ErrorCode, Rejected, Retryable, VenueError
@@ -19,25 +20,26 @@ class Side(StrEnum):
     BUY = "buy"
 
 
-class Venue(StrEnum):
-    """The decentralised exchanges that orders are routed to."""
+# A decentralised exchange, by its name.
+Venue: TypeAlias = str
 
-    RAYDIUM = "raydium"
-    METEORA = "meteora"
+# The venues that trade, in the order that decides a tie. A name stands here and nowhere else: `chalicelib.venues` has a
+# module called after it.
+VENUES: Final[tuple[Venue, ...]] = ("raydium", "meteora")
 
 
 @dataclass(frozen=True, slots=True)
 class QuoteRequest:
     """What a venue is asked: `amount` in base units, of the input token (sell) or the output token (buy).
 
-    `seed` makes a simulated venue's answer reproducible; a real one ignores it.
+    `reference` names the question towards the venue: it is the same where a question is repeated.
     """
 
     input_token: Token
     output_token: Token
     side: Side
     amount: int
-    seed: str
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +136,9 @@ def _reason(request: QuoteRequest, best: Quote, quotes: tuple[Quote, ...], unava
     if len(quotes) == 1:
         missing = ", ".join(f"{answer.venue}: {answer.message}" for answer in unavailable)
         return f"{best.venue} is the only venue with a quote ({missing})."
-    other = next(quote for quote in quotes if quote is not best)
+    others = ", ".join(f"{quote.venue} {quote.effective_price(request):f}" for quote in quotes if quote is not best)
     pair = f"{request.output_token} per {request.input_token}"
-    return (
-        f"{best.venue} gives {best.effective_price(request):f} {pair} after fees, "
-        f"{other.venue} {other.effective_price(request):f}."
-    )
+    return f"{best.venue} gives {best.effective_price(request):f} {pair} after fees, {others}."
 
 
 def _steps(request: QuoteRequest, venue: Venue) -> tuple[str, ...]:

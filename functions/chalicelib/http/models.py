@@ -30,7 +30,7 @@ from pydantic import (
 from chalicelib.domain.amounts import InvalidAmount, to_base_units
 from chalicelib.domain.errors import InvalidField, InvalidOrder
 from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, NewOrder
-from chalicelib.domain.quotes import QuoteRequest, Side, Venue
+from chalicelib.domain.quotes import VENUES, QuoteRequest, Side, Venue
 from chalicelib.domain.tokens import REGISTRY, Token, find_token
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http import strict_json
@@ -96,6 +96,12 @@ def _known(value: object) -> Token:
         known = ", ".join(token.symbol for token in REGISTRY)
         raise ValueError(f"must be one of {known}, or one of their mint addresses")
     return token
+
+
+def _trading(value: object) -> Venue:
+    if not isinstance(value, str) or value not in VENUES:
+        raise ValueError(f"must be {' or '.join(repr(venue) for venue in VENUES)}")
+    return value
 
 
 def _market_only(value: object) -> object:
@@ -182,6 +188,11 @@ KnownToken: TypeAlias = Annotated[
         }
     ),
 ]
+KnownVenue: TypeAlias = Annotated[
+    Venue,
+    BeforeValidator(_trading),
+    WithJsonSchema({"type": "string", "enum": list(VENUES), "description": "The venue that the order was routed to."}),
+]
 OrderType: TypeAlias = Annotated[
     Literal["market"],
     BeforeValidator(_market_only),
@@ -267,7 +278,7 @@ class QuoteBody(SwapRequest):
     """A dry run: what an order would be routed to right now."""
 
     def to_request(self) -> QuoteRequest:
-        """The question for the venues; its seed makes two dry runs differ."""
+        """The question for the venues; each is asked as another one."""
         return QuoteRequest(self.inputToken, self.outputToken, self.side, self.base_units(), f"quote:{uuid.uuid4()}")
 
 
@@ -300,7 +311,7 @@ class ListQuery(BaseModel):
     userId: UserId | None = None
     clientOrderId: ClientOrderId | None = None
     status: OrderStatus | None = None
-    venue: Annotated[Venue, Field(description="The venue that the order was routed to.")] | None = None
+    venue: KnownVenue | None = None
     inputToken: KnownToken | None = None
     outputToken: KnownToken | None = None
     placedFrom: PlacedFrom | None = None

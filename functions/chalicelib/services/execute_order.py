@@ -1,7 +1,7 @@
 """Executing an order: claim it, walk it through its states, and settle it at most once whatever dies.
 
 Every step starts from what is stored, so a worker that takes over goes on where the last one stopped. What each step
-relies on: the lease fences out a worker that lost the order, and the signature is stored before anything is submitted.
+relies on: the lease fences out a worker that lost the order, and the signed bytes are stored before they are sent.
 """
 
 from __future__ import annotations
@@ -25,22 +25,26 @@ from chalicelib.domain.quotes import Route, choose_route
 from chalicelib.domain.transitions import OrderStatus, Trigger
 from chalicelib.services import narrate
 from chalicelib.services.ports import (
-    ChainAnswer,
+    ChainClient,
     Claimed,
     Clock,
     CrashPoint,
-    Exchange,
     Held,
-    Landing,
     Lease,
     OrderStore,
     Router,
     Settled,
     StatusEvents,
+    SwapBuilder,
     Telemetry,
+    TransactionResult,
+    TransactionStatus,
     Transition,
 )
 from chalicelib.services.publish import publish
+
+# Outages of ours after which an order is routed anew for free; each adds two events to its history.
+MAX_FREE_RESTARTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Worker:
     store: OrderStore
     events: StatusEvents
     router: Router
-    exchange: Exchange
+    swaps: SwapBuilder
+    chain: ChainClient
     clock: Clock
     telemetry: Telemetry
     crash_point: CrashPoint
@@ -160,7 +165,7 @@ class _Execution:
         return Done()
 
     def start(self) -> None:
-        self.move(Trigger.START, *narrate.routing(self.order))
+        self.move(Trigger.START, *narrate.routing(self.order, self.worker.router.venues))
 
     def choose_route(self) -> Again | None:
         request = self.order.quote_request()
@@ -175,76 +180,97 @@ class _Execution:
         return None
 
     def build_and_submit(self) -> Again | None:
-        route = self.chosen_route()
-        transaction = self.order.transaction
-        try:
-            if transaction is None:
-                transaction = self.sign(route)
-                self.submit(route, transaction)
-            else:
-                self.submit_unless_it_landed(route, transaction)
-        except VenueError as error:
-            return self.retry_or_fail(error)
+        again = self.build() if self.order.transaction is None else self.resume(self.order.transaction)
+        if again is not None or self.order.status is not OrderStatus.BUILDING:
+            return again
         self.worker.crash_point("after_submit")
-        self.move(Trigger.SUBMIT, *narrate.submitted(self.order, transaction))
+        self.move(Trigger.SUBMIT, *narrate.submitted(self.order, self.stored_transaction()))
         return None
 
-    def sign(self, route: Route) -> SignedTransaction:
+    def build(self) -> Again | None:
+        route = self.chosen_route()
         if self.worker.clock.now() >= route.chosen.expires_at:
-            raise Retryable(ErrorCode.QUOTE_EXPIRED, "The quote expired before the swap could be built.")
-        transaction = self.worker.exchange.sign_swap(self.order, route)
-        kept = self.worker.store.keep_transaction(self.order, transaction, self.lease)
-        self.history = History(kept, self.history.events)
+            return self.start_over(ErrorCode.QUOTE_EXPIRED, "The quote expired before the swap could be built.")
+        try:
+            height = self.worker.chain.height()
+        except OutcomeUnknown as error:
+            self.worker.telemetry.warn("chain_unanswered", order_id=self.order.id, reason=error.message)
+            return self.pause(self.pace.pause)
+        try:
+            transaction = self.worker.swaps.build_swap(self.order, route, height)
+        except VenueError as error:
+            return self.retry_or_fail(error)
+        saved = self.worker.store.save_signed_transaction(self.order, transaction, self.lease)
+        self.history = History(saved, self.history.events)
         self.worker.crash_point("after_signature")
-        return transaction
+        self.send(transaction)
+        return None
 
-    def submit(self, route: Route, transaction: SignedTransaction) -> None:
+    def resume(self, transaction: SignedTransaction) -> Again | None:
+        """A worker before us signed this and may have sent it: the chain knows, so it is asked first."""
+        result = self.transaction_status(transaction)
+        if result.rules_out(transaction):
+            return self.start_over(ErrorCode.TRANSACTION_EXPIRED, "The transaction expired before it could be sent.")
+        if result.failure is not None:
+            return self.retry_or_fail(_error_of(result.failure))
+        if result.status is TransactionStatus.UNKNOWN:
+            self.send(transaction)
+        return None
+
+    def send(self, transaction: SignedTransaction) -> None:
         """Whatever the answer, the transaction counts as submitted: only the chain's own word can end it.
 
         Even a refusal proves nothing, since another worker may have sent the same bytes before.
         """
+        if not transaction.raw:
+            return
         try:
-            self.worker.exchange.submit(self.order, route, transaction)
+            self.worker.chain.send(transaction)
         except VenueError as error:
             self.worker.telemetry.warn("submit_unanswered", order_id=self.order.id, reason=error.message)
-
-    def submit_unless_it_landed(self, route: Route, transaction: SignedTransaction) -> None:
-        """A worker before us signed this and may have submitted it: the chain knows, so it is asked first."""
-        answer = self.fate(transaction)
-        if answer.landing is Landing.UNKNOWN:
-            self.submit(route, transaction)
-        else:
-            _raise_if_dead(answer)
 
     def settle(self) -> Again | None:
         """Waits for the confirmation; sends the same bytes again while the chain has not seen them."""
         transaction = self.stored_transaction()
         resend_at = self.worker.clock.now() + timedelta(seconds=self.pace.resend)
         while True:
-            answer = self.fate(transaction)
-            try:
-                _raise_if_dead(answer)
-            except VenueError as error:
-                return self.retry_or_fail(error)
-            if answer.fill is not None:
+            result = self.transaction_status(transaction)
+            if result.rules_out(transaction):
+                expired = "The chain dropped the transaction and it expired."
+                return self.retry_or_fail(Retryable(ErrorCode.TRANSACTION_EXPIRED, expired))
+            if result.failure is not None:
+                return self.retry_or_fail(_error_of(result.failure))
+            if result.fill is not None:
                 self.worker.crash_point("before_confirmed")
-                message, meta = narrate.confirmed(self.order, transaction, answer.fill)
-                self.move(Trigger.CONFIRM, message, meta, fill=answer.fill)
+                message, meta = narrate.confirmed(self.order, transaction, result.fill)
+                self.move(Trigger.CONFIRM, message, meta, fill=result.fill)
                 narrate.count_fill(self.worker.telemetry, self.history)
                 return None
             if self.out_of_time():
                 return self.pause(self.pace.pause)
-            if answer.landing is Landing.UNKNOWN and self.worker.clock.now() >= resend_at:
-                self.submit(self.chosen_route(), transaction)
+            if result.status is TransactionStatus.UNKNOWN and self.worker.clock.now() >= resend_at:
+                self.send(transaction)
                 resend_at = self.worker.clock.now() + timedelta(seconds=self.pace.resend)
             self.worker.clock.sleep(self.pace.poll)
 
-    def fate(self, transaction: SignedTransaction) -> ChainAnswer:
+    def transaction_status(self, transaction: SignedTransaction) -> TransactionResult:
         try:
-            return self.worker.exchange.fate(transaction)
+            return self.worker.chain.transaction_status(transaction)
         except OutcomeUnknown as error:
             self.worker.telemetry.warn("chain_unanswered", order_id=self.order.id, reason=error.message)
-            return ChainAnswer(Landing.PROCESSING)
+            return TransactionResult(TransactionStatus.PROCESSING, height=0)
+
+    def start_over(self, code: ErrorCode, reason: str) -> Again | None:
+        """Asks the venues anew because nobody worked on the order in time: that costs the trader no attempt.
+
+        An order that this happens to again and again is used up all the same, so that its history has an end.
+        """
+        routings = sum(event.status is OrderStatus.ROUTING for event in self.history.events)
+        if routings - self.order.attempt >= MAX_FREE_RESTARTS:
+            return self.retry_or_fail(Retryable(code, reason))
+        failure = Failure(code, reason, retryable=True)
+        self.move(Trigger.RETRY, *narrate.starting_over(self.order, failure), route=None, transaction=None)
+        return None
 
     def retry_or_fail(self, error: VenueError) -> Again | None:
         failure = Failure(error.code, error.message, error.retryable)
@@ -318,10 +344,7 @@ class _Execution:
         return self.order.transaction
 
 
-def _raise_if_dead(answer: ChainAnswer) -> None:
-    """Only what can never land any more ends an attempt."""
-    if answer.landing is Landing.EXPIRED:
-        raise Retryable(ErrorCode.TRANSACTION_EXPIRED, "The chain dropped the transaction and it expired.")
-    if answer.landing is Landing.REVERTED and answer.failure is not None:
-        kind = Retryable if answer.failure.retryable else Rejected
-        raise kind(answer.failure.code, answer.failure.message)
+def _error_of(failure: Failure) -> VenueError:
+    """What the chain's own word for a failed transaction means for the attempt."""
+    kind = Retryable if failure.retryable else Rejected
+    return kind(failure.code, failure.message)

@@ -15,7 +15,7 @@ from chalicelib.domain.order import Failure, History, Order
 from chalicelib.domain.transitions import Trigger
 from chalicelib.services import narrate
 from chalicelib.services.execute_order import Again, Done, Pace, Worker, execute_order
-from chalicelib.services.ports import Claimed, Held, Landing, Lease, Transition
+from chalicelib.services.ports import Claimed, Held, Lease, TransactionStatus, Transition
 from chalicelib.services.publish import publish
 
 # Of these claims neither ended in a move or a release: two workers in a row died or stumbled.
@@ -72,7 +72,8 @@ def fail_dead_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: da
 def _may_settle(order: Order, worker: Worker) -> bool:
     if order.transaction is None:
         return False
-    return worker.exchange.fate(order.transaction).landing not in (Landing.EXPIRED, Landing.REVERTED)
+    result = worker.chain.transaction_status(order.transaction)
+    return not (result.status is TransactionStatus.REVERTED or result.rules_out(order.transaction))
 
 
 def _reason(history: History, letter: DeadLetter) -> str:

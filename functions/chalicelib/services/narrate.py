@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from chalicelib.domain.amounts import BPS, format_amount, plain, price
 from chalicelib.domain.order import MAX_ATTEMPTS, Failure, Fill, History, Meta, Order, SignedTransaction
-from chalicelib.domain.quotes import Route, Side
+from chalicelib.domain.quotes import Route, Side, Venue
 from chalicelib.services.ports import Telemetry
 from chalicelib.services.views import amount_view, error_view, no_quote_view, quote_view
 
 Narration: TypeAlias = tuple[str, Meta]
 
 
-def routing(order: Order) -> Narration:
+def routing(order: Order, venues: Sequence[Venue]) -> Narration:
     """The first look at the venues."""
-    return "Asking Raydium and Meteora for quotes.", {"attempt": order.attempt}
+    *others, last = (venue.title() for venue in venues)
+    names = f"{', '.join(others)} and {last}" if others else last
+    return f"Asking {names} for quotes.", {"attempt": order.attempt}
 
 
 def building(order: Order, route: Route) -> Narration:
@@ -47,7 +50,7 @@ def submitted(order: Order, transaction: SignedTransaction) -> Narration:
 
 
 def confirmed(order: Order, transaction: SignedTransaction, fill: Fill) -> Narration:
-    """Settled."""
+    """What was really exchanged."""
     final = price(fill.amount_in, order.input_token, fill.amount_out, order.output_token)
     spent = f"{format_amount(fill.amount_in, order.input_token)} {order.input_token}"
     received = f"{format_amount(fill.amount_out, order.output_token)} {order.output_token}"
@@ -64,6 +67,12 @@ def retrying(order: Order, failure: Failure, delay: float) -> Narration:
     """One attempt failed, another follows."""
     sentence = f"Attempt {order.attempt} of {MAX_ATTEMPTS} failed: {failure.message} Trying again in {delay:g} s."
     return sentence, {"attempt": order.attempt + 1, "error": error_view(failure)}
+
+
+def starting_over(order: Order, failure: Failure) -> Narration:
+    """An attempt is made anew through no fault of the trader's or the market's."""
+    sentence = f"{failure.message} Asking the venues again; this does not use up an attempt."
+    return sentence, {"attempt": order.attempt, "error": error_view(failure)}
 
 
 def failed(order: Order, failure: Failure) -> Narration:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.domain.order import Failure, Fill, History, Meta, Order, SignedTransaction
-from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route
+from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ class OrderStore(Protocol):
             Fenced: the order is no longer as `before` says, or the lease is lost.
         """
 
-    def keep_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
-        """Stores the signature, before anything is submitted, and renews the lease.
+    def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
+        """Stores the transaction with its bytes, before anything is sent, and renews the lease.
 
         Raises:
             Fenced: as `advance`.
@@ -173,57 +173,95 @@ class StatusEvents(Protocol):
 class Router(Protocol):
     """Asks every venue at once."""
 
+    @property
+    def venues(self) -> Sequence[Venue]:
+        """The venues that are asked, in the order that decides a tie."""
+
     def quotes(self, request: QuoteRequest) -> list[Quote | NoQuote]:
-        """One answer a venue, in a fixed order, within a deadline."""
+        """One answer a venue, in the order of `venues`, within a deadline."""
 
 
-class Landing(StrEnum):
+class SwapBuilder(Protocol):
+    """Builds swaps on the venue that a route chose."""
+
+    def build_swap(self, order: Order, route: Route, height: int) -> SignedTransaction:
+        """The signed bytes of one swap, which stay valid for a while from this height of the chain on.
+
+        Nothing is sent. Raises `VenueError`.
+        """
+
+
+class VenueConnector(Protocol):
+    """One venue: `venues` has a module for each. Both calls raise `VenueError`."""
+
+    @property
+    def name(self) -> Venue: ...
+
+    def quote(self, request: QuoteRequest) -> Quote:
+        """What the venue gives or takes right now."""
+
+    def build(self, order: Order, route: Route, height: int) -> SignedTransaction:
+        """As `SwapBuilder.build_swap`."""
+
+
+class TransactionStatus(StrEnum):
     """What the chain knows of a signature."""
 
     UNKNOWN = "unknown"
     PROCESSING = "processing"
     CONFIRMED = "confirmed"
     REVERTED = "reverted"
-    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
-class ChainAnswer:
-    """The fate of a transaction. `EXPIRED` is final: the chain will never take this signature any more.
+class TransactionResult:
+    """What a node of the chain knew of a transaction when the chain, as that node saw it, was at `height`.
 
     Raises:
         ValueError: a swap that was reverted has no failure, or one that was confirmed no fill; without them nobody
             could end it.
     """
 
-    landing: Landing
+    status: TransactionStatus
+    height: int
     fill: Fill | None = None
     failure: Failure | None = None
 
     def __post_init__(self) -> None:
         """Refuses an answer that says too little."""
-        if self.landing is Landing.REVERTED and self.failure is None:
+        if self.status is TransactionStatus.REVERTED and self.failure is None:
             raise ValueError("A swap that was reverted needs a failure.")
-        if self.landing is Landing.CONFIRMED and self.fill is None:
+        if self.status is TransactionStatus.CONFIRMED and self.fill is None:
             raise ValueError("A swap that was confirmed needs a fill.")
 
+    def rules_out(self, transaction: SignedTransaction) -> bool:
+        """Whether the transaction can never land any more.
 
-class Exchange(Protocol):
-    """Builds swaps on the chosen venue and follows them on the chain."""
+        Unknown is final only from a node that is past the last valid height itself: one that lags behind does not know
+        yet what has landed, whatever the time and whatever another node says of the height.
+        """
+        return self.status is TransactionStatus.UNKNOWN and self.height > transaction.last_valid_height
 
-    def sign_swap(self, order: Order, route: Route) -> SignedTransaction:
-        """A signed transaction for the present attempt; nothing is sent. Raises `VenueError`."""
 
-    def submit(self, order: Order, route: Route, transaction: SignedTransaction) -> None:
+class ChainClient(Protocol):
+    """The chain, whatever the venue. Answers may come late, twice and out of order."""
+
+    def height(self) -> int:
+        """The height of the newest block. Raises `OutcomeUnknown` when the chain cannot be asked."""
+
+    def send(self, transaction: SignedTransaction) -> None:
         """Sends the signed bytes; sending them again changes nothing.
 
         Raises:
             OutcomeUnknown: the chain did not answer in time; it may have them.
-            VenueError: the chain refused this submission; an earlier one may have landed all the same.
+            VenueError: the chain refused them this time; what was sent earlier may have landed all the same.
         """
 
-    def fate(self, transaction: SignedTransaction) -> ChainAnswer:
-        """What became of it. Raises `OutcomeUnknown` when the chain cannot be asked."""
+    def transaction_status(self, transaction: SignedTransaction) -> TransactionResult:
+        """What became of it; `CONFIRMED` and `REVERTED` are told of confirmed blocks only.
+
+        Raises `OutcomeUnknown` when the chain cannot be asked.
+        """
 
 
 class Clock(Protocol):

@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Meta
-from chalicelib.domain.quotes import Side, Venue
+from chalicelib.domain.quotes import VENUES, Side
 from chalicelib.domain.transitions import OrderStatus
 
 
@@ -55,7 +55,7 @@ SideName: TypeAlias = Annotated[
         one_of=_values(Side),
     ),
 ]
-VenueName: TypeAlias = Annotated[str, SchemaInfo("The DEX.", one_of=_values(Venue))]
+VenueName: TypeAlias = Annotated[str, SchemaInfo("The DEX.", one_of=VENUES)]
 Reason: TypeAlias = Annotated[str, SchemaInfo("Why, for programs.", one_of=_values(ErrorCode))]
 Symbol: TypeAlias = Annotated[str, SchemaInfo("A token's symbol.", examples=("SOL",))]
 Exact: TypeAlias = Annotated[

@@ -1,1 +1,5 @@
-"""The DEX port and what stands behind it today: simulated Raydium and Meteora pools, and a simulated chain."""
+"""The venues that orders are routed to: a module each, called as `VENUES` (domain/quotes.py) calls it.
+
+Such a module has `connect(simulation)`, which gives its `VenueConnector` (services/ports.py). The router asks all of
+them; `pools` has the arithmetic of the programs, `simulation` what the simulated venues share.
+"""

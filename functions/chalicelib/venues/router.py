@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Protocol
 
-from chalicelib.domain.errors import ErrorCode, VenueError
-from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Venue
-from chalicelib.services.ports import Telemetry
+from chalicelib.domain.errors import ErrorCode, Retryable, VenueError
+from chalicelib.domain.order import Order, SignedTransaction
+from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, Venue
+from chalicelib.services.ports import Telemetry, VenueConnector
 
 QUOTE_DEADLINE_SECONDS = 1.5
 # A worker's batch of ten orders asks two venues each; the rest are venues that hang.
 THREADS = 40
 
 
-class QuotingVenue(Protocol):
-    """The port that a real DEX fills: a quote, or a `VenueError`."""
-
-    @property
-    def venue(self) -> Venue: ...
-
-    def quote(self, request: QuoteRequest) -> Quote: ...
-
-
 class VenueRouter:
-    """`Router` over any number of venues."""
+    """`Router` and `SwapBuilder` over any number of venues."""
 
     def __init__(
         self,
-        venues: Sequence[QuotingVenue],
+        venues: Sequence[VenueConnector],
         crash_point: Callable[[str], None],
         telemetry: Telemetry,
         deadline: float = QUOTE_DEADLINE_SECONDS,
@@ -40,14 +31,25 @@ class VenueRouter:
         self._deadline = deadline
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="quote")
 
+    @property
+    def venues(self) -> Sequence[Venue]:
+        return tuple(venue.name for venue in self._venues)
+
+    def build_swap(self, order: Order, route: Route, height: int) -> SignedTransaction:
+        for venue in self._venues:
+            if venue.name == route.chosen.venue:
+                return venue.build(order, route, height)
+        # A deployment took it out between the quote and the build.
+        raise Retryable(ErrorCode.NO_QUOTE, f"{route.chosen.venue} is no longer traded on.")
+
     def quotes(self, request: QuoteRequest) -> list[Quote | NoQuote]:
-        asked = [(venue.venue, self._threads.submit(self._ask, venue, request)) for venue in self._venues]
+        asked = [(venue.name, self._threads.submit(self._ask, venue, request)) for venue in self._venues]
         wait([future for _, future in asked], timeout=self._deadline)
         return [self._answer(venue, future) for venue, future in asked]
 
-    def _ask(self, venue: QuotingVenue, request: QuoteRequest) -> Quote:
+    def _ask(self, venue: VenueConnector, request: QuoteRequest) -> Quote:
         quote = venue.quote(request)
-        self._crash_point(f"after_quote_{venue.venue}")
+        self._crash_point(f"after_quote_{venue.name}")
         return quote
 
     def _answer(self, venue: Venue, future: Future[Quote]) -> Quote | NoQuote:

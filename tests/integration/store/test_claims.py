@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -12,11 +11,11 @@ from chalicelib.domain.errors import (
     Fenced,
     NotCancellable,
 )
-from chalicelib.domain.order import Failure, History, SignedTransaction
+from chalicelib.domain.order import Failure, History
 from chalicelib.domain.transitions import Trigger
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.ports import Claimed, Held, Lease, Settled, Transition
-from tests.fakes import MemoryStatusEvents, RecordingTelemetry, a_route
+from tests.fakes import MemoryStatusEvents, RecordingTelemetry, a_route, a_transaction
 from tests.fakes.postgres import (
     LEASE,
     OTHER,
@@ -92,7 +91,7 @@ def test_a_cancel_and_a_signature_never_both_win(database_url: str) -> None:
     def race(number: int, history: History) -> str:
         if number == 0:
             try:
-                worker.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+                worker.save_signed_transaction(history.order, a_transaction("s"), LEASE)
             except Fenced:
                 return "fenced"
             return "signed"

@@ -14,12 +14,12 @@ from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Failure, Order
-from chalicelib.domain.quotes import Venue
+from chalicelib.domain.quotes import VENUES
 from chalicelib.domain.tokens import JUP, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus, Trigger
 from chalicelib.services.browse import OrderFilter, Page
 from tests.fakes import FakeClock, MemoryHistory, MemoryOrders, an_order
-from tests.fakes.builders import an_id
+from tests.fakes.builders import RAYDIUM, an_id
 from tests.fakes.postgres import claimed, step
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -67,7 +67,7 @@ filters = st.builds(
     user_id=st.sampled_from([None, *USERS, "nobody"]),
     client_order_id=st.sampled_from([None, None, None, "c1", "c2"]),
     status=st.sampled_from([None, OrderStatus.PENDING, OrderStatus.FAILED]),
-    venue=st.sampled_from([None, None, None, Venue.RAYDIUM]),
+    venue=st.sampled_from([None, None, None, RAYDIUM]),
     input_token=st.sampled_from([None, SOL, USDC]),
     output_token=st.sampled_from([None, JUP, USDC]),
     placed_from=st.one_of(st.none(), st.integers(-5, 45).map(lambda seconds: START + timedelta(seconds=seconds))),
@@ -113,15 +113,15 @@ def test_orders_placed_meanwhile_disturb_no_page(
 def test_by_venue_and_by_status(history: PostgresHistory, store: PostgresOrders) -> None:
     from tests.fakes import a_quote, a_route
 
-    for venue in Venue:
+    for venue in VENUES:
         moved = step(store, claimed(store), Trigger.START)
         step(store, moved, Trigger.CHOOSE_ROUTE, route=a_route(moved.order, a_quote(venue)))
     failure = Failure(ErrorCode.NO_QUOTE, "No.", retryable=True)
     failed = step(store, claimed(store), Trigger.FAIL, failure=failure)
-    for venue in Venue:
+    for venue in VENUES:
         (order,) = history.page(OrderFilter(venue=venue), limit=10, before_id=None).orders
         assert order.route is not None
-        assert order.route.chosen.venue is venue
+        assert order.route.chosen.venue == venue
     found = history.page(OrderFilter(status=OrderStatus.FAILED), limit=10, before_id=None).orders
     assert found == (failed.order,)
 

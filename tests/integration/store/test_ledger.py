@@ -1,6 +1,7 @@
 """The simulated chain's ledger on a real Postgres, and the fake that stands for it in unit tests."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,10 +12,11 @@ import pytest
 
 from chalicelib.adapters.postgres.ledger import PostgresLedger
 from chalicelib.adapters.postgres.pool import Database
+from chalicelib.chain.ledger import Entry, Found, Ledger, Outcome
+from chalicelib.config import BLOCK_MS
 from chalicelib.domain.order import Fill
-from chalicelib.domain.quotes import Venue
-from chalicelib.venues.ledger import Entry, Found, Ledger, Outcome
 from tests.fakes import FakeClock, MemoryLedger
+from tests.fakes.builders import RAYDIUM
 from tests.fakes.postgres import Forgetful, at_once, open_database, settings_for
 
 FILL = Fill(1_000_000_000, 2**64 - 1, 2_500_000)
@@ -42,95 +44,100 @@ def ledger(request: pytest.FixtureRequest, database: Database, database_url: str
         opened.close()
 
 
+def height_now(seconds: float = 0) -> int:
+    """The chain's height so many seconds from now."""
+    return int((time.time() + seconds) * 1000 / BLOCK_MS)
+
+
 def an_entry(**changes: object) -> Entry:
-    """A transaction that lands at once and expires in a minute."""
+    """A transaction that lands at once and is good for a minute."""
     entry = Entry(
         signature="signature",
         order_id="ord_1",
         attempt=1,
-        venue=Venue.RAYDIUM,
+        venue=RAYDIUM,
         outcome=Outcome.SETTLES,
         dropped_once=False,
         reason=None,
         fill=FILL,
         lands_in=0,
-        expires_at=datetime.now(UTC) + timedelta(seconds=60),
+        last_valid_height=height_now(60),
     )
     return replace(entry, **changes)  # type: ignore[arg-type]
 
 
-def look(ledger: Ledger, entry: Entry) -> Found | None:
-    return ledger.find(entry.signature, entry.expires_at)
+def look(ledger: Ledger, entry: Entry) -> Found:
+    return ledger.find(entry.signature, entry.last_valid_height)
+
+
+def known(found: Found) -> tuple[Outcome | None, bool, str | None, Fill | None]:
+    """All but the height."""
+    return found.outcome, found.landed, found.reason, found.fill
+
+
+def test_the_height_grows_by_a_block_every_400_ms_and_comes_with_every_look(ledger: Ledger) -> None:
+    first = ledger.height()
+    assert abs(first - height_now()) <= 2
+    time.sleep(2 * BLOCK_MS / 1000)
+    second = look(ledger, an_entry()).height
+    assert first + 2 <= second <= ledger.height()
 
 
 def test_nothing_is_known_of_a_transaction_that_nobody_sent(ledger: Ledger) -> None:
-    assert look(ledger, an_entry()) is None
+    assert known(look(ledger, an_entry())) == (None, False, None, None)
 
 
 def test_a_transaction_settles_with_what_it_exchanged(ledger: Ledger) -> None:
     entry = an_entry()
     assert ledger.submit(entry)
-    assert look(ledger, entry) == Found(Outcome.SETTLES, landed=True, reason=None, fill=FILL)
+    assert known(look(ledger, entry)) == (Outcome.SETTLES, True, None, FILL)
 
 
 def test_it_lands_when_its_time_has_come(ledger: Ledger) -> None:
     entry = an_entry(lands_in=30)
     assert ledger.submit(entry)
-    found = look(ledger, entry)
-    assert found is not None
-    assert not found.landed
+    assert not look(ledger, entry).landed
 
 
 def test_a_reverted_one_tells_why(ledger: Ledger) -> None:
     entry = an_entry(outcome=Outcome.REVERTS, reason="The price moved.")
     assert ledger.submit(entry)
-    assert look(ledger, entry) == Found(Outcome.REVERTS, landed=True, reason="The price moved.", fill=FILL)
+    assert known(look(ledger, entry)) == (Outcome.REVERTS, True, "The price moved.", FILL)
 
 
 def test_sending_it_again_changes_nothing(ledger: Ledger) -> None:
     entry = an_entry(lands_in=30)
     assert ledger.submit(entry)
     assert ledger.submit(replace(entry, lands_in=0, outcome=Outcome.REVERTS, reason="Late.", fill=Fill(1, 1, 1)))
-    assert look(ledger, entry) == Found(Outcome.SETTLES, landed=False, reason=None, fill=FILL)
+    assert known(look(ledger, entry)) == (Outcome.SETTLES, False, None, FILL)
 
 
-def test_a_dropped_one_stays_dropped_and_expires(ledger: Ledger) -> None:
+def test_a_dropped_one_stays_dropped(ledger: Ledger) -> None:
     entry = an_entry(outcome=Outcome.DROPPED)
     assert ledger.submit(entry)
     assert ledger.submit(entry)
-    found = look(ledger, entry)
-    assert found is not None
-    assert found.outcome is Outcome.DROPPED
+    assert look(ledger, entry).outcome is Outcome.DROPPED
 
 
-def test_past_its_expiry_nothing_is_taken(ledger: Ledger) -> None:
-    entry = an_entry(expires_at=datetime.now(UTC) - timedelta(milliseconds=1))
+def test_past_its_last_valid_height_nothing_is_taken(ledger: Ledger) -> None:
+    entry = an_entry(last_valid_height=height_now() - 1)
     assert not ledger.submit(entry)
-    found = look(ledger, entry)
-    assert found is not None
-    assert found.outcome is Outcome.EXPIRED
+    assert look(ledger, entry).outcome is Outcome.EXPIRED
     assert not ledger.submit(entry)
 
 
-def test_what_was_found_expired_never_lands_even_with_a_later_expiry(ledger: Ledger) -> None:
-    """A clock that lags behind cannot revive a transaction that a new attempt may have replaced."""
-    entry = an_entry(expires_at=datetime.now(UTC) - timedelta(milliseconds=1))
-    found = look(ledger, entry)
-    assert found is not None
-    assert found.outcome is Outcome.EXPIRED
-    late = replace(entry, expires_at=datetime.now(UTC) + timedelta(seconds=60))
-    assert not ledger.submit(late)
-    again = look(ledger, entry)
-    assert again is not None
-    assert again.outcome is Outcome.EXPIRED
+def test_what_was_found_expired_never_lands_even_with_a_later_height(ledger: Ledger) -> None:
+    """A chain whose height falls back cannot revive a transaction that a new attempt may have replaced."""
+    entry = an_entry(last_valid_height=height_now() - 1)
+    assert look(ledger, entry).outcome is Outcome.EXPIRED
+    assert not ledger.submit(replace(entry, last_valid_height=height_now(60)))
+    assert look(ledger, entry).outcome is Outcome.EXPIRED
 
 
-def test_what_was_taken_in_time_is_still_known_after_the_expiry(ledger: Ledger) -> None:
-    entry = an_entry(expires_at=datetime.now(UTC) + timedelta(seconds=1))
+def test_what_was_taken_in_time_is_still_known_past_the_height(ledger: Ledger) -> None:
+    entry = an_entry()
     assert ledger.submit(entry)
-    past = datetime.now(UTC) - timedelta(seconds=1)
-    found = ledger.find(entry.signature, past)
-    assert found is not None
+    found = ledger.find(entry.signature, height_now() - 5)
     assert found.outcome is Outcome.SETTLES
 
 
@@ -141,20 +148,16 @@ def test_dropped_once_is_rescued_by_the_second_submission(database: Database) ->
     ledger = PostgresLedger(database)
     entry = an_entry(dropped_once=True)
     assert ledger.submit(entry)
-    found = look(ledger, entry)
-    assert found is not None
-    assert found.outcome is Outcome.DROPPED
+    assert look(ledger, entry).outcome is Outcome.DROPPED
     assert ledger.submit(entry)
-    assert look(ledger, entry) == Found(Outcome.SETTLES, landed=True, reason=None, fill=FILL)
+    assert known(look(ledger, entry)) == (Outcome.SETTLES, True, None, FILL)
 
 
 def test_dropped_once_and_never_sent_again_expires(database: Database) -> None:
     ledger = PostgresLedger(database)
     entry = an_entry(dropped_once=True)
     assert ledger.submit(entry)
-    found = ledger.find(entry.signature, datetime.now(UTC) - timedelta(seconds=1))
-    assert found is not None
-    assert found.outcome is Outcome.EXPIRED
+    assert ledger.find(entry.signature, height_now() - 1).outcome is Outcome.EXPIRED
     assert not ledger.submit(entry)
 
 
@@ -179,8 +182,13 @@ def test_forty_submissions_at_once_are_one_transaction(database_url: str) -> Non
     assert settled(database_url) == {"signature": ("settles", 40)}
 
 
+def ends_at(entry: Entry) -> float:
+    """When the entry's last valid block ends."""
+    return (entry.last_valid_height + 1) * BLOCK_MS / 1000
+
+
 class Race:
-    """Submitters and lookers on many signatures, each asked about in the 60 ms around its expiry."""
+    """Submitters and lookers on many signatures, each asked about in the 60 ms around the end of its last block."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
@@ -198,10 +206,10 @@ class Race:
             one.result()
 
     def _until_all_expired(self, act: Callable[[Ledger, Entry], str], ledger: Ledger) -> None:
-        around = timedelta(milliseconds=30)
-        while datetime.now(UTC) < self.entries[-1].expires_at + around:
+        around = 0.03
+        while time.time() < ends_at(self.entries[-1]) + around:
             for entry in self.entries:
-                if abs(datetime.now(UTC) - entry.expires_at) < around:
+                if abs(time.time() - ends_at(entry)) < around:
                     word = act(ledger, entry)
                     with self._lock:
                         self.told[entry.signature].add(word)
@@ -212,23 +220,18 @@ class Race:
 
     @staticmethod
     def _find(ledger: Ledger, entry: Entry) -> str:
-        found = look(ledger, entry)
-        return str(found.outcome) if found else "unknown"
+        return str(look(ledger, entry).outcome or "unknown")
 
 
 @pytest.mark.parametrize("dropped_once", [False, True])
-def test_around_the_expiry_a_transaction_either_lands_or_is_expired_never_both(
+def test_around_its_last_block_a_transaction_either_lands_or_is_expired_never_both(
     database_url: str, dropped_once: bool
 ) -> None:
-    start = datetime.now(UTC)
+    start = height_now() + 1
     race = Race(
         [
-            an_entry(
-                signature=f"s{number}",
-                dropped_once=dropped_once,
-                expires_at=start + timedelta(milliseconds=100 + 10 * number),
-            )
-            for number in range(40)
+            an_entry(signature=f"s{number}", dropped_once=dropped_once, last_valid_height=start + number // 5)
+            for number in range(20)
         ]
     )
     databases = [open_database(database_url) for _ in range(4)]

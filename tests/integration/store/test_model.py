@@ -19,10 +19,10 @@ from hypothesis.stateful import (
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.errors import EngineError, ErrorCode
-from chalicelib.domain.order import Changes, Failure, Fill, History, Order, SignedTransaction
+from chalicelib.domain.order import Changes, Failure, Fill, History, Order
 from chalicelib.domain.transitions import TRANSITIONS, Trigger
 from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, OrderStore, Settled, Transition
-from tests.fakes import FakeClock, MemoryOrders, a_route
+from tests.fakes import FakeClock, MemoryOrders, a_route, a_transaction
 from tests.fakes.postgres import fresh, move_deadlines
 
 # Deadlines are 3, 5, 9, 15, 18, 21 and 45 s away and time jumps by multiples of 6 s: a deadline is past in both or in
@@ -160,13 +160,13 @@ class StoreAndModel(RuleBasedStateMachine):
         return View(self.real.get(order.id), lease) if isinstance(real, tuple) else view
 
     @rule(target=views, view=views, signature=st.sampled_from(["s", "t"]))
-    def keep_transaction(self, view: View, signature: str) -> View:
+    def save_signed_transaction(self, view: View, signature: str) -> View:
         self.tick()
         order, lease = view.history.order, view.lease or LEASES[0]
         answers: list[object] = []
         for store in (self.real, self.model):
             try:
-                answers.append(known(store.keep_transaction(order, SignedTransaction(signature, EXPIRY), lease)))
+                answers.append(known(store.save_signed_transaction(order, a_transaction(signature), lease)))
             except EngineError as error:
                 answers.append(type(error))
         assert answers[0] == answers[1]

@@ -13,11 +13,11 @@ from chalicelib.domain.errors import (
     ErrorCode,
     Fenced,
 )
-from chalicelib.domain.order import Failure, Fill, History, SignedTransaction
-from chalicelib.domain.quotes import Venue
+from chalicelib.domain.order import Failure, Fill, History
 from chalicelib.domain.transitions import Trigger
 from chalicelib.services.ports import Claimed, Held, Transition
-from tests.fakes import a_quote, a_route, no_quote
+from tests.fakes import a_quote, a_route, a_transaction, no_quote
+from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import (
     LEASE,
     OTHER,
@@ -34,16 +34,15 @@ from tests.fakes.postgres import (
 def test_the_whole_way_is_kept_exactly(store: PostgresOrders) -> None:
     history = step(store, claimed(store), Trigger.START)
     quotes = (
-        replace(a_quote(Venue.RAYDIUM), amount_out=MAX_BASE_UNITS, price_impact_pct=Decimal("12.3456")),
-        a_quote(Venue.METEORA, amount_out=1),
+        replace(a_quote(RAYDIUM), amount_out=MAX_BASE_UNITS, price_impact_pct=Decimal("12.3456")),
+        a_quote(METEORA, amount_out=1),
     )
     route = replace(a_route(history.order, *quotes), unavailable=(no_quote(message="Ünïcode 'quoted' \\ \"x\""),))
     history = step(store, history, Trigger.CHOOSE_ROUTE, route=route)
     assert store.get(history.order.id) == history
     assert history.order.route == route
-    expiry = datetime.now(UTC) + timedelta(seconds=30)
-    transaction = SignedTransaction("5" * 88, expiry)
-    order = store.keep_transaction(history.order, transaction, LEASE)
+    transaction = a_transaction("5" * 88)
+    order = store.save_signed_transaction(history.order, transaction, LEASE)
     history = step(store, History(order, history.events), Trigger.SUBMIT)
     assert store.get(history.order.id) == history
     fill = Fill(MAX_BASE_UNITS, 10**30, 0)
@@ -57,7 +56,7 @@ def test_the_whole_way_is_kept_exactly(store: PostgresOrders) -> None:
 def test_a_retry_forgets_the_route_and_the_transaction(store: PostgresOrders) -> None:
     history = step(store, claimed(store), Trigger.START)
     history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
-    order = store.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+    order = store.save_signed_transaction(history.order, a_transaction("s"), LEASE)
     history = step(store, History(order, history.events), Trigger.RETRY, attempt=2, route=None, transaction=None)
     stored = store.get(order.id).order
     assert stored == history.order
@@ -88,7 +87,7 @@ def test_without_the_lease_nothing_is_written(store: PostgresOrders, database_ur
     with pytest.raises(Fenced):
         step(store, history, Trigger.START, OTHER)
     with pytest.raises(Fenced):
-        store.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), OTHER)
+        store.save_signed_transaction(history.order, a_transaction("s"), OTHER)
     store.release(history.order, OTHER, 0)
     assert row_of(database_url, history.order.id) == before
 
@@ -100,7 +99,7 @@ def test_a_zombie_writes_nothing(store: PostgresOrders, database_url: str) -> No
     assert isinstance(store.claim(history.order.id, OTHER), Claimed)
     before = row_of(database_url, history.order.id)
     with pytest.raises(Fenced):
-        store.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+        store.save_signed_transaction(history.order, a_transaction("s"), LEASE)
     with pytest.raises(Fenced):
         step(store, history, Trigger.RETRY, attempt=2, route=None)
     store.release(history.order, LEASE, 0)
@@ -132,7 +131,7 @@ def test_twenty_equal_moves_write_one_event(store: PostgresOrders, database_url:
 def test_a_move_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders, database_url: str) -> None:
     history = step(forgetful, claimed(forgetful), Trigger.START)
     history = step(forgetful, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
-    order = forgetful.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+    order = forgetful.save_signed_transaction(history.order, a_transaction("s"), LEASE)
     history = step(forgetful, History(order, history.events), Trigger.SUBMIT)
     history = step(forgetful, history, Trigger.CONFIRM, fill=Fill(1, 1, 0))
     assert forgetful.get(order.id) == history
@@ -156,7 +155,7 @@ def test_the_lease_is_renewed_by_a_move_and_by_keeping_the_transaction(
         if trigger is not None:
             history = step(store, history, trigger, route=a_route(history.order))
         else:
-            store.keep_transaction(history.order, SignedTransaction("s", datetime.now(UTC)), LEASE)
+            store.save_signed_transaction(history.order, a_transaction("s"), LEASE)
         held = store.claim(history.order.id, OTHER)
         assert isinstance(held, Held)
         assert held.seconds > 17
@@ -174,9 +173,9 @@ def test_events_never_go_back_in_time(store: PostgresOrders, database_url: str) 
 def test_another_signature_never_replaces_the_stored_one(store: PostgresOrders) -> None:
     history = step(store, claimed(store), Trigger.START)
     history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
-    kept = store.keep_transaction(history.order, SignedTransaction("first", datetime.now(UTC)), LEASE)
+    kept = store.save_signed_transaction(history.order, a_transaction("first"), LEASE)
     with pytest.raises(Fenced):
-        store.keep_transaction(history.order, SignedTransaction("second", datetime.now(UTC)), LEASE)
+        store.save_signed_transaction(history.order, a_transaction("second"), LEASE)
     assert store.get(history.order.id).order.transaction == kept.transaction
 
 

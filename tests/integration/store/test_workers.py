@@ -13,16 +13,14 @@ from chalicelib.adapters.postgres.ledger import PostgresLedger
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.bootstrap import SystemClock
+from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.config import Fault, SimulationSettings
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.quotes import Venue
 from chalicelib.services.execute_order import Done, Pace, Worker, execute_order
 from chalicelib.services.ports import CrashPoint
-from chalicelib.venues.exchange import SimulatedExchange
-from chalicelib.venues.router import VenueRouter
-from chalicelib.venues.simulated import SimulatedVenue
-from chalicelib.venues.simulation import Simulation
+from chalicelib.venues.simulation.chance import Simulation
 from tests.fakes import CrashAt, Killed, MemoryStatusEvents, RecordingTelemetry
+from tests.fakes.market import a_router
 from tests.fakes.postgres import let_time_pass, open_database, placed
 
 PACE = Pace(lease=5, backoff=0.02, poll=0.005, resend=0.05, pause=0.02)
@@ -52,11 +50,13 @@ class Container:
 
     def worker(self, crash: CrashPoint | None = None) -> Worker:
         crash = crash or CrashAt()
+        router = a_router(self.market, crash)
         return Worker(
             store=self.store,
             events=MemoryStatusEvents(),
-            router=VenueRouter([SimulatedVenue(venue, self.market) for venue in Venue], crash, RecordingTelemetry()),
-            exchange=SimulatedExchange(self.market, PostgresLedger(self.database)),
+            router=router,
+            swaps=router,
+            chain=SimulatedChain(self.market, PostgresLedger(self.database)),
             clock=self.clock,
             telemetry=RecordingTelemetry(),
             crash_point=crash,

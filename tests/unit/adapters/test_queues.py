@@ -131,7 +131,7 @@ def test_a_push_that_comes_again_keeps_its_tries(sqs: "SQSClient", events_url: s
 def test_the_longest_history_fits_a_message(engine: Engine, sqs: "SQSClient", events_url: str) -> None:
     from tests.fakes import Behaviour
 
-    engine.exchange.behaviours = dict.fromkeys((1, 2, 3), Behaviour.REVERTS)
+    engine.chain.behaviours = dict.fromkeys((1, 2, 3), Behaviour.REVERTS)
     order_id = engine.place().id
     engine.drive(order_id)
     longest = engine.history(order_id)

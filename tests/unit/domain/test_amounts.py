@@ -127,8 +127,37 @@ def test_plain(value: str, text: str) -> None:
     assert plain(Decimal(value)) == text
 
 
-def test_the_published_threshold() -> None:
-    assert minimum_output(165_234_567, 50) == 164_408_394
+@pytest.mark.parametrize(
+    ("expected", "bps", "threshold"),
+    [
+        (165_234_567, 50, 164_408_394),
+        (88531692, 50, 88089033),
+        (156989496, 50, 156204548),
+        (13738391, 50, 13669699),
+        (18446744073709551615, 1000, 16602069666338596453),
+    ],
+)
+def test_the_minimum_is_raydiums_and_meteoras(expected: int, bps: int, threshold: int) -> None:
+    assert minimum_output(expected, bps) == threshold
+
+
+@pytest.mark.parametrize(
+    ("expected", "bps", "published"),
+    [(16198753, 50, 16117760), (166974, 1, 166958), (9998099, 50, 9948109), (756688408, 10, 755931720)],
+)
+def test_jupiter_publishes_a_minimum_of_one_unit_more(expected: int, bps: int, published: int) -> None:
+    assert expected - expected * bps // 10_000 == published
+    assert minimum_output(expected, bps) == published - 1
+
+
+def test_the_maximum_is_raydiums_and_meteoras_and_orcas_one_unit_more() -> None:
+    assert maximum_input(999988913, 50) == 1004988857
+    assert -(-999988913 * 10_050 // 10_000) == 1004988858
+
+
+def test_the_maximum_is_never_more_than_a_program_takes() -> None:
+    assert maximum_input(MAX_BASE_UNITS, 50) == MAX_BASE_UNITS
+    assert maximum_input(MAX_BASE_UNITS - 1, 5000) == MAX_BASE_UNITS
 
 
 @given(base_units, slippages)
@@ -141,7 +170,7 @@ def test_the_minimum_is_the_floor_of_the_exact_share_and_never_nothing(expected:
 @given(base_units, slippages)
 def test_the_maximum_never_lets_a_trader_pay_past_the_exact_share(expected: int, bps: int) -> None:
     exact = Fraction(expected) * (10_000 + bps) / 10_000
-    assert maximum_input(expected, bps) == exact.__floor__()
+    assert maximum_input(expected, bps) == min(exact.__floor__(), MAX_BASE_UNITS)
     assert maximum_input(expected, bps) >= expected
 
 

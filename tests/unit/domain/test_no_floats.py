@@ -15,7 +15,8 @@ MODULES = sorted(
     for pattern in (
         "domain/*.py",
         "http/*.py",
-        "venues/*.py",
+        "venues/**/*.py",
+        "chain/*.py",
         "adapters/postgres/*.py",
         "services/views.py",
         "services/narrate.py",
@@ -33,17 +34,17 @@ ALLOWED = {
     ("adapters/postgres/pool.py", "Database.__init__"): "seconds of patience",
     ("adapters/postgres/pool.py", "Database.run"): "seconds between two tries",
     ("services/narrate.py", "retrying"): "seconds until the next attempt",
-    ("venues/exchange.py", "SimulatedExchange.sign_swap"): "seconds that building takes",
-    ("venues/exchange.py", "SimulatedExchange.submit"): "seconds that settling takes",
-    ("venues/ledger.py", "Entry"): "seconds until a transaction lands",
+    ("chain/ledger.py", "Entry"): "seconds until a transaction lands",
+    ("chain/simulated.py", "SimulatedChain.send"): "seconds that settling takes",
     ("venues/router.py", "<module>"): "seconds of patience",
     ("venues/router.py", "VenueRouter.__init__"): "seconds of patience",
-    ("venues/simulated.py", "<module>"): "seconds of a quote that times out",
-    ("venues/simulated.py", "SimulatedVenue.quote"): "seconds that a quote takes",
-    ("venues/simulation.py", "Simulation"): "seconds of sleep",
-    ("venues/simulation.py", "Simulation.delay"): "seconds",
-    ("venues/simulation.py", "Simulation.wait"): "seconds",
-    ("venues/simulation.py", "skew"): "the toss of a coin",
+    ("venues/simulation/chance.py", "Simulation"): "seconds of sleep",
+    ("venues/simulation/chance.py", "Simulation.delay"): "seconds",
+    ("venues/simulation/chance.py", "Simulation.wait"): "seconds",
+    ("venues/simulation/market.py", "skew"): "the toss of a coin",
+    ("venues/simulation/venue.py", "<module>"): "seconds of a quote that times out",
+    ("venues/simulation/venue.py", "SimulatedVenue.build"): "seconds that building takes",
+    ("venues/simulation/venue.py", "SimulatedVenue.quote"): "seconds that a quote takes",
 }
 
 
@@ -81,16 +82,20 @@ def test_no_float_where_amounts_pass(path: Path) -> None:
     assert found == []
 
 
-# Divisions of decimals, or of what counts no money.
+# Divisions of decimals and fractions, or of what counts no money.
 DIVISIONS = {
     ("domain/quotes.py", "Decimal(quote.amount_out) / quote.amount_in"),
     ("domain/quotes.py", "rates[-1] / rates[0]"),
-    ("venues/pools.py", "Decimal(self.bin_step) / 10000"),
-    ("venues/simulated.py", "skew(self.simulation, request.seed) / 2"),
-    ("venues/simulated.py", "Decimal(BIN_STEP) / 10000"),
-    ("venues/simulation.py", "REFERENCE_USD[input_token.symbol] / REFERENCE_USD[output_token.symbol]"),
-    ("venues/simulation.py", "POOL_DEPTH_USD / REFERENCE_USD[token.symbol]"),
-    ("venues/simulation.py", "Decimal(generator.randint(230, 470)) / 10000"),
+    ("venues/meteora.py", "Decimal(BIN_STEP) / BPS"),
+    ("venues/meteora.py", "middle * (1 - skew(self.simulation, request.reference) / 2) * (BPS - worse_bps) / BPS"),
+    ("venues/meteora.py", "skew(self.simulation, request.reference) / 2"),
+    ("venues/raydium.py", "middle * (1 + skew(self.simulation, request.reference) / 2) * (BPS - worse_bps) / BPS"),
+    ("venues/raydium.py", "skew(self.simulation, request.reference) / 2"),
+    ("venues/pools/bins.py", "Fraction(swapped_out) / self.unit_price"),
+    ("venues/pools/bins.py", "swapped_out / (swapped_in * spot)"),
+    ("venues/simulation/market.py", "REFERENCE_USD[input_token.symbol] / REFERENCE_USD[output_token.symbol]"),
+    ("venues/simulation/market.py", "POOL_DEPTH_USD / REFERENCE_USD[token.symbol]"),
+    ("venues/simulation/market.py", "Decimal(generator.randint(230, 470)) / 10000"),
 }
 
 

@@ -51,10 +51,10 @@ def test_amounts_count_the_input_when_selling_and_the_output_when_buying() -> No
     assert an_order(side=Side.BUY).amount_token is USDC
 
 
-def test_every_attempt_asks_with_a_seed_of_its_own() -> None:
+def test_every_attempt_is_a_question_of_its_own() -> None:
     order = an_order()
-    seeds = {replace(order, attempt=attempt).quote_request().seed for attempt in (1, 2, 3)}
-    assert len(seeds) == 3
+    references = {replace(order, attempt=attempt).quote_request().reference for attempt in (1, 2, 3)}
+    assert len(references) == 3
     assert order.quote_request() == order.quote_request()
 
 

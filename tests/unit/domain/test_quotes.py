@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.amounts import maximum_input, minimum_output
 from chalicelib.domain.errors import ErrorCode, Rejected, Retryable
-from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side, Venue, choose_route
+from chalicelib.domain.quotes import VENUES, NoQuote, Quote, QuoteRequest, Side, Venue, choose_route
 from chalicelib.domain.tokens import SOL, USDC, USDT
 from tests.fakes import a_quote, no_quote
-from tests.fakes.builders import ONE_SOL
+from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM
 
 SELL = QuoteRequest(SOL, USDC, Side.SELL, ONE_SOL, "seed")
 BUY = QuoteRequest(SOL, USDC, Side.BUY, 165_000_000, "seed")
@@ -21,28 +21,28 @@ units = st.integers(1, 2**64 - 1)
 
 @given(units, units)
 def test_selling_takes_whoever_gives_more(raydium: int, meteora: int) -> None:
-    quotes = [a_quote(Venue.RAYDIUM, amount_out=raydium), a_quote(Venue.METEORA, amount_out=meteora)]
+    quotes = [a_quote(RAYDIUM, amount_out=raydium), a_quote(METEORA, amount_out=meteora)]
     route = choose_route(SELL, list(quotes), 50)
     assert route.chosen.amount_out == max(raydium, meteora)
-    assert route.chosen.venue is (Venue.METEORA if meteora > raydium else Venue.RAYDIUM)
+    assert route.chosen.venue is (METEORA if meteora > raydium else RAYDIUM)
 
 
 @given(units, units)
 def test_buying_takes_whoever_asks_less(raydium: int, meteora: int) -> None:
-    quotes = [a_quote(Venue.RAYDIUM, amount_in=raydium), a_quote(Venue.METEORA, amount_in=meteora)]
+    quotes = [a_quote(RAYDIUM, amount_in=raydium), a_quote(METEORA, amount_in=meteora)]
     route = choose_route(BUY, list(quotes), 50)
     assert route.chosen.amount_in == min(raydium, meteora)
-    assert route.chosen.venue is (Venue.METEORA if meteora < raydium else Venue.RAYDIUM)
+    assert route.chosen.venue is (METEORA if meteora < raydium else RAYDIUM)
 
 
 def test_the_lower_fee_does_not_win_the_better_price_after_fees_does() -> None:
-    cheap = a_quote(Venue.RAYDIUM, amount_out=164_000_000, fee=0)
-    dear = a_quote(Venue.METEORA, amount_out=165_000_000, fee=50_000_000)
+    cheap = a_quote(RAYDIUM, amount_out=164_000_000, fee=0)
+    dear = a_quote(METEORA, amount_out=165_000_000, fee=50_000_000)
     assert choose_route(SELL, [cheap, dear], 50).chosen is dear
 
 
 @pytest.mark.parametrize("request_", [SELL, BUY], ids=["sell", "buy"])
-@pytest.mark.parametrize("order", [(Venue.RAYDIUM, Venue.METEORA), (Venue.METEORA, Venue.RAYDIUM)])
+@pytest.mark.parametrize("order", [(RAYDIUM, METEORA), (METEORA, RAYDIUM)])
 def test_on_a_tie_whoever_was_asked_first(request_: QuoteRequest, order: tuple[Venue, Venue]) -> None:
     route = choose_route(request_, [a_quote(venue) for venue in order], 50)
     assert route.chosen.venue is order[0]
@@ -65,9 +65,9 @@ def test_a_purchase_gets_everything_and_pays_at_most_the_maximum(amount_in: int,
     assert route.maximum_input == maximum_input(amount_in, bps) >= amount_in
 
 
-@pytest.mark.parametrize("venue", Venue)
+@pytest.mark.parametrize("venue", VENUES)
 def test_one_venue_is_enough(venue: Venue) -> None:
-    other = next(one for one in Venue if one is not venue)
+    other = next(one for one in VENUES if one is not venue)
     route = choose_route(SELL, [no_quote(other, message="Out to lunch."), a_quote(venue)], 50)
     assert route.chosen.venue is venue
     assert route.spread_bps is None
@@ -77,15 +77,15 @@ def test_one_venue_is_enough(venue: Venue) -> None:
 
 
 def test_the_reason_names_both_prices() -> None:
-    better = a_quote(Venue.METEORA, amount_out=169_000_000)
-    route = choose_route(SELL, [a_quote(Venue.RAYDIUM, amount_out=165_000_000), better], 50)
+    better = a_quote(METEORA, amount_out=169_000_000)
+    route = choose_route(SELL, [a_quote(RAYDIUM, amount_out=165_000_000), better], 50)
     assert route.reason == "meteora gives 169 USDC per SOL after fees, raydium 165."
-    assert route.quotes == (a_quote(Venue.RAYDIUM, amount_out=165_000_000), better)
+    assert route.quotes == (a_quote(RAYDIUM, amount_out=165_000_000), better)
 
 
 def test_nobody_quotes_but_somebody_may_next_time() -> None:
     with pytest.raises(Retryable, match="No venue gave a quote") as caught:
-        choose_route(SELL, [no_quote(Venue.RAYDIUM, retryable=False), no_quote(Venue.METEORA)], 50)
+        choose_route(SELL, [no_quote(RAYDIUM, retryable=False), no_quote(METEORA)], 50)
     assert caught.value.code is ErrorCode.NO_QUOTE
 
 
@@ -96,8 +96,8 @@ def test_nobody_was_asked() -> None:
 
 def test_everybody_refuses_for_good() -> None:
     answers: list[Quote | NoQuote] = [
-        no_quote(Venue.RAYDIUM, code=ErrorCode.AMOUNT_TOO_SMALL, message="Too small.", retryable=False),
-        no_quote(Venue.METEORA, code=ErrorCode.INSUFFICIENT_LIQUIDITY, message="Too large.", retryable=False),
+        no_quote(RAYDIUM, code=ErrorCode.AMOUNT_TOO_SMALL, message="Too small.", retryable=False),
+        no_quote(METEORA, code=ErrorCode.INSUFFICIENT_LIQUIDITY, message="Too large.", retryable=False),
     ]
     with pytest.raises(Rejected) as caught:
         choose_route(SELL, answers, 50)
@@ -108,7 +108,7 @@ def test_everybody_refuses_for_good() -> None:
 
 @given(units, units, units, units)
 def test_the_spread_is_how_much_better_the_better_is(in_a: int, out_a: int, in_b: int, out_b: int) -> None:
-    route = choose_route(SELL, [a_quote(Venue.RAYDIUM, in_a, out_a), a_quote(Venue.METEORA, in_b, out_b)], 50)
+    route = choose_route(SELL, [a_quote(RAYDIUM, in_a, out_a), a_quote(METEORA, in_b, out_b)], 50)
     low, high = sorted((Fraction(out_a, in_a), Fraction(out_b, in_b)))
     assert route.spread_bps is not None
     exact = (high / low - 1) * 10_000

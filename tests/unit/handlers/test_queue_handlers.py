@@ -62,7 +62,7 @@ def test_ten_orders_of_a_batch_run_at_once(stack: Stack) -> None:
 
     stack.engine.router.on_quotes = meet
     stack.engine.clock.stands_still = True
-    stack.engine.exchange.lands_in = 0
+    stack.engine.chain.lands_in = 0
     ids = [stack.engine.place().id for _ in range(10)]
     assert stack.execute(*(order_record(order_id) for order_id in ids)) == NONE_FAILED
 
@@ -93,7 +93,7 @@ def test_a_message_that_is_none_of_ours_fails_alone(stack: Stack, body: str) -> 
 
 
 def test_a_retry_comes_back_after_its_backoff(stack: Stack) -> None:
-    stack.engine.exchange.behaviours = {1: Behaviour.CANNOT_BE_BUILT}
+    stack.engine.chain.behaviours = {1: Behaviour.CANNOT_BE_BUILT}
     order_id = stack.engine.place().id
     bootstrap.orders_queue().send(order_id)
     (message,) = stack.sqs.receive_message(QueueUrl=stack.orders_url, VisibilityTimeout=600)["Messages"]

@@ -2,7 +2,6 @@
 
 import pytest
 
-from chalicelib.adapters.crash_point import CrashFolder, NoCrash, crash_point_from
 from chalicelib.adapters.postgres.pool import conninfo
 from chalicelib.config import (
     ConfigurationError,

@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.order import new_order_id
-from chalicelib.domain.quotes import Venue
 from chalicelib.domain.tokens import SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.cursors import decode_cursor, encode_cursor
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.services.browse import OrderFilter
+from tests.fakes.builders import METEORA, RAYDIUM
 
 WHICH = OrderFilter(
     user_id="ann",
     client_order_id="c",
     status=OrderStatus.FAILED,
-    venue=Venue.RAYDIUM,
+    venue=RAYDIUM,
     input_token=SOL,
     output_token=USDC,
     placed_from=datetime(2026, 1, 1, tzinfo=UTC),
@@ -29,7 +29,7 @@ OTHERS = {
     "user_id": "bob",
     "client_order_id": "d",
     "status": OrderStatus.CONFIRMED,
-    "venue": Venue.METEORA,
+    "venue": METEORA,
     "input_token": USDC,
     "output_token": SOL,
     "placed_from": datetime(2026, 1, 2, tzinfo=UTC),

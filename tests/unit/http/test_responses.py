@@ -8,7 +8,7 @@ import pytest
 from chalicelib import bootstrap, correlation
 from chalicelib.adapters.telemetry import PowertoolsTelemetry
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.quotes import NoQuote, QuoteRequest, Venue
+from chalicelib.domain.quotes import VENUES, NoQuote, QuoteRequest
 from chalicelib.domain.transitions import OrderStatus
 from tests.fakes import FakeRouter, an_order
 from tests.unit.http.service import SWAP, WEBSOCKET_URL, Service
@@ -198,7 +198,7 @@ def test_a_dry_run_tells_both_quotes_and_the_choice(service: Service) -> None:
 
 def test_without_a_quote_the_problem_says_why(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: QuoteRequest) -> list[NoQuote]:
-        return [NoQuote(venue, ErrorCode.INSUFFICIENT_LIQUIDITY, "Too little.", retryable=False) for venue in Venue]
+        return [NoQuote(venue, ErrorCode.INSUFFICIENT_LIQUIDITY, "Too little.", retryable=False) for venue in VENUES]
 
     assert isinstance(service.router, FakeRouter)
     monkeypatch.setattr(service.router, "quotes", refuse)

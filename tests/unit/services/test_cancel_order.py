@@ -5,17 +5,16 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.errors import NotCancellable, OrderNotFound
-from chalicelib.domain.order import History, Order, SignedTransaction
+from chalicelib.domain.order import History, Order
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.cancel_order import TRIES, cancel_order
 from chalicelib.services.execute_order import Done
 from chalicelib.services.ports import Lease
-from tests.fakes import Behaviour, an_order
-from tests.fakes.clock import START
+from tests.fakes import Behaviour, a_transaction, an_order
 from tests.fakes.engine import At, Engine
 
 LEASE = Lease("worker", 18)
-SIGNED = SignedTransaction("signature", START)
+SIGNED = a_transaction("signature")
 
 
 def cancel(engine: Engine, order_id: str) -> History:
@@ -35,7 +34,7 @@ def test_before_it_is_signed(engine: Engine, status: OrderStatus, lease: Lease |
     assert [sent.history for sent in engine.events.sent] == [cancelled]
     assert engine.telemetry.total("OrdersCancelled") == 1
     assert engine.run(order.id) == Done()
-    assert engine.exchange.submissions == {}
+    assert engine.chain.submissions == {}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_a_cancel_at_any_moment_of_a_workers_turn_wins_or_loses_cleanly(story: B
     outcomes = set()
     for tick in range(1, 200):
         engine = Engine()
-        engine.exchange.behaviours = {1: story}
+        engine.chain.behaviours = {1: story}
         order_id = engine.place().id
         verdict: list[str] = []
 
@@ -107,10 +106,10 @@ def test_a_cancel_at_any_moment_of_a_workers_turn_wins_or_loses_cleanly(story: B
         cancelled = engine.order(order_id).status is OrderStatus.CANCELLED
         assert cancelled == (verdict == ["cancelled"]), fuse.moment
         if cancelled:
-            assert engine.exchange.submissions == {} or story is Behaviour.REVERTS, fuse.moment
+            assert engine.chain.submissions == {} or story is Behaviour.REVERTS, fuse.moment
         outcomes.add((*verdict, fuse.moment))
-    assert ("cancelled", "before store.keep_transaction") in outcomes
-    assert ("refused", "after store.keep_transaction") in outcomes
+    assert ("cancelled", "before store.save_signed_transaction") in outcomes
+    assert ("refused", "after store.save_signed_transaction") in outcomes
     assert ("cancelled", "before router.quotes") in outcomes
 
 

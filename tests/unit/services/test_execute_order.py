@@ -9,12 +9,12 @@ import pytest
 
 from chalicelib.domain.errors import ErrorCode, Unavailable
 from chalicelib.domain.order import MAX_ATTEMPTS, SignedTransaction
-from chalicelib.domain.quotes import Side, Venue
+from chalicelib.domain.quotes import VENUES, Side
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import Again, Done, Pace
+from chalicelib.services.execute_order import MAX_FREE_RESTARTS, Again, Done, Pace
 from chalicelib.services.ports import Lease
 from tests.fakes import Behaviour, Killed, a_quote, an_order, no_quote, wish
-from tests.fakes.builders import ONE_SOL
+from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM
 from tests.fakes.engine import Engine
 
 B = Behaviour
@@ -28,7 +28,7 @@ def test_the_happy_path(engine: Engine) -> None:
     order = engine.order(order_id)
     assert order.attempt == 1
     assert order.route is not None
-    assert order.route.chosen.venue is Venue.METEORA
+    assert order.route.chosen.venue == METEORA
     assert order.transaction is not None
     assert order.fill is not None
     assert order.failure is None
@@ -94,13 +94,13 @@ def test_a_purchase(engine: Engine) -> None:
     engine.audit(order_id)
     order = engine.order(order_id)
     assert order.route is not None
-    assert order.route.chosen.venue is Venue.METEORA
+    assert order.route.chosen.venue == METEORA
     assert order.route.minimum_output == 165_000_000
 
 
 def test_the_signature_is_stored_before_anything_is_submitted(engine: Engine) -> None:
     stored: list[SignedTransaction | None] = []
-    engine.exchange.on_submit = lambda order: stored.append(engine.order(order.id).transaction)
+    engine.chain.on_send = lambda order: stored.append(engine.order(order.id).transaction)
     order_id = engine.place().id
     engine.run(order_id)
     assert stored == [engine.order(order_id).transaction]
@@ -109,7 +109,7 @@ def test_the_signature_is_stored_before_anything_is_submitted(engine: Engine) ->
 
 @pytest.mark.parametrize("failing", [B.REVERTS, B.DROPPED, B.CANNOT_BE_BUILT])
 def test_a_failed_attempt_is_tried_again(engine: Engine, failing: Behaviour) -> None:
-    engine.exchange.behaviours = {1: failing}
+    engine.chain.behaviours = {1: failing}
     order_id = engine.place().id
     engine.drive(order_id)
     engine.audit(order_id)
@@ -124,7 +124,7 @@ def test_a_failed_attempt_is_tried_again(engine: Engine, failing: Behaviour) -> 
 
 
 def test_retries_wait_exponentially_longer(engine: Engine) -> None:
-    engine.router.answers = {attempt: [no_quote(venue) for venue in Venue] for attempt in (1, 2, 3)}
+    engine.router.answers = {attempt: [no_quote(venue) for venue in VENUES] for attempt in (1, 2, 3)}
     order_id = engine.place().id
     verdicts = [engine.run(order_id)]
     engine.clock.advance(1)
@@ -133,7 +133,7 @@ def test_retries_wait_exponentially_longer(engine: Engine) -> None:
 
 
 def test_a_retry_that_is_not_due_is_left_alone(engine: Engine) -> None:
-    engine.exchange.behaviours = {1: B.CANNOT_BE_BUILT}
+    engine.chain.behaviours = {1: B.CANNOT_BE_BUILT}
     order_id = engine.place().id
     assert engine.run(order_id) == Again(1)
     assert engine.run(order_id) == Again(1)
@@ -144,7 +144,7 @@ def test_a_retry_that_is_not_due_is_left_alone(engine: Engine) -> None:
 
 @pytest.mark.parametrize("failing", [B.REVERTS, B.DROPPED, B.CANNOT_BE_BUILT])
 def test_three_attempts_then_it_failed(engine: Engine, failing: Behaviour) -> None:
-    engine.exchange.behaviours = dict.fromkeys(range(1, 10), failing)
+    engine.chain.behaviours = dict.fromkeys(range(1, 10), failing)
     order_id = engine.place().id
     engine.drive(order_id)
     engine.audit(order_id)
@@ -165,17 +165,17 @@ def test_three_attempts_then_it_failed(engine: Engine, failing: Behaviour) -> No
 
 
 def test_nobody_quotes_three_times(engine: Engine) -> None:
-    engine.router.answers = {attempt: [no_quote(venue) for venue in Venue] for attempt in (1, 2, 3)}
+    engine.router.answers = {attempt: [no_quote(venue) for venue in VENUES] for attempt in (1, 2, 3)}
     order_id = engine.place().id
     engine.drive(order_id)
     engine.audit(order_id)
     assert engine.statuses(order_id) == ["pending", "routing", "routing", "routing", "failed"]
-    assert engine.exchange.signed == []
+    assert engine.chain.signed == []
 
 
 @pytest.mark.parametrize("failing", [B.REJECTED, B.REVERTS_FOR_GOOD])
 def test_rejected_is_failed_at_once(engine: Engine, failing: Behaviour) -> None:
-    engine.exchange.behaviours = {1: failing}
+    engine.chain.behaviours = {1: failing}
     order_id = engine.place().id
     assert engine.run(order_id) == Done()
     engine.audit(order_id)
@@ -190,7 +190,7 @@ def test_rejected_is_failed_at_once(engine: Engine, failing: Behaviour) -> None:
 
 def test_refused_by_every_venue_is_failed_at_once(engine: Engine) -> None:
     code = ErrorCode.INSUFFICIENT_LIQUIDITY
-    engine.router.answers = {1: [no_quote(venue, code=code, retryable=False) for venue in Venue]}
+    engine.router.answers = {1: [no_quote(venue, code=code, retryable=False) for venue in VENUES]}
     order_id = engine.place().id
     assert engine.run(order_id) == Done()
     engine.audit(order_id)
@@ -200,13 +200,13 @@ def test_refused_by_every_venue_is_failed_at_once(engine: Engine) -> None:
 
 
 def test_one_venue_is_enough(engine: Engine) -> None:
-    engine.router.answers = {1: [a_quote(Venue.RAYDIUM, ONE_SOL), no_quote(Venue.METEORA)]}
+    engine.router.answers = {1: [a_quote(RAYDIUM, ONE_SOL), no_quote(METEORA)]}
     order_id = engine.place().id
     assert engine.run(order_id) == Done()
     engine.audit(order_id)
     assert (route := engine.order(order_id).route) is not None
-    assert route.chosen.venue is Venue.RAYDIUM
-    assert [answer.venue for answer in route.unavailable] == [Venue.METEORA]
+    assert route.chosen.venue == RAYDIUM
+    assert [answer.venue for answer in route.unavailable] == [METEORA]
 
 
 def test_a_quote_that_expired_is_not_built_on(engine: Engine) -> None:
@@ -214,26 +214,59 @@ def test_a_quote_that_expired_is_not_built_on(engine: Engine) -> None:
     order = engine.order(order_id)
     engine.store.put(replace(an_order(OrderStatus.BUILDING, sequence=3), id=order.id))
     engine.clock.advance(31)
-    assert engine.run(order_id) == Again(1)
-    assert engine.exchange.signed == []
-    retry = engine.history(order_id).events[-1]
-    assert isinstance(retry.meta["error"], dict)
-    assert retry.meta["error"]["code"] == ErrorCode.QUOTE_EXPIRED
+    assert engine.run(order_id) == Done()
+    engine.audit(order_id)
+    again = engine.history(order_id).events[3]
+    assert (again.status, again.attempt) == (OrderStatus.ROUTING, 1)
+    assert again.message == (
+        "The quote expired before the swap could be built. Asking the venues again; this does not use up an attempt."
+    )
+    assert isinstance(again.meta["error"], dict)
+    assert again.meta["error"]["code"] == ErrorCode.QUOTE_EXPIRED
+    assert engine.order(order_id).attempt == 1
 
 
-def test_dropped_once_is_sent_again_with_the_same_signature(engine: Engine) -> None:
-    engine.exchange.behaviours = {1: B.DROPPED_ONCE}
+def test_a_worker_that_is_late_again_and_again_comes_to_an_end(engine: Engine) -> None:
+    """Each quote is too old by the time that its order is taken up: some are free, the rest are the order's three."""
+    order_id = engine.place().id
+    for _ in range(100):
+        # The invocation ends behind the route, and the next one comes after half a minute.
+        engine.router.on_quotes = lambda _: engine.clock.advance(16)
+        verdict = engine.run(order_id)
+        if isinstance(verdict, Done):
+            break
+        engine.clock.advance(31)
+    engine.audit(order_id)
+    order = engine.order(order_id)
+    assert (order.status, order.attempt) == (OrderStatus.FAILED, MAX_ATTEMPTS)
+    routings = engine.statuses(order_id).count("routing")
+    assert routings == MAX_ATTEMPTS + MAX_FREE_RESTARTS
+    assert engine.chain.signed == []
+
+
+def test_a_chain_that_cannot_tell_its_height_uses_up_no_attempt(engine: Engine) -> None:
+    engine.chain.without_height = 5
     order_id = engine.place().id
     engine.drive(order_id)
     engine.audit(order_id)
     assert engine.order(order_id).attempt == 1
-    assert list(engine.exchange.submissions.values()) == [2]
+    assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
+    assert len(engine.telemetry.logged("chain_unanswered")) == 5
+
+
+def test_dropped_once_is_sent_again_with_the_same_signature(engine: Engine) -> None:
+    engine.chain.behaviours = {1: B.DROPPED_ONCE}
+    order_id = engine.place().id
+    engine.drive(order_id)
+    engine.audit(order_id)
+    assert engine.order(order_id).attempt == 1
+    assert list(engine.chain.submissions.values()) == [2]
 
 
 def test_what_the_chain_has_not_seen_is_sent_again_in_steady_steps_until_it_expires(engine: Engine) -> None:
     sent_at: list[datetime] = []
-    engine.exchange.behaviours = {1: B.DROPPED}
-    engine.exchange.on_submit = lambda order: sent_at.append(engine.clock.now()) if order.attempt == 1 else None
+    engine.chain.behaviours = {1: B.DROPPED}
+    engine.chain.on_send = lambda order: sent_at.append(engine.clock.now()) if order.attempt == 1 else None
     engine.drive(engine.place().id)
     # From the answer to one submission until the next begins, which takes 1.5 s.
     waits = [(after - before).total_seconds() - 1.5 for before, after in pairwise(sent_at)]
@@ -245,15 +278,15 @@ def test_what_the_chain_has_not_seen_is_sent_again_in_steady_steps_until_it_expi
 
 
 def test_what_the_chain_is_processing_is_not_sent_again(engine: Engine) -> None:
-    engine.exchange.lands_in = 10
+    engine.chain.lands_in = 10
     order_id = engine.place().id
     engine.drive(order_id)
     assert engine.order(order_id).status is OrderStatus.CONFIRMED
-    assert list(engine.exchange.submissions.values()) == [1]
+    assert list(engine.chain.submissions.values()) == [1]
 
 
 def test_accepted_but_timed_out_is_not_a_failure(engine: Engine) -> None:
-    engine.exchange.behaviours = {1: B.ACCEPTED_BUT_TIMED_OUT}
+    engine.chain.behaviours = {1: B.ACCEPTED_BUT_TIMED_OUT}
     order_id = engine.place().id
     assert engine.run(order_id) == Done()
     engine.audit(order_id)
@@ -262,7 +295,7 @@ def test_accepted_but_timed_out_is_not_a_failure(engine: Engine) -> None:
 
 
 def test_a_refusal_proves_nothing_the_chain_is_asked_until_the_expiry(engine: Engine) -> None:
-    engine.exchange.behaviours = {1: B.REFUSED}
+    engine.chain.behaviours = {1: B.REFUSED}
     order_id = engine.place().id
     engine.drive(order_id)
     engine.audit(order_id)
@@ -277,7 +310,7 @@ def test_a_refusal_proves_nothing_the_chain_is_asked_until_the_expiry(engine: En
 
 
 def test_a_chain_that_cannot_be_asked_is_asked_again(engine: Engine) -> None:
-    engine.exchange.unanswered = 5
+    engine.chain.unanswered = 5
     order_id = engine.place().id
     assert engine.run(order_id) == Done()
     engine.audit(order_id)
@@ -286,21 +319,21 @@ def test_a_chain_that_cannot_be_asked_is_asked_again(engine: Engine) -> None:
 
 
 def test_a_chain_that_never_answers_fails_no_order(engine: Engine) -> None:
-    engine.exchange.unanswered = 10**9
+    engine.chain.unanswered = 10**9
     order_id = engine.place().id
     for _ in range(10):
         verdict = engine.run(order_id)
         assert isinstance(verdict, Again)
         engine.clock.advance(verdict.seconds)
     assert engine.order(order_id).status is OrderStatus.SUBMITTED
-    engine.exchange.unanswered = 0
+    engine.chain.unanswered = 0
     engine.drive(order_id)
     engine.audit(order_id)
     assert engine.order(order_id).status is OrderStatus.CONFIRMED
 
 
 def test_a_slow_confirmation_outlives_the_invocation(engine: Engine) -> None:
-    engine.exchange.lands_in = 40
+    engine.chain.lands_in = 40
     order_id = engine.place().id
     assert engine.run(order_id) == Again(Pace().pause)
     assert engine.order(order_id).status is OrderStatus.SUBMITTED
@@ -331,7 +364,7 @@ def test_whenever_an_invocation_ends_the_next_one_goes_on(engine: Engine) -> Non
         engine.clock.advance(verdict.seconds)
     engine.audit(order_id)
     assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
-    assert list(engine.exchange.submissions.values()) == [1]
+    assert list(engine.chain.submissions.values()) == [1]
 
 
 @pytest.mark.parametrize("status", [OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED])
@@ -341,7 +374,7 @@ def test_an_order_that_is_over_is_left_as_it_is(engine: Engine, status: OrderSta
     assert engine.run(order.id) == Done()
     assert engine.order(order.id) == order
     assert engine.store.writes == writes
-    assert engine.exchange.submissions == {}
+    assert engine.chain.submissions == {}
 
 
 def test_an_order_that_nobody_knows_is_acknowledged(engine: Engine) -> None:
@@ -365,8 +398,8 @@ def test_the_lease_is_renewed_by_every_write_and_gone_at_the_end(engine: Engine)
         assert until is not None
         remaining.append((until - engine.clock.now()).total_seconds())
 
-    engine.exchange.on_sign = lambda order: look(order.id)
-    engine.exchange.on_submit = lambda order: look(order.id)
+    engine.chain.on_sign = lambda order: look(order.id)
+    engine.chain.on_send = lambda order: look(order.id)
     order_id = engine.place().id
     engine.run(order_id)
     # Built 1 s after the route was stored, submitted 1.5 s after the signature was.
@@ -391,7 +424,7 @@ def test_an_order_whose_end_was_published_needs_no_attention(engine: Engine) -> 
     assert engine.store.rows[order_id].attention_at is None
 
 
-@pytest.mark.parametrize("call", ["claim", "advance", "keep_transaction"])
+@pytest.mark.parametrize("call", ["claim", "advance", "save_signed_transaction"])
 def test_without_its_database_a_worker_gives_the_message_back(engine: Engine, call: str) -> None:
     order_id = engine.place().id
     engine.store.outages.next_calls = [call]

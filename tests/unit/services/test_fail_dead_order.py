@@ -11,7 +11,7 @@ from chalicelib.services.execute_order import Again, Done, Pace
 from chalicelib.services.fail_dead_order import POISON_CLAIMS, DeadLetter, fail_dead_order
 from chalicelib.services.ports import Lease
 from chalicelib.services.reconcile import reconcile
-from tests.fakes import Behaviour, FakeExchange, an_order
+from tests.fakes import Behaviour, FakeChain, an_order
 from tests.fakes.engine import At, Engine, die
 
 
@@ -44,7 +44,7 @@ def test_the_order_fails_with_the_reason_and_its_followers_are_told(engine: Engi
 
 
 def test_the_last_error_is_told(engine: Engine) -> None:
-    engine.exchange.behaviours = {1: Behaviour.CANNOT_BE_BUILT}
+    engine.chain.behaviours = {1: Behaviour.CANNOT_BE_BUILT}
     order_id = engine.place().id
     assert engine.run(order_id) == Again(1)
     engine.clock.advance(1)
@@ -63,9 +63,9 @@ def test_the_last_error_is_told(engine: Engine) -> None:
 def test_what_settled_or_still_may_is_never_buried(engine: Engine, status: OrderStatus, was_submitted: bool) -> None:
     order = an_order(status, sequence=[*OrderStatus].index(status) + 1)
     assert order.route is not None
-    transaction = engine.exchange.sign_swap(order, order.route)
+    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
     if was_submitted:
-        engine.exchange.submit(order, order.route, transaction)
+        engine.chain.send(transaction)
     engine.store.put(replace(order, transaction=transaction))
     # The transaction has not expired yet, so no time may pass.
     engine.store.rows[order.id].fruitless_claims = POISON_CLAIMS
@@ -81,10 +81,10 @@ def test_what_settled_or_still_may_is_never_buried(engine: Engine, status: Order
 def test_what_can_never_settle_is_buried(engine: Engine, landed: Behaviour | None) -> None:
     order = an_order(OrderStatus.SUBMITTED, sequence=4)
     assert order.route is not None
-    transaction = engine.exchange.sign_swap(order, order.route)
+    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
     if landed is not None:
-        engine.exchange.behaviours = {1: landed}
-        engine.exchange.submit(order, order.route, transaction)
+        engine.chain.behaviours = {1: landed}
+        engine.chain.send(transaction)
     engine.store.put(replace(order, transaction=transaction))
     engine.clock.advance(40)
     poison(engine, order.id)
@@ -186,8 +186,8 @@ def test_one_worker_that_died_is_no_proof(engine: Engine) -> None:
 def test_an_order_that_waits_for_a_slow_chain_is_never_buried(receives: int) -> None:
     """Each attempt's transaction is dropped and expires after 90 s; a letter comes after so many turns."""
     engine = Engine()
-    engine.exchange = FakeExchange(engine.clock, lifetime=90)
-    engine.exchange.behaviours = {1: Behaviour.DROPPED, 2: Behaviour.DROPPED}
+    engine.chain = FakeChain(engine.clock, lifetime=90)
+    engine.chain.behaviours = {1: Behaviour.DROPPED, 2: Behaviour.DROPPED}
     order_id = engine.place().id
     letters = 0
     for turn in range(1, 100):

@@ -5,13 +5,14 @@ import threading
 import pytest
 
 from chalicelib.domain.errors import Rejected, Retryable, Unavailable
-from chalicelib.domain.quotes import QuoteRequest, Side, Venue
+from chalicelib.domain.quotes import VENUES, QuoteRequest, Side
 from chalicelib.domain.tokens import SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.check_health import check_health
 from chalicelib.services.publish import publish
 from chalicelib.services.quote_pair import quote_pair
 from tests.fakes import RecordingTelemetry, an_order, no_quote
+from tests.fakes.builders import METEORA
 from tests.fakes.engine import Engine
 
 
@@ -65,13 +66,13 @@ def test_health_names_who_is_away_and_asks_all_at_once() -> None:
 def test_a_dry_run_routes_and_executes_nothing(engine: Engine) -> None:
     request = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "quote:1")
     route = quote_pair(request, 50, router=engine.router)
-    assert route.chosen.venue is Venue.METEORA
-    assert engine.exchange.signed == []
+    assert route.chosen.venue == METEORA
+    assert engine.chain.signed == []
     assert engine.store.rows == {}
 
 
 @pytest.mark.parametrize(("retryable", "error"), [(True, Retryable), (False, Rejected)])
 def test_a_dry_run_without_a_quote(engine: Engine, retryable: bool, error: type[Exception]) -> None:
-    engine.router.answers = {1: [no_quote(venue, retryable=retryable) for venue in Venue]}
+    engine.router.answers = {1: [no_quote(venue, retryable=retryable) for venue in VENUES]}
     with pytest.raises(error):
         quote_pair(QuoteRequest(SOL, USDC, Side.SELL, 1, "quote:1"), 50, router=engine.router)

@@ -117,7 +117,7 @@ def test_what_a_frame_holds(stream: Stream) -> None:
 
 
 def test_a_failure_is_told_in_the_frame_and_in_its_meta(engine: Engine, stream: Stream) -> None:
-    engine.exchange.behaviours = {1: Behaviour.REJECTED}
+    engine.chain.behaviours = {1: Behaviour.REJECTED}
     stream.order_id = engine.place().id
     engine.run(stream.order_id)
     stream.follow()

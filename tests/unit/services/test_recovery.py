@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from chalicelib.domain.order import Order
-from chalicelib.domain.quotes import Quote, QuoteRequest, Venue
+from chalicelib.domain.order import Order, SignedTransaction
+from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Route, Venue
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.execute_order import Again, Done, Worker
 from chalicelib.venues.router import VenueRouter
@@ -46,23 +46,26 @@ POINTS = [
 class OneVenue:
     """Quotes at once, always the same."""
 
-    def __init__(self, venue: Venue, engine: Engine) -> None:
-        self.venue = venue
+    def __init__(self, name: Venue, engine: Engine) -> None:
+        self.name = name
         self._engine = engine
 
     def quote(self, request: QuoteRequest) -> Quote:
-        return a_quote(self.venue, request.amount, expires_at=self._engine.clock.in_seconds(30))
+        return a_quote(self.name, request.amount, expires_at=self._engine.clock.in_seconds(30))
+
+    def build(self, order: Order, route: Route, height: int) -> SignedTransaction:
+        return self._engine.chain.build_swap(order, route, height)
 
 
 def quoting(worker: Worker, engine: Engine) -> Worker:
     """The same worker with the real router, which has crash points of its own."""
-    router = VenueRouter([OneVenue(venue, engine) for venue in Venue], worker.crash_point, worker.telemetry)
-    return replace(worker, router=router)
+    router = VenueRouter([OneVenue(venue, engine) for venue in VENUES], worker.crash_point, worker.telemetry)
+    return replace(worker, router=router, swaps=router)
 
 
 def told(story: str) -> tuple[Engine, str]:
     engine = Engine()
-    engine.exchange.behaviours = STORIES[story]
+    engine.chain.behaviours = STORIES[story]
     return engine, engine.place().id
 
 
@@ -246,7 +249,7 @@ def test_recovery_from_a_state_without_a_signature(engine: Engine, status: Order
     assert engine.run(order.id) == Done()
     engine.audit(order.id)
     assert engine.order(order.id).status is OrderStatus.CONFIRMED
-    assert list(engine.exchange.submissions.values()) == [1]
+    assert list(engine.chain.submissions.values()) == [1]
 
 
 @pytest.mark.parametrize("was_submitted", [False, True])
@@ -256,46 +259,63 @@ def test_recovery_with_a_signature_asks_the_chain_first(
 ) -> None:
     order = stored(engine, status)
     assert order.route is not None
-    transaction = engine.exchange.sign_swap(order, order.route)
+    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
     if was_submitted:
-        engine.exchange.submit(order, order.route, transaction)
+        engine.chain.send(transaction)
     engine.store.put(replace(order, transaction=transaction))
-    before = dict(engine.exchange.submissions)
+    before = dict(engine.chain.submissions)
     sent_while: list[OrderStatus] = []
-    engine.exchange.on_submit = lambda order: sent_while.append(engine.order(order.id).status)
+    engine.chain.on_send = lambda order: sent_while.append(engine.order(order.id).status)
     assert engine.run(order.id) == Done()
     engine.audit(order.id)
-    assert engine.exchange.signed == [transaction.signature]
+    assert engine.chain.signed == [transaction.signature]
     # It is called submitted only once it was.
     assert sent_while == ([] if was_submitted else [status])
     # What the chain has is not sent again; what it never saw is sent, the same bytes.
-    assert engine.exchange.submissions == (before if was_submitted else {transaction.signature: 1})
+    assert engine.chain.submissions == (before if was_submitted else {transaction.signature: 1})
 
 
-@pytest.mark.parametrize("status", [OrderStatus.BUILDING, OrderStatus.SUBMITTED])
-def test_past_its_expiry_a_signature_that_never_landed_gives_way_to_a_new_attempt(
-    engine: Engine, status: OrderStatus
+@pytest.mark.parametrize(
+    ("status", "attempt"),
+    [
+        # Nobody worked on it in time: that is not the trader's attempt.
+        (OrderStatus.BUILDING, 1),
+        # It was sent, and the chain dropped it.
+        (OrderStatus.SUBMITTED, 2),
+    ],
+)
+def test_past_its_last_block_a_transaction_that_never_landed_gives_way_to_a_new_one(
+    engine: Engine, status: OrderStatus, attempt: int
 ) -> None:
     order = stored(engine, status)
     assert order.route is not None
-    transaction = engine.exchange.sign_swap(order, order.route)
+    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
     engine.store.put(replace(order, transaction=transaction))
     engine.clock.advance(30)
-    assert engine.run(order.id) == Again(1)
-    assert engine.order(order.id).attempt == 2
-    assert engine.order(order.id).transaction is None
-    engine.clock.advance(1)
     engine.drive(order.id)
     engine.audit(order.id)
-    assert transaction.signature not in engine.exchange.taken
+    ended = engine.order(order.id)
+    assert (ended.status, ended.attempt) == (OrderStatus.CONFIRMED, attempt)
+    assert transaction.signature not in engine.chain.taken
+
+
+def test_a_transaction_of_before_its_bytes_were_kept_is_asked_about_and_never_sent(engine: Engine) -> None:
+    order = stored(engine, OrderStatus.BUILDING)
+    assert order.route is not None
+    built = engine.chain.build_swap(order, order.route, engine.chain.height())
+    engine.store.put(replace(order, transaction=replace(built, raw=b"")))
+    engine.drive(order.id)
+    engine.audit(order.id)
+    assert engine.order(order.id).status is OrderStatus.CONFIRMED
+    assert built.signature not in engine.chain.submissions
 
 
 @pytest.mark.parametrize("status", [OrderStatus.BUILDING, OrderStatus.SUBMITTED])
 def test_past_its_expiry_a_signature_that_landed_is_confirmed(engine: Engine, status: OrderStatus) -> None:
     order = stored(engine, status)
     assert order.route is not None
-    transaction = engine.exchange.sign_swap(order, order.route)
-    engine.exchange.submit(order, order.route, transaction)
+    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
+    engine.chain.send(transaction)
     engine.store.put(replace(order, transaction=transaction))
     engine.clock.advance(300)
     assert engine.run(order.id) == Done()
@@ -310,11 +330,11 @@ def test_the_same_message_delivered_five_times_settles_once(engine: Engine) -> N
     def deliver_again(_: Order) -> None:
         verdicts.extend(engine.run(order_id) for _ in range(4))
 
-    engine.exchange.on_submit = deliver_again
+    engine.chain.on_send = deliver_again
     assert engine.run(order_id) == Done()
     assert verdicts == [Again(16.5)] * 4
     engine.audit(order_id)
-    assert list(engine.exchange.submissions.values()) == [1]
+    assert list(engine.chain.submissions.values()) == [1]
 
 
 def test_a_purse_of_one_sol_is_spent_once_however_often_workers_die(engine: Engine) -> None:
@@ -327,5 +347,5 @@ def test_a_purse_of_one_sol_is_spent_once_however_often_workers_die(engine: Engi
             engine.clock.advance(VISIBILITY_SECONDS)
     engine.drive(order_id)
     engine.audit(order_id)
-    spent = sum(taken.fill.amount_in for taken in engine.exchange.taken.values())
+    spent = sum(taken.fill.amount_in for taken in engine.chain.taken.values())
     assert spent == (ONE_SOL if engine.order(order_id).status is OrderStatus.CONFIRMED else 0)

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib.domain.quotes import Side, Venue
+from chalicelib.domain.quotes import Side
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.views import history_view, order_view, timestamp
 from tests.fakes import Behaviour, a_quote, an_order, no_quote, wish
-from tests.fakes.builders import ONE_SOL
+from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM
 from tests.fakes.engine import Engine
 
 # The names that clients of the original know.
@@ -72,7 +72,7 @@ def test_a_purchase_counts_the_output(engine: Engine) -> None:
 
 
 def test_a_venue_without_a_quote_is_listed_with_its_reason(engine: Engine) -> None:
-    engine.router.answers = {1: [a_quote(Venue.RAYDIUM, ONE_SOL), no_quote(Venue.METEORA, message="Too slow.")]}
+    engine.router.answers = {1: [a_quote(RAYDIUM, ONE_SOL), no_quote(METEORA, message="Too slow.")]}
     order_id = engine.place().id
     engine.run(order_id)
     route = order_view(engine.order(order_id))["route"]
@@ -81,7 +81,7 @@ def test_a_venue_without_a_quote_is_listed_with_its_reason(engine: Engine) -> No
 
 
 def test_a_failed_order_says_why(engine: Engine) -> None:
-    engine.exchange.behaviours = {1: Behaviour.REJECTED}
+    engine.chain.behaviours = {1: Behaviour.REJECTED}
     order_id = engine.place().id
     engine.run(order_id)
     view = order_view(engine.order(order_id))
@@ -94,7 +94,7 @@ def test_a_failed_order_says_why(engine: Engine) -> None:
 
 
 def test_a_history_is_plain_json_without_a_float(engine: Engine) -> None:
-    engine.exchange.behaviours = {1: Behaviour.REVERTS}
+    engine.chain.behaviours = {1: Behaviour.REVERTS}
     order_id = engine.place().id
     engine.drive(order_id)
 

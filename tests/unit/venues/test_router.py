@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from chalicelib.domain.errors import ErrorCode, Rejected, Retryable, VenueError
-from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side, Venue
+from chalicelib.domain.order import Order, SignedTransaction
+from chalicelib.domain.quotes import VENUES, NoQuote, Quote, QuoteRequest, Route, Side, Venue
 from chalicelib.domain.tokens import SOL, USDC
+from chalicelib.domain.transitions import OrderStatus
 from chalicelib.venues.router import VenueRouter
-from tests.fakes import CrashAt, Killed, RecordingTelemetry, a_quote
+from tests.fakes import CrashAt, Killed, RecordingTelemetry, a_quote, an_order
+from tests.fakes.builders import METEORA, RAYDIUM
 
 REQUEST = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "seed")
 
@@ -19,13 +22,16 @@ REQUEST = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "seed")
 class ScriptedVenue:
     """A venue that does what it is told."""
 
-    venue: Venue
+    name: Venue
     answer: Callable[[QuoteRequest], Quote]
     asked: list[QuoteRequest] = field(default_factory=list)
 
     def quote(self, request: QuoteRequest) -> Quote:
         self.asked.append(request)
         return self.answer(request)
+
+    def build(self, order: Order, route: Route, height: int) -> SignedTransaction:
+        return SignedTransaction(f"{self.name} at {height}", order.id.encode(), height + 1)
 
 
 @pytest.fixture
@@ -56,9 +62,9 @@ def hanging(venue: Venue, until: threading.Event) -> ScriptedVenue:
 
 
 def test_one_answer_a_venue_in_a_fixed_order() -> None:
-    venues = [quoting(Venue.METEORA), quoting(Venue.RAYDIUM)]
+    venues = [quoting(METEORA), quoting(RAYDIUM)]
     answers = VenueRouter(venues, CrashAt(), RecordingTelemetry()).quotes(REQUEST)
-    assert [answer.venue for answer in answers] == [Venue.METEORA, Venue.RAYDIUM]
+    assert [answer.venue for answer in answers] == [METEORA, RAYDIUM]
     assert [venue.asked for venue in venues] == [[REQUEST], [REQUEST]]
 
 
@@ -70,7 +76,7 @@ def test_the_venues_are_asked_at_once() -> None:
         return a_quote()
 
     router = VenueRouter(
-        [ScriptedVenue(venue, answer) for venue in Venue], CrashAt(), RecordingTelemetry(), deadline=10
+        [ScriptedVenue(venue, answer) for venue in VENUES], CrashAt(), RecordingTelemetry(), deadline=10
     )
     assert all(isinstance(answer, Quote) for answer in router.quotes(REQUEST))
 
@@ -83,45 +89,57 @@ def test_the_venues_are_asked_at_once() -> None:
     ],
 )
 def test_a_venue_that_refuses_does_not_keep_the_other_from_trading(error: VenueError, retryable: bool) -> None:
-    answers = VenueRouter(
-        [failing(Venue.RAYDIUM, error), quoting(Venue.METEORA)], CrashAt(), RecordingTelemetry()
-    ).quotes(REQUEST)
-    assert answers == [NoQuote(Venue.RAYDIUM, error.code, error.message, retryable), a_quote(Venue.METEORA)]
+    answers = VenueRouter([failing(RAYDIUM, error), quoting(METEORA)], CrashAt(), RecordingTelemetry()).quotes(REQUEST)
+    assert answers == [NoQuote(RAYDIUM, error.code, error.message, retryable), a_quote(METEORA)]
 
 
 @pytest.mark.parametrize("position", [0, 1])
 def test_a_venue_that_hangs_does_not_keep_the_other_from_trading(never: threading.Event, position: int) -> None:
-    venues = [quoting(Venue.METEORA)]
-    venues.insert(position, hanging(Venue.RAYDIUM, never))
+    venues = [quoting(METEORA)]
+    venues.insert(position, hanging(RAYDIUM, never))
     answers = VenueRouter(venues, CrashAt(), RecordingTelemetry(), deadline=0.05).quotes(REQUEST)
     hung = answers[position]
     assert isinstance(hung, NoQuote)
-    assert (hung.venue, hung.code, hung.retryable) == (Venue.RAYDIUM, ErrorCode.QUOTE_TIMEOUT, True)
+    assert (hung.venue, hung.code, hung.retryable) == (RAYDIUM, ErrorCode.QUOTE_TIMEOUT, True)
     assert hung.message == "No answer within 0.05 s."
-    assert answers[1 - position] == a_quote(Venue.METEORA)
+    assert answers[1 - position] == a_quote(METEORA)
 
 
 def test_hanging_venues_do_not_block_the_next_orders(never: threading.Event) -> None:
-    router = VenueRouter(
-        [hanging(Venue.RAYDIUM, never), quoting(Venue.METEORA)], CrashAt(), RecordingTelemetry(), deadline=0.05
-    )
+    router = VenueRouter([hanging(RAYDIUM, never), quoting(METEORA)], CrashAt(), RecordingTelemetry(), deadline=0.05)
     for _ in range(5):
         answers = router.quotes(REQUEST)
         assert isinstance(answers[0], NoQuote)
-        assert answers[1] == a_quote(Venue.METEORA)
+        assert answers[1] == a_quote(METEORA)
 
 
 def test_a_defect_of_one_venue_is_told_and_does_not_keep_the_other_from_trading() -> None:
     telemetry = RecordingTelemetry()
-    venues = [failing(Venue.RAYDIUM, ZeroDivisionError("secret")), quoting(Venue.METEORA)]
+    venues = [failing(RAYDIUM, ZeroDivisionError("secret")), quoting(METEORA)]
     answers = VenueRouter(venues, CrashAt(), telemetry).quotes(REQUEST)
-    broken = NoQuote(Venue.RAYDIUM, ErrorCode.NO_QUOTE, "An internal error (ZeroDivisionError).", retryable=True)
-    assert answers == [broken, a_quote(Venue.METEORA)]
+    broken = NoQuote(RAYDIUM, ErrorCode.NO_QUOTE, "An internal error (ZeroDivisionError).", retryable=True)
+    assert answers == [broken, a_quote(METEORA)]
     assert [(event, type(error)) for event, error in telemetry.defects] == [("venue_broke", ZeroDivisionError)]
 
 
-@pytest.mark.parametrize("venue", Venue)
+@pytest.mark.parametrize("venue", VENUES)
 def test_there_is_a_crash_point_behind_each_quote(venue: Venue) -> None:
     crash = CrashAt(f"after_quote_{venue}")
     with pytest.raises(Killed):
-        VenueRouter([quoting(one) for one in Venue], crash, RecordingTelemetry()).quotes(REQUEST)
+        VenueRouter([quoting(one) for one in VENUES], crash, RecordingTelemetry()).quotes(REQUEST)
+
+
+def test_the_chosen_venue_builds_and_no_other() -> None:
+    router = VenueRouter([quoting(venue) for venue in VENUES], CrashAt(), RecordingTelemetry())
+    order = an_order(OrderStatus.BUILDING)
+    assert order.route is not None
+    built = router.build_swap(order, order.route, 7)
+    assert built == SignedTransaction(f"{order.route.chosen.venue} at 7", order.id.encode(), 8)
+
+
+def test_a_venue_that_no_longer_trades_sends_the_order_back_to_the_others() -> None:
+    router = VenueRouter([quoting(RAYDIUM)], CrashAt(), RecordingTelemetry())
+    order = an_order(OrderStatus.BUILDING)
+    assert order.route is not None
+    with pytest.raises(Retryable, match="meteora is no longer traded on"):
+        router.build_swap(order, order.route, 7)

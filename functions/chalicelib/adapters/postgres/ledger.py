@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from psycopg.rows import DictRow
 
 from chalicelib.adapters.postgres.pool import Connection, Database
+from chalicelib.chain.ledger import Entry, Found, Outcome
 from chalicelib.domain.order import Fill
-from chalicelib.venues.ledger import Entry, Found, Outcome
+
+# The database's clock makes the blocks, 2.5 a second: the processes' own clocks may differ.
+HEIGHT = "floor(extract(epoch FROM clock_timestamp()) * 2.5)::bigint"
 
 # The second submission of the same bytes changes nothing, but may rescue a transaction that was dropped once.
-SUBMIT = """
+SUBMIT = f"""
 INSERT INTO chain_transactions AS known
-    (signature, order_id, attempt, venue, outcome, reason, amount_in, amount_out, fee, lands_at, expires_at)
+    (signature, order_id, attempt, venue, outcome, reason, amount_in, amount_out, fee, lands_at, last_valid_height)
 SELECT %(signature)s, %(order_id)s, %(attempt)s, %(venue)s, %(first_outcome)s, %(reason)s, %(amount_in)s,
-       %(amount_out)s, %(fee)s, clock_timestamp() + make_interval(secs => %(lands_in)s), %(expires_at)s
-WHERE clock_timestamp() < %(expires_at)s
+       %(amount_out)s, %(fee)s, clock_timestamp() + make_interval(secs => %(lands_in)s), %(last_valid_height)s
+WHERE {HEIGHT} <= %(last_valid_height)s
 ON CONFLICT (signature) DO UPDATE SET
     submissions = known.submissions + 1,
     outcome = CASE WHEN known.outcome = 'dropped' THEN %(outcome)s ELSE known.outcome END,
@@ -24,18 +25,18 @@ ON CONFLICT (signature) DO UPDATE SET
 RETURNING outcome
 """
 
-# After its last valid block a transaction never lands: the row says so from the first look on, so that a submit that
+# Past its last valid block a transaction never lands: the row says so from the first look on, so that a submit that
 # was under way meanwhile finds the signature taken.
 EXPIRE = """
-INSERT INTO chain_transactions AS known (signature, order_id, attempt, venue, outcome, lands_at, expires_at)
-SELECT %(signature)s, '', 0, '', 'expired', %(expires_at)s, %(expires_at)s WHERE clock_timestamp() >= %(expires_at)s
+INSERT INTO chain_transactions AS known (signature, order_id, attempt, venue, outcome, lands_at, last_valid_height)
+VALUES (%(signature)s, '', 0, '', 'expired', clock_timestamp(), %(last_valid_height)s)
 ON CONFLICT (signature) DO UPDATE SET outcome = 'expired' WHERE known.outcome = 'dropped'
 """
 
-FIND = """
-SELECT outcome, reason, amount_in, amount_out, fee, lands_at <= clock_timestamp() AS landed
-FROM chain_transactions WHERE signature = %(signature)s
-"""
+FIND = f"""
+SELECT height, outcome, reason, amount_in, amount_out, fee, lands_at <= clock_timestamp() AS landed
+FROM (SELECT {HEIGHT} AS height) AS newest LEFT JOIN chain_transactions ON signature = %(signature)s
+"""  # noqa: S608 - the height is a constant
 
 
 class PostgresLedger:
@@ -43,6 +44,11 @@ class PostgresLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def height(self) -> int:
+        query = f"SELECT {HEIGHT} AS height"
+        row = self._database.run(lambda connection: connection.execute(query).fetchone())
+        return int(row["height"]) if row else 0
 
     def submit(self, entry: Entry) -> bool:
         values = {
@@ -57,24 +63,40 @@ class PostgresLedger:
             "amount_out": entry.fill.amount_out,
             "fee": entry.fill.fee,
             "lands_in": entry.lands_in,
-            "expires_at": entry.expires_at,
+            "last_valid_height": entry.last_valid_height,
         }
         row = self._database.run(lambda connection: connection.execute(SUBMIT, values).fetchone())
         return row is not None and row["outcome"] != Outcome.EXPIRED
 
-    def find(self, signature: str, expires_at: datetime) -> Found | None:
-        values = {"signature": signature, "expires_at": expires_at}
+    def find(self, signature: str, last_valid_height: int) -> Found:
+        values = {"signature": signature, "last_valid_height": last_valid_height}
 
-        def look(connection: Connection) -> Found | None:
-            connection.execute(EXPIRE, values)
-            row = connection.execute(FIND, values).fetchone()
-            return _found(row) if row else None
+        def look(connection: Connection) -> Found:
+            found = _find(connection, values)
+            if found.height > last_valid_height and found.outcome in (None, Outcome.DROPPED):
+                connection.execute(EXPIRE, values)
+                found = _find(connection, values)
+            return found
 
         return self._database.run(look)
 
 
-def _found(row: DictRow) -> Found:
-    fill = None
-    if row["amount_out"] is not None:
-        fill = Fill(int(row["amount_in"]), int(row["amount_out"]), int(row["fee"]))
-    return Found(Outcome(row["outcome"]), row["landed"], row["reason"], fill)
+def _find(connection: Connection, values: dict[str, object]) -> Found:
+    row = connection.execute(FIND, values).fetchone()
+    if row is None:
+        raise RuntimeError("A query that always has one row had none.")
+    if row["outcome"] is None:
+        return Found(height=row["height"], outcome=None)
+    return Found(
+        height=row["height"],
+        outcome=Outcome(row["outcome"]),
+        landed=row["landed"],
+        reason=row["reason"],
+        fill=_fill(row),
+    )
+
+
+def _fill(row: DictRow) -> Fill | None:
+    if row["amount_out"] is None:
+        return None
+    return Fill(int(row["amount_in"]), int(row["amount_out"]), int(row["fee"]))

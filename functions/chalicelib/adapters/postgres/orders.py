@@ -97,7 +97,9 @@ ADVANCE = """
 WITH moved AS (
     UPDATE orders SET
         status = %(status)s, attempt = %(attempt)s, sequence = %(sequence)s, route = %(route)s, venue = %(venue)s,
-        signature = %(signature)s, transaction_expires_at = %(transaction_expires_at)s,
+        signature = %(signature)s, last_valid_height = %(last_valid_height)s,
+        raw_transaction = CASE WHEN %(signature)s::text IS NOT NULL THEN raw_transaction END,
+        transaction_expires_at = CASE WHEN %(signature)s::text IS NOT NULL THEN transaction_expires_at END,
         fill_amount_in = %(fill_amount_in)s, fill_amount_out = %(fill_amount_out)s, fill_fee = %(fill_fee)s,
         error_code = %(error_code)s, error_message = %(error_message)s, error_retryable = %(error_retryable)s,
         updated_at = greatest(updated_at, clock_timestamp()),
@@ -121,9 +123,9 @@ SELECT id, sequence, status, attempt, %(message)s, %(meta)s, updated_at FROM mov
 RETURNING occurred_at
 """
 
-KEEP_TRANSACTION = """
+SAVE_SIGNED_TRANSACTION = """
 UPDATE orders SET
-    signature = %(signature)s, transaction_expires_at = %(expires_at)s,
+    signature = %(signature)s, raw_transaction = %(raw)s, last_valid_height = %(last_valid_height)s,
     lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s),
     attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
 WHERE id = %(id)s AND status = 'building' AND sequence = %(sequence)s AND lease_token = %(token)s
@@ -222,17 +224,18 @@ class PostgresOrders:
     def advance(self, history: History, transition: Transition) -> History:
         return self._database.run(lambda connection: _advance(connection, history, transition))
 
-    def keep_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
+    def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
         values = {
             "id": order.id,
             "sequence": order.sequence,
             "signature": transaction.signature,
-            "expires_at": transaction.expires_at,
+            "raw": transaction.raw,
+            "last_valid_height": transaction.last_valid_height,
             "token": lease.token,
             "lease": lease.seconds,
             "after_lease": AFTER_LEASE,
         }
-        row = self._database.run(lambda connection: connection.execute(KEEP_TRANSACTION, values).fetchone())
+        row = self._database.run(lambda connection: connection.execute(SAVE_SIGNED_TRANSACTION, values).fetchone())
         if row is None:
             raise Fenced
         return replace(order, transaction=transaction)

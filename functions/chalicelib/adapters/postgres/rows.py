@@ -18,13 +18,16 @@ from psycopg.types.json import Jsonb
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Failure, Fill, Order, OrderEvent, SignedTransaction
-from chalicelib.domain.quotes import NoQuote, Quote, Route, Side, Venue
+from chalicelib.domain.quotes import NoQuote, Quote, Route, Side
 from chalicelib.domain.tokens import Token, delisted, find_token
 from chalicelib.domain.transitions import OrderStatus
 
+# Transactions signed before revision 0005 have a time in the height's place; the simulated chain makes 2.5 blocks a
+# second.
 ORDER_COLUMNS = """
     id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps, client_order_id,
-    status, attempt, sequence, route, signature, transaction_expires_at,
+    status, attempt, sequence, route, signature, raw_transaction,
+    coalesce(last_valid_height, ceil(extract(epoch FROM transaction_expires_at) * 2.5)::bigint) AS last_valid_height,
     fill_amount_in, fill_amount_out, fill_fee, error_code, error_message, error_retryable, created_at, updated_at
 """
 # Writes through telemetry's logger; one of its own would take the output over from it.
@@ -80,7 +83,7 @@ def changing_columns(order: Order) -> dict[str, object]:
         "route": Jsonb(_route_json(order.route)) if order.route else None,
         "venue": order.route.chosen.venue if order.route else None,
         "signature": transaction.signature if transaction else None,
-        "transaction_expires_at": transaction.expires_at if transaction else None,
+        "last_valid_height": transaction.last_valid_height if transaction else None,
         "fill_amount_in": fill.amount_in if fill else None,
         "fill_amount_out": fill.amount_out if fill else None,
         "fill_fee": fill.fee if fill else None,
@@ -118,7 +121,7 @@ def _readable_route(row: DictRow) -> Route | None:
 def _transaction(row: DictRow) -> SignedTransaction | None:
     if row["signature"] is None:
         return None
-    return SignedTransaction(row["signature"], row["transaction_expires_at"])
+    return SignedTransaction(row["signature"], bytes(row["raw_transaction"] or b""), row["last_valid_height"])
 
 
 def _fill(row: DictRow) -> Fill | None:
@@ -165,7 +168,7 @@ def _route(stored: dict[str, Any]) -> Route:
         chosen=next(quote for quote in quotes if quote.venue == stored["chosen"]),
         quotes=quotes,
         unavailable=tuple(
-            NoQuote(_known(Venue, no["venue"]), _known(ErrorCode, no["code"]), no["message"], no["retryable"])
+            NoQuote(no["venue"], _known(ErrorCode, no["code"]), no["message"], no["retryable"])
             for no in stored["unavailable"]
         ),
         reason=stored["reason"],
@@ -177,7 +180,7 @@ def _route(stored: dict[str, Any]) -> Route:
 
 def _quote(stored: dict[str, Any]) -> Quote:
     return Quote(
-        venue=_known(Venue, stored["venue"]),
+        venue=stored["venue"],
         amount_in=cast("int", stored["amount_in"]),
         amount_out=cast("int", stored["amount_out"]),
         fee=cast("int", stored["fee"]),

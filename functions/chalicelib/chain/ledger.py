@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -20,9 +19,9 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A submitted transaction; it lands `lands_in` seconds from now and is refused from `expires_at` on.
+    """A transaction as it was sent; it lands `lands_in` seconds from now and is refused past `last_valid_height`.
 
     `dropped_once` loses the first submission, so that only sending it again makes it land.
     """
@@ -36,24 +35,32 @@ class Entry:
     reason: str | None
     fill: Fill
     lands_in: float
-    expires_at: datetime
+    last_valid_height: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What the chain knows of a signature."""
+    """What the ledger has of a signature at `height`; `outcome` None where it has nothing."""
 
-    outcome: Outcome
-    landed: bool
-    reason: str | None
-    fill: Fill | None
+    height: int
+    outcome: Outcome | None
+    landed: bool = False
+    reason: str | None = None
+    fill: Fill | None = None
 
 
 class Ledger(Protocol):
-    """Keyed by signature: the same transaction submitted twice lands once. Raises `Unavailable`."""
+    """Keyed by signature: the same transaction sent twice lands once. A block takes 400 ms. Raises `Unavailable`."""
+
+    def height(self) -> int:
+        """The height of the newest block."""
 
     def submit(self, entry: Entry) -> bool:
         """Takes the transaction, again or for the first time; False where it expired and never lands."""
 
-    def find(self, signature: str, expires_at: datetime) -> Found | None:
-        """What is known of the signature; from its expiry on the answer is final."""
+    def find(self, signature: str, last_valid_height: int) -> Found:
+        """What is known of the signature.
+
+        Once a look past the last valid height has found nothing landed, nothing ever lands: a submission that is under
+        way meanwhile is refused.
+        """
