@@ -5,6 +5,8 @@ import pytest
 from chalicelib.domain.errors import IllegalTransition
 from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OPEN, TERMINAL, TRANSITIONS, OrderStatus, Trigger, next_status
+from localstack import statuses
+from localstack.chaos.audit import FOLLOWS
 from tests.fakes import an_order
 
 # Written by hand, not from the table: a row a status; a column for start, choose_route, submit, confirm, retry,
@@ -88,3 +90,10 @@ def test_confirmed_is_reached_from_submitted_alone() -> None:
 def test_the_table_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         TRANSITIONS[OrderStatus.FAILED, Trigger.START] = OrderStatus.ROUTING  # type: ignore[index]
+
+
+def test_every_copy_of_the_states_is_the_tables() -> None:
+    assert statuses.TERMINAL == TERMINAL
+    assert statuses.COLOURS.keys() == set(OrderStatus)
+    for status in OPEN:
+        assert {to for (before, _), to in TRANSITIONS.items() if before is status} == FOLLOWS[status]

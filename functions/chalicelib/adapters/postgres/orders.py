@@ -19,6 +19,7 @@ from chalicelib.adapters.postgres.rows import (
 )
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
+from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 
 # After this long an order that nobody moved gets reconcile's attention: longer than a worker needs to pick it up.
@@ -30,6 +31,9 @@ BETWEEN_REPAIRS = "45 seconds"
 KEYS_KEPT_FOR = "48 hours"
 # Few enough that a batch holds its locks for some milliseconds only.
 KEYS_A_BATCH = 1_000
+# The lists of states that the statements name, from the state machine.
+OPEN_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if not status.is_terminal)
+FINAL_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if status.is_terminal)
 
 INSERT = """
 WITH key AS (
@@ -79,17 +83,17 @@ UPDATE orders SET
     next_attempt_at = NULL,
     fruitless_claims = fruitless_claims + CASE WHEN lease_token = %(token)s THEN 0 ELSE 1 END,
     attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
-WHERE id = %(id)s AND status IN ('pending', 'routing', 'building', 'submitted')
+WHERE id = %(id)s AND status IN ({OPEN_STATUSES})
   AND (lease_token IS NULL OR lease_token = %(token)s OR lease_expires_at < clock_timestamp())
   AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())
 RETURNING {ORDER_COLUMNS}, fruitless_claims
 """  # noqa: S608
 
-HOLDER = """
-SELECT status NOT IN ('pending', 'routing', 'building', 'submitted') AS over, attention_at IS NULL AS told,
+HOLDER = f"""
+SELECT status NOT IN ({OPEN_STATUSES}) AS over, attention_at IS NULL AS told,
        extract(epoch FROM greatest(lease_expires_at, next_attempt_at) - clock_timestamp())::numeric AS seconds
 FROM orders WHERE id = %(id)s
-"""
+"""  # noqa: S608
 
 # One statement: the move and its event are committed together or not at all. `greatest` keeps an order's times in step
 # with its sequence where a clock jumped.
@@ -123,15 +127,15 @@ SELECT id, sequence, status, attempt, %(message)s, %(meta)s, updated_at FROM mov
 RETURNING occurred_at
 """
 
-SAVE_SIGNED_TRANSACTION = """
+SAVE_SIGNED_TRANSACTION = f"""
 UPDATE orders SET
     signature = %(signature)s, raw_transaction = %(raw)s, last_valid_height = %(last_valid_height)s,
     lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s),
     attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
-WHERE id = %(id)s AND status = 'building' AND sequence = %(sequence)s AND lease_token = %(token)s
+WHERE id = %(id)s AND status = '{OrderStatus.BUILDING}' AND sequence = %(sequence)s AND lease_token = %(token)s
   AND (signature IS NULL OR signature = %(signature)s)
 RETURNING id
-"""
+"""  # noqa: S608
 
 RELEASE = """
 UPDATE orders SET
@@ -148,10 +152,10 @@ UPDATE orders SET
 WHERE id = %(id)s AND lease_token = %(token)s
 """
 
-MARK_PUBLISHED = """
+MARK_PUBLISHED = f"""
 UPDATE orders SET attention_at = NULL WHERE id = %(id)s AND sequence = %(sequence)s
-  AND status IN ('confirmed', 'failed', 'cancelled')
-"""
+  AND status IN ({FINAL_STATUSES})
+"""  # noqa: S608
 
 # SKIP LOCKED hands each order to one reconciler; the later look keeps it from the others afterwards. The orders
 # themselves are neither locked nor written. Where somebody moved the order meanwhile, the look follows its attention.
