@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.http.models import read_list_query
 from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
-from tests.unit.http.service import ORDER, SWAP, Service
+from tests.unit.http.service import ORDER, SWAP, Service, an_event
 
 WALLET = "7EYnhQoR9YM3N7UoaKRoA44Uy8JeaZV3qyouov87awMs"
 # 32 bytes that are no point of the curve, as an address that a program derives: no key can sign for it.
@@ -75,6 +75,18 @@ def test_an_amount_that_is_none_is_refused(service: Service, amount: str) -> Non
     assert refused.status == 400
     assert set(refused.fields) == {"amount"}
     assert not service.store.rows
+
+
+@pytest.mark.parametrize(("side", "base_units"), [("sell", "1500000000"), ("buy", "1500000")])
+def test_the_side_says_which_token_the_amount_counts(service: Service, side: str, base_units: str) -> None:
+    order_id = service.place(side=side, amount="1.5").body["orderId"]
+    assert service.call("GET", f"/api/orders/{order_id}").body["amountBaseUnits"] == base_units
+
+
+@pytest.mark.parametrize("limit", ["1", "200"])
+def test_a_page_has_one_to_200_orders(service: Service, limit: str) -> None:
+    service.place()
+    assert len(service.call("GET", "/api/orders", query={"limit": limit}).body["orders"]) == 1
 
 
 @pytest.mark.parametrize("path", ["/api/orders/execute", "/api/quotes"])
@@ -262,6 +274,7 @@ def test_bodies_are_json_in_utf_8(service: Service, headers: dict[str, str], sta
         json.dumps(dict(ORDER)).encode("utf-16"),
         "\ufeff{}",
         "\ud800",
+        json.dumps({**ORDER, "userId": "a\ud800"}, ensure_ascii=False),
         '{"userId":"a","userId":"b"}',
         "[" * 100_000,
         '{"a":' * 60_000,
@@ -272,6 +285,12 @@ def test_what_is_no_json_object_is_refused(service: Service, raw: str | bytes) -
     assert refused.status in (400, 413)
     assert refused.body["code"] in ("malformed_json", "body_too_large")
     assert not service.store.rows
+
+
+@pytest.mark.parametrize("text", ["###", "e30", "/w=="])
+def test_base64_that_holds_no_json_is_refused(service: Service, text: str) -> None:
+    event = an_event("POST", "/api/orders/execute", text, {}, {}, "/live") | {"isBase64Encoded": True}
+    assert service.send(event).body["code"] == "malformed_json"
 
 
 def test_deep_nesting_below_the_size_limit_is_refused(service: Service) -> None:
