@@ -36,6 +36,8 @@ _MENDING_SECONDS = 300.0
 # 30 s after its last write an order counts as one that nobody works on: chalicelib/adapters/postgres/orders.py.
 # Its worker was killed with everything else some seconds before the stack was up again.
 _INTERRUPTED_SECONDS = 27.0
+# Some four seconds for clients that do not listen: websocket_relay.py, front_door.py.
+_GOODBYE_SECONDS = 6.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The emulator hands the first orders of a burst over one by one, each to a worker that is busy with it for 4 s:
 # 200 orders take three such rounds with the template's ten workers, two with twenty.
@@ -146,6 +148,8 @@ class Session:
         for number in _SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._hear)
+        if self._ended_by is not None:
+            self._stop.set()  # the terminal has gone already
         runtime = Runtime(settings, self._report)
         serving = asyncio.create_task(self._serve(runtime, hosts))
         stopping = asyncio.create_task(self._stop.wait())
@@ -155,12 +159,13 @@ class Session:
             self._screen.print("Stopping …")
             stopping.cancel()
             serving.cancel()
-            await asyncio.wait((serving,))  # the front door tells its clients, which takes five seconds at most
+            await asyncio.wait((serving,), timeout=_GOODBYE_SECONDS)  # the front door tells its clients
             await in_thread(runtime.stop)
-        if not serving.cancelled() and (error := serving.exception()) is not None and self._ended_by is None:
-            if isinstance(error, (BotoCoreError, ClientError)):
+        if self._ended_by is None:
+            try:
+                await serving
+            except (BotoCoreError, ClientError) as error:
                 raise LocalStackError(f"The AWS emulator broke off ({error}): look into {_shown(LOGS)}.") from error
-            raise error
         self._screen.print("Everything has stopped; the history is kept.")
 
     async def _serve(self, runtime: Runtime, hosts: tuple[str, ...]) -> None:

@@ -1,5 +1,8 @@
 """What `./dev up` does when parts of the stack end while it runs."""
 
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import cast
@@ -14,6 +17,7 @@ from localstack.front_door import FrontDoor
 from localstack.local_runtime import Runtime
 from localstack.log_lines import Line
 from localstack.log_reader import LogReader
+from localstack.paths import ROOT
 from localstack.session import Session
 
 BEFORE, AFTER = Upstream("http://before", "http://before"), Upstream("http://after", "http://after")
@@ -66,3 +70,79 @@ async def test_a_disk_without_room_for_logs_does_not_end_the_stack(
 
     monkeypatch.setattr(log_reader, "append", full)
     assert await mending._show_new_lines(cast("LogReader", Reader()), idle=False)
+
+
+# The session with a runtime that starts as long as it is let, or fails.
+PROGRAM = """
+import contextlib, sys, threading
+from botocore.exceptions import EndpointConnectionError
+from localstack import session
+from localstack.console import Console
+from localstack.errors import LocalStackError
+
+class Slow:
+    def __init__(self, settings, report):
+        self.stopped, self.report = threading.Event(), report
+    def start(self):
+        self.report("starting")
+        if sys.argv[1] == "wait":
+            self.stopped.wait()
+        if sys.argv[1] == "fail":
+            raise LocalStackError("It does not start.")
+        raise EndpointConnectionError(endpoint_url="http://gone")
+    def stop(self):
+        self.stopped.set()
+        self.report("stopped")
+
+session.Runtime = Slow
+session.running.only_one = contextlib.nullcontext
+session.running.withdraw = session._begin_logs = lambda: None
+session._cursor_secret = lambda: "secret"
+session.ports.require_free = lambda hosts, port: None
+try:
+    sys.exit(session.Session(Console(), 3999, {}, 0).run())
+except LocalStackError as error:
+    sys.exit(f"failed: {error}")
+"""
+
+
+def start(how: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, how],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "status"),
+    [
+        ((signal.SIGINT, signal.SIGINT, signal.SIGTERM), 130),
+        ((signal.SIGTERM, signal.SIGTERM), 143),
+        ((signal.SIGHUP,), 129),
+    ],
+)
+def test_a_start_is_ended_by_the_first_signal(numbers: tuple[signal.Signals, ...], status: int) -> None:
+    process = start("wait")
+    assert process.stdout is not None
+    assert "starting" in process.stdout.readline()
+    for number in numbers:
+        process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (status, "")
+    assert "stopped" in out
+    assert out.endswith("Everything has stopped; the history is kept.\n")
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [("fail", "failed: It does not start.\n"), ("break", "failed: The AWS emulator broke off (")]
+)
+def test_a_start_that_fails_ends_what_had_started_and_says_why(how: str, said: str) -> None:
+    process = start(how)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith(said)
+    assert "stopped" in out
+    assert "Everything has stopped" not in out
