@@ -59,44 +59,6 @@ async def test_early_and_late_followers_see_the_same(trader: Trader) -> None:
     assert [{**message, "order": None} for message in late] == [{**message, "order": None} for message in early]
 
 
-async def test_many_followers_join_at_any_time_and_miss_nothing(trader: Trader) -> None:
-    order_id = await trader.place()
-
-    async def join(delay: float) -> list[Json]:
-        await asyncio.sleep(delay)
-        return await trader.follow(order_id)
-
-    seen = await asyncio.gather(*(join(number * 0.05) for number in range(12)))
-
-    assert [column(messages, "status") for messages in seen] == [LIFECYCLE] * 12
-
-
-async def test_a_follower_resumes_behind_what_it_has(trader: Trader) -> None:
-    order_id = await trader.place()
-    await trader.follow(order_id)
-
-    rest = await trader.follow(order_id, after=3)
-
-    assert column(rest, "sequence") == [4, 5]
-
-
-async def test_one_connection_follows_several_orders(trader: Trader) -> None:
-    first = await trader.place()
-    second = await trader.place(inputToken="USDC", outputToken="JUP", amount="20")
-
-    ends: dict[str, Json] = {}
-    async with trader.socket(first) as socket:
-        await socket.send_json({"action": "subscribe", "orderId": second})
-        async for frame in socket:
-            message: Json = frame.json()
-            if message.get("status") == "confirmed":
-                ends[str(message["orderId"])] = message
-            if len(ends) == 2:
-                break
-
-    assert set(ends) == {first, second}
-
-
 async def test_the_history_agrees_with_the_stream(trader: Trader) -> None:
     order_id = await trader.place(userId="historian")
     messages = await trader.follow(order_id)
@@ -140,15 +102,6 @@ async def test_a_cancelled_order_ends_at_once_and_is_never_executed(stack: Stack
 
     assert column(messages, "status") == ["pending", "cancelled"]
     assert [each for each in on.evidence().chain if each.order_id == order_id] == []
-
-
-async def test_an_order_that_settled_cannot_be_cancelled(trader: Trader) -> None:
-    settled = await trader.place()
-    await trader.follow(settled)
-
-    async with trader.http.post(f"/api/orders/{settled}/cancel") as answer:
-        assert answer.status == HTTPStatus.CONFLICT
-        assert (await answer.json())["code"] == "not_cancellable"
 
 
 class TestWhenThePriceKeepsMoving:
