@@ -101,8 +101,8 @@ def test_following_an_order_again_starts_where_it_says(engine: Engine, followers
 def test_a_connection_that_asked_itself_is_known_to_be_open(engine: Engine, followers: MemoryFollowers) -> None:
     """One that only connects may not be yet, and a 410 says nothing of it."""
     order_id, other_id = engine.place().id, engine.place().id
-    subscribe(order_id, "c", 0, desk=a_desk(engine, followers))
-    subscribe_too(other_id, "c", 0, desk=a_desk(engine, followers))
+    subscribe(order_id, "c", 0, ports=the_ports(engine, followers))
+    add_subscription(other_id, "c", 0, ports=the_ports(engine, followers))
     assert not followers.rows[order_id, "c"].opened
     assert followers.rows[other_id, "c"].opened
 
