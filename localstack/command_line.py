@@ -1,5 +1,6 @@
 """The commands of `./dev`. A new group of commands is a module in `commands` with `add_to(app)`; nothing names it."""
 
+import errno
 import importlib
 import os
 import pkgutil
@@ -15,6 +16,8 @@ from localstack.console import Console
 from localstack.errors import LocalStackError
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# A disk that takes no more; ENOENT without a name is `tempfile` that has found no folder.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT)
 _INTERRUPTED = 128 + signal.SIGINT  # typer's for KeyboardInterrupt
 
 
@@ -88,6 +91,8 @@ def _run() -> None:
             "(sudo chown), or run this as that user."
         )
     except OSError as error:
-        if error.filename is None:
+        if error.filename is not None:
+            _fail(f"{error.filename} can't be used ({error.strerror}): mend that and run this again.")
+        if error.errno not in _FULL:
             raise
-        _fail(f"{error.filename} can't be used ({error.strerror}): mend that and run this again.")
+        _fail(f"{error.strerror}: make room, or name another folder with TMPDIR, and run this again.")

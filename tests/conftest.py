@@ -4,7 +4,14 @@ import pytest
 from hypothesis import settings
 
 # In this order, one group of each: begun last, they would be what everybody waits for.
-LONGEST = ("test_faults.py", "test_crash_points.py", "test_deliveries.py", "test_chaos.py", "test_restart.py")
+LONGEST = (
+    "test_strangers.py",
+    "test_faults.py",
+    "test_crash_points.py",
+    "test_deliveries.py",
+    "test_chaos.py",
+    "test_restart.py",
+)
 # No deadline: a busy machine is not a bug. `--hypothesis-profile thorough` looks longer.
 settings.register_profile("engine", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
