@@ -118,6 +118,15 @@ def _give(folder: Path, account: Account) -> None:
     os.chown(folder, account.user, account.group, follow_symlinks=False)
 
 
+def _require_own(path: Path) -> None:
+    about = _owner(path)
+    if about is not None and about.st_uid != os.geteuid():
+        raise LocalStackError(
+            f"{path} belongs to another user (an earlier run as root?): make the clone yours with sudo chown -R "
+            f"{os.geteuid()} and its folder, which keeps the history, and run this again."
+        )
+
+
 def take(home: Path) -> Account:
     """Sees to it that the folder above the data is this user's only, and the data the server's; returns who that is.
 
@@ -125,16 +134,13 @@ def take(home: Path) -> Account:
     """
     home.mkdir(parents=True, exist_ok=True)
     data = home / "data"
+    if os.geteuid() != 0:
+        _require_own(home)
     about = _owner(data)
     if about is not None and not stat.S_ISDIR(about.st_mode):
         raise LocalStackError(f"{data} is no folder: move it away and run this again.")
     if os.geteuid() != 0:
-        strangers = [path for path in (home, data) if (at := _owner(path)) is not None and at.st_uid != os.geteuid()]
-        if strangers:
-            raise LocalStackError(
-                f"{strangers[0]} belongs to another user (an earlier run as root?): make it yours with "
-                f"sudo chown -R {os.geteuid()} '{home.parent}', which keeps the history, and run this again."
-            )
+        _require_own(data)
         home.chmod(0o700)
         return Account(os.geteuid(), os.getegid())
     descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from localstack import postgres, postgres_files
+from localstack import as_user, postgres, postgres_files
 from localstack.errors import LocalStackError
 from localstack.postgres import Postgres
 from localstack.processes import Guard, wait_until
@@ -264,6 +264,21 @@ def test_damaged_data_gets_a_sentence_and_stays(folder: Path, guard: Guard, file
     with pytest.raises(LocalStackError, match=sentence):
         run(folder, guard)
     assert damaged.exists()
+
+
+@as_root
+def test_where_a_user_can_t_be_given_a_name_a_sentence_says_what_to_do(
+    folder: Path, guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of a kernel that allows no user namespace."""
+    refuses = tmp_path / "refuses.py"
+    refuses.write_text(f"import sys; sys.exit({as_user.NO_NAME} if '--pwfile=/dev/stdin' in sys.argv else 0)")
+    monkeypatch.setattr(as_user, "__file__", str(refuses))
+    monkeypatch.setattr(postgres_files, "_version", lambda folder, account: "18")
+    with pytest.raises(
+        LocalStackError, match=r"has no name on this machine.*a line to /etc/passwd \(echo 'engine:x:0:0:"
+    ):
+        run(folder, guard)
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="takes root to become a user without a name")
