@@ -86,10 +86,8 @@ def _files(recipe: Recipe, target: Platform, report: Report) -> dict[str, bytes]
         files.update(_library(wheel))
     if recipe.with_chalice:
         files.update(_chalice_runtime())
-    # A file of that name beside the sources is meant to take its place.
-    if authorities.FILE not in files:
-        files[authorities.FILE] = authorities.database_authorities(target, report)
-    return files
+    # A file of the same name beside the sources is meant to take its place.
+    return {**authorities.database_authorities(target, report), **files}
 
 
 def _zip(files: Mapping[str, bytes]) -> bytes:

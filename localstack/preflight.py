@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localstack.authorities import FILE
+from localstack.authorities import file_of
 from localstack.paths import ROOT
 
 # RDS: LEAST(DBInstanceClassMemory / 9531392, 5000), and the variable is what the system and RDS's own processes leave.
@@ -112,12 +112,13 @@ def _connections(parameters: Mapping[str, str]) -> list[str]:
 
 
 def _authorities(client: MakeClient, parameters: Mapping[str, str]) -> list[str]:
-    partition = client("lambda").meta.partition
-    if partition == "aws" or parameters["DatabaseTls"] != "verify-full" or (ROOT / "functions" / FILE).is_file():
+    meta = client("lambda").meta
+    partition, file = meta.partition, file_of(meta.region_name)
+    if partition == "aws" or parameters["DatabaseTls"] != "verify-full" or (ROOT / "functions" / file).is_file():
         return []
     sentence = (
         f"The artifact has RDS's authorities of AWS's own partition, not those of {partition}: put them into "
-        f"functions/{FILE} and infra/migrations/{FILE}, or functions can't connect (docs/deployment.md)."
+        f"functions/{file} and infra/migrations/{file}, or functions can't connect (docs/deployment.md)."
     )
     return [sentence]
 

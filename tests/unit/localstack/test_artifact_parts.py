@@ -150,7 +150,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         artifact.Recipe(folder, tmp_path / "some.lock", with_chalice=True),
     )
     monkeypatch.setattr(artifact, "fetch", lambda path, target, report: made)
-    monkeypatch.setattr(authorities, "database_authorities", lambda target, report: b"the locked ones")
+    monkeypatch.setattr(authorities, "database_authorities", lambda target, report: {"database-ca/a.pem": b"locked"})
     return folder
 
 
@@ -170,7 +170,7 @@ def test_a_zip_holds_what_runs_and_nothing_else(recipe: Path) -> None:
         "botocore/data/sqs/2012-11-05/service-2.json.gz",
         "chalice/__init__.py",
         "chalice/app.py",
-        "database-ca.pem",
+        "database-ca/a.pem",
         "part/page.html",
         "quick/core.cpython-313-x.so",
         "quick/more.py",
@@ -179,10 +179,11 @@ def test_a_zip_holds_what_runs_and_nothing_else(recipe: Path) -> None:
 
 def test_authorities_beside_the_sources_take_the_place_of_the_locked_ones(recipe: Path) -> None:
     def trusted() -> bytes:
-        return zipfile.ZipFile(io.BytesIO(artifact.build(recipe, TARGET).content)).read("database-ca.pem")
+        return zipfile.ZipFile(io.BytesIO(artifact.build(recipe, TARGET).content)).read("database-ca/a.pem")
 
-    assert trusted() == b"the locked ones"
-    (recipe / "database-ca.pem").write_bytes(b"ours")
+    assert trusted() == b"locked"
+    (recipe / "database-ca").mkdir()
+    (recipe / "database-ca" / "a.pem").write_bytes(b"ours")
     assert trusted() == b"ours"
 
 

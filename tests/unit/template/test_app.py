@@ -123,7 +123,7 @@ def test_a_function_knows_only_what_it_needs(name: str) -> None:
 def test_a_database_is_verified_with_the_certificates_beside_the_code(name: str) -> None:
     settings = functions(Stack("template.yaml", AWS))[name]["Environment"]["Variables"]
     assert settings["PGSSLMODE"] == "verify-full"
-    assert settings["PGSSLROOTCERT"] == f"/var/task/{authorities.FILE}"
+    assert settings["PGSSLROOTCERT"] == f"/var/task/{authorities.file_of('us-east-1')}"
     unchecked = functions(Stack("template.yaml", {**AWS, "DatabaseTls": "require"}))[name]["Environment"]["Variables"]
     assert unchecked["PGSSLMODE"] == "require"
     assert "PGSSLROOTCERT" not in unchecked
