@@ -24,6 +24,7 @@ status change over a WebSocket.
 
 Amounts are exact: send them as JSON numbers or strings; answers have the decimal string and the integer base units.
 Errors are problem documents (RFC 9457) with a stable `code`. Every answer has an `X-Request-Id`.
+HEAD is answered wherever GET is.
 """
 ORDERS, MARKET, SERVICE = "Orders", "Market", "Service"
 TAGS = {
@@ -36,7 +37,11 @@ HEADERS: dict[str, Schema] = {
         "description": "The request's id: yours, or the gateway's. It stands in every log line of the request.",
         "schema": {"type": "string"},
     },
-    "Location": {"description": "The order's path.", "required": True, "schema": {"type": "string"}},
+    "Location": {
+        "description": "The path of the order, or of the page.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
     "Idempotent-Replayed": {
         "description": "`true` where an earlier request with this Idempotency-Key had placed the order.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -250,7 +255,11 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=SERVICE,
         summary="Documentation for people",
         description="Calls, models, errors and the stream on one page, without any outside asset.",
-        answers={200: Success("The page.", None, ("ETag",)), 304: NOT_MODIFIED},
+        answers={
+            200: Success("The page.", None, ("ETag",)),
+            304: NOT_MODIFIED,
+            308: Success("The page is at /docs, without a slash behind it.", Nothing, ("Location",)),
+        },
     ),
     Operation(
         method="GET",

@@ -92,7 +92,9 @@ class Api:
         return files.specification(request.root).response(request.if_none_match)
 
     def docs(self, request: HttpRequest) -> HttpResponse:
-        """The documentation for people."""
+        """The documentation for people; the page's own links would be wrong below "/docs/"."""
+        if request.path.endswith("/"):
+            return HttpResponse(308, "", {"Location": f"{request.root}/docs"})
         return files.page("docs.html").response(request.if_none_match)
 
     def dashboard(self, request: HttpRequest) -> HttpResponse:

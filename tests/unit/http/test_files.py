@@ -15,7 +15,7 @@ from chalicelib.http.problems import ProblemCode
 from chalicelib.http.stream_messages import StreamCode
 from docs.api.asyncapi import asyncapi
 from docs.api.openapi import OPERATIONS, openapi
-from tests.unit.http.service import Got, Service
+from tests.unit.http.service import Got, Service, an_event
 
 PAGES = ("/", "/docs")
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -126,3 +126,12 @@ def test_a_client_that_has_the_file_gets_no_second_copy(service: Service, path: 
         assert (again.status, again.text, again.headers["ETag"]) == (304, "", tag)
     for sent in ('"other"', tag.strip('"'), ""):
         assert service.call("GET", path, headers={"If-None-Match": sent}).text == first.text
+
+
+@pytest.mark.parametrize("stage", ["", "/live"])
+def test_a_slash_behind_docs_leads_to_the_page(service: Service, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    monkeypatch.setenv("PUBLIC_WEBSOCKET_URL", "wss://abc.execute-api.us-east-1.amazonaws.com/live")
+    event = an_event("GET", "/docs", None, {}, {}, stage)
+    event["requestContext"]["path"] = f"{stage}/docs/"
+    got = service.send(event)
+    assert (got.status, got.headers["Location"]) == (308, f"{stage}/docs")

@@ -8,8 +8,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.domain.tokens import SOL, USDC
+from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.models import read_list_query
 from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
+from chalicelib.services.browse import OrderFilter
 from tests.unit.http.service import ORDER, SWAP, Service, an_event
 
 WALLET = "7EYnhQoR9YM3N7UoaKRoA44Uy8JeaZV3qyouov87awMs"
@@ -377,3 +380,30 @@ def test_an_id_that_no_order_has_answers_404(service: Service, path: str, order_
     got = service.call("POST" if path.endswith("cancel") else "GET", path.format(order_id))
     assert (got.status, got.body["code"]) == (404, "order_not_found")
     assert len(got.text) < 2_000
+
+
+def test_every_filter_reaches_the_history() -> None:
+    query = {
+        "userId": "u",
+        "clientOrderId": "c",
+        "status": "failed",
+        "venue": "meteora",
+        "inputToken": "SOL",
+        "outputToken": "USDC",
+        "placedFrom": "2026-01-01T00:00:00Z",
+        "placedBefore": "2026-02-01T00:00:00Z",
+        "limit": "7",
+        "cursor": "x",
+    }
+    read = read_list_query({name: [value] for name, value in query.items()})
+    assert (read.limit, read.cursor) == (7, "x")
+    assert read.to_filter() == OrderFilter(
+        user_id="u",
+        client_order_id="c",
+        status=OrderStatus.FAILED,
+        venue="meteora",
+        input_token=SOL,
+        output_token=USDC,
+        placed_from=datetime(2026, 1, 1, tzinfo=UTC),
+        placed_before=datetime(2026, 2, 1, tzinfo=UTC),
+    )

@@ -17,8 +17,9 @@ PROBLEM = {"type", "title", "status", "code", "detail", "instance", "requestId"}
 
 
 def test_the_clients_request_id_comes_back(service: Service) -> None:
-    got = service.call("GET", "/api/tokens", headers={"x-request-ID": "mine-1"})
-    assert got.headers["X-Request-Id"] == "mine-1"
+    for sent in ("mine-1", "~" * 128):
+        got = service.call("GET", "/api/tokens", headers={"x-request-ID": sent})
+        assert got.headers["X-Request-Id"] == sent
 
 
 @pytest.mark.parametrize("sent", [None, "", "two words", "line\nbreak", "x" * 129, "ü"])
@@ -63,6 +64,9 @@ def test_without_a_front_door_paths_begin_with_the_stage(service: Service, monke
     assert placed.body["websocketUrl"] == f"{service.websocket_url}?orderId={placed.body['orderId']}"
     assert service.call("GET", "/api/orders/none").body["instance"] == "/live/api/orders/none"
     assert service.call("GET", "/api/orders/none", stage="").body["instance"] == "/api/orders/none"
+    service.call("GET", "/")
+    answered = [line.fields["path"] for line in service.telemetry.lines if line.event == "request_answered"]
+    assert answered[-1] == "/live/"
 
 
 def test_a_placed_order_says_where_it_is(service: Service) -> None:
@@ -240,3 +244,12 @@ def test_pages_follow_each_other_while_orders_arrive(service: Service) -> None:
 def test_a_cursor_that_is_none_is_refused_by_its_name(service: Service, cursor: str) -> None:
     refused = service.call("GET", "/api/orders", query={"cursor": cursor})
     assert (refused.status, refused.body["code"], set(refused.fields)) == (400, "invalid_cursor", {"cursor"})
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/openapi.json", "/health", "/api/tokens", "/api/orders", "/api/orders/x"]
+)
+def test_head_is_answered_as_get(service: Service, path: str) -> None:
+    head, get = service.call("HEAD", path), service.call("GET", path)
+    assert (head.status, head.headers["Content-Type"]) == (get.status, get.headers["Content-Type"])
+    assert len(head.text) == len(get.text)
