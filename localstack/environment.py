@@ -34,7 +34,8 @@ _PIP_SETTINGS = _PIP_FILES | {
     *("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy"),
     *("timeout", "default-timeout", "retries", "cache-dir", "keyring-provider"),
 }
-_LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+# The last is the name that LocalStack has on its own machine.
+_LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]", "localhost.localstack.cloud")
 _NARROWEST_COLUMNS = 40
 _PIP_SECONDS = 60
 _PIP_LINE = re.compile(r"^([a-z]+)\.([a-z-]+)=(.*)$")

@@ -1,6 +1,7 @@
 """Free and taken TCP ports of this machine."""
 
 import errno
+import os
 import socket
 
 from localstack.errors import LocalStackError
@@ -70,6 +71,8 @@ def require_free(hosts: tuple[str, ...], port: int) -> None:
     """Raises the one sentence for a port that is taken on any of the addresses."""
     if any(is_taken(host, port) for host in hosts):
         another = port + 1 if port < LARGEST else port - 1
+        # The one that counts where both are set.
+        name = "ORDER_ENGINE_PORT" if os.environ.get("ORDER_ENGINE_PORT") else "PORT"
         raise LocalStackError(
-            f"Port {port} is taken by another program: stop it, or choose another: PORT={another} ./dev up"
+            f"Port {port} is taken by another program: stop it, or choose another: {name}={another} ./dev up"
         )

@@ -85,10 +85,22 @@ def nameless() -> LocalStackError:
     )
 
 
+def _is_in_this_namespace(user: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):  # not Linux
+        ranges = [map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+        return any(first <= user < first + count for first, _, count in ranges)
+    return True
+
+
 def _nobody() -> Account:
     for name in _USERS:
         with contextlib.suppress(KeyError):
             found = pwd.getpwnam(name)
+            if not _is_in_this_namespace(found.pw_uid):
+                raise LocalStackError(
+                    f"Postgres can't run as root, and this root can't become {name}, who is not mapped into its "
+                    "user namespace: run this as a normal user (podman: --userns=keep-id)."
+                )
             return Account(found.pw_uid, found.pw_gid)
     raise LocalStackError(
         f"Postgres can't run as root and this machine has none of the users {', '.join(_USERS)}: run this as a normal "

@@ -47,7 +47,7 @@ def test_composing_twice_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("excepted", ["", "example.com", "localhost", " example.com , 127.0.0.1"])
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "rest.localhost.localstack.cloud"])
 def test_no_proxy_is_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch, excepted: str, host: str) -> None:
     for name, value in environment.composed({"http_proxy": "http://proxy.example", "NO_PROXY": excepted}).items():
         monkeypatch.setenv(name, value)
