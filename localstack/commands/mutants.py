@@ -24,6 +24,9 @@ def _lay_out(folder: Path) -> None:
         target = folder / source.name
         if source.is_dir():
             shutil.rmtree(target, ignore_errors=True)
+            if source.name != "chalicelib":
+                # mutmut copies over what it copied last time, and would go on collecting a test that has moved.
+                shutil.rmtree(folder / "mutants" / source.name, ignore_errors=True)
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, target)

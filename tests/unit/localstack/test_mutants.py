@@ -52,6 +52,16 @@ def test_a_run_tells_its_score(folder: Path) -> None:
     ]
 
 
+def test_a_test_that_has_moved_is_not_collected_from_the_last_run(folder: Path) -> None:
+    stale = folder / "build" / "mutants" / "tests" / "unit" / "test_moved.py"
+    result = folder / "build" / "mutants" / "chalicelib" / "order.py.meta"
+    for left in (stale, result):
+        left.parent.mkdir(parents=True)
+        left.touch()
+    call(folder)
+    assert (stale.exists(), result.exists()) == (False, True)
+
+
 def test_a_run_that_fails_tells_no_score(folder: Path) -> None:
     status, told = call(folder, status=1)
     assert status == 1
