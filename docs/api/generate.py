@@ -33,6 +33,8 @@ WEB = ROOT / "functions" / "chalicelib" / "web"
 FAILURES: Mapping[ErrorCode, str] = {
     ErrorCode.INSUFFICIENT_LIQUIDITY: "The pool does not hold enough for the order. Place a smaller one.",
     ErrorCode.AMOUNT_TOO_SMALL: "The amount would buy nothing after fees. Place a larger one.",
+    ErrorCode.PRICE_IMPACT_TOO_HIGH: "The swap would have moved the market further than maxPriceImpactBps allows; "
+    "nothing was signed. Swap less at a time, or allow more.",
     ErrorCode.NO_QUOTE: "No venue answered with a quote in any attempt. Place it again later.",
     ErrorCode.QUOTE_TIMEOUT: "The venues did not answer in time in any attempt. Place it again later.",
     ErrorCode.QUOTE_EXPIRED: "The quote ran out before the swap could be built. Place it again.",

@@ -214,7 +214,7 @@ OPERATIONS: tuple[Operation, ...] = (
         description="Both venues' quotes and what an order would be routed to right now. Nothing is executed or "
         "stored.",
         answers={200: Success("The quotes and the choice.", RouteView)},
-        problems=(ProblemCode.NO_QUOTE,),
+        problems=(ProblemCode.NO_QUOTE, ProblemCode.PRICE_IMPACT_TOO_HIGH),
         body=QuoteBody,
         example=SWAP,
     ),

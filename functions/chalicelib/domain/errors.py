@@ -10,6 +10,7 @@ EngineError
  ├─ Fenced                  another worker owns the order now: stop, write nothing
  ├─ VenueError              what a venue or its chain answered; says what to do next
  │   ├─ Rejected            final: trying again cannot help
+ │   │   └─ PriceImpactTooHigh  every quote moves the market further than the trader accepts
  │   ├─ Retryable           nothing was executed: a new attempt may succeed
  │   └─ OutcomeUnknown      it may or may not have been executed: ask the chain, never assume a failure
  └─ Unavailable             a dependency of ours (database, queue) cannot be reached right now
@@ -18,6 +19,7 @@ EngineError
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -26,6 +28,7 @@ class ErrorCode(StrEnum):
 
     INSUFFICIENT_LIQUIDITY = "insufficient_liquidity"
     AMOUNT_TOO_SMALL = "amount_too_small"
+    PRICE_IMPACT_TOO_HIGH = "price_impact_too_high"
     NO_QUOTE = "no_quote"
     QUOTE_TIMEOUT = "quote_timeout"
     QUOTE_EXPIRED = "quote_expired"
@@ -109,6 +112,14 @@ class VenueError(EngineError):
 
 class Rejected(VenueError):
     """Final: the same order will be refused again."""
+
+
+class PriceImpactTooHigh(Rejected):
+    """Every quote moves the market further than the trader accepts; `impact_pct` is the least that was found."""
+
+    def __init__(self, message: str, impact_pct: Decimal) -> None:
+        super().__init__(ErrorCode.PRICE_IMPACT_TOO_HIGH, message)
+        self.impact_pct = impact_pct
 
 
 class Retryable(VenueError):

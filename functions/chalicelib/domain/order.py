@@ -13,7 +13,7 @@ from typing import TypeAlias, TypedDict, Unpack
 
 from chalicelib.domain.amounts import price
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.quotes import QuoteRequest, Route, Side
+from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, QuoteRequest, Route, Side
 from chalicelib.domain.tokens import Token
 from chalicelib.domain.transitions import OrderStatus, Trigger, next_status
 
@@ -58,6 +58,7 @@ class NewOrder:
     amount: int
     slippage_bps: int = DEFAULT_SLIPPAGE_BPS
     client_order_id: str | None = None
+    max_price_impact_bps: int = DEFAULT_MAX_PRICE_IMPACT_BPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class Order:
     transaction: SignedTransaction | None = None
     fill: Fill | None = None
     failure: Failure | None = None
+    max_price_impact_bps: int = DEFAULT_MAX_PRICE_IMPACT_BPS
 
     @property
     def amount_token(self) -> Token:

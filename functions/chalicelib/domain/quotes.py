@@ -8,9 +8,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from chalicelib.domain.amounts import maximum_input, minimum_output, price
-from chalicelib.domain.errors import ErrorCode, Rejected, Retryable, VenueError
+from chalicelib.domain.amounts import maximum_input, minimum_output, plain, price
+from chalicelib.domain.errors import ErrorCode, PriceImpactTooHigh, Rejected, Retryable, VenueError
 from chalicelib.domain.tokens import Token
+
+# How far an order may move the market unless its client says otherwise.
+DEFAULT_MAX_PRICE_IMPACT_BPS = 1_500
 
 
 class Side(StrEnum):
@@ -104,10 +107,18 @@ def limits_of(quote: Quote, side: Side, slippage_bps: int) -> Limits:
     return Limits(quote.amount_out, maximum_input(quote.amount_in, slippage_bps))
 
 
-def choose_route(request: QuoteRequest, answers: list[Quote | NoQuote], slippage_bps: int) -> Route:
+def choose_route(
+    request: QuoteRequest,
+    answers: list[Quote | NoQuote],
+    slippage_bps: int,
+    max_price_impact_bps: int = DEFAULT_MAX_PRICE_IMPACT_BPS,
+) -> Route:
     """The better effective price after fees wins; on a tie, the order in which the venues were asked.
 
+    A quote whose price impact is above the maximum is never chosen, however good its price.
+
     Raises:
+        PriceImpactTooHigh: that goes for every quote.
         Rejected: every venue refused for good.
         Retryable: no venue answered with a quote, but one may next time.
     """
@@ -115,13 +126,16 @@ def choose_route(request: QuoteRequest, answers: list[Quote | NoQuote], slippage
     unavailable = tuple(answer for answer in answers if isinstance(answer, NoQuote))
     if not quotes:
         raise _nobody_quotes(unavailable)
-    best = min(quotes, key=lambda quote: _preference(quote, request.side))
+    eligible = [quote for quote in quotes if quote.price_impact_pct * 100 <= max_price_impact_bps]
+    if not eligible:
+        raise _impact_too_high(quotes, max_price_impact_bps)
+    best = min(eligible, key=lambda quote: _preference(quote, request.side))
     limits = limits_of(best, request.side, slippage_bps)
     return Route(
         chosen=best,
         quotes=quotes,
         unavailable=unavailable,
-        reason=_reason(request, best, quotes, unavailable),
+        reason=_reason(request, best, quotes, eligible, unavailable),
         minimum_output=limits.minimum_output,
         maximum_input=limits.maximum_input,
         steps=_steps(request, best.venue),
@@ -132,11 +146,22 @@ def _preference(quote: Quote, side: Side) -> int:
     return -quote.amount_out if side is Side.SELL else quote.amount_in
 
 
-def _reason(request: QuoteRequest, best: Quote, quotes: tuple[Quote, ...], unavailable: tuple[NoQuote, ...]) -> str:
+def _reason(
+    request: QuoteRequest,
+    best: Quote,
+    quotes: tuple[Quote, ...],
+    eligible: list[Quote],
+    unavailable: tuple[NoQuote, ...],
+) -> str:
     if len(quotes) == 1:
         missing = ", ".join(f"{answer.venue}: {answer.message}" for answer in unavailable)
         return f"{best.venue} is the only venue with a quote ({missing})."
-    others = ", ".join(f"{quote.venue} {quote.effective_price(request):f}" for quote in quotes if quote is not best)
+    others = ", ".join(
+        f"{quote.venue} {quote.effective_price(request):f}"
+        + ("" if quote in eligible else f" with too high a price impact ({plain(quote.price_impact_pct)} %)")
+        for quote in quotes
+        if quote is not best
+    )
     pair = f"{request.output_token} per {request.input_token}"
     return f"{best.venue} gives {best.effective_price(request):f} {pair} after fees, {others}."
 
@@ -147,6 +172,16 @@ def _steps(request: QuoteRequest, venue: Venue) -> tuple[str, ...]:
     source = "WSOL" if request.input_token.native else request.input_token.symbol
     target = "WSOL" if request.output_token.native else request.output_token.symbol
     return (*wrap, f"swap {source} for {target} on {venue}", *unwrap)
+
+
+def _impact_too_high(quotes: tuple[Quote, ...], max_price_impact_bps: int) -> PriceImpactTooHigh:
+    least = min(quotes, key=lambda quote: quote.price_impact_pct)
+    allowed = plain(Decimal(max_price_impact_bps).scaleb(-2))
+    return PriceImpactTooHigh(
+        f"The swap would move the price by {plain(least.price_impact_pct)} % on {least.venue}; "
+        f"maxPriceImpactBps allows {allowed} %. Swap less at a time, or allow more.",
+        least.price_impact_pct,
+    )
 
 
 def _nobody_quotes(unavailable: tuple[NoQuote, ...]) -> VenueError:

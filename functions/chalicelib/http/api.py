@@ -80,7 +80,7 @@ class Api:
         """Both venues' quotes and the choice; nothing is executed."""
         body = models.read_quote(request.json())
         question = body.to_request()
-        route = quote_pair(question, body.slippageBps, router=self.router)
+        route = quote_pair(question, body.slippageBps, body.maxPriceImpactBps, router=self.router)
         return HttpResponse(200, route_view(route, question, body.slippageBps))
 
     def tokens(self) -> HttpResponse:

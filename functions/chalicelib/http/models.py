@@ -27,10 +27,10 @@ from pydantic import (
     field_validator,
 )
 
-from chalicelib.domain.amounts import InvalidAmount, to_base_units
+from chalicelib.domain.amounts import BPS, InvalidAmount, to_base_units
 from chalicelib.domain.errors import InvalidField, InvalidOrder
 from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, NewOrder
-from chalicelib.domain.quotes import VENUES, QuoteRequest, Side, Venue
+from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, VENUES, QuoteRequest, Side, Venue
 from chalicelib.domain.tokens import REGISTRY, Token, find_token
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http import strict_json
@@ -208,6 +208,17 @@ Slippage: TypeAlias = Annotated[
     ),
     BeforeValidator(strict_json.whole),
 ]
+PriceImpact: TypeAlias = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=0,
+        le=BPS,
+        description="How far the swap may move the market against itself, in hundredths of a percent; past it nothing "
+        "is signed. Fees do not count, nor does rounding to whole base units.",
+    ),
+    BeforeValidator(strict_json.whole),
+]
 PageSize: TypeAlias = Annotated[
     int,
     BeforeValidator(_page_size),
@@ -248,6 +259,7 @@ class SwapRequest(BaseModel):
     side: Side
     amount: ExactAmount
     slippageBps: Slippage = DEFAULT_SLIPPAGE_BPS
+    maxPriceImpactBps: PriceImpact = DEFAULT_MAX_PRICE_IMPACT_BPS
     orderType: OrderType = "market"
 
     @field_validator("outputToken")
@@ -299,6 +311,7 @@ class OrderBody(SwapRequest):
             side=self.side,
             amount=self.base_units(),
             slippage_bps=self.slippageBps,
+            max_price_impact_bps=self.maxPriceImpactBps,
             client_order_id=self.clientOrderId,
         )
 

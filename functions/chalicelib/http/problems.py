@@ -14,6 +14,7 @@ from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
+from chalicelib.domain.amounts import plain
 from chalicelib.domain.errors import (
     ClientOrderIdTaken,
     EngineError,
@@ -22,10 +23,11 @@ from chalicelib.domain.errors import (
     InvalidOrder,
     NotCancellable,
     OrderNotFound,
+    PriceImpactTooHigh,
     Unavailable,
     VenueError,
 )
-from chalicelib.services.wire import SchemaInfo
+from chalicelib.services.wire import Exact, SchemaInfo
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -52,6 +54,7 @@ class ProblemCode(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     NO_QUOTE = "no_quote"
+    PRICE_IMPACT_TOO_HIGH = "price_impact_too_high"
     UPGRADE_REQUIRED = "upgrade_required"
     RATE_LIMITED = "rate_limited"
     INTERNAL_ERROR = "internal_error"
@@ -129,6 +132,12 @@ PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = MappingProxyType(
             "No venue gives a quote",
             "`detail` says what each venue answered: try again, or another amount.",
         ),
+        ProblemCode.PRICE_IMPACT_TOO_HIGH: ProblemType(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "The swap would move the market too far",
+            "`priceImpactPct` is the least impact that was found: swap less at a time, or send a higher "
+            "maxPriceImpactBps.",
+        ),
         ProblemCode.UPGRADE_REQUIRED: ProblemType(
             HTTPStatus.UPGRADE_REQUIRED,
             "This address takes POST and WebSockets",
@@ -174,6 +183,7 @@ class Problem(Exception):
         fields: tuple[InvalidField, ...] = (),
         order: str | None = None,
         order_status: str | None = None,
+        price_impact_pct: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -182,6 +192,7 @@ class Problem(Exception):
         self.fields = fields
         self.order = order
         self.order_status = order_status
+        self.price_impact_pct = price_impact_pct
         retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if code in RETRYABLE else {}
         self.headers = {"Content-Type": PROBLEM_JSON, **(headers or {}), **retry}
 
@@ -218,6 +229,7 @@ class ProblemView(TypedDict):
     errors: NotRequired[Annotated[list[FieldView], SchemaInfo("Every invalid field at once.")]]
     orderId: NotRequired[Annotated[str, SchemaInfo("The order that the problem is about.")]]
     orderStatus: NotRequired[Annotated[str, SchemaInfo("Where that order stands (`not_cancellable`).")]]
+    priceImpactPct: NotRequired[Annotated[Exact, SchemaInfo("The least price impact that was found, in percent.")]]
 
 
 def type_of(code: ProblemCode) -> str:
@@ -233,6 +245,8 @@ def problem_from(error: Exception) -> Problem:
         return _invalid(error)
     if isinstance(error, Unavailable):
         return Problem(ProblemCode.SERVICE_UNAVAILABLE, UNAVAILABLE)
+    if isinstance(error, PriceImpactTooHigh):
+        return Problem(ProblemCode.PRICE_IMPACT_TOO_HIGH, str(error), price_impact_pct=plain(error.impact_pct))
     for kind, code in CODES.items():
         if isinstance(error, kind):
             order, status = getattr(error, "order_id", None), getattr(error, "status", None)
@@ -248,7 +262,7 @@ def _invalid(error: InvalidOrder) -> Problem:
 
 
 def problem_view(problem: Problem, *, instance: str, request_id: str) -> ProblemView:
-    """The RFC 9457 body; `errors`, `orderId` and `orderStatus` are left out where the problem has none."""
+    """The RFC 9457 body; fields that only some problems have are left out of the others."""
     problem_type = PROBLEM_TYPES[problem.code]
     view: ProblemView = {
         "type": type_of(problem.code),
@@ -265,6 +279,8 @@ def problem_view(problem: Problem, *, instance: str, request_id: str) -> Problem
         view["orderId"] = problem.order
     if problem.order_status is not None:
         view["orderStatus"] = problem.order_status
+    if problem.price_impact_pct is not None:
+        view["priceImpactPct"] = problem.price_impact_pct
     return view
 
 

@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Unpack
 
-from chalicelib.domain.errors import ErrorCode, Fenced, OutcomeUnknown, Rejected, Retryable, Unavailable, VenueError
+from chalicelib.domain.errors import (
+    ErrorCode,
+    Fenced,
+    OutcomeUnknown,
+    PriceImpactTooHigh,
+    Rejected,
+    Retryable,
+    Unavailable,
+    VenueError,
+)
 from chalicelib.domain.order import (
     MAX_ATTEMPTS,
     Changes,
@@ -171,7 +180,7 @@ class _Execution:
         request = self.order.quote_request()
         try:
             answers = self.worker.router.quotes(request)
-            route = choose_route(request, answers, self.order.slippage_bps)
+            route = choose_route(request, answers, self.order.slippage_bps, self.order.max_price_impact_bps)
         except VenueError as error:
             return self.retry_or_fail(error)
         narrate.log_decision(self.worker.telemetry, self.order, route)
@@ -275,7 +284,8 @@ class _Execution:
     def retry_or_fail(self, error: VenueError) -> Again | None:
         failure = Failure(error.code, error.message, error.retryable)
         if not error.retryable or self.order.attempt >= MAX_ATTEMPTS:
-            self.move(Trigger.FAIL, *narrate.failed(self.order, failure), failure=failure)
+            impact_pct = error.impact_pct if isinstance(error, PriceImpactTooHigh) else None
+            self.move(Trigger.FAIL, *narrate.failed(self.order, failure, impact_pct), failure=failure)
             self.worker.telemetry.count("OrdersFailed", code=failure.code)
             return None
         delay = self.pace.backoff * 2.0 ** (self.order.attempt - 1)

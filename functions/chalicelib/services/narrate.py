@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TypeAlias
 
 from chalicelib.domain.amounts import BPS, format_amount, plain, price
@@ -75,12 +76,14 @@ def starting_over(order: Order, failure: Failure) -> Narration:
     return sentence, {"attempt": order.attempt, "error": error_view(failure)}
 
 
-def failed(order: Order, failure: Failure) -> Narration:
-    """The end of an order that did not settle."""
+def failed(order: Order, failure: Failure, price_impact_pct: Decimal | None = None) -> Narration:
+    """The end of an order that did not settle; `price_impact_pct` where that was the reason."""
     attempts = f"{order.attempt} attempt{'s' if order.attempt > 1 else ''}"
+    impact = {} if price_impact_pct is None else {"priceImpactPct": plain(price_impact_pct)}
     return f"Failed after {attempts}: {failure.message}", {
         "attempt": order.attempt,
         "error": error_view(failure),
+        **impact,
     }
 
 

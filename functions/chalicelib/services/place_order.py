@@ -7,12 +7,13 @@ import json
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import NewOrder, Order, new_order_id, placed_at
+from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.ports import Idempotency, OrdersQueue, OrderStore, PlacedOrder, Telemetry
 
 
 def place_order(
-    wish: NewOrder,
+    new_order: NewOrder,
     *,
     idempotency_key: str | None,
     store: OrderStore,
@@ -26,8 +27,8 @@ def place_order(
         ClientOrderIdTaken: the user has an order with this client order id.
         Unavailable: the database cannot be reached, or broke while it wrote: only a request with the same key can tell.
     """
-    order = _pending(wish)
-    idempotency = Idempotency(idempotency_key, fingerprint(wish)) if idempotency_key is not None else None
+    order = _pending(new_order)
+    idempotency = Idempotency(idempotency_key, fingerprint(new_order)) if idempotency_key is not None else None
     earlier = store.insert(order, "Order accepted.", idempotency)
     if earlier is not None:
         telemetry.log("order_replayed", order_id=earlier.id)
@@ -43,34 +44,38 @@ def place_order(
     return PlacedOrder(order, replayed=False)
 
 
-def fingerprint(wish: NewOrder) -> str:
-    """Tells whether two requests wish for the same order, however they were written."""
+def fingerprint(new_order: NewOrder) -> str:
+    """Tells whether two requests ask for the same order, however they were written."""
     fields = [
-        wish.user_id,
-        wish.wallet_address,
-        wish.input_token.symbol,
-        wish.output_token.symbol,
-        wish.side,
-        str(wish.amount),
-        str(wish.slippage_bps),
-        wish.client_order_id,
+        new_order.user_id,
+        new_order.wallet_address,
+        new_order.input_token.symbol,
+        new_order.output_token.symbol,
+        new_order.side,
+        str(new_order.amount),
+        str(new_order.slippage_bps),
+        new_order.client_order_id,
     ]
+    if new_order.max_price_impact_bps != DEFAULT_MAX_PRICE_IMPACT_BPS:
+        # Only then: a key that came before the field existed still stands for the same order.
+        fields.append(f"maxPriceImpactBps={new_order.max_price_impact_bps}")
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 
-def _pending(wish: NewOrder) -> Order:
+def _pending(new_order: NewOrder) -> Order:
     order_id = new_order_id()
     moment = placed_at(order_id)
     return Order(
         id=order_id,
-        user_id=wish.user_id,
-        wallet_address=wish.wallet_address,
-        input_token=wish.input_token,
-        output_token=wish.output_token,
-        side=wish.side,
-        amount=wish.amount,
-        slippage_bps=wish.slippage_bps,
-        client_order_id=wish.client_order_id,
+        user_id=new_order.user_id,
+        wallet_address=new_order.wallet_address,
+        input_token=new_order.input_token,
+        output_token=new_order.output_token,
+        side=new_order.side,
+        amount=new_order.amount,
+        slippage_bps=new_order.slippage_bps,
+        client_order_id=new_order.client_order_id,
+        max_price_impact_bps=new_order.max_price_impact_bps,
         status=OrderStatus.PENDING,
         attempt=1,
         sequence=1,

@@ -6,10 +6,11 @@ from chalicelib.domain.quotes import QuoteRequest, Route, choose_route
 from chalicelib.services.ports import Router
 
 
-def quote_pair(request: QuoteRequest, slippage_bps: int, *, router: Router) -> Route:
+def quote_pair(request: QuoteRequest, slippage_bps: int, max_price_impact_bps: int, *, router: Router) -> Route:
     """What an order would be routed to right now.
 
     Raises:
+        PriceImpactTooHigh: every quote moves the market further.
         VenueError: no venue gives a quote.
     """
-    return choose_route(request, router.quotes(request), slippage_bps)
+    return choose_route(request, router.quotes(request), slippage_bps, max_price_impact_bps)

@@ -99,6 +99,7 @@ class OrderView(TypedDict):
     slippageBps: Annotated[
         int, SchemaInfo("How far the execution may be worse than the quote, in hundredths of a percent.")
     ]
+    maxPriceImpactBps: Annotated[int, SchemaInfo("How far the swap may move the market, in hundredths of a percent.")]
     status: Status
     attempts: Annotated[int, SchemaInfo("The present attempt, from 1.")]
     maxAttempts: Annotated[int, SchemaInfo("After so many attempts the order fails.")]
@@ -227,6 +228,7 @@ def order_view(order: Order) -> OrderView:
         "amount": format_amount(order.amount, order.amount_token),
         "amountBaseUnits": str(order.amount),
         "slippageBps": order.slippage_bps,
+        "maxPriceImpactBps": order.max_price_impact_bps,
         "status": order.status,
         "attempts": order.attempt,
         "maxAttempts": MAX_ATTEMPTS,

@@ -139,3 +139,8 @@ def test_an_insert_whose_answer_was_lost_is_recognised(
     assert forgetful.insert(order, "Accepted.", key) is None
     assert forgetful.get(order.id).order == order
     assert count_of(database_url, "order_events") == 1
+
+
+def test_how_far_an_order_may_move_the_market_is_kept(store: PostgresOrders) -> None:
+    assert placed(store, max_price_impact_bps=10_000).order.max_price_impact_bps == 10_000
+    assert placed(store, max_price_impact_bps=0).order.max_price_impact_bps == 0

@@ -1,6 +1,7 @@
 """The choice between the venues' answers."""
 
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.amounts import maximum_input, minimum_output
-from chalicelib.domain.errors import ErrorCode, Rejected, Retryable
+from chalicelib.domain.errors import ErrorCode, PriceImpactTooHigh, Rejected, Retryable
 from chalicelib.domain.quotes import VENUES, NoQuote, Quote, QuoteRequest, Side, Venue, choose_route
 from chalicelib.domain.tokens import SOL, USDC, USDT
 from tests.fakes import a_quote, no_quote
@@ -126,3 +127,65 @@ def test_the_spread_is_how_much_better_the_better_is(in_a: int, out_a: int, in_b
 )
 def test_sol_is_wrapped_for_the_swap(request_: QuoteRequest, steps: tuple[str, ...]) -> None:
     assert choose_route(request_, [a_quote()], 50).steps == steps
+
+
+# Price impact.
+
+
+def moving(venue: Venue, impact_pct: str, amount_out: int = 165_000_000) -> Quote:
+    return replace(a_quote(venue, amount_out=amount_out), price_impact_pct=Decimal(impact_pct))
+
+
+@pytest.mark.parametrize(
+    ("impact_pct", "maximum_bps", "accepted"),
+    [
+        ("15", 1500, True),
+        ("15.0001", 1500, False),
+        ("0", 0, True),
+        ("0.0001", 0, False),
+        ("99.9", 10_000, True),
+    ],
+)
+def test_a_quote_may_move_the_market_as_far_as_the_trader_accepts(
+    impact_pct: str, maximum_bps: int, accepted: bool
+) -> None:
+    if accepted:
+        assert choose_route(SELL, [moving(RAYDIUM, impact_pct)], 50, maximum_bps).chosen.venue == RAYDIUM
+        return
+    with pytest.raises(PriceImpactTooHigh) as caught:
+        choose_route(SELL, [moving(RAYDIUM, impact_pct)], 50, maximum_bps)
+    assert caught.value.impact_pct == Decimal(impact_pct)
+    assert not caught.value.retryable
+
+
+def test_unless_told_otherwise_that_is_fifteen_percent() -> None:
+    choose_route(SELL, [moving(RAYDIUM, "15")], 50)
+    with pytest.raises(PriceImpactTooHigh, match=r"by 15\.0001 % on raydium; maxPriceImpactBps allows 15 %"):
+        choose_route(SELL, [moving(RAYDIUM, "15.0001")], 50)
+
+
+def test_a_better_price_with_too_high_an_impact_gives_way_to_the_other() -> None:
+    quotes: list[Quote | NoQuote] = [moving(RAYDIUM, "20", 170_000_000), moving(METEORA, "1", 165_000_000)]
+    route = choose_route(SELL, quotes, 50)
+    assert route.chosen.venue == METEORA
+    assert len(route.quotes) == 2
+    assert route.reason == (
+        "meteora gives 165 USDC per SOL after fees, raydium 170 with too high a price impact (20 %)."
+    )
+
+
+def test_the_least_impact_is_told() -> None:
+    with pytest.raises(PriceImpactTooHigh, match=r"by 87\.5 % on meteora") as caught:
+        choose_route(SELL, [moving(RAYDIUM, "98.2"), moving(METEORA, "87.5")], 50)
+    assert caught.value.impact_pct == Decimal("87.5")
+
+
+def test_the_reason_names_every_other_venue() -> None:
+    quotes: list[Quote | NoQuote] = [
+        a_quote(RAYDIUM, amount_out=165_000_000),
+        a_quote("orca", amount_out=170_000_000),
+        a_quote(METEORA, amount_out=169_000_000),
+    ]
+    assert choose_route(SELL, quotes, 50).reason == (
+        "orca gives 170 USDC per SOL after fees, raydium 165, meteora 169."
+    )

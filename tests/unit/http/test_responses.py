@@ -2,15 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from chalicelib import bootstrap, correlation
 from chalicelib.adapters.telemetry import PowertoolsTelemetry
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.quotes import VENUES, NoQuote, QuoteRequest
+from chalicelib.domain.quotes import VENUES, NoQuote, Quote, QuoteRequest
 from chalicelib.domain.transitions import OrderStatus
-from tests.fakes import FakeRouter, an_order
+from tests.fakes import FakeRouter, a_quote, an_order
 from tests.unit.http.service import SWAP, WEBSOCKET_URL, Service
 
 PROBLEM = {"type", "title", "status", "code", "detail", "instance", "requestId"}
@@ -209,6 +211,22 @@ def test_without_a_quote_the_problem_says_why(service: Service, monkeypatch: pyt
     got = service.call("POST", "/api/quotes", body=SWAP)
     assert (got.status, got.body["code"]) == (422, "no_quote")
     assert "Too little." in got.body["detail"]
+
+
+def test_a_swap_that_would_move_the_market_too_far_is_refused_with_the_impact(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def far(_: QuoteRequest) -> list[Quote]:
+        return [replace(a_quote(venue), price_impact_pct=Decimal("87.25")) for venue in VENUES]
+
+    assert isinstance(service.router, FakeRouter)
+    monkeypatch.setattr(service.router, "quotes", far)
+    got = service.call("POST", "/api/quotes", body=SWAP)
+    assert (got.status, got.body["code"]) == (422, "price_impact_too_high")
+    assert got.body["priceImpactPct"] == "87.25"
+    assert "allows 15 %" in got.body["detail"]
+    accepted = service.call("POST", "/api/quotes", body={**SWAP, "maxPriceImpactBps": 8725})
+    assert accepted.status == 200
 
 
 def test_tokens_are_the_registry(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from itertools import pairwise
 from statistics import median
 
@@ -9,7 +10,7 @@ import pytest
 
 from chalicelib.domain.errors import ErrorCode, Unavailable
 from chalicelib.domain.order import MAX_ATTEMPTS, SignedTransaction
-from chalicelib.domain.quotes import VENUES, Side
+from chalicelib.domain.quotes import VENUES, NoQuote, Quote, Side
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.execute_order import MAX_FREE_RESTARTS, Again, Done, Pace
 from chalicelib.services.ports import Lease
@@ -452,3 +453,23 @@ def test_an_unexpected_defect_loses_nothing(engine: Engine) -> None:
 
 def test_a_killed_worker_is_no_exception_that_code_may_catch() -> None:
     assert not issubclass(Killed, Exception)
+
+
+def test_an_order_that_would_move_the_market_too_far_fails_before_anything_is_signed(engine: Engine) -> None:
+    def far(impact_pct: str) -> list[Quote | NoQuote]:
+        quote = a_quote(RAYDIUM, ONE_SOL, expires_at=engine.clock.in_seconds(30))
+        return [replace(quote, price_impact_pct=Decimal(impact_pct))]
+
+    engine.router.answers = {1: far("12.5")}
+    for maximum, status in ((1_249, OrderStatus.FAILED), (1_250, OrderStatus.CONFIRMED)):
+        order_id = engine.place(replace(wish(), max_price_impact_bps=maximum)).id
+        assert engine.run(order_id) == Done()
+        engine.audit(order_id)
+        order = engine.order(order_id)
+        assert (order.status, order.attempt) == (status, 1)
+        if status is OrderStatus.FAILED:
+            assert engine.chain.signed == []
+            assert order.failure is not None
+            assert (order.failure.code, order.failure.retryable) == (ErrorCode.PRICE_IMPACT_TOO_HIGH, False)
+            assert "by 12.5 % on raydium; maxPriceImpactBps allows 12.49 %" in order.failure.message
+            assert engine.history(order_id).events[-1].meta["priceImpactPct"] == "12.5"

@@ -1,5 +1,7 @@
 """Accepting orders."""
 
+import hashlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -113,6 +115,7 @@ BASE = wish(client_order_id="mine")
         replace(BASE, slippage_bps=51),
         replace(BASE, client_order_id=None),
         replace(BASE, client_order_id="None"),
+        replace(BASE, max_price_impact_bps=1_499),
     ],
 )
 def test_every_field_counts_in_the_fingerprint(other: NewOrder) -> None:
@@ -122,4 +125,11 @@ def test_every_field_counts_in_the_fingerprint(other: NewOrder) -> None:
 def test_the_fingerprint_covers_every_field_there_is() -> None:
     assert fingerprint(BASE) == fingerprint(replace(BASE))
     # A new field must be added to the fingerprint and to the list above.
-    assert len(NewOrder.__dataclass_fields__) == 8
+    assert len(NewOrder.__dataclass_fields__) == 9
+
+
+def test_a_key_of_before_there_was_a_maximum_price_impact_stands_for_the_same_order() -> None:
+    order = wish(client_order_id="mine")
+    fields = ["user-1", "wallet-1", "SOL", "USDC", "sell", "1000000000", "50", "mine"]
+    assert fingerprint(order) == hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+    assert fingerprint(replace(order, max_price_impact_bps=1_500)) == fingerprint(order)

@@ -65,7 +65,7 @@ def test_health_names_who_is_away_and_asks_all_at_once() -> None:
 
 def test_a_dry_run_routes_and_executes_nothing(engine: Engine) -> None:
     request = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "quote:1")
-    route = quote_pair(request, 50, router=engine.router)
+    route = quote_pair(request, 50, 1500, router=engine.router)
     assert route.chosen.venue == METEORA
     assert engine.chain.signed == []
     assert engine.store.rows == {}
@@ -75,4 +75,4 @@ def test_a_dry_run_routes_and_executes_nothing(engine: Engine) -> None:
 def test_a_dry_run_without_a_quote(engine: Engine, retryable: bool, error: type[Exception]) -> None:
     engine.router.answers = {1: [no_quote(venue, retryable=retryable) for venue in VENUES]}
     with pytest.raises(error):
-        quote_pair(QuoteRequest(SOL, USDC, Side.SELL, 1, "quote:1"), 50, router=engine.router)
+        quote_pair(QuoteRequest(SOL, USDC, Side.SELL, 1, "quote:1"), 50, 1500, router=engine.router)

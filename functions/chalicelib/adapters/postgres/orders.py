@@ -43,10 +43,11 @@ WITH key AS (
     RETURNING order_id
 ), placed AS (
     INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
-                        client_order_id, status, attempt, sequence, created_at, updated_at, attention_at)
+                        client_order_id, max_price_impact_bps, status, attempt, sequence, created_at, updated_at,
+                        attention_at)
     SELECT %(id)s, %(user_id)s, %(wallet_address)s, %(input_token)s, %(output_token)s, %(side)s, %(amount)s,
-           %(slippage_bps)s, %(client_order_id)s, %(status)s, %(attempt)s, 1, %(created_at)s, %(created_at)s,
-           clock_timestamp() + %(picked_up_within)s::interval
+           %(slippage_bps)s, %(client_order_id)s, %(max_price_impact_bps)s, %(status)s, %(attempt)s, 1,
+           %(created_at)s, %(created_at)s, clock_timestamp() + %(picked_up_within)s::interval
     WHERE %(key)s::text IS NULL OR EXISTS (SELECT FROM key)
     RETURNING id, status, attempt
 )
@@ -209,6 +210,7 @@ class PostgresOrders:
             "amount": order.amount,
             "slippage_bps": order.slippage_bps,
             "client_order_id": order.client_order_id,
+            "max_price_impact_bps": order.max_price_impact_bps,
             "status": order.status,
             "attempt": order.attempt,
             "created_at": order.created_at,

@@ -26,7 +26,7 @@ from chalicelib.domain.transitions import OrderStatus
 # second.
 ORDER_COLUMNS = """
     id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps, client_order_id,
-    status, attempt, sequence, route, signature, raw_transaction,
+    max_price_impact_bps, status, attempt, sequence, route, signature, raw_transaction,
     coalesce(last_valid_height, ceil(extract(epoch FROM transaction_expires_at) * 2.5)::bigint) AS last_valid_height,
     fill_amount_in, fill_amount_out, fill_fee, error_code, error_message, error_retryable, created_at, updated_at
 """
@@ -57,6 +57,7 @@ def order_from(row: DictRow) -> Order:
         transaction=_transaction(row),
         fill=_fill(row),
         failure=_failure(row),
+        max_price_impact_bps=row["max_price_impact_bps"],
     )
 
 

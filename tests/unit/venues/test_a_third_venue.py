@@ -1,0 +1,103 @@
+"""A third venue is one module and one name: everything else takes it as it is."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.chain.simulated import SimulatedChain
+from chalicelib.domain import quotes
+from chalicelib.domain.amounts import BPS
+from chalicelib.domain.quotes import QuoteRequest, Side
+from chalicelib.domain.tokens import SOL, USDC
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.execute_order import Done
+from chalicelib.services.views import order_view
+from chalicelib.venues.pools.constant_product import ConstantProductPool
+from chalicelib.venues.pools.swap import PoolSwap
+from chalicelib.venues.simulation.market import depth, reference_price
+from chalicelib.venues.simulation.venue import SimulatedVenue
+from tests.fakes import MemoryLedger, wish
+from tests.fakes.engine import Engine
+from tests.fakes.market import a_market
+
+# What the new module would hold.
+
+
+class OrcaVenue(SimulatedVenue):
+    """Deeper than the others, and a tenth dearer or cheaper as the test wants."""
+
+    name = "orca"
+    premium_bps = 1_000
+
+    def swap(self, request: QuoteRequest, *, worse_bps: int = 0) -> PoolSwap:
+        price = reference_price(request.input_token, request.output_token) * (BPS + self.premium_bps - worse_bps) / BPS
+        pool = ConstantProductPool(
+            reserve_in=depth(request.input_token),
+            reserve_out=int(depth(request.input_token) * price),
+            trade_fee_rate=500,
+        )
+        if request.side is Side.SELL:
+            return pool.swap_exact_in(request.amount)
+        return pool.swap_exact_out(request.amount)
+
+
+# Until here.
+
+
+@dataclass
+class Desk:
+    """An engine on the registered venues and the simulated chain."""
+
+    engine: Engine
+    ledger: MemoryLedger
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """With the module in the room, and its name in the register."""
+    engine = Engine()
+    module = ModuleType("chalicelib.venues.orca")
+    module.connect = OrcaVenue  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(quotes, "VENUES", (*quotes.VENUES, "orca"))
+    market = a_market(engine.clock, delay_scale=0)
+    monkeypatch.setattr(bootstrap, "simulation", lambda: market)
+    bootstrap.router.cache_clear()
+    yield Desk(engine, MemoryLedger(engine.clock))
+    bootstrap.router.cache_clear()
+
+
+@pytest.mark.parametrize("side", Side)
+def test_it_is_asked_chosen_told_of_and_traded_on(desk: Desk, side: Side) -> None:
+    engine, router = desk.engine, bootstrap.router()
+    chain = SimulatedChain(a_market(engine.clock, delay_scale=0), desk.ledger)
+    worker = replace(engine.worker(), router=router, swaps=router, chain=chain)
+    order_id = engine.place(wish(side=side, amount=1_000_000_000 if side is Side.SELL else 165_000_000)).id
+    assert engine.run(order_id, worker) == Done()
+    order = engine.order(order_id)
+    assert order.status is OrderStatus.CONFIRMED
+    messages = [event.message for event in engine.history(order_id).events]
+    assert messages[1] == "Asking Raydium, Meteora and Orca for quotes."
+    assert messages[2].startswith("Route chosen: orca gives ")
+    assert ", raydium " in messages[2]
+    assert ", meteora " in messages[2]
+    assert order.route is not None
+    assert [quote.venue for quote in order.route.quotes] == ["raydium", "meteora", "orca"]
+    assert order.route.steps[1] == "swap WSOL for USDC on orca"
+    assert order_view(order)["chosenDex"] == "orca"
+    assert order.fill is not None
+    # Its own program's fee, on what really went in.
+    assert order.fill.fee == -(-order.fill.amount_in * 500 // 1_000_000)
+    assert [entry.entry.venue for entry in desk.ledger.known.values()] == ["orca"]
+    assert desk.ledger.settled() == [order.fill]
+
+
+def test_where_it_is_dearer_the_others_trade(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OrcaVenue, "premium_bps", -1_000)
+    request = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "quote:1")
+    answers = bootstrap.router().quotes(request)
+    assert quotes.choose_route(request, answers, 50).chosen.venue != "orca"
