@@ -109,7 +109,7 @@ def _respond(call: Callable[[Api, HttpRequest], HttpResponse]) -> Response:
 
 
 @app.on_ws_connect()
-def websocket_connect(event: WebsocketEvent) -> dict[str, int]:
+def websocket_connect(event: WebsocketEvent) -> dict[str, object]:
     """Follows the order that the URL names."""
     from chalicelib.handlers import websocket
 

@@ -176,7 +176,8 @@ async def relay(
     except aiohttp.WSServerHandshakeError as refusal:
         return await _explain(request, to.rest_url, session, refusal.status)
     client = web.WebSocketResponse(
-        protocols=[upstream.protocol] if upstream.protocol else (),
+        # The emulator drops the service's choice; a client that offered some and hears of none must give up (RFC 6455).
+        protocols=[upstream.protocol] if upstream.protocol else offered[:1],
         timeout=_CLOSE_SECONDS,
         max_msg_size=MAX_MESSAGE_BYTES,
         compress=False,

@@ -42,11 +42,22 @@ class Subscription:
     after: int
 
 
-def connect(event: WebsocketEvent) -> dict[str, int]:
-    """Follows the order that the URL names; Lambda's answer is that of the handshake."""
+def connect(event: WebsocketEvent) -> dict[str, object]:
+    """Follows the order that the URL names; Lambda's answer is that of the handshake.
+
+    Frames are the same whatever subprotocols a client offers. The first is agreed to: browsers give up where none is.
+    """
     _correlate(event)
-    query = event.to_dict().get("queryStringParameters") or {}
-    return {"statusCode": handshake_status(query, event.connection_id, bootstrap.subscriptions())}
+    request = event.to_dict()
+    status = handshake_status(
+        request.get("queryStringParameters") or {}, event.connection_id, bootstrap.subscriptions()
+    )
+    offered = _header(request.get("headers") or {}, "sec-websocket-protocol").split(",")[0].strip()
+    return {"statusCode": status, **({"headers": {"Sec-WebSocket-Protocol": offered}} if offered else {})}
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return next((value for given, value in headers.items() if given.lower() == name), "")
 
 
 def message(event: WebsocketEvent) -> dict[str, object]:

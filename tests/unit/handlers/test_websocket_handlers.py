@@ -31,6 +31,13 @@ def test_connecting_stores_the_follower_and_queues_the_history_for_it(stack: Sta
     assert [event["sequence"] for event in body["history"]["events"]] == [1]
 
 
+@pytest.mark.parametrize("name", ["Sec-WebSocket-Protocol", "sec-websocket-protocol"])
+def test_the_first_subprotocol_that_a_client_offers_is_agreed_to(stack: Stack, name: str) -> None:
+    event = websocket_event("$connect", query={"orderId": stack.engine.place().id})
+    answer = app.websocket_connect({**event, "headers": {name: "v2.orders, v1.orders"}}, LambdaContext())
+    assert answer == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "v2.orders"}}
+
+
 def test_resuming_behind_a_sequence(stack: Stack) -> None:
     order_id = stack.engine.place().id
     stack.engine.run(order_id)

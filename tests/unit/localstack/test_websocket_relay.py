@@ -137,10 +137,12 @@ async def test_the_door_says_that_it_goes_away(door: Door) -> None:
         await stopping
 
 
-async def test_a_subprotocol_is_agreed_with_the_service(door: Door) -> None:
+async def test_a_subprotocol_is_agreed_with_the_service_else_the_first_offered(door: Door) -> None:
     async with door.http.ws_connect(door.url, protocols=("other", "orders")) as socket:
         assert socket.protocol == "orders"
-    async with door.http.ws_connect(door.url, protocols=("other",)) as socket:
+    async with door.http.ws_connect(door.url, protocols=("first", "second")) as socket:
+        assert socket.protocol == "first"
+    async with door.http.ws_connect(door.url) as socket:
         assert socket.protocol is None
 
 
