@@ -15,7 +15,7 @@ from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.order import placed_at
 from chalicelib.domain.tokens import BONK, RAY, SOL, USDC, Token
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.browse import OrderFilter
+from chalicelib.services.browse import OrderFilter, symbols_of
 from tests.benchmarks.orders import analyze, fill
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import settings_for
@@ -188,8 +188,8 @@ def naive(table: str, which: OrderFilter) -> list[str]:
         "user_id": which.user_id,
         "status": which.status,
         "venue": which.venue,
-        "input_token": which.input_token and which.input_token.symbol,
-        "output_token": which.output_token and which.output_token.symbol,
+        "input_token": next(iter(symbols_of(which.input_token)), None),
+        "output_token": next(iter(symbols_of(which.output_token)), None),
     }
     given = {name: value for name, value in wanted.items() if value is not None}
     conditions = " AND ".join(f"{name} = %({name})s" for name in given)

@@ -10,7 +10,7 @@ import json
 
 from chalicelib.domain.errors import InvalidField
 from chalicelib.http.problems import Problem, ProblemCode
-from chalicelib.services.browse import OrderFilter
+from chalicelib.services.browse import OrderFilter, symbols_of
 
 SIGNATURE_BYTES = 16
 
@@ -44,8 +44,8 @@ def _sign(last_id: str, filters: OrderFilter, secret: str) -> bytes:
         filters.client_order_id,
         filters.status,
         filters.venue,
-        filters.input_token and filters.input_token.symbol,
-        filters.output_token and filters.output_token.symbol,
+        symbols_of(filters.input_token),
+        symbols_of(filters.output_token),
         filters.placed_from and filters.placed_from.isoformat(),
         filters.placed_before and filters.placed_before.isoformat(),
     ]

@@ -104,6 +104,12 @@ def _trading(value: object) -> Venue:
     return value
 
 
+def _listed(value: object) -> Token | tuple[Token, ...]:
+    """A filter's token; a mint that several tokens have stands for all of them."""
+    sharing = tuple(token for token in REGISTRY if token.mint == value)
+    return sharing if len(sharing) > 1 else _known(value)
+
+
 def _market_only(value: object) -> object:
     if value in ("limit", "sniper"):
         raise ValueError(f"must be market: {value} orders are not offered yet")
@@ -192,6 +198,19 @@ KnownVenue: TypeAlias = Annotated[
     Venue,
     BeforeValidator(_trading),
     WithJsonSchema({"type": "string", "enum": list(VENUES), "description": "The venue that the order was routed to."}),
+]
+ListedToken: TypeAlias = Annotated[
+    Token | tuple[Token, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "enum": TOKEN_NAMES,
+            "description": "A symbol or a mint address that GET /api/tokens lists; the mint of SOL and WSOL lists "
+            "orders of both.",
+            "examples": ["SOL"],
+        }
+    ),
 ]
 OrderType: TypeAlias = Annotated[
     Literal["market"],
@@ -325,8 +344,8 @@ class ListQuery(BaseModel):
     clientOrderId: ClientOrderId | None = None
     status: OrderStatus | None = None
     venue: KnownVenue | None = None
-    inputToken: KnownToken | None = None
-    outputToken: KnownToken | None = None
+    inputToken: ListedToken | None = None
+    outputToken: ListedToken | None = None
     placedFrom: PlacedFrom | None = None
     placedBefore: PlacedBefore | None = None
     limit: PageSize = DEFAULT_PAGE

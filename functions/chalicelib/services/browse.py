@@ -17,16 +17,25 @@ DEFAULT_PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders; None does not filter. `placed_from` is inclusive, `placed_before` is not."""
+    """Which orders; None does not filter. `placed_from` is inclusive, `placed_before` is not.
+
+    Of several tokens an order may have any: SOL and WSOL have one mint.
+    """
 
     user_id: str | None = None
     client_order_id: str | None = None
     status: OrderStatus | None = None
     venue: Venue | None = None
-    input_token: Token | None = None
-    output_token: Token | None = None
+    input_token: Token | tuple[Token, ...] | None = None
+    output_token: Token | tuple[Token, ...] | None = None
     placed_from: datetime | None = None
     placed_before: datetime | None = None
+
+
+def symbols_of(token: Token | tuple[Token, ...] | None) -> list[str]:
+    """The symbols of a filter's tokens; none where it does not filter."""
+    tokens = token if isinstance(token, tuple) else (token,) if token else ()
+    return [each.symbol for each in tokens]
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ filters = st.builds(
     status=st.sampled_from([None, OrderStatus.PENDING, OrderStatus.FAILED]),
     venue=st.sampled_from([None, None, None, RAYDIUM]),
     input_token=st.sampled_from([None, SOL, USDC]),
-    output_token=st.sampled_from([None, JUP, USDC]),
+    output_token=st.sampled_from([None, JUP, USDC, (JUP, USDC)]),
     placed_from=st.one_of(st.none(), st.integers(-5, 45).map(lambda seconds: START + timedelta(seconds=seconds))),
     placed_before=st.one_of(st.none(), st.integers(-5, 45).map(lambda seconds: START + timedelta(seconds=seconds))),
 )

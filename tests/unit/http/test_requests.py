@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.tokens import SOL, USDC
+from chalicelib.domain.tokens import REGISTRY, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.models import read_list_query
 from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
@@ -411,3 +411,24 @@ def test_every_filter_reaches_the_history() -> None:
         placed_from=datetime(2026, 1, 1, tzinfo=UTC),
         placed_before=datetime(2026, 2, 1, tzinfo=UTC),
     )
+
+
+def test_the_mint_that_sol_and_wsol_share_lists_the_orders_of_both(service: Service) -> None:
+    placed = {name: service.place(inputToken=name).body["orderId"] for name in ("SOL", "WSOL", "JUP")}
+    for name, expected in (
+        (SOL.mint, {placed["SOL"], placed["WSOL"]}),
+        ("SOL", {placed["SOL"]}),
+        ("WSOL", {placed["WSOL"]}),
+        (find_mint("JUP"), {placed["JUP"]}),
+    ):
+        found = service.call("GET", "/api/orders", query={"inputToken": name}).body["orders"]
+        assert {order["orderId"] for order in found} == expected, name
+        assert not service.call("GET", "/api/orders", query={"outputToken": name}).body["orders"]
+    pages = service.call("GET", "/api/orders", query={"inputToken": SOL.mint, "limit": "1"}).body
+    query = {"inputToken": SOL.mint, "cursor": pages["nextCursor"]}
+    assert len(service.call("GET", "/api/orders", query=query).body["orders"]) == 1
+
+
+def find_mint(symbol: str) -> str:
+    """The address of a token's mint."""
+    return next(token.mint for token in REGISTRY if token.symbol == symbol)

@@ -17,7 +17,7 @@ from psycopg.rows import DictRow
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_from
 from chalicelib.domain.order import first_id_at
-from chalicelib.services.browse import OrderFilter, Page
+from chalicelib.services.browse import OrderFilter, Page, symbols_of
 
 # Index entries that a search reads for one page: a few milliseconds.
 WINDOW = 2_000
@@ -58,7 +58,8 @@ def _page(rows: list[DictRow], limit: int) -> Page:
 def page_statement(which: OrderFilter, *, limit: int, before_id: str | None) -> tuple[str, dict[str, object]]:
     """The statement of a page and its values; one row more than the page tells whether another follows."""
     given = _equalities(which)
-    leading = next(columns for columns in INDEXED if set(columns) <= given.keys())
+    single = {name for name, value in given.items() if isinstance(value, str)}
+    leading = next(columns for columns in INDEXED if set(columns) <= single)
     rest = [name for name in given if name not in leading]
     bounds = {
         "from_id": first_id_at(which.placed_from) if which.placed_from else None,
@@ -67,19 +68,26 @@ def page_statement(which: OrderFilter, *, limit: int, before_id: str | None) -> 
     }
     values: dict[str, object] = {**given, **{name: value for name, value in bounds.items() if value is not None}}
     entries = _entries(leading, rest, [name for name in bounds if name in values])
-    return _search(entries, leading, rest, limit + 1) if rest else _lookup(entries, leading, limit + 1), values
+    matching = " AND ".join(f"{name} = {'' if name in single else 'ANY'}(%({name})s)" for name in rest)
+    return _search(entries, leading, matching, limit + 1) if rest else _lookup(entries, leading, limit + 1), values
 
 
-def _equalities(which: OrderFilter) -> dict[str, str]:
+def _equalities(which: OrderFilter) -> dict[str, str | list[str]]:
+    """What each column has to be, or one of what."""
+    input_tokens, output_tokens = symbols_of(which.input_token), symbols_of(which.output_token)
     wanted = {
         "user_id": which.user_id,
         "client_order_id": which.client_order_id,
         "status": which.status,
         "venue": which.venue,
-        "input_token": which.input_token.symbol if which.input_token else None,
-        "output_token": which.output_token.symbol if which.output_token else None,
+        "input_token": input_tokens[0] if len(input_tokens) == 1 else None,
+        "output_token": output_tokens[0] if len(output_tokens) == 1 else None,
     }
-    return {name: str(value) for name, value in wanted.items() if value is not None}
+    several = {"input_token": input_tokens, "output_token": output_tokens}
+    return {
+        **{name: str(value) for name, value in wanted.items() if value is not None},
+        **{name: symbols for name, symbols in several.items() if len(symbols) > 1},
+    }
 
 
 def _entries(leading: tuple[str, ...], rest: list[str], bounds: list[str]) -> str:
@@ -107,9 +115,8 @@ ORDER BY {_key(leading)} DESC
 """  # noqa: S608 - names of our own columns, and a number
 
 
-def _search(entries: str, leading: tuple[str, ...], rest: list[str], rows: int) -> str:
+def _search(entries: str, leading: tuple[str, ...], matching: str, rows: int) -> str:
     """`go_on` is where the window ended, if that is why the page is short; it is counted only then."""
-    matching = " AND ".join(f"{name} = %({name})s" for name in rest)
     return f"""
 WITH seen AS MATERIALIZED ({entries} LIMIT {WINDOW}),
 found AS MATERIALIZED (SELECT id FROM seen WHERE {matching} ORDER BY {_key(leading)} DESC LIMIT {rows}),
