@@ -12,24 +12,20 @@ from localstack import tools
 from localstack.errors import LocalStackError
 from localstack.paths import ROOT
 
-# mutmut wants the package at the top of the folder that it runs in, as a Lambda function finds it. What it knows from
-# the last run (in `mutants`) stays, so that only what has changed is tried again.
+# mutmut wants the package at the top of the folder that it runs in, as a Lambda function finds it.
 _FOLDER = ROOT / ".build" / "mutants"
 _COPIED = (ROOT / "functions" / "chalicelib", ROOT / "functions" / "app.py", ROOT / "localstack", ROOT / "tests")
 
 
 def _lay_out(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    # What mutmut knows from an earlier run goes too: it would not ask anew which tests reach a function.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for source in _COPIED:
-        target = folder / source.name
         if source.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
-            if source.name != "chalicelib":
-                # mutmut copies over what it copied last time, and would go on collecting a test that has moved.
-                shutil.rmtree(folder / "mutants" / source.name, ignore_errors=True)
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy2(source, target)
+            shutil.copy2(source, folder)
     shutil.copy2(ROOT / "pyproject.toml", folder)
 
 
