@@ -71,7 +71,7 @@ def test_a_tool_that_cannot_be_installed(tool: tools.Tool, monkeypatch: pytest.M
 
 
 def test_a_tool_that_there_is_not() -> None:
-    with pytest.raises(LocalStackError, match="no tool 'terraform': choose sam or checkov or"):
+    with pytest.raises(LocalStackError, match="no tool 'terraform': choose sam or mutmut or checkov"):
         tools.ensure("terraform", print)
 
 
