@@ -38,7 +38,12 @@ class AmountView(TypedDict):
 
 
 class QuoteView(TypedDict):
-    """One venue's quote. `effectivePrice` is output per input after fees, `priceImpactPct` in percent."""
+    """One venue's quote. `effectivePrice` is output per input after fees.
+
+    `priceImpactPct` is the shortfall against the pool's spot price in percent, fees left out, as Raydium AMM v4 defines
+    it; rounding to base units is none. `minimumOutput` and `maximumInput` are rounded down, as Raydium's and Meteora's
+    are (Jupiter's minimum may be a unit more).
+    """
 
     venue: VenueName
     amountIn: AmountView

@@ -13,7 +13,7 @@ from chalicelib.domain.errors import (
     ErrorCode,
     Fenced,
 )
-from chalicelib.domain.order import Failure, Fill, History
+from chalicelib.domain.order import Failure, Fill, History, SignedTransaction
 from chalicelib.domain.transitions import Trigger
 from chalicelib.services.ports import Claimed, Held, Transition
 from tests.fakes import a_quote, a_route, a_transaction, no_quote
@@ -187,3 +187,22 @@ def test_a_released_order_can_be_claimed_at_once_or_later(store: PostgresOrders,
     assert isinstance(store.claim(history.order.id, LEASE), Held)
     let_time_pass(database_url, 5)
     assert isinstance(store.claim(history.order.id, LEASE), Claimed)
+
+
+def test_a_transaction_of_before_its_bytes_were_kept_is_read_with_the_height_of_its_expiry(
+    store: PostgresOrders, database_url: str
+) -> None:
+    history = step(store, claimed(store), Trigger.START)
+    history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
+    store.save_signed_transaction(history.order, a_transaction("s"), LEASE)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE orders SET raw_transaction = NULL, last_valid_height = NULL, "
+            "transaction_expires_at = '2026-11-26 12:00:00.5+00'"
+        )
+    order = store.get(history.order.id).order
+    # The block in which the expiry lies: until its end nobody takes the transaction for dead.
+    assert order.transaction == SignedTransaction("s", b"", 1_795_694_400 * 5 // 2 + 2)
+    moved = step(store, History(order, history.events), Trigger.SUBMIT)
+    assert store.get(order.id) == moved
+    assert store.get(order.id).order.transaction == order.transaction

@@ -314,6 +314,16 @@ def test_volatility_is_filtered_then_decays_then_is_forgotten(
     assert swap.active_id == 99
 
 
+def test_exactly_what_a_bin_costs_takes_what_it_holds_and_no_more() -> None:
+    # At 2.99 Y for an X the four cost two, which would be worth five.
+    pool = a_pool(X_TO_Y, 110, 100, 4, 1, 0, 0, 0, 0)
+    swap = pool.swap_exact_in(2, X_TO_Y)
+    assert (swap.amount_in, swap.amount_out) == (2, 4)
+    assert swap.price_impact == 0
+    with pytest.raises(TooLarge):
+        pool.swap_exact_in(3, X_TO_Y)
+
+
 def test_an_empty_bin_is_passed_and_counts_as_distance_only() -> None:
     pool = a_pool(X_TO_Y, 0, 10, 1000, 5, 10_000, 40_000, 0, 350_000)
     gap = replace(pool, bins={**pool.bins, 0: Bin(), -1: Bin(x=7), -2: Bin(x=7)})
