@@ -129,8 +129,8 @@ def _digest(text: str) -> str:
 def generated() -> dict[Path, str]:
     """Every file and what it should contain."""
     return {
-        ROOT / "docs" / "api" / "openapi.json": json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n",
-        WEB / "openapi.json": json.dumps(openapi(), separators=(",", ":")),
+        # docs/api/openapi.json is a link to it.
+        WEB / "openapi.json": json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n",
         ROOT / "docs" / "api" / "asyncapi.yaml": yaml.safe_dump(
             json.loads(json.dumps(asyncapi())), sort_keys=False, allow_unicode=True, width=110
         ),

@@ -17,8 +17,7 @@ from chalicelib.http.responses import HttpResponse
 
 WEB = Path(__file__).parents[1].joinpath("web")
 CACHE_MAX_AGE_SECONDS = 300
-# What the built files have in the place of a deployment's own values.
-SERVERS = '"servers":[{"url":"/"}]'
+# What the built pages have in the place of a deployment's own values.
 WEBSOCKET_URL, WEBSOCKET_ORIGIN = "WEBSOCKET_URL", "WEBSOCKET_ORIGIN"
 
 
@@ -40,8 +39,8 @@ class WebFile:
 @cache
 def specification(root: str) -> WebFile:
     """The OpenAPI document; `root` is where the API hangs, such as "/live" or ""."""
-    text = _built("openapi.json").replace(SERVERS, f'"servers":[{{"url":{json.dumps(root or "/")}}}]', 1)
-    return _file(text, {"Content-Type": "application/json"})
+    document = {**json.loads(_built("openapi.json")), "servers": [{"url": root or "/"}]}
+    return _file(json.dumps(document, separators=(",", ":")), {"Content-Type": "application/json"})
 
 
 @cache
