@@ -2,12 +2,15 @@
 
 import json
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from tests.unit.http.specification import check_answer, pattern_of
 
 BLOCK = re.compile(r"^(?P<name>[\w:-]+) \{\n(?P<content>.*?)^\}$", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"\{\{(\w+)\}\}")
@@ -38,12 +41,14 @@ class Runner:
     http: aiohttp.ClientSession
     variables: dict[str, str]
     failures: list[str] = field(default_factory=list)
+    called: set[tuple[str, str]] = field(default_factory=set)
 
-    async def run(self, request: Request) -> int:
-        """The status; broken assertions are collected."""
-        headers = {name: self.fill(value) for name, value in request.headers.items()}
+    async def run(self, request: Request) -> None:
+        """Collects broken assertions; an answer that is not as specified is an error at once."""
+        headers = {name.lower(): self.fill(value) for name, value in request.headers.items()}
+        sent_id = headers.setdefault("x-request-id", str(uuid.uuid4()))
         if request.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["content-type"] = "application/json"
         data = self.fill(request.body) if request.body is not None else None
         async with self.http.request(request.method, self.fill(request.url), headers=headers, data=data) as answer:
             seen = {
@@ -51,11 +56,18 @@ class Runner:
                 "headers": {name.lower(): value for name, value in answer.headers.items()},
                 "body": await answer.json(content_type=None),
             }
+            method = request.method.upper()
+            pattern = pattern_of(answer.url.path)
+            if pattern is not None:
+                self.called.add((method, pattern))
+                check_answer(method, pattern, answer.status, answer.content_type, seen["body"])
+                assert answer.headers["X-Request-Id"] == sent_id
+                if answer.status >= 400:
+                    assert (seen["body"]["requestId"], seen["body"]["instance"]) == (sent_id, answer.url.path)
         for path, expectation in request.asserts:
             if not holds(find(seen, path), self.fill(expectation)):
                 self.failures.append(f"{request.name}: {path}: {expectation}, but it is {find(seen, path)!r}")
         self.variables |= {name: str(find(seen, path)) for name, path in request.keeps.items()}
-        return answer.status
 
     def fill(self, text: str) -> str:
         """The text with its variables' values."""

@@ -1,0 +1,219 @@
+"""The HTTP contract over the wire: what HTTP, the front door and API Gateway can break of it.
+
+What single fields may say is tested at the function's door, in tests/unit/http.
+"""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+import psycopg
+import pytest
+from yarl import URL
+
+from docs.api.openapi import OPERATIONS
+from localstack.stack_for_tests import Stack
+from tests.e2e.bruno import Runner, read, variables
+from tests.e2e.trader import ORDER, Trader
+from tests.unit.http.specification import check_answer, check_frame
+
+COLLECTION = Path(__file__).resolve().parents[2] / "docs" / "api" / "bruno"
+POST = "/api/orders/execute"
+JSON = {"Content-Type": "application/json"}
+LIMIT_SECONDS = 90
+LIFECYCLE = ["pending", "routing", "building", "submitted", "confirmed"]
+
+
+@pytest.fixture
+async def http(stack: Stack) -> AsyncIterator[aiohttp.ClientSession]:
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(base_url=stack.base_url, timeout=timeout) as session:
+        yield session
+
+
+async def test_every_request_of_the_collection_is_answered_as_it_says_and_as_specified(stack: Stack) -> None:
+    requests = sorted((read(path) for path in COLLECTION.glob("*.bru")), key=lambda request: request.order)
+    assert [request.order for request in requests] == list(range(1, len(requests) + 1))
+    assert all(any(name == "res.status" for name, _ in request.asserts) for request in requests)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+        known = {**variables(COLLECTION / "environments" / "local.bru"), "baseUrl": stack.base_url}
+        runner = Runner(http, known)
+        for request in requests:
+            await runner.run(request)
+    assert not runner.failures, "\n".join(runner.failures)
+    # Pages are no JSON: the next test reads them.
+    assert runner.called >= {(each.method, each.path) for each in OPERATIONS if each.path not in ("/", "/docs")}
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
+async def test_a_page_passes_with_its_policy_and_once(http: aiohttp.ClientSession, path: str) -> None:
+    async with http.get(path) as answer:
+        assert (answer.status, len(await answer.text()) > 20_000) == (200, True)
+        assert path == "/openapi.json" or "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        tag = answer.headers["ETag"]
+    async with http.get(path, headers={"If-None-Match": tag}) as answer:
+        assert (answer.status, await answer.text()) == (304, "")
+
+
+RAW: dict[str, tuple[int, bytes, dict[str, str]]] = {
+    "nothing": (400, b"", JSON),
+    "NUL": (400, b"\x00", JSON),
+    "no UTF-8": (400, b'{"userId":"\xff\xfe"}', JSON),
+    "Latin-1": (400, json.dumps({**ORDER, "userId": "é"}, ensure_ascii=False).encode("latin-1"), JSON),
+    "UTF-16": (400, json.dumps(ORDER).encode("utf-16"), JSON),
+    "a byte order mark": (400, json.dumps(ORDER).encode("utf-8-sig"), JSON),
+    "half a surrogate": (400, json.dumps({**ORDER, "userId": "\ud800"}).encode(), JSON),
+    "deep": (400, b"[" * 20_000, JSON),
+    "60,000 digits": (400, b'{"amount":' + b"9" * 60_000 + b"}", JSON),
+    "200 kB": (413, json.dumps({**ORDER, "userId": "x" * 200_000}).encode(), JSON),
+    "text": (415, json.dumps(ORDER).encode(), {"Content-Type": "text/plain"}),
+    "a form": (415, json.dumps(ORDER).encode(), {"Content-Type": "multipart/form-data"}),
+    "another charset": (415, json.dumps(ORDER).encode(), {"Content-Type": "application/json; charset=utf-16"}),
+    "said to be compressed": (415, json.dumps(ORDER).encode(), {**JSON, "Content-Encoding": "gzip"}),
+    "a long key": (400, json.dumps(ORDER).encode(), {**JSON, "Idempotency-Key": "x" * 256}),
+}
+PATHS = [
+    "a%00b",
+    "%ff",
+    "%ed%a0%80",
+    "%C3%BC",
+    "%2e%2e",
+    "x" * 5000,
+    quote("'; DROP TABLE orders"),
+    "%25s",
+    "%F0%9F%92%A5",
+]
+
+
+async def test_what_only_a_wire_can_carry_is_refused_as_specified_and_writes_nothing(
+    stack: Stack, http: aiohttp.ClientSession
+) -> None:
+    def orders() -> object:
+        with psycopg.connect(stack.database_url) as connection:
+            return connection.execute("SELECT count(*) FROM orders").fetchone()
+
+    async def refused(method: str, pattern: str, path: str, **options: object) -> int:
+        # Already encoded: the client library would tidy the path up.
+        async with http.request(method, URL(stack.base_url + path, encoded=True), **options) as answer:  # type: ignore[arg-type]
+            check_answer(method, pattern, answer.status, answer.content_type, json.loads(await answer.text()))
+            return answer.status
+
+    before = orders()
+    for name, (status, body, headers) in RAW.items():
+        assert await refused("POST", POST, POST, data=body, headers=headers) == status, name
+    for path in PATHS:
+        assert await refused("GET", "/api/orders/{order_id}", f"/api/orders/{path}") == 404, path
+        assert await refused("POST", "/api/orders/{order_id}/cancel", f"/api/orders/{path}/cancel") == 404, path
+        assert await refused("GET", "/api/orders", f"/api/orders?status={path}") == 400, path
+    assert await refused("GET", "/api/orders", "/api/orders?limit=1&limit=2") == 400
+    assert orders() == before
+
+
+async def test_a_key_that_is_sent_twice_is_one_key(stack: Stack, http: aiohttp.ClientSession) -> None:
+    ids = set()
+    for keys in (["twice"], ["twice", "twice"]):
+        headers = [("Content-Type", "application/json"), *(("Idempotency-Key", key) for key in keys)]
+        async with http.post(POST, data=json.dumps({**ORDER, "userId": "twice"}), headers=headers) as answer:
+            assert answer.status == 202
+            ids.add((await answer.json())["orderId"])
+    assert len(ids) == 1
+
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "allow_header_conformance",
+    "ensure_resource_availability",
+)
+EXAMPLES = 15
+SCHEMATHESIS_SECONDS = 300
+
+
+@pytest.mark.timeout(SCHEMATHESIS_SECONDS + 60)
+def test_whatever_the_document_allows_or_forbids(stack: Stack, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{stack.base_url}/openapi.json"),
+        *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing,stateful"),
+        *("--max-examples", str(EXAMPLES), "--generation-deterministic", "--continue-on-failure"),
+        *("--workers", "1", "--request-timeout", "30", "--warnings", "off", "--no-color"),
+        *("--report", "json,ndjson", "--report-dir", str(tmp_path)),
+        *("--report-json-path", str(tmp_path / "run.json"), "--report-ndjson-path", str(tmp_path / "run.ndjson")),
+    ]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, timeout=SCHEMATHESIS_SECONDS, cwd=tmp_path, check=False
+    )
+    assert ran.returncode == 0, ran.stdout[-8000:] + ran.stderr[-2000:]
+    assert json.loads((tmp_path / "run.json").read_text())["test_cases"]["generated"] > 300
+    statuses = set(re.findall(r'"status_code":\s*(\d{3})', (tmp_path / "run.ndjson").read_text()))
+    assert statuses >= {"200", "202", "400", "404", "415", "426"}
+
+
+async def test_every_frame_of_the_stream_is_as_specified(http: aiohttp.ClientSession) -> None:
+    trader = Trader(http)
+    order_id = await trader.place()
+    seen: list[str] = []
+    async with trader.socket(order_id) as socket:
+        for message in ({"action": "ping"}, {"action": "subscribe", "orderId": order_id}, {"action": "nothing"}):
+            await socket.send_json(message)
+        replies = 0
+        while replies < 3 or seen[-1:] != ["confirmed"]:
+            frame = await socket.receive_json()
+            check_frame(frame)
+            if frame["type"] == "status" and frame["status"] not in seen:
+                seen.append(frame["status"])
+            replies += frame["type"] not in ("status", "heartbeat")
+    assert seen == LIFECYCLE
+
+
+async def test_a_heartbeat_reaches_every_follower(stack: Stack, http: aiohttp.ClientSession) -> None:
+    trader = Trader(http)
+    order_id = await trader.place()
+    await trader.follow(order_id)
+    async with trader.socket(order_id, after=5) as first, trader.socket(order_id, after=5) as second:
+        # As the schedule does each minute.
+        stack.clients.sqs.send_message(QueueUrl=stack.outputs["HeartbeatsQueueUrl"], MessageBody='{"beat": 1}')
+        for socket in (first, second):
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while (frame := await socket.receive_json())["type"] != "heartbeat":
+                    pass
+            check_frame(frame)
+
+
+async def test_too_many_requests_say_when_to_come_back(stack: Stack, http: aiohttp.ClientSession) -> None:
+    with stack.deployed_with(ThrottleRate="1", ThrottleBurst="1"):
+        for _ in range(50):
+            async with http.get("/api/tokens") as answer:
+                body = await answer.json(content_type=None)
+                if answer.status == 429:
+                    break
+        assert answer.status == 429
+        check_answer("GET", "/api/tokens", 429, answer.content_type, body)
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 200), ("/api/tokens", 200), ("/api/orders/none", 404), ("/docs", 200)]
+)
+async def test_head_is_answered_as_get_without_a_body(stack: Stack, path: str, status: int) -> None:
+    # Over one connection: whoever sent a body would break the answer behind it.
+    async with aiohttp.ClientSession(stack.base_url, connector=aiohttp.TCPConnector(limit=1)) as http:
+        async with http.head(path) as head:
+            assert (head.status, await head.read()) == (status, b"")
+        async with http.get(path) as get:
+            assert (get.status, get.content_type) == (status, head.content_type)
+            assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+async def test_a_slash_behind_docs_leads_to_the_page(http: aiohttp.ClientSession) -> None:
+    async with http.get("/docs/") as answer:
+        assert (answer.status, answer.url.path) == (200, "/docs")
