@@ -31,11 +31,10 @@ def executed(order: NewOrder) -> Order:
 @pytest.mark.parametrize("side", Side)
 @pytest.mark.parametrize("amount", [*range(1, 16), 60, 61, 600, 6_060])
 def test_dust_settles_or_is_refused_at_once(side: Side, amount: int) -> None:
-    pair = (
-        {"input_token": SOL, "output_token": USDC} if side is Side.SELL else {"input_token": BONK, "output_token": SOL}
-    )
+    input_token, output_token = (SOL, USDC) if side is Side.SELL else (BONK, SOL)
     for slippage_bps in (0, 50):
-        order = executed(wish(amount=amount, side=side, slippage_bps=slippage_bps, **pair))
+        dust = wish(amount=amount, side=side, slippage_bps=slippage_bps)
+        order = executed(replace(dust, input_token=input_token, output_token=output_token))
         assert order.attempt == 1
         if order.status is OrderStatus.CONFIRMED:
             assert order.fill is not None
