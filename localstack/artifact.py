@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import chalice
 import chalice.app
 
-from localstack import authorities
+from localstack import authorities, interpreters
 from localstack.bytecode import compile_all
 from localstack.errors import LocalStackError
 from localstack.packaging import Artifact, sources
@@ -102,21 +102,20 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def build(folder: Path, target: Platform, report: Report = say_nothing, *, bytecode: bool = False) -> Artifact:
+def build(folder: Path, target: Platform, report: Report = say_nothing, *, compiler: Path | None = None) -> Artifact:
     """The zip for a folder that the template names as code.
 
-    The same sources and lock give the same digest on every machine, and the same bytes with the same zlib. `bytecode`
-    adds compiled modules, which depend on the interpreter that compiles them, and their digest knows it.
-    Raises LocalStackError: no such artifact, a library that can't be had, no interpreter to compile with, a zip that
-    grew too large.
+    The same sources and lock give the same digest on every machine, and the same bytes with the same zlib. `compiler`,
+    an interpreter of the target's version, adds bytecode, which depends on it, and the digest knows that.
+    Raises LocalStackError: no such artifact, a library that can't be had, a zip that grew too large.
     """
     recipe = RECIPES.get(folder)
     if recipe is None:
         raise LocalStackError(f"The template names {folder} as a function's code, and nothing says how to build that.")
     files = _files(recipe, target, report)
-    if bytecode:
+    if compiler is not None:
         report(f"compiling {folder.name} for {target.runtime}")
-        files.update(compile_all(files, target.runtime))
+        files.update(compile_all(files, compiler))
     digest = hashlib.sha256()
     for name, content in sorted(files.items()):
         digest.update(f"{name}\0{len(content)}\0".encode())
@@ -129,3 +128,14 @@ def build(folder: Path, target: Platform, report: Report = say_nothing, *, bytec
         )
     report(f"{folder.name} for {target.name}: {len(content) / 1e6:.1f} MB, {digest.hexdigest()[:12]}")
     return Artifact(content, digest.hexdigest()[:32])
+
+
+def build_all(target: Platform, report: Report = say_nothing) -> dict[Path, Artifact]:
+    """The zip of each folder that the template names, with bytecode where this machine has the target's Python.
+
+    Raises as `build`.
+    """
+    compiler = interpreters.find(target.runtime)
+    if compiler is None:
+        report(f"no {target.runtime} on this machine: without bytecode, a cold start takes twice the processor time")
+    return {folder: build(folder, target, report, compiler=compiler) for folder in RECIPES}

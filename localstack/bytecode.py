@@ -1,40 +1,21 @@
 """Compiled modules for a Lambda runtime, whose folder is read-only: without them every start compiles every module."""
 
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-
-from localstack.errors import LocalStackError
 
 _SECONDS = 300
 # Where Lambda unpacks a function: what tracebacks name.
 _TASK_ROOT = "/var/task"
 
 
-def interpreter_of(runtime: str) -> str:
-    """An interpreter that compiles for the runtime; raises LocalStackError where this machine has none."""
-    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
-        return sys.executable
-    found = shutil.which(runtime)
-    if found is None or subprocess.run([found, "--version"], capture_output=True, timeout=30, check=False).returncode:  # noqa: S603
-        raise LocalStackError(
-            f"--bytecode needs {runtime} on this machine, for only that can compile for it: install it, leave "
-            "--bytecode out, or choose another runtime with --parameter PythonRuntime=…"
-        )
-    return found
-
-
-def compile_all(files: Mapping[str, bytes], runtime: str) -> dict[str, bytes]:
+def compile_all(files: Mapping[str, bytes], interpreter: Path) -> dict[str, bytes]:
     """The bytecode of every module, by the name that Python looks it up with.
 
     Python believes it without looking at the source. The same interpreter always makes the same bytes.
-    Raises LocalStackError where there is no interpreter for the runtime.
     """
-    interpreter = interpreter_of(runtime)
     with tempfile.TemporaryDirectory(prefix="order-engine-bytecode-") as name:
         root = Path(name)
         for relative, content in files.items():
@@ -45,7 +26,7 @@ def compile_all(files: Mapping[str, bytes], runtime: str) -> dict[str, bytes]:
         # In one process and with one seed: the order of what an interpreter compiled before shows in its output.
         subprocess.run(  # noqa: S603  # the interpreter found above
             [
-                *(interpreter, "-S", "-P", "-m", "compileall", "-qq", "-j1", "--invalidation-mode=unchecked-hash"),
+                *(str(interpreter), "-S", "-P", "-m", "compileall", "-qq", "-j1", "--invalidation-mode=unchecked-hash"),
                 *(f"-s{root}", f"-p{_TASK_ROOT}", str(root)),
             ],
             env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0", "HOME": name},

@@ -44,8 +44,6 @@ class Destination:
     target: Target
     account: str
     parameters: Mapping[str, str] = field(default_factory=dict)
-    limit_seconds: float = 300.0
-    poll_seconds: float = 0.3
 
     @property
     def is_real(self) -> bool:
@@ -104,9 +102,6 @@ def aws(region: str) -> Destination:
         kind="aws",
         target=Target("AWS", region=chosen),
         account=identity["Account"],
-        # RDS alone takes ten minutes at the first deployment, and a quarter of an hour with a standby.
-        limit_seconds=3600.0,
-        poll_seconds=4.0,
     )
 
 
@@ -154,7 +149,6 @@ def localstack(region: str) -> Destination:
         target=Target("LocalStack", region=region or DEFAULT_REGION, endpoint_url=endpoint),
         account=_EMULATOR_ACCOUNT,
         parameters=localstack_parameters(host),
-        poll_seconds=1.0,
     )
 
 

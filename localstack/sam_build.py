@@ -1,10 +1,12 @@
 """What `sam build` would leave in .aws-sam/build, so that `sam deploy` takes it from there."""
 
+import json
 import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from localstack.artifact import MIGRATIONS
 from localstack.errors import LocalStackError
 from localstack.packaging import Artifact
 from localstack.paths import ROOT
@@ -13,18 +15,18 @@ from localstack.wheels import Platform
 FOLDER = ROOT / ".aws-sam" / "build"
 
 
-def _default(text: str, parameter: str, value: str) -> str:
-    """The template with another default of a parameter; raises LocalStackError where it has none."""
+def _set(text: str, parameter: str, key: str, value: str) -> str:
+    """The template with something else said of a parameter; raises LocalStackError where it doesn't say that."""
     changed, count = re.subn(
-        rf"(^  {parameter}:\n(?:    .*\n)*?    Default: ).*$", rf"\g<1>{value}", text, flags=re.MULTILINE
+        rf"(^  {parameter}:\n(?:    .*\n)*?    {key}: ).*$", rf'\g<1>"{value}"', text, flags=re.MULTILINE
     )
     if count != 1:
-        raise LocalStackError(f"template.yaml has no parameter {parameter} with a default: it must have one.")
+        raise LocalStackError(f"template.yaml has no parameter {parameter} with {key}: it must have one.")
     return changed
 
 
-def rewritten(text: str, zips: Mapping[str, str], target: Platform) -> str:
-    """The template's text with its code folders replaced by zips, and the platform that they are for as the default.
+def rewritten(text: str, zips: Mapping[str, str], defaults: Mapping[str, str]) -> str:
+    """The template's text with its code folders replaced by zips, and what they were built for as the defaults.
 
     `zips` are file names by what CodeUri names now. Raises LocalStackError where the template names something else.
     """
@@ -36,23 +38,39 @@ def rewritten(text: str, zips: Mapping[str, str], target: Platform) -> str:
         )
     for folder, file in zips.items():
         text = re.sub(rf"^( +CodeUri: ){re.escape(folder)}$", rf"\g<1>{file}", text, flags=re.MULTILINE)
-    text = _default(text, "PythonRuntime", target.runtime)
-    return _default(text, "Architecture", target.architecture)
+    for parameter, value in defaults.items():
+        text = _set(text, parameter, "Default", value)
+    # An update that kept the digest of what was deployed before would leave new migrations out, silently.
+    return _set(text, "MigrationsDigest", "AllowedPattern", f"^{defaults['MigrationsDigest']}$")
 
 
-def write(template: Path, artifacts: Mapping[str, Artifact], target: Platform, folder: Path = FOLDER) -> Path:
-    """Writes template, nested templates and zips (by what CodeUri names), and gives the template's new path."""
+def parameters(artifacts: Mapping[Path, Artifact], target: Platform) -> dict[str, str]:
+    """The template's parameters that what was built decides."""
+    return {
+        "PythonRuntime": target.runtime,
+        "Architecture": target.architecture,
+        "MigrationsDigest": artifacts[MIGRATIONS].digest,
+    }
+
+
+def write(template: Path, artifacts: Mapping[Path, Artifact], target: Platform, folder: Path = FOLDER) -> Path:
+    """Writes template, nested templates, zips (by their folder) and parameters.yaml; returns the template's new path.
+
+    An update keeps a deployed parameter unless it is given: parameters.yaml gives those that belong to these zips.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     zips: dict[str, str] = {}
-    for name, built in artifacts.items():
-        file = f"{Path(name).name}.zip"
+    for source, built in artifacts.items():
+        file = f"{source.name}.zip"
         (folder / file).write_bytes(built.content)
-        zips[name] = file
+        zips[f"{source.relative_to(ROOT).as_posix()}/"] = file
     text = template.read_text()
     for nested in sorted(set(re.findall(r"^ +TemplateURL: (\S+)$", text, flags=re.MULTILINE))):
         (folder / nested).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(template.parent / nested, folder / nested)
+    chosen = parameters(artifacts, target)
+    (folder / "parameters.yaml").write_text(json.dumps(chosen, indent=2) + "\n")
     path = folder / "template.yaml"
-    path.write_text(rewritten(text, zips, target))
+    path.write_text(rewritten(text, zips, chosen))
     return path

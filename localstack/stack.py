@@ -1,32 +1,28 @@
-"""Deploys template.yaml: packages, uploads, creates a change set, executes it and waits."""
+"""Deploys template.yaml to the emulator of `./dev up`, in a second: packages, uploads, creates or updates, waits.
+
+Everything else is deployed by SAM CLI (commands/deploy.py).
+"""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from localstack import changes, events, packaging, template
+from localstack import packaging, template
 from localstack.errors import LocalStackError
 from localstack.target import Clients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mypy_boto3_cloudformation.literals import CapabilityType
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackTypeDef
 
-_CAPABILITIES: tuple["CapabilityType", ...] = (
-    "CAPABILITY_IAM",
-    "CAPABILITY_NAMED_IAM",
-    "CAPABILITY_AUTO_EXPAND",
-)
-_CHANGE_SET = "deploy"
-_UNDER_REVIEW = "REVIEW_IN_PROGRESS"
-_NEVER_DEPLOYED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"})
+_CAPABILITIES: tuple["CapabilityType", ...] = ("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
+_NEVER_CAME_UP = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
 _DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,35 +55,16 @@ class Outputs:
         return {name.removesuffix(suffix): value for name, value in self.values.items() if name.endswith(suffix)}
 
 
-def _agree(_: Sequence[changes.Change]) -> bool:
-    return True
-
-
-def _say_nothing(_: str) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Deployment:
-    """What to deploy, and how long it may take.
-
-    `approve` is shown the changes before they are made; `report` is told what happens. With `keep_parameters` a
-    parameter that isn't given stays as it was deployed, else it goes back to the template's default. With
-    `replace_failed` a stack that never came up is deleted first; without it, that is left to a person.
-    """
+    """What to deploy, and how long it may take. A parameter that isn't given gets the template's default."""
 
     name: str
     path: Path
     parameters: Mapping[str, str]
     bucket: str
     limit_seconds: float = 120.0
-    poll_seconds: float = 0.1
-    package: "Callable[[Path], packaging.Artifact]" = packaging.build
-    tags: Mapping[str, str] = field(default_factory=dict)
-    approve: "Callable[[Sequence[changes.Change]], bool]" = _agree
-    report: "Callable[[str], None]" = _say_nothing
-    keep_parameters: bool = False
-    replace_failed: bool = True
+    package: Callable[[Path], packaging.Artifact] = packaging.build
 
 
 class _Uploader:
@@ -100,7 +77,6 @@ class _Uploader:
 
     def _put(self, path: Path, key: str, content: bytes) -> template.Uploaded:
         bucket = self._deployment.bucket
-        self._deployment.report(f"uploading {key} ({len(content) / 1000:,.0f} kB)")
         self._clients.s3.put_object(Bucket=bucket, Key=key, Body=content)
         uploaded = template.Uploaded(bucket, key, self._clients.target.template_url(bucket, key))
         self._uploaded[path] = uploaded
@@ -140,131 +116,54 @@ def outputs(clients: Clients, name: str) -> Outputs:
     return Outputs(name, {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])})
 
 
-def _wait(
-    clients: Clients,
-    deployment: Deployment,
-    status: "Callable[[], str]",
-    what: str,
-    watch: events.Watch | None = None,
-) -> str:
-    """The first status that is not IN_PROGRESS, telling the events meanwhile; raises LocalStackError past the limit."""
+def _wait(clients: Clients, deployment: Deployment, stack_id: str) -> str:
+    """The stack's first status that is not IN_PROGRESS; raises LocalStackError past the limit."""
     deadline = time.monotonic() + deployment.limit_seconds
-    while (now := status()).endswith("_IN_PROGRESS") or now in ("CREATE_PENDING", ""):
-        _tell(deployment, watch)
+    while (status := _status(clients, stack_id)).endswith("_IN_PROGRESS"):
         if time.monotonic() > deadline:
             raise LocalStackError(
-                f"{what} of the stack {deployment.name} on {clients.target.name} took more than "
-                f"{deployment.limit_seconds:.0f} s and is still {now}: look at the stack's events."
+                f"The deployment of the stack {deployment.name} on {clients.target.name} took more than "
+                f"{deployment.limit_seconds:.0f} s and is still {status}: look at the stack's events."
             )
-        time.sleep(deployment.poll_seconds)
-    _tell(deployment, watch)
-    return now
+        time.sleep(_POLL_SECONDS)
+    return status
 
 
-def _tell(deployment: Deployment, watch: events.Watch | None) -> None:
-    if watch is None or deployment.report is _say_nothing:
-        return
-    for event in watch.new():
-        deployment.report(f"{event.status} {event.path}{f': {event.reason}' if event.failed else ''}")
-
-
-def _stack_status(clients: Clients, name: str) -> str:
+def _status(clients: Clients, name: str) -> str:
     stack = _describe(clients, name)
     return "DELETE_COMPLETE" if stack is None else stack["StackStatus"]
 
 
-def delete(clients: Clients, deployment: Deployment) -> None:
-    """Deletes the stack where it exists and waits until it is gone.
-
-    Raises LocalStackError naming each resource that can't be deleted and its reason.
-    """
-    stack = _describe(clients, deployment.name)
-    if stack is None:
-        return
-    started = time.time() - 1
-    # By its id from here on: a stack that is gone has no name.
-    stack_id = stack["StackId"]
-    clients.cloudformation.delete_stack(StackName=stack_id)
-    watch = events.Watch(clients, stack_id, started)
-    status = _wait(clients, deployment, lambda: _stack_status(clients, stack_id), "Deleting", watch)
-    if status != "DELETE_COMPLETE":
-        raise LocalStackError(
-            f"The stack {deployment.name} could not be deleted ({status}):\n"
-            f"{events.failures(clients, stack_id, started)}"
-        )
-
-
-def _is_update(clients: Clients, deployment: Deployment) -> bool:
-    """Whether there is a stack to change; raises LocalStackError where one is there that can't be changed."""
-    stack = _describe(clients, deployment.name)
-    if stack is None or stack["StackStatus"] == _UNDER_REVIEW:
-        return False
-    if stack["StackStatus"] not in _NEVER_DEPLOYED:
-        return True
-    if not deployment.replace_failed:
-        raise LocalStackError(
-            f"The stack {deployment.name} is in the state {stack['StackStatus']}, which CloudFormation can't change: "
-            "look at what is left in it, delete it with ./dev destroy, then deploy again."
-        )
-    delete(clients, deployment)
-    return False
-
-
-def _parameters(clients: Clients, deployment: Deployment, *, update: bool) -> "list[ParameterTypeDef]":
-    given: list[ParameterTypeDef] = [
+def _send(clients: Clients, deployment: Deployment, url: str) -> str | None:
+    """The id of the stack that is now created or updated, None where there is nothing to change."""
+    parameters: list[ParameterTypeDef] = [
         {"ParameterKey": name, "ParameterValue": value} for name, value in deployment.parameters.items()
     ]
-    if update and deployment.keep_parameters:
-        stack = _describe(clients, deployment.name)
-        known = set(template.parameters(deployment.path)) - set(deployment.parameters)
-        deployed = {item["ParameterKey"] for item in stack.get("Parameters", [])} if stack is not None else set()
-        given += [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(known & deployed)]
-    return given
-
-
-def _execute_change_set(clients: Clients, deployment: Deployment, template_url: str, *, update: bool) -> str | None:
-    """The stack's status after the change, None where there is nothing to change.
-
-    Raises LocalStackError where CloudFormation refuses the template.
-    """
+    now = _describe(clients, deployment.name)
+    if now is not None and now["StackStatus"] in _NEVER_CAME_UP:
+        clients.cloudformation.delete_stack(StackName=now["StackId"])
+        _wait(clients, deployment, now["StackId"])
+        now = None
+    change = clients.cloudformation.create_stack if now is None else clients.cloudformation.update_stack
     try:
-        change_set = clients.cloudformation.create_change_set(
-            StackName=deployment.name,
-            ChangeSetName=f"{_CHANGE_SET}-{time.time_ns()}",
-            ChangeSetType="UPDATE" if update else "CREATE",
-            TemplateURL=template_url,
-            Capabilities=_CAPABILITIES,
-            Parameters=_parameters(clients, deployment, update=update),
-            Tags=[{"Key": name, "Value": value} for name, value in deployment.tags.items()],
-        )
+        return change(StackName=deployment.name, TemplateURL=url, Capabilities=_CAPABILITIES, Parameters=parameters)[
+            "StackId"
+        ]
     except ClientError as error:
+        if "No updates are to be performed" in str(error):
+            return None
         raise LocalStackError(f"{clients.target.name} refuses the template: {error}") from error
 
-    def status() -> str:
-        return clients.cloudformation.describe_change_set(ChangeSetName=change_set["Id"])["Status"]
 
-    if _wait(clients, deployment, status, "The change set") != "CREATE_COMPLETE":
-        described = clients.cloudformation.describe_change_set(ChangeSetName=change_set["Id"])
-        reason = described.get("StatusReason", "")
-        clients.cloudformation.delete_change_set(ChangeSetName=change_set["Id"])
-        if "didn't contain changes" in reason or "No updates are to be performed" in reason:
-            return None
-        raise LocalStackError(f"{clients.target.name} refuses the change set: {reason}")
-    if not deployment.approve(changes.read(clients.cloudformation, change_set["Id"])):
-        clients.cloudformation.delete_change_set(ChangeSetName=change_set["Id"])
-        raise LocalStackError(f"Nothing was changed: the change set of {deployment.name} was declined.")
-    clients.cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
-    # A second earlier: the other side's clock decides what is new.
-    watch = events.Watch(clients, deployment.name, time.time() - 1)
-
-    def outcome() -> str:
-        # Until the execution has begun the stack still shows the status of the one before.
-        described = clients.cloudformation.describe_change_set(ChangeSetName=change_set["Id"])
-        if described.get("ExecutionStatus") in ("AVAILABLE", "EXECUTE_IN_PROGRESS"):
-            return "EXECUTE_IN_PROGRESS"
-        return _stack_status(clients, deployment.name)
-
-    return _wait(clients, deployment, outcome, "The deployment", watch)
+def _failures(clients: Clients, stack_id: str, since: float) -> str:
+    pages = clients.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    failed = [
+        f"  {event.get('LogicalResourceId')} ({event.get('ResourceType')}): {event.get('ResourceStatusReason', '')}"
+        for page in pages
+        for event in page["StackEvents"]
+        if event.get("ResourceStatus", "").endswith("_FAILED") and event["Timestamp"].timestamp() >= since
+    ]
+    return "\n".join(reversed(failed)) or "  (no resource gave a reason)"
 
 
 def deploy(clients: Clients, deployment: Deployment) -> Outputs:
@@ -272,13 +171,12 @@ def deploy(clients: Clients, deployment: Deployment) -> Outputs:
 
     Raises LocalStackError naming each resource that failed and its reason.
     """
-    started = time.time()
+    started = time.time() - 1
     uploaded = _Uploader(clients, deployment).template(deployment.path)
-    update = _is_update(clients, deployment)
-    status = _execute_change_set(clients, deployment, uploaded.url, update=update)
-    if status is not None and status not in _DONE:
+    stack_id = _send(clients, deployment, uploaded.url)
+    if stack_id is not None and (status := _wait(clients, deployment, stack_id)) not in _DONE:
         raise LocalStackError(
             f"The stack {deployment.name} could not be deployed on {clients.target.name} ({status}):\n"
-            f"{events.failures(clients, deployment.name, started - 1)}"
+            f"{_failures(clients, stack_id, started)}"
         )
     return outputs(clients, deployment.name)

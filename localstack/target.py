@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import boto3
@@ -26,7 +26,7 @@ _CONFIG = Config(
     max_pool_connections=20,
 )
 # The emulators' root: the only credentials they accept without having been told of them.
-_EMULATOR_KEY = "test"
+EMULATOR_KEY = "test"
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,16 @@ class Clients:
             session = boto3.session.Session(region_name=self.target.region)
             return cast("object", session.client(service, config=_CONFIG))
         emulator = localstack_client.session.Session(
-            aws_access_key_id=_EMULATOR_KEY,
-            aws_secret_access_key=_EMULATOR_KEY,
+            aws_access_key_id=EMULATOR_KEY,
+            aws_secret_access_key=EMULATOR_KEY,
             region_name=self.target.region,
             localstack_host=urlsplit(self.target.endpoint_url).netloc,
         )
         return cast("object", emulator.client(service, config=_CONFIG))
+
+    def other(self, service: str) -> Any:
+        """A client of a service that is needed too rarely for stubs. Whoever asks closes it."""
+        return self._client(service)
 
     @functools.cached_property
     def cloudformation(self) -> "CloudFormationClient":

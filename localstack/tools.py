@@ -21,11 +21,13 @@ _INSTALL_SECONDS = 1200
 
 @dataclass(frozen=True)
 class Tool:
-    """A command, what it is installed from and where to."""
+    """A command, what it is installed from and where to; `package` is a folder of ours that comes on top."""
 
     command: str
     requirements: Path
     environment: Path
+    python: Path = Path(sys.executable)
+    package: Path | None = None
 
     @property
     def path(self) -> Path:
@@ -42,15 +44,18 @@ TOOLS: Mapping[str, Tool] = {
 
 def _stamp_of(tool: Tool) -> str:
     # With its place, which stands in its commands' first lines: a clone may be moved or copied.
-    made_from = (sys.version, str(tool.environment), sys.base_prefix)
-    return hashlib.sha256(tool.requirements.read_bytes() + "\n".join(made_from).encode()).hexdigest()
+    made_from = (sys.version, str(tool.environment), sys.base_prefix, str(tool.python.resolve()))
+    parts = [tool.requirements.read_bytes(), "\n".join(made_from).encode()]
+    if tool.package is not None:
+        parts += [path.read_bytes() for path in sorted(tool.package.rglob("*")) if path.suffix in (".py", ".toml")]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 @contextmanager
 def _alone(tool: Tool) -> Iterator[None]:
     """One installation of a tool at a time, also between processes."""
     STATE.mkdir(parents=True, exist_ok=True)
-    with (STATE / f"install-{tool.command}.lock").open("w") as lock:
+    with (STATE / f"install-{tool.environment.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -59,7 +64,7 @@ def _install(tool: Tool, report: Callable[[str], None]) -> None:
     shutil.rmtree(tool.environment, ignore_errors=True)
     made = subprocess.run(  # noqa: S603  # our own interpreter
         # Without a pip of its own, which takes several seconds to get: ours installs into it.
-        [sys.executable, "-I", "-m", "venv", "--without-pip", str(tool.environment)],
+        [str(tool.python), "-I", "-m", "venv", "--without-pip", str(tool.environment)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -67,19 +72,11 @@ def _install(tool: Tool, report: Callable[[str], None]) -> None:
     )
     if made.returncode:
         raise LocalStackError(f"{tool.environment.name} could not be made: {(made.stderr or made.stdout).strip()}")
-    pip = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check")
+    pip = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--python", str(tool.environment))
+    wanted = ["-r", str(tool.requirements), *([] if tool.package is None else [str(tool.package)])]
     said: list[str] = []
     with subprocess.Popen(  # noqa: S603  # our own command line
-        [
-            *pip,
-            "--python",
-            str(tool.environment),
-            "install",
-            "--no-input",
-            "--progress-bar=off",
-            "-r",
-            str(tool.requirements),
-        ],
+        [*pip, "install", "--no-input", "--progress-bar=off", *wanted],
         env=for_pip(os.environ, sys.executable),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -106,6 +103,11 @@ def ensure(name: str, report: Callable[[str], None]) -> Path:
     tool = TOOLS.get(name)
     if tool is None:
         raise LocalStackError(f"There is no tool {name!r}: choose {' or '.join(TOOLS)}.")
+    return ready(tool, report)
+
+
+def ready(tool: Tool, report: Callable[[str], None]) -> Path:
+    """The file of a tool that is described, installed first where that is needed. Raises LocalStackError likewise."""
     stamp = tool.environment / ".installed"
     with _alone(tool):
         if not (stamp.exists() and stamp.read_text() == _stamp_of(tool)):

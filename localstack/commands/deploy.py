@@ -2,30 +2,26 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, TypeAlias
 
+import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from localstack import artifact, bucket, changes, destination, running, sam_build, stack, template, tools
-from localstack.deploying import (
-    Plan,
-    chosen_platform,
-    curl_line,
-    parse_parameters,
-    refuse_protected,
-    state_of,
-)
+from localstack import artifact, deploying, destination, running, sam_build, stack, template, tools
 from localstack.destination import Destination
 from localstack.environment import adopt_composed
 from localstack.errors import LocalStackError
 from localstack.local_runtime import STACK_NAME
 from localstack.paths import ROOT
+from localstack.preflight import preflight
+from localstack.target import Clients
 from localstack.wheels import lambda_platform
 
 _TEMPLATE = ROOT / "template.yaml"
@@ -46,9 +42,6 @@ _Region: TypeAlias = Annotated[
     str, typer.Option("--region", help="AWS region; AWS_REGION or the profile's without it.")
 ]
 _Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Asks nothing.")]
-_Bytecode: TypeAlias = Annotated[
-    bool, typer.Option("--bytecode", help="Adds compiled modules, which halves the time of a cold start.")
-]
 
 
 def _destination(target: TargetName, stack_name: str, region: str) -> Destination:
@@ -102,23 +95,15 @@ def build(
         str, typer.Option(help="PythonRuntime of the functions; the template's default without it.")
     ] = "",
     architecture: Annotated[str, typer.Option(help="arm64 or x86_64; the template's default without it.")] = "",
-    bytecode: _Bytecode = False,
 ) -> None:
-    """Builds the artifacts into .aws-sam/build, where `sam deploy --guided` finds them; instead of `sam build`."""
+    """Builds the artifacts into .aws-sam/build, where `sam deploy` finds them; instead of `sam build`."""
     console = _console()
     declared = template.parameters(_TEMPLATE)
     target = lambda_platform(
         runtime or declared["PythonRuntime"].default, architecture or declared["Architecture"].default
     )
-    report = _reporter(console)
-    zips = {
-        f"{folder.relative_to(ROOT).as_posix()}/": artifact.build(folder, target, report, bytecode=bytecode)
-        for folder in artifact.RECIPES
-    }
-    path = sam_build.write(_TEMPLATE, zips, target)
-    console.print(
-        f"{path.relative_to(ROOT)} is built for {target.name}. Next: ./dev tool sam deploy --guided (or your own sam)"
-    )
+    path = sam_build.write(_TEMPLATE, artifact.build_all(target, _reporter(console)), target)
+    console.print(f"{path.relative_to(ROOT)} is built for {target.name}. Next: ./dev tool sam deploy --config-env aws")
 
 
 def deploy(
@@ -130,68 +115,87 @@ def deploy(
         list[str] | None,
         typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of template.yaml; may be repeated."),
     ] = None,
-    bucket_name: Annotated[
-        str, typer.Option("--bucket", help="Uploads to this bucket of yours instead of making one.")
-    ] = "",
-    minutes: Annotated[float | None, typer.Option("--timeout", min=0.1, help="Minutes until it stops waiting.")] = None,
-    bytecode: _Bytecode = False,
     yes: _Yes = False,
 ) -> None:
     """Builds, uploads, shows the changes, asks (on AWS) and deploys; a parameter not given stays as it was deployed."""
     console = _console()
+    report = _reporter(console)
     declared = template.parameters(_TEMPLATE)
-    given = parse_parameters(parameters or [], declared)
+    given = deploying.parse_parameters(parameters or [], declared)
     where = _destination(target, stack_name, region)
     asks = where.is_real and _must_ask(yes=yes)
     with _explaining(where):
         clients = where.clients()
-        now = state_of(clients, stack_name)
-        platform = chosen_platform(where, {**where.parameters, **given}, now.parameters, declared)
-        plan = Plan(
-            where=where,
-            stack_name=stack_name,
-            parameters={
-                **({} if now.exists and where.kind != "embedded" else where.parameters),
-                **given,
-                "PythonRuntime": platform.runtime,
-                "Architecture": platform.architecture,
-            },
-            bucket=bucket_name or bucket.name_for(stack_name, where.account, where.target.region),
-        )
-        report = _reporter(console)
-        built = {
-            folder: artifact.build(folder, platform, report, bytecode=bytecode or target is TargetName.EMBEDDED)
-            for folder in artifact.RECIPES
-        }
-        console.print(plan.table(declared))
+        now = deploying.state_of(clients, stack_name)
+        now.refuse_stuck(stack_name)
+        chosen = deploying.chosen_parameters(where, given, now, declared)
+        platform = deploying.chosen_platform(where, chosen, now.parameters, declared)
+        built = artifact.build_all(platform, report)
+        chosen |= sam_build.parameters(built, platform)
+        console.print(deploying.Plan(where, stack_name, chosen).table(declared))
+        if now.never_came_up:
+            console.print(f"Its first deployment failed ({now.status}): what is left of it is deleted first.")
+        if where.is_real:
+            _warn(console, where, now, chosen, declared)
         if asks and not _confirm(console, "Upload this and see what would change?"):
             raise LocalStackError("Nothing was sent.")
-        if not bucket_name and bucket.ensure(clients, plan.bucket, stack_name):
-            report(f"made the bucket {plan.bucket}")
-
-        def approve(found: Sequence[changes.Change]) -> bool:
-            console.print(changes.table(found))
-            return not asks or _confirm(console, f"Make these changes in account {where.account}?")
-
-        outputs = stack.deploy(
-            clients,
-            stack.Deployment(
-                name=stack_name,
-                path=_TEMPLATE,
-                parameters=plan.parameters,
-                bucket=plan.bucket,
-                package=lambda folder: built[folder],
-                limit_seconds=minutes * 60 if minutes else where.limit_seconds,
-                poll_seconds=where.poll_seconds,
-                approve=approve,
-                report=report,
-                keep_parameters=True,
-                replace_failed=not where.is_real,
-                # Elsewhere nobody looks at tags, and they would show as a change of everything.
-                tags={"project": "order-engine"} if where.is_real else {},
-            ),
-        )
+        if now.never_came_up:
+            _delete(where, clients, stack_name, now, report)
+        # What an interrupted deployment left would be taken for a change set that was declined.
+        if asks:
+            deploying.withdraw(clients, stack_name)
+        started = time.time() - 1
+        path = sam_build.write(_TEMPLATE, built, platform)
+        done = deploying.deploy(where, stack_name, path, chosen, ask=asks, report=report)
+        if asks and deploying.withdraw(clients, stack_name):
+            raise LocalStackError(f"Nothing was changed: the change set of {stack_name} was declined.")
+        if not done:
+            raise LocalStackError(_failed(clients, stack_name, started))
+        outputs = stack.outputs(clients, stack_name)
     _show(console, outputs)
+
+
+def _warn(
+    console: Console,
+    where: Destination,
+    now: deploying.State,
+    chosen: Mapping[str, str],
+    declared: Mapping[str, template.Parameter],
+) -> None:
+    """Says what the account would refuse, or starve."""
+    effective = {name: parameter.default for name, parameter in declared.items()}
+    effective |= {name: value for name, value in now.parameters.items() if name in declared}
+    # What a secret parameter reads as is not what it is.
+    effective |= {"DatabaseUrl": ""} if now.has_database else {}
+    for sentence in preflight(boto3.Session(region_name=where.target.region).client, {**effective, **chosen}):
+        console.print(f"[yellow]{escape(sentence)}[/yellow]", soft_wrap=True)
+
+
+def _failed(clients: Clients, stack_name: str, started: float) -> str:
+    """Why a deployment failed, and what to do."""
+    status = deploying.state_of(clients, stack_name)
+    if not status.exists:
+        return f"The stack {stack_name} was not deployed: see above what sam says."
+    again = "deploy again, which deletes what is left first" if status.never_came_up else "deploy again"
+    return (
+        f"The stack {stack_name} could not be deployed ({status.status}); mend this and {again}:\n"
+        f"{deploying.failures(clients, stack_name, started)}"
+    )
+
+
+def _delete(
+    where: Destination, clients: Clients, stack_name: str, now: deploying.State, report: Callable[[str], None]
+) -> None:
+    """Deletes the stack; raises LocalStackError naming what can't be deleted and why."""
+    if now.never_came_up:
+        deploying.unprotect(clients, stack_name)
+    # By its id: a stack that is gone has no name.
+    stack_id = clients.cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]["StackId"]
+    started = time.time() - 1
+    if not deploying.delete(where, stack_name, report):
+        raise LocalStackError(
+            f"The stack {stack_name} could not be deleted:\n{deploying.failures(clients, stack_id, started)}"
+        )
 
 
 def _show(console: Console, outputs: stack.Outputs) -> None:
@@ -199,12 +203,12 @@ def _show(console: Console, outputs: stack.Outputs) -> None:
     for name, value in sorted(outputs.values.items()):
         console.print(f"  {name:<32} {escape(value)}", soft_wrap=True)
     console.print("\nPlace an order:\n")
-    console.out(curl_line(outputs.rest_url), highlight=False)
+    console.out(deploying.curl_line(outputs.rest_url), highlight=False)
     console.print("\nThe answer's [bold]websocketUrl[/bold] streams what happens to it.")
 
 
 def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region = "", yes: _Yes = False) -> None:
-    """Deletes a deployed stack and the bucket made for it, after a confirmation."""
+    """Deletes a deployed stack and what was uploaded for it, after a confirmation."""
     console = _console()
     where = _destination(target, stack_name, region)
     if target is TargetName.EMBEDDED and stack_name == running.find().stack_name:
@@ -212,31 +216,18 @@ def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region 
     asks = _must_ask(yes=yes)
     with _explaining(where):
         clients = where.clients()
-        uploads = bucket.name_for(stack_name, where.account, where.target.region)
-        ours = bucket.was_made_for(clients, uploads, stack_name)
-        now = state_of(clients, stack_name)
-        if not now.exists and not ours:
+        now = deploying.state_of(clients, stack_name)
+        if now.status == deploying.ABSENT:
             console.print(f"There is no stack {stack_name} in {where.target.region} on {where.target.name}.")
             return
-        refuse_protected(stack_name, now)
+        deploying.refuse_protected(stack_name, now)
         question = f"Delete the stack {stack_name} in {where.target.region}, account {where.account}, for good?"
         if asks and not _confirm(console, question):
             raise LocalStackError("Nothing was deleted.")
-        stack.delete(
-            clients,
-            stack.Deployment(
-                name=stack_name,
-                path=_TEMPLATE,
-                parameters={},
-                bucket=uploads,
-                limit_seconds=where.limit_seconds,
-                poll_seconds=where.poll_seconds,
-                report=_reporter(console),
-            ),
-        )
-        if ours:
-            bucket.remove(clients, uploads)
-    console.print(f"The stack {stack_name} is deleted{' with its bucket' if ours else ''}.")
+        _delete(where, clients, stack_name, now, _reporter(console))
+        if not where.is_real:
+            deploying.remove_sams_bucket(clients)
+    console.print(f"The stack {stack_name} is deleted.")
     if now.has_database:
         console.print("RDS keeps a last snapshot of the database, which is charged: delete it when you don't need it.")
 
@@ -248,7 +239,8 @@ def tool(
     """Runs sam or checkov with the arguments that follow, e.g. ./dev tool sam deploy --guided."""
     console = Console(highlight=False, stderr=True)
     path = tools.ensure(name, _reporter(console))
-    ended = subprocess.run([str(path), *context.args], env=tools.environment(), check=False)  # noqa: S603  # as asked
+    command = deploying.sam_command(path) if name == "sam" else [str(path)]
+    ended = subprocess.run([*command, *context.args], env=tools.environment(), check=False)  # noqa: S603  # as asked
     raise typer.Exit(ended.returncode)
 
 

@@ -295,8 +295,8 @@ def test_the_same_commit_gives_the_same_bytes(
 def test_bytecode_is_the_same_each_time_and_is_used(
     functions: Artifact, here: wheels.Platform, environment: dict[str, str], tmp_path: Path, frozen: Path
 ) -> None:
-    compiled = artifact.build(frozen, here, bytecode=True)
-    assert artifact.build(frozen, here, bytecode=True) == compiled
+    compiled = artifact.build(frozen, here, compiler=Path(sys.executable))
+    assert artifact.build(frozen, here, compiler=Path(sys.executable)) == compiled
     assert compiled.digest != functions.digest
     assert len(compiled.content) <= artifact.MAX_BYTES
     folder = unpack(compiled, tmp_path / "unpacked")

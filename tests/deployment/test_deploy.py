@@ -4,20 +4,24 @@ import asyncio
 import base64
 import functools
 import hashlib
+import io
 import json
+import os
 import shlex
 import subprocess
+import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 import typer
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
-from localstack import artifact, bucket, follow, running, template, wheels
+from localstack import artifact, deploying, follow, running, template, wheels
+from localstack import stack as stack_module
 from localstack.commands import deploy as commands
 from localstack.errors import LocalStackError
-from localstack.packaging import Artifact
 from localstack.paths import ROOT
 from localstack.stack_for_tests import Stack, boot
 from localstack.target import Clients, Target
@@ -44,17 +48,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module", autouse=True)
 def built_once() -> Iterator[None]:
     """Every deployment here takes the same artifact, which takes seconds to build; test_artifact.py builds it twice."""
-    build = artifact.build
-
-    @functools.cache
-    def once(folder: Path, target: wheels.Platform, bytecode: bool) -> Artifact:
-        return build(folder, target, bytecode=bytecode)
-
-    def rebuilt(folder: Path, target: wheels.Platform, report: object = None, *, bytecode: bool = False) -> Artifact:
-        return once(folder, target, bytecode)
-
+    once = functools.cache(artifact.build_all)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(artifact, "build", rebuilt)
+        patch.setattr(artifact, "build_all", lambda target, report=None: once(target))
         yield
 
 
@@ -66,25 +62,62 @@ def up(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> running.Running:
     return found
 
 
-def run(*arguments: str) -> Result:
-    """The command line; what it raises for a person is in `exception`."""
-    app = typer.Typer()
-    commands.add_to(app)
-    return CliRunner().invoke(app, arguments)
+@dataclass(frozen=True)
+class Command:
+    """The command line: what it and sam say, and what it raises for a person."""
+
+    shown: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str, keys: str = "") -> tuple[str, BaseException | None]:
+        app = typer.Typer()
+        commands.add_to(app)
+        result = CliRunner().invoke(app, arguments, input=keys)
+        if result.exception is None:
+            assert result.exit_code == 0, result.output
+        sam, errors = self.shown.readouterr()
+        return result.output + sam + errors, result.exception
+
+    def succeed(self, *arguments: str, keys: str = "") -> str:
+        said, exception = self.run(*arguments, keys=keys)
+        if exception is not None:
+            raise AssertionError(said) from exception
+        return said
+
+    def refusal(self, *arguments: str, keys: str = "") -> str:
+        said, error = self.run(*arguments, keys=keys)
+        assert isinstance(error, LocalStackError), (error, said)
+        return str(error)
 
 
-def succeed(*arguments: str) -> str:
-    result = run(*arguments)
-    if result.exception is not None:
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.output
+@pytest.fixture
+def dev(capfd: pytest.CaptureFixture[str]) -> Command:
+    return Command(capfd)
 
 
-def refusal(*arguments: str) -> str:
-    error = run(*arguments).exception
-    assert isinstance(error, LocalStackError), error
-    return str(error)
+@contextmanager
+def typed(text: str) -> Iterator[None]:
+    """What a person types for sam, which reads it from our standard input itself."""
+    reader, writer = os.pipe()
+    os.write(writer, text.encode())
+    os.close(writer)
+    kept = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 0)
+        for number in (reader, kept):
+            os.close(number)
+
+
+def uploads(clients: Clients, stack_name: str) -> list[str]:
+    """What is uploaded for a stack now."""
+    buckets = [item["Name"] for item in clients.s3.list_buckets()["Buckets"] if "sam-cli" in item["Name"]]
+    return [
+        item["Key"]
+        for name in buckets
+        for item in clients.s3.list_objects_v2(Bucket=name, Prefix=f"{stack_name}/").get("Contents", [])
+    ]
 
 
 async def confirmed(url: str) -> list[str]:
@@ -98,11 +131,12 @@ def code_of(stack: Stack, function: str) -> str:
 
 
 @pytest.mark.usefixtures("up")
-def test_the_artifact_takes_the_place_of_the_sources_and_confirms_orders(stack: Stack) -> None:
+def test_the_artifact_takes_the_place_of_the_sources_and_confirms_orders(stack: Stack, dev: Command) -> None:
     before = code_of(stack, stack.function_names["Api"])
-    said = succeed("deploy", "--target", "embedded", "--stack-name", stack.outputs.stack_name)
-    assert "Modify" in said
-    built = artifact.build(artifact.FUNCTIONS, wheels.this_platform(), bytecode=True)
+    said = dev.succeed("deploy", "--target", "embedded", "--stack-name", stack.outputs.stack_name)
+    assert "* Modify" in said
+    built = artifact.build_all(wheels.this_platform())[artifact.FUNCTIONS]
+    assert [name for name in zipfile.ZipFile(io.BytesIO(built.content)).namelist() if name.endswith(".pyc")]
     expected = base64.b64encode(hashlib.sha256(built.content).digest()).decode()
     functions = {name: code_of(stack, function) for name, function in stack.function_names.items() if name != "Migrate"}
     assert set(functions.values()) == {expected}
@@ -115,14 +149,14 @@ def test_the_artifact_takes_the_place_of_the_sources_and_confirms_orders(stack: 
     assert environment["Environment"]["Variables"]["SIMULATED_DELAY_SCALE"] == "0.05"
 
 
-def test_a_stack_of_its_own_from_its_first_to_its_last_minute(stack: Stack, up: running.Running) -> None:
+def test_a_stack_of_its_own_from_its_first_to_its_last_minute(stack: Stack, up: running.Running, dev: Command) -> None:
     # What people see first: the plan, the changes, the resources as they come, the outputs, a line to try.
-    said = succeed("deploy", "--target", "embedded", "--stack-name", SECOND, "--parameter", "SimulatedDelayScale=0")
-    uploads = bucket.name_for(SECOND, "000000000000", "us-east-1")
-    for part in (f"made the bucket {uploads}", "DatabaseUrl", "(secret)", "Add", "CREATE_COMPLETE", "RestApiUrl"):
+    where = ("--target", "embedded", "--stack-name", SECOND)
+    said = dev.succeed("deploy", *where, "--parameter", "SimulatedDelayScale=0")
+    for part in ("DatabaseUrl", "(secret)", "+ Add", "CREATE_COMPLETE", "RestApiUrl"):
         assert part in said
     assert up.database_url not in said
-    assert bucket.was_made_for(stack.clients, uploads, SECOND)
+    assert uploads(stack.clients, SECOND)
 
     (line,) = (line for line in said.splitlines() if line.startswith("curl "))
     answered = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=60, check=True)
@@ -131,26 +165,39 @@ def test_a_stack_of_its_own_from_its_first_to_its_last_minute(stack: Stack, up: 
     # No front door belongs to it: its answers name the emulator's own address.
     assert placed["websocketUrl"].startswith(up.emulator_url.replace("http", "ws"))
 
-    again = succeed("deploy", "--target", "embedded", "--stack-name", SECOND)
-    assert "made the bucket" not in again
-    assert f"{SECOND} is deployed" in again
+    assert f"{SECOND} is deployed" in dev.succeed("deploy", *where)
+    function = stack_module.outputs(stack.clients, SECOND).function_names["ExecuteOrders"]
+    settings = stack.clients.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    assert settings["SIMULATED_DELAY_SCALE"] == "0"
 
-    assert "needs a confirmation" in refusal("destroy", "--target", "embedded", "--stack-name", SECOND)
-    assert "deleted with its bucket" in succeed("destroy", "--target", "embedded", "--stack-name", SECOND, "--yes")
-    assert not bucket.exists(stack.clients, uploads)
-    assert "There is no stack second" in succeed("destroy", "--target", "embedded", "--stack-name", SECOND, "--yes")
+    assert "needs a confirmation" in dev.refusal("destroy", *where)
+    assert f"{SECOND} is deleted" in dev.succeed("destroy", *where, "--yes")
+    assert not uploads(stack.clients, SECOND)
+    assert "There is no stack second" in dev.succeed("destroy", *where, "--yes")
 
 
 @pytest.mark.usefixtures("up")
-def test_a_failing_resource_is_named_with_its_reason(stack: Stack) -> None:
+def test_a_failed_first_deployment_is_named_repeated_and_removed(stack: Stack, dev: Command) -> None:
     """The database refuses to be migrated, in a resource of the template."""
-    nowhere = "postgresql://nobody@127.0.0.1:1/none"
-    reason = refusal(
-        *("deploy", "--target", "embedded", "--stack-name", "broken", "--parameter", f"DatabaseUrl={nowhere}")
-    )
+    where = ("--target", "embedded", "--stack-name", "broken")
+    nowhere = ("--parameter", "DatabaseUrl=postgresql://nobody@127.0.0.1:1/none")
+    reason = dev.refusal("deploy", *where, *nowhere, "--parameter", "LogLevel=ERROR")
     assert "Migrations (Custom::Migrations): " in reason
     assert "Can't log in to Postgres at 127.0.0.1:1/none" in reason
-    succeed("destroy", "--target", "embedded", "--stack-name", "broken", "--yes")
+    assert "deploy again, which deletes what is left first" in reason
+
+    # The target's own database now; what else was given is still known.
+    said = dev.succeed("deploy", *where)
+    assert "what is left of it is deleted first" in said
+    function = stack_module.outputs(stack.clients, "broken").function_names["Api"]
+    settings = stack.clients.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    assert settings["LOG_LEVEL"] == "ERROR"
+    assert settings["DATABASE_URL"] == stack.database_url
+    dev.succeed("destroy", *where, "--yes")
+
+    dev.refusal("deploy", *where, *nowhere)
+    assert "broken is deleted" in dev.succeed("destroy", *where, "--yes")
+    assert deploying.state_of(stack.clients, "broken").status == deploying.ABSENT
 
 
 @pytest.mark.usefixtures("up")
@@ -160,15 +207,21 @@ def test_a_failing_resource_is_named_with_its_reason(stack: Stack) -> None:
         (("--parameter", "PythonRuntime=python3.10"), "PythonRuntime is python3."),
         (("--parameter", "Architecture"), "--parameter takes NAME=VALUE, not 'Architecture'"),
         (("--parameter", "LogLvel=INFO"), "no parameter 'LogLvel': did you mean LogLevel?"),
-        (("--parameter", "LogLevel=LOUD"), "refuses the template"),
     ],
 )
-def test_parameters_that_cannot_be_used(arguments: tuple[str, str], sentence: str) -> None:
-    assert sentence in refusal("deploy", "--target", "embedded", *arguments)
+def test_parameters_that_cannot_be_used(dev: Command, arguments: tuple[str, str], sentence: str) -> None:
+    assert sentence in dev.refusal("deploy", "--target", "embedded", *arguments)
 
 
-def test_the_stack_of_dev_up_is_not_destroyed(stack: Stack, up: running.Running) -> None:
-    assert "end that with ./dev down" in refusal(
+@pytest.mark.usefixtures("up")
+def test_a_value_that_the_template_does_not_take(dev: Command) -> None:
+    said, error = dev.run("deploy", "--target", "embedded", "--stack-name", "refused", "--parameter", "LogLevel=LOUD")
+    assert "LogLevel" in said
+    assert str(error) == "The stack refused was not deployed: see above what sam says."
+
+
+def test_the_stack_of_dev_up_is_not_destroyed(stack: Stack, up: running.Running, dev: Command) -> None:
+    assert "end that with ./dev down" in dev.refusal(
         *("destroy", "--target", "embedded", "--stack-name", up.stack_name, "--yes")
     )
     assert asyncio.run(confirmed(stack.base_url))[-1] == "confirmed"
@@ -202,48 +255,50 @@ def account(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [part for name, value in chosen.items() for part in ("--parameter", f"{name}={value}")]
 
 
+@pytest.fixture
+def clients(account: list[str]) -> Iterator[Clients]:
+    made = Clients(Target("AWS", region="eu-central-1"))
+    yield made
+    made.close()
+
+
 def test_on_aws_nothing_is_sent_and_nothing_changed_without_a_yes(
-    account: list[str], monkeypatch: pytest.MonkeyPatch
+    account: list[str], clients: Clients, dev: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = ("--target", "aws", "--stack-name", "careful")
-    assert "run it in a terminal, or add --yes" in refusal("deploy", *where, *account)
+    assert "run it in a terminal, or add --yes" in dev.refusal("deploy", *where, *account)
 
     monkeypatch.setattr(commands, "_must_ask", lambda *, yes: not yes)
-    app = typer.Typer()
-    commands.add_to(app)
+    said, refused = dev.run("deploy", *where, *account, keys="n\n")
+    assert str(refused) == "Nothing was sent."
+    assert "000000000000 in eu-central-1 on AWS" in said
+    assert not uploads(clients, "careful")
 
-    def answer(text: str, command: str, *more: str) -> Result:
-        return CliRunner().invoke(app, [command, *where, *more], input=text)
+    with typed("n\n"):
+        said, refused = dev.run("deploy", *where, *account, keys="y\n")
+    assert str(refused) == "Nothing was changed: the change set of careful was declined."
+    assert "OrdersQueue" in said
+    assert deploying.state_of(clients, "careful").status == deploying.ABSENT
 
-    clients = Clients(Target("AWS", region="eu-central-1"))
-    uploads = bucket.name_for("careful", "000000000000", "eu-central-1")
-    try:
-        refused = answer("n\n", "deploy", *account)
-        assert str(refused.exception) == "Nothing was sent."
-        assert "000000000000 in eu-central-1 on AWS" in refused.output
-        assert not bucket.exists(clients, uploads)
+    # The same, gone through with: what was declined before is no obstacle.
+    with typed("y\n"):
+        assert "careful is deployed" in dev.succeed("deploy", *where, *account, keys="y\n")
+    assert uploads(clients, "careful")
 
-        refused = answer("y\nno\n", "deploy", *account)
-        assert str(refused.exception) == "Nothing was changed: the change set of careful was declined."
-        assert "OrdersQueue" in refused.output
-        assert not clients.cloudformation.describe_stack_resources(StackName="careful")["StackResources"]
+    # An update that is declined leaves the stack and no change set.
+    changed = ("--parameter", "LogLevel=DEBUG")
+    with typed("n\n"):
+        said, refused = dev.run("deploy", *where, *account, *changed, keys="y\n")
+    assert str(refused) == "Nothing was changed: the change set of careful was declined."
+    assert not deploying.withdraw(clients, "careful")
+    assert deploying.state_of(clients, "careful").parameters["LogLevel"] == "INFO"
 
-        # The same, gone through with: what was declined before is no obstacle.
-        done = answer("y\ny\n", "deploy", *account)
-        assert done.exception is None, done.exception
-        assert "careful is deployed" in done.output
-        place = clients.s3.get_bucket_location(Bucket=uploads)["LocationConstraint"]
-        assert place == "eu-central-1"
-
-        kept = answer("n\n", "destroy")
-        assert str(kept.exception) == "Nothing was deleted."
-        assert "careful is deleted with its bucket" in answer("y\n", "destroy").output
-        assert not bucket.exists(clients, uploads)
-    finally:
-        clients.close()
+    assert dev.refusal("destroy", *where, keys="n\n") == "Nothing was deleted."
+    assert "careful is deleted" in dev.succeed("destroy", *where, keys="y\n")
+    assert not uploads(clients, "careful")
 
 
-def test_credentials_that_nobody_knows(account: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_nobody_knows(account: list[str], dev: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER00000000")
-    sentence = refusal("deploy", "--target", "aws", "--yes", *account)
+    sentence = dev.refusal("deploy", "--target", "aws", "--yes", *account)
     assert "does not accept these credentials" in sentence or "AWS refused" in sentence

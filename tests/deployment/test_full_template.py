@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg.rows import scalar_row
 
-from localstack import emulator, packaging, postgres, stack
+from localstack import deploying, emulator, packaging, postgres, stack
 from localstack.errors import LocalStackError
 from localstack.processes import Guard
 from localstack.target import Clients, Target
@@ -316,8 +316,21 @@ def test_a_failing_revision_stops_the_deployment_and_says_why(
     assert world.deploy().values == outputs.values
 
 
+def test_the_database_of_a_stack_that_never_came_up_is_let_go_of(world: World, outputs: stack.Outputs) -> None:
+    """MiniStack deletes a protected database in a rollback; on AWS that ends as ROLLBACK_FAILED, before a deletion."""
+    world.deploy(DatabaseDeletionProtection="true")
+    (database,) = world.client("rds").describe_db_instances()["DBInstances"]
+    assert database["DeletionProtection"]
+    deploying.unprotect(world.clients, NAME)
+    (database,) = world.client("rds").describe_db_instances()["DBInstances"]
+    assert not database["DeletionProtection"]
+
+
 def test_deleting_leaves_nothing_but_the_data(world: World, outputs: stack.Outputs, before: Inventory) -> None:
     # MiniStack takes no last snapshot of a nested stack's database: the unit tests read that from the template.
-    stack.delete(world.clients, world.deployment)
+    world.clients.cloudformation.delete_stack(StackName=NAME)
+    world.clients.cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
     assert world.inventory() == before
     assert world.query("SELECT count(*) FROM orders") == [0]

@@ -1,5 +1,6 @@
 """The standard tools take what this project builds: `sam validate --lint`, and `sam deploy` after `./dev build`."""
 
+import json
 import re
 import subprocess
 import urllib.request
@@ -7,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from localstack import artifact, emulator, sam_build, stack, tools, wheels
+from localstack import artifact, deploying, emulator, sam_build, stack, tools, wheels
 from localstack.packaging import Artifact
 from localstack.paths import ROOT
 from localstack.processes import Guard
@@ -31,11 +33,9 @@ def here() -> wheels.Platform:
 @pytest.fixture(scope="module")
 def built(here: wheels.Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `./dev build` leaves in .aws-sam/build, elsewhere."""
-    zips = {
-        f"{folder.relative_to(ROOT).as_posix()}/": artifact.build(folder, here, bytecode=True)
-        for folder in artifact.RECIPES
-    }
-    return sam_build.write(ROOT / "template.yaml", zips, here, tmp_path_factory.mktemp("aws-sam") / "build")
+    return sam_build.write(
+        ROOT / "template.yaml", artifact.build_all(here), here, tmp_path_factory.mktemp("aws-sam") / "build"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,6 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     with Guard() as guard:
         running = emulator.run(tmp_path_factory.mktemp("emulator") / "log", guard)
         clients = Clients(Target("the emulator", endpoint_url=running.endpoint_url))
-        clients.s3.create_bucket(Bucket="of-sam")
         yield clients
         clients.close()
         running.stop()
@@ -51,7 +50,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
 
 def run(sam: Path, *arguments: str, **environment: str) -> str:
     ended = subprocess.run(
-        [str(sam), *arguments],
+        [*deploying.sam_command(sam), *arguments],
         env={**tools.environment(), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -80,12 +79,12 @@ def test_sam_deploys_what_dev_build_built(
         "GatewayBaseUrl": f"{endpoint}/_aws/execute-api",
         "Monitoring": "false",
     }
+    # As a person does, with the committed environment.
     run(
         sam,
-        *("deploy", "--stack-name", "by-sam", "--s3-bucket", "of-sam", "--no-confirm-changeset"),
-        *("--region", "us-east-1", "--template-file", str(built)),
-        *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
-        *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
+        *("deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", "embedded"),
+        *("--stack-name", "by-sam", "--s3-prefix", "by-sam", "--template-file", str(built), "--parameter-overrides"),
+        *(f"file://{built.parent / 'parameters.yaml'}", *(f"{name}={value}" for name, value in parameters.items())),
         AWS_ENDPOINT_URL=endpoint,
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
@@ -93,20 +92,99 @@ def test_sam_deploys_what_dev_build_built(
     outputs = stack.outputs(clients, "by-sam")
     with urllib.request.urlopen(f"{outputs.rest_url}/health", timeout=60) as answer:
         assert answer.status == 200
-    # The platform that was built for is the default in the built template: nobody has to name it.
+    # What was built for stands beside the built template: nobody has to name it.
     function = clients.functions.get_function_configuration(FunctionName=outputs.function_names["Api"])
     assert function["Runtime"] == here.runtime
 
 
 def test_the_built_template_is_the_template_but_for_its_paths(tmp_path: Path, here: wheels.Platform) -> None:
-    zips = {f"{folder.relative_to(ROOT).as_posix()}/": Artifact(b"a zip", "a digest") for folder in artifact.RECIPES}
+    zips = {folder: Artifact(b"a zip", "00e1") for folder in artifact.RECIPES}
     before = (ROOT / "template.yaml").read_text().splitlines()
     built = sam_build.write(ROOT / "template.yaml", zips, here, tmp_path / "build")
     after = built.read_text().splitlines()
-    changed = [new for old, new in zip(before, after, strict=True) if old != new]
-    assert all(re.match(r"^ +(CodeUri: \w+\.zip|Default: (python3\.1\d|arm64|x86_64))$", line) for line in changed)
-    assert sum("CodeUri" in line for line in changed) == 2
-    assert f"    Default: {here.architecture}" in after
+    changed = {new.strip() for old, new in zip(before, after, strict=True) if old != new}
+    assert changed - {f'Default: "{here.runtime}"', f'Default: "{here.architecture}"'} == {
+        *("CodeUri: functions.zip", "CodeUri: migrations.zip"),
+        *('Default: "00e1"', 'AllowedPattern: "^00e1$"'),
+    }
+    expected = {"PythonRuntime": here.runtime, "Architecture": here.architecture, "MigrationsDigest": "00e1"}
+    assert yaml.safe_load((built.parent / "parameters.yaml").read_text()) == expected
     nested = set(re.findall(r"TemplateURL: (\S+)", built.read_text()))
     assert nested
     assert all((built.parent / path).read_text().startswith("AWSTemplateFormatVersion") for path in nested)
+
+
+# What AWS answers to describe_change_set, by the change set asked for: an update of the database's stack replaces it.
+NESTED = """
+import importlib.util, json, sys
+specification = importlib.util.spec_from_file_location("sam_cli", sys.argv[1])
+sam_cli = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(sam_cli)
+
+def change(name, kind, replacement, **more):
+    return {"ResourceChange": {"Action": "Modify", "LogicalResourceId": name, "ResourceType": kind,
+                               "Replacement": replacement, **more}}
+
+CHANGES = {
+    "root": [change("Api", "AWS::Lambda::Function", "False"),
+             change("Database", "AWS::CloudFormation::Stack", "False", ChangeSetId="nested")],
+    "nested": [change("Instance", "AWS::RDS::DBInstance", "True")],
+}
+
+class Client:
+    def __init__(self):
+        self.created = []
+        self.refused = json.loads(sys.argv[2])
+    def describe_stacks(self, StackName):
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]}
+    def get_template_summary(self, StackName):
+        return {"Parameters": []}
+    def create_change_set(self, **settings):
+        self.created.append(settings.get("IncludeNestedStacks", False))
+        return {"Id": "root"}
+    def describe_change_set(self, ChangeSetName):
+        return {"StackId": "stack of " + ChangeSetName}
+    def get_paginator(self, name):
+        return self
+    def paginate(self, ChangeSetName, StackName):
+        changes = CHANGES[ChangeSetName]
+        return [{"Changes": changes if self.created[-1] else changes[:1]}]
+    def get_waiter(self, name):
+        return self
+    def wait(self, **_):
+        if self.refused and self.created[-1]:
+            from botocore.exceptions import WaiterError
+            raise WaiterError("x", "failed", {"Status": "FAILED", "StatusReason": "Nested change set was not created"})
+
+client = Client()
+deployer = sam_cli.deploy_context.Deployer(client)
+deployer.create_and_wait_for_changeset("mine", "{}", [], None, None, None, None, [])
+print(json.dumps(client.created))
+"""
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_replacement_inside_of_a_nested_stack_is_shown_before_the_question(
+    sam: Path, tmp_path: Path, refused: bool
+) -> None:
+    """No emulator makes nested change sets: SAM CLI is asked with answers as AWS documents them."""
+    program = tmp_path / "nested.py"
+    program.write_text(NESTED)
+    said = subprocess.run(
+        [*deploying.sam_command(sam)[:-1], str(program), deploying.sam_command(sam)[-1], json.dumps(refused)],
+        env=tools.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    shown = [line.split() for line in said.splitlines() if line.startswith("* Modify")]
+    rows = [[row[2], row[-1]] for row in shown]
+    if refused:
+        assert "Nested change set was not created" in said
+        assert rows == [["Api", "False"]]
+        assert said.splitlines()[-1] == "[true, false]"
+    else:
+        assert "Inside of the nested stack Database:" in said
+        assert rows == [["Api", "False"], ["Database", "False"], ["Instance", "True"]]
+        assert said.splitlines()[-1] == "[true]"

@@ -213,14 +213,14 @@ def test_a_folder_that_nothing_is_known_of(tmp_path: Path) -> None:
 
 
 def test_bytecode_names_the_place_in_lambda_and_leaves_broken_modules_alone(tmp_path: Path) -> None:
-    runtime = f"python3.{sys.version_info.minor}"
+    here = Path(sys.executable)
     files = {
         "good.py": b"def where():\n    return where.__code__.co_filename\n",
         "library/broken.py": b"def (",
         "page.html": b"<p>",
     }
-    compiled = bytecode.compile_all(files, runtime)
-    assert compiled == bytecode.compile_all(files, runtime)
+    compiled = bytecode.compile_all(files, here)
+    assert compiled == bytecode.compile_all(files, here)
     name = f"__pycache__/good.cpython-3{sys.version_info.minor}.pyc"
     assert list(compiled) == [name]
     (tmp_path / "good.pyc").write_bytes(compiled[name])
@@ -237,8 +237,17 @@ def test_bytecode_names_the_place_in_lambda_and_leaves_broken_modules_alone(tmp_
     assert hashlib.sha256(compiled[name]).digest()
 
 
-def test_bytecode_for_a_python_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = "python3.14" if sys.version_info.minor != 14 else "python3.12"
-    monkeypatch.setattr("localstack.bytecode.shutil.which", lambda name: None)
-    with pytest.raises(LocalStackError, match=f"--bytecode needs {other} on this machine"):
-        bytecode.compile_all({"a.py": b""}, other)
+def test_zips_come_without_bytecode_where_nothing_here_can_compile_it(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    target = wheels.lambda_platform("python3.14", "x86_64")
+    monkeypatch.setattr(artifact, "RECIPES", {recipe: artifact.RECIPES[recipe]})
+    monkeypatch.setattr("localstack.interpreters.find", lambda name: None)
+    (built,) = artifact.build_all(target, said.append).values()
+    assert [line for line in said if line.startswith("no python3.14 on this machine: without bytecode")]
+    assert not [name for name in zipfile.ZipFile(io.BytesIO(built.content)).namelist() if name.endswith(".pyc")]
+
+    monkeypatch.setattr("localstack.interpreters.find", lambda name: Path(sys.executable))
+    (built,) = artifact.build_all(target, said.append).values()
+    assert [name for name in zipfile.ZipFile(io.BytesIO(built.content)).namelist() if name.endswith(".pyc")]

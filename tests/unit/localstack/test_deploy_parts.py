@@ -2,25 +2,23 @@
 
 import io
 import shlex
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import cast, get_args
 
 import pytest
 from rich.console import Console
 
-from localstack import bucket, changes, deploying, destination, events, running, template, wheels
+from localstack import deploying, destination, running, template, wheels
 from localstack.commands import deploy as commands
 from localstack.deploying import Plan, State
 from localstack.destination import Destination
 from localstack.errors import LocalStackError
 from localstack.paths import ROOT
 from localstack.target import Clients, Target
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
 
 DECLARED = template.parameters(ROOT / "template.yaml")
 UP = running.Running(
@@ -178,7 +176,7 @@ def test_the_embedded_platform_is_this_machine() -> None:
 
 
 def test_a_plan_shows_no_secret() -> None:
-    plan = Plan(AWS, "mine", {"DatabaseUrl": "postgresql://u:secret@h/d", "CursorSecret": "", "LogLevel": "INFO"}, "b")
+    plan = Plan(AWS, "mine", {"DatabaseUrl": "postgresql://u:secret@h/d", "CursorSecret": "", "LogLevel": "INFO"})
     text = shown(plan.table(DECLARED))
     assert "secret@h" not in text
     assert "(secret)" in text
@@ -200,55 +198,80 @@ def test_the_curl_line_survives_a_shell() -> None:
 
 
 def test_a_protected_database_stops_everything_first() -> None:
-    protected = State(exists=True, parameters={"DatabaseDeletionProtection": "true"}, has_database=True)
+    protected = State("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}, has_database=True)
     with pytest.raises(LocalStackError, match=r"DatabaseDeletionProtection=false.*Nothing was deleted"):
         deploying.refuse_protected("mine", protected)
-    deploying.refuse_protected("mine", State(exists=True, parameters={"DatabaseDeletionProtection": "true"}))
+    deploying.refuse_protected("mine", State("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}))
 
 
-def test_bucket_names_fit_and_differ() -> None:
-    assert bucket.name_for("Mine", "123456789012", "eu-west-1") == "mine-artifacts-123456789012-eu-west-1"
-    long = [bucket.name_for("s" * 100 + end, "123456789012", "ap-southeast-2") for end in ("a", "b")]
-    assert len(set(long)) == 2
-    assert all(len(name) <= 63 for name in long)
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"])
+def test_a_database_whose_stack_cannot_be_deployed_to_is_no_reason(status: str) -> None:
+    deploying.refuse_protected("mine", State(status, {"DatabaseDeletionProtection": "true"}, has_database=True))
 
 
-# ---------------------------------------------------------------- changes and failures
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        ("DELETE_FAILED", "finish deleting it with ./dev destroy"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name mine"),
+        ("UPDATE_IN_PROGRESS", "wait until that ends"),
+        ("DELETE_IN_PROGRESS", "wait until that ends"),
+    ],
+)
+def test_a_stack_that_cannot_be_deployed_to(status: str, remedy: str) -> None:
+    with pytest.raises(LocalStackError, match=remedy):
+        State(status).refuse_stuck("mine")
 
 
-@dataclass
-class Pages:
-    """A paginator with its pages given."""
-
-    pages: Sequence[object]
-
-    def paginate(self, **_: str) -> Iterator[object]:
-        return iter(self.pages)
+@pytest.mark.parametrize("status", [deploying.ABSENT, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "UPDATE_COMPLETE"])
+def test_a_stack_that_can_be_deployed_to(status: str) -> None:
+    State(status).refuse_stuck("mine")
 
 
-def change(action: str, name: str, **more: object) -> dict[str, object]:
-    return {"ResourceChange": {"Action": action, "LogicalResourceId": name, "ResourceType": "AWS::SQS::Queue", **more}}
+LOCALSTACK = Destination(
+    "localstack", Target("LocalStack"), "000000000000", destination.localstack_parameters("localhost:4566")
+)
 
 
-def test_what_would_be_lost_stands_first() -> None:
-    pages = [
-        {"Changes": [change("Add", "A"), change("Modify", "M", Replacement="False", Scope=["Tags", "Properties"])]},
-        {"Changes": [change("Remove", "R"), change("Modify", "P", Replacement="True")]},
-    ]
-    client = SimpleNamespace(get_paginator=lambda name: Pages(pages))
-    found = changes.read(cast("CloudFormationClient", client), "a-change-set")
-    assert [(item.action, item.logical_id, item.destroys) for item in found] == [
-        ("Remove", "R", True),
-        ("Modify", "P", True),
-        ("Modify", "M", False),
-        ("Add", "A", False),
-    ]
-    text = shown(changes.table(found))
-    assert "4 changes" in text
-    assert "Properties, Tags" in text
-    assert "SQS::Queue" in text
+def test_the_first_deployment_gets_the_targets_addresses_and_a_later_one_keeps_what_is_deployed() -> None:
+    given = {"LogLevel": "DEBUG"}
+    first = deploying.chosen_parameters(LOCALSTACK, given, State(), DECLARED)
+    assert first == {**LOCALSTACK.parameters, **given}
+    assert deploying.chosen_parameters(LOCALSTACK, given, State("REVIEW_IN_PROGRESS"), DECLARED) == first
+    assert deploying.chosen_parameters(LOCALSTACK, given, State("CREATE_COMPLETE", first), DECLARED) == given
 
 
+def test_a_retry_of_a_failed_first_deployment_loses_no_parameter() -> None:
+    """Without its DatabaseUrl, which can't be read back, it would create a VPC and RDS."""
+    before = {"DatabaseUrl": "****", "CursorSecret": "****", "LogLevel": "ERROR", "SimulatedDelayScale": "0.1"}
+    now = State("ROLLBACK_COMPLETE", before)
+    again = deploying.chosen_parameters(LOCALSTACK, {"LogLevel": "DEBUG"}, now, DECLARED)
+    assert again["DatabaseUrl"] == destination.LOCALSTACK_DATABASE
+    assert (again["LogLevel"], again["SimulatedDelayScale"]) == ("DEBUG", "0.1")
+    assert "CursorSecret" not in again
+
+
+def test_a_database_that_is_known_to_nobody_is_asked_for_again() -> None:
+    now = State("ROLLBACK_COMPLETE", {"DatabaseUrl": "****"})
+    with pytest.raises(LocalStackError, match="--parameter DatabaseUrl=…"):
+        deploying.chosen_parameters(AWS, {}, now, DECLARED)
+    assert deploying.chosen_parameters(AWS, {"DatabaseUrl": ""}, now, DECLARED) == {"DatabaseUrl": ""}
+    # It got as far as to make one of its own: so it was given none.
+    own = State("ROLLBACK_FAILED", {"DatabaseUrl": "****"}, has_database=True)
+    assert "DatabaseUrl" not in deploying.chosen_parameters(AWS, {}, own, DECLARED)
+
+
+def test_samconfig_names_the_same_addresses_as_the_command() -> None:
+    environments = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    assert set(environments) == {"version", *get_args(destination.Kind)}
+    file, *pairs = environments["localstack"]["deploy"]["parameters"]["parameter_overrides"]
+    assert file == "file://.aws-sam/build/parameters.yaml"
+    expected = destination.localstack_parameters("localhost.localstack.cloud:4566")
+    del expected["Architecture"]  # parameters.yaml says what was built for
+    assert dict(pair.split("=", 1) for pair in pairs) == expected
+
+
+# ---------------------------------------------------------------- failures
 NOW = datetime(2026, 11, 22, 18, tzinfo=UTC)
 ROOT_ID, CHILD_ID = "arn:aws:cloudformation:x:1:stack/root/1", "arn:aws:cloudformation:x:1:stack/root-Database/2"
 
@@ -305,15 +328,6 @@ def failed() -> Clients:
 
 
 def test_a_failure_in_a_nested_stack_is_told_with_its_reason(failed: Clients) -> None:
-    lines = events.failures(failed, "root", NOW.timestamp()).splitlines()
+    lines = deploying.failures(failed, "root", NOW.timestamp()).splitlines()
     assert lines[0] == "  Database/Instance (AWS::RDS::DBInstance): No more instances of db.t4g.micro"
-    assert not [line for line in lines if "cancelled" in line or "yesterday" in line]
-    assert any("Embedded stack was not created" in line for line in lines[1:])
-
-
-def test_events_are_told_once_and_in_order(failed: Clients) -> None:
-    watch = events.Watch(failed, "root", NOW.timestamp())
-    first = watch.new()
-    assert [item.at for item in first] == sorted(item.at for item in first)
-    assert [item.path for item in first][:2] == ["Database", "Database/Instance"]
-    assert watch.new() == []
+    assert lines[1:] == ["  Database (AWS::CloudFormation::Stack): Embedded stack was not created"]

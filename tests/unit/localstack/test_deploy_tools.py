@@ -1,15 +1,17 @@
 """The built template's refusals, and tools in environments of their own."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from localstack import sam_build, tools, wheels
+from localstack import sam_build, tools
 from localstack.errors import LocalStackError
 
-TARGET = wheels.lambda_platform("python3.12", "x86_64")
+BUILT = {"PythonRuntime": "python3.12", "Architecture": "x86_64", "MigrationsDigest": "00e1"}
 TEMPLATE = """Parameters:
   PythonRuntime:
     Type: String
@@ -18,28 +20,41 @@ TEMPLATE = """Parameters:
     Type: String
     AllowedValues: [arm64, x86_64]
     Default: arm64
+  MigrationsDigest:
+    Type: String
+    Default: ""
+    AllowedPattern: ^[0-9a-f]*$
 Globals:
   Function:
     CodeUri: functions/
 """
 
 
-def test_the_default_platform_is_the_built_one() -> None:
-    changed = sam_build.rewritten(TEMPLATE, {"functions/": "functions.zip"}, TARGET)
+def test_the_defaults_are_what_was_built() -> None:
+    changed = sam_build.rewritten(TEMPLATE, {"functions/": "functions.zip"}, BUILT)
     assert "    CodeUri: functions.zip\n" in changed
-    assert "    Default: python3.12\n" in changed
-    assert "    Default: x86_64\n" in changed
-    assert "AllowedValues: [arm64, x86_64]" in changed
+    declared = yaml.safe_load(changed)["Parameters"]
+    # Text, also where it looks like a number.
+    assert {name: parameter["Default"] for name, parameter in declared.items()} == BUILT
+    assert declared["Architecture"]["AllowedValues"] == ["arm64", "x86_64"]
+
+
+def test_a_kept_digest_of_other_migrations_is_refused() -> None:
+    """An update keeps parameters that it isn't given: it must not leave the new migrations out."""
+    changed = yaml.safe_load(sam_build.rewritten(TEMPLATE, {"functions/": "functions.zip"}, BUILT))
+    pattern = changed["Parameters"]["MigrationsDigest"]["AllowedPattern"]
+    assert re.match(pattern, "00e1")
+    assert not re.match(pattern, "00e2")
 
 
 def test_code_that_nothing_was_built_of() -> None:
     with pytest.raises(LocalStackError, match=r"takes code from functions/, and there are artifacts of other/"):
-        sam_build.rewritten(TEMPLATE, {"other/": "other.zip"}, TARGET)
+        sam_build.rewritten(TEMPLATE, {"other/": "other.zip"}, BUILT)
 
 
 def test_a_template_without_the_parameter() -> None:
-    with pytest.raises(LocalStackError, match="no parameter Architecture"):
-        sam_build.rewritten(TEMPLATE.replace("Architecture:", "Processor:"), {"functions/": "functions.zip"}, TARGET)
+    with pytest.raises(LocalStackError, match="no parameter Architecture with Default"):
+        sam_build.rewritten(TEMPLATE.replace("Architecture:", "Processor:"), {"functions/": "functions.zip"}, BUILT)
 
 
 @pytest.fixture
