@@ -50,6 +50,9 @@ def order(
     slippage_bps: Annotated[
         int | None, typer.Option(help="Worst acceptable price, in hundredths of a percent.")
     ] = None,
+    max_price_impact_bps: Annotated[
+        int | None, typer.Option(help="How far it may move the market, in hundredths of a percent.")
+    ] = None,
     user: Annotated[str, typer.Option()] = "dev",
     wallet: Annotated[str, typer.Option()] = "wallet_dev",
     url: Annotated[str, typer.Option(help="Of the service; without it the one that runs in this clone.")] = "",
@@ -70,6 +73,8 @@ def order(
     }
     if slippage_bps is not None:
         body["slippageBps"] = slippage_bps
+    if max_price_impact_bps is not None:
+        body["maxPriceImpactBps"] = max_price_impact_bps
     status = asyncio.run(_place_and_follow(service.url_of(url), body, timeout, Console()))
     raise typer.Exit(_EXIT_STATUSES.get(status, 1))
 
