@@ -73,6 +73,7 @@ Details: TypeAlias = Annotated[
     Meta,
     SchemaInfo(
         "What belongs to the status: `building` has chosenDex, expectedOutput, quotes and reason; `submitted` txHash; "
-        "`confirmed` txHash, finalExecutionPrice, executedInput, executedOutput and fee; `failed` and a retry error."
+        "`confirmed` txHash, finalExecutionPrice, executedInput, executedOutput and fee; `failed` and a retry error, "
+        "priceImpactPct too where that was too high."
     ),
 ]
