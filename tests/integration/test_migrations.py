@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
@@ -261,3 +263,39 @@ def test_the_owner_s_password_is_for_the_first_deployment_and_tokens_for_the_oth
     assert "X-Amz-Signature=" in str(conninfo_to_dict(owner_url())["password"])
     handler.handler(request, None)
     assert answers == [("SUCCESS", ""), ("SUCCESS", "")]
+
+
+def to_revision(database_url: str, step: Callable[[Config, str], None], revision: str) -> None:
+    """Moves the database up or down to the revision."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent))
+    with migrate._locked(database_url) as connection:
+        config.attributes["connection"] = connection
+        step(config, revision)
+
+
+def test_an_order_that_was_signed_before_revision_0005_is_carried_over_and_back(database: str) -> None:
+    to_revision(database, command.upgrade, "0003")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            """
+            INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
+                status, attempt, sequence, signature, transaction_expires_at, created_at, updated_at)
+            VALUES ('ord_1', 'u', 'w', 'SOL', 'USDC', 'sell', 1, 50, 'submitted', 1, 4, 'signature',
+                '2026-11-26 12:00:00+00', now(), now())
+            """
+        )
+    upgrade(database)
+    stored = "SELECT signature, raw_transaction, last_valid_height, max_price_impact_bps FROM orders"
+    with psycopg.connect(database, autocommit=True) as connection:
+        assert connection.execute(stored).fetchone() == ("signature", None, None, 1500)
+        # The code of the version before goes on writing what it knows; the new one writes heights.
+        connection.execute("UPDATE orders SET transaction_expires_at = transaction_expires_at + interval '1 second'")
+        connection.execute("UPDATE orders SET transaction_expires_at = NULL, last_valid_height = 4489236000")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("UPDATE orders SET last_valid_height = NULL")
+    to_revision(database, command.downgrade, "0003")
+    with psycopg.connect(database) as connection:
+        expires = connection.execute("SELECT extract(epoch FROM transaction_expires_at)::bigint FROM orders").fetchone()
+    assert expires == (1_795_694_400,)
+    upgrade(database)
