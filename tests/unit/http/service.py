@@ -27,6 +27,9 @@ ORDER: Mapping[str, object] = {
 SWAP = {name: value for name, value in ORDER.items() if name not in ("userId", "walletAddress")}
 
 
+FILES = ("/", "/docs", "/openapi.json")
+
+
 @dataclass(frozen=True)
 class Got:
     """An answer of the API function."""
@@ -102,6 +105,9 @@ class Service:
         answered = app.app(event, None)
         got = Got(answered["statusCode"], answered["headers"], answered["body"])
         assert got.headers["X-Request-Id"]
+        assert got.headers["X-Content-Type-Options"] == "nosniff"
+        is_file = event["resource"] in FILES and got.status in (200, 304)
+        assert got.headers["Cache-Control"] == ("max-age=300" if is_file else "no-store")
         if got.status >= 500:
             assert self.has_trouble, got.text
         if got.status in (429, 503):

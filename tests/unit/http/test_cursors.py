@@ -1,5 +1,7 @@
 """Cursors: opaque, signed, and good only for the filter that they came from."""
 
+import base64
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -50,6 +52,18 @@ def test_a_cursor_belongs_to_its_filter(name: str) -> None:
         with pytest.raises(Problem) as caught:
             decode_cursor(cursor, replace(WHICH, **{name: value}), "secret")  # type: ignore[arg-type]
         assert caught.value.code is ProblemCode.INVALID_CURSOR
+
+
+def test_a_cursor_is_an_id_behind_a_signature_of_128_bits() -> None:
+    order_id = new_order_id()
+    content = base64.urlsafe_b64decode(encode_cursor(order_id, WHICH, "secret") + "==")
+    assert (content[16:], len(content)) == (order_id.encode(), 16 + len(order_id))
+
+
+@pytest.mark.parametrize("changed", [lambda cursor: cursor[:9] + "!" + cursor[9:], lambda cursor: cursor + "==="])
+def test_a_cursor_with_something_added_is_refused(changed: Callable[[str], str]) -> None:
+    with pytest.raises(Problem):
+        decode_cursor(changed(encode_cursor(new_order_id(), WHICH, "secret")), WHICH, "secret")
 
 
 def test_a_cursor_of_another_deployment_is_refused() -> None:

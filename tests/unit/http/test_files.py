@@ -119,7 +119,6 @@ def test_the_specification_says_where_the_api_hangs(service: Service, monkeypatc
 @pytest.mark.parametrize("path", [*PAGES, "/openapi.json"])
 def test_a_client_that_has_the_file_gets_no_second_copy(service: Service, path: str) -> None:
     first = service.call("GET", path)
-    assert first.headers["Cache-Control"] == "max-age=300"
     tag = first.headers["ETag"]
     for sent in (tag, f'"other", W/{tag}', "*"):
         again = service.call("GET", path, headers={"If-None-Match": sent})
