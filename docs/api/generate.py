@@ -61,12 +61,12 @@ ORDER_STATES = {
     "over": [status for status in OrderStatus if status in TERMINAL],
     "cancellable": [status for status in OrderStatus if (status, Trigger.CANCEL) in TRANSITIONS],
 }
-STATES_SCRIPT = f"const ORDER_STATES = {json.dumps(ORDER_STATES)};\n"
-# The styles and scripts of each page.
+MADE = {"order_states.js": f"const ORDER_STATES = {json.dumps(ORDER_STATES)};\n"}
+# The styles and scripts of each page: files of pages/, and those that are made here.
 PAGES: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "dashboard.html": (
         ("base.css", "dashboard.css"),
-        ("theme.js", "dashboard_form.js", "dashboard_live.js", "dashboard_recent.js"),
+        ("theme.js", "order_states.js", "dashboard_form.js", "dashboard_live.js", "dashboard_recent.js"),
     ),
     "docs.html": (("base.css", "docs.css"), ("theme.js", "docs.js")),
 }
@@ -112,14 +112,14 @@ def rendered() -> dict[Path, str]:
     built = {ROOT / "docs" / "errors.md": environment.get_template("errors.md").render()}
     policies = {}
     for name, (styles, scripts) in PAGES.items():
-        style, script = "".join(map(_source, styles)), STATES_SCRIPT + "".join(map(_source, scripts))
+        style, script = "".join(map(_source, styles)), "".join(map(_source, scripts))
         built[WEB / name] = environment.get_template(name).render(style=style, script=script)
         policies[name] = POLICY.format(style=_digest(style), script=_digest(script), origin=WEBSOCKET_ORIGIN)
     return {**built, WEB / "policies.json": json.dumps(policies, indent=2) + "\n"}
 
 
 def _source(name: str) -> str:
-    return (HERE / "pages" / name).read_text(encoding="utf-8")
+    return MADE[name] if name in MADE else (HERE / "pages" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
