@@ -114,9 +114,14 @@ class RecoveryWatch:
         self._kills: dict[str, Kill] = {}
         self.recoveries: dict[Kill, Recovery] = {}
 
-    async def add(self, kill: Kill) -> None:
-        """From now on the order is watched."""
-        [self._left[kill.order_id]] = await asyncio.to_thread(self._read, [kill.order_id])
+    async def look(self, order_id: str) -> State:
+        """Where the order stands now."""
+        [state] = await asyncio.to_thread(self._read, [order_id])
+        return state
+
+    def add(self, kill: Kill, left: State) -> None:
+        """From now on the order is watched, as it was left."""
+        self._left[kill.order_id] = left
         self._kills[kill.order_id] = kill
 
     async def run(self) -> None:

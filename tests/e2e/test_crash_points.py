@@ -35,6 +35,7 @@ LEFT = {
 SIGNED = frozenset(
     {"after_signature", "after_submit", "after_commit_submitted", "before_confirmed", "after_commit_confirmed"}
 )
+VICTIMS = 4
 REACHED_WITHIN = 60.0
 RECOVERED_WITHIN = 200.0
 OF_THE_PUSH = frozenset({"after_post", "after_follower_stored"})
@@ -42,18 +43,26 @@ OF_THE_PUSH = frozenset({"after_post", "after_follower_stored"})
 
 async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch) -> None:
     """Has a process die at the point while it works for a fresh order that a client follows."""
-    # The push that told the last order's end is still to pass its own point.
-    await asyncio.sleep(0.5)
-    arm(directory, point)
-    order_id = await on.place(HOPELESS if point == "after_commit_failed" else PLAIN)
-    on.follow(order_id)
-    moment = await fired(directory, point, REACHED_WITHIN)
-    if point == "after_post":
-        await on.interrupted(f"died at {point}")
-    elif point not in OF_THE_PUSH:
-        await watch.add(Kill(point, order_id, moment))
-        # A copy of the message at once: it must wait for the dead worker's lease.
-        await on.send(order_id)
+    for _ in range(VICTIMS):
+        # The push that told the last order's end is still to pass its own point.
+        await asyncio.sleep(0.5)
+        arm(directory, point)
+        order_id = await on.place(HOPELESS if point == "after_commit_failed" else PLAIN)
+        on.follow(order_id)
+        moment = await fired(directory, point, REACHED_WITHIN)
+        if point == "after_post":
+            await on.interrupted(f"died at {point}")
+        if point in OF_THE_PUSH:
+            return
+        # On a slow machine it may be a worker that goes on with an earlier order who dies: this one is over soon then.
+        await asyncio.sleep(1)
+        left = await watch.look(order_id)
+        if left.status == LEFT[point] and (left.lease_expires_at is None) == (left.status in TERMINAL):
+            watch.add(Kill(point, order_id, moment), left)
+            # A copy of the message at once: it must wait for the dead worker's lease.
+            await on.send(order_id)
+            return
+    pytest.fail(f"{VICTIMS} workers died at {point}, and none left its order {LEFT[point]}.")
 
 
 async def test_nothing_is_lost_wherever_a_process_dies(stack: Stack, crash_directory: Path) -> None:
@@ -72,8 +81,8 @@ async def test_nothing_is_lost_wherever_a_process_dies(stack: Stack, crash_direc
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
     assert audit(seen) == ()
-    ends = [order.status for order in seen.orders]
-    assert (ends.count("confirmed"), ends.count("failed")) == (2 * len(CRASH_POINTS) - 1, 1)
+    assert {order.error_code for order in seen.orders if order.status == "failed"} == {"insufficient_liquidity"}
+    assert {order.status for order in seen.orders} == {"confirmed", "failed"}
     assert {kill.point for kill in watch.recoveries} | OF_THE_PUSH == set(CRASH_POINTS)
     assert {repeat.reason for repeat in repeats(seen)} == {"died at after_post"}
     for kill, recovery in watch.recoveries.items():
@@ -91,8 +100,6 @@ def check(kill: Kill, recovery: Recovery, seen: Evidence) -> None:
     left = recovery.left
     history = [event for event in seen.events if event.order_id == kill.order_id]
     [order] = [order for order in seen.orders if order.id == kill.order_id]
-    assert left.status == LEFT[kill.point]
-    assert (left.lease_expires_at is None) == (left.status in TERMINAL), kill.point
     assert recovery.kept_the_lease, kill.point
     # What was committed stays as it is, and is not done again: a death alone uses up no attempt.
     assert (history[left.sequence - 1].status, history[left.sequence - 1].attempt) == (left.status, left.attempt)
