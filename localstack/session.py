@@ -86,7 +86,7 @@ class Session:
         self._started = started
         self._door_url = _door_url(port)
         # On both loopback addresses it is `localhost`; on the one that was asked for, another stack may have the other.
-        self._url = self._door_url if os.environ.get("HOST", "").strip() else f"http://localhost:{port}"
+        self._url = self._door_url if os.environ.get("ORDER_ENGINE_HOST", "").strip() else f"http://localhost:{port}"
         self._ended_by: int | None = None
         self._ready = False
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -6,10 +6,20 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.order import NewOrder, Order, SignedTransaction, first_id_at
+from chalicelib.domain.events import (
+    AttemptFailed,
+    Move,
+    OrderCancelled,
+    OrderFailed,
+    OrderFilled,
+    RouteChosen,
+    RoutingStarted,
+    TransactionSubmitted,
+)
+from chalicelib.domain.order import Failure, Fill, NewOrder, Order, SignedTransaction, first_id_at
 from chalicelib.domain.quotes import NoQuote, Quote, Route, Side, Venue, choose_route
 from chalicelib.domain.tokens import SOL, USDC, Token
-from chalicelib.domain.transitions import OrderStatus
+from chalicelib.domain.transitions import OrderStatus, Trigger
 from tests.fakes.clock import START
 
 ONE_SOL = 1_000_000_000
@@ -102,6 +112,22 @@ def an_order(
     if route is None and status in ROUTED:
         return replace(order, route=a_route(order))
     return order
+
+
+def an_event(order: Order, trigger: Trigger, text: str = "No.", **given: object) -> Move:
+    """What the trigger stands for, made up but for what is given; `text` tells two of a kind apart."""
+    failure = Failure(ErrorCode.NO_QUOTE, text, retryable=True)
+    signature = (order.transaction or a_transaction()).signature
+    made_up: dict[Trigger, Move] = {
+        Trigger.START: RoutingStarted((text,)),
+        Trigger.SUBMIT: TransactionSubmitted(signature),
+        Trigger.CONFIRM: OrderFilled(signature, Fill(1, 2, 3)),
+        Trigger.RETRY: AttemptFailed(failure, retry_in=1),
+        Trigger.FAIL: OrderFailed(failure),
+        Trigger.CANCEL: OrderCancelled(),
+    }
+    event = made_up[trigger] if trigger in made_up else RouteChosen(a_route(order))
+    return replace(event, **given)  # type: ignore[arg-type]
 
 
 def a_route(order: Order, *quotes: Quote) -> Route:

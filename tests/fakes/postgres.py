@@ -13,9 +13,9 @@ from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.config import DatabaseSettings
 from chalicelib.domain.order import History, Order
-from chalicelib.domain.transitions import Trigger
+from chalicelib.domain.transitions import Trigger, next_status
 from chalicelib.services.ports import Claimed, Lease, Transition
-from tests.fakes.builders import an_id, an_order
+from tests.fakes.builders import an_event, an_id, an_order
 
 LEASE = Lease("11111111-1111-1111-1111-111111111111", 18)
 OTHER = Lease("22222222-2222-2222-2222-222222222222", 18)
@@ -71,7 +71,7 @@ def fresh(**changes: object) -> Order:
 def placed(store: PostgresOrders, **changes: object) -> History:
     """An order just placed."""
     order = fresh(**changes)
-    assert store.insert(order, "Order accepted.", None) is None
+    assert store.insert(order, None) is None
     return store.get(order.id)
 
 
@@ -86,9 +86,9 @@ def step(
     store: PostgresOrders, history: History, trigger: Trigger, lease: Lease | None = LEASE, **changes: object
 ) -> History:
     """The order after the trigger; its end gives the lease up."""
-    after = history.order.moved(trigger, **changes)  # type: ignore[arg-type]
-    moved = Transition(history.order, after, f"{trigger}.", {"by": str(trigger)}, lease, after.status.is_terminal)
-    return store.advance(history, moved)
+    event = an_event(history.order, trigger, **changes)  # type: ignore[arg-type]
+    ends = next_status(history.order.status, trigger).is_terminal
+    return store.advance(history, Transition(history.order, event, lease, release=ends))
 
 
 def at_once(count: int, work: Callable[[int], Result]) -> list[Result]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound, Unavailable
+from chalicelib.domain.events import OrderPlaced
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.event_messages import describe
 from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 from tests.fakes.clock import FakeClock
 
@@ -72,7 +74,7 @@ class MemoryOrders:
         self.outages = Outages()
         self.writes = 0
 
-    def insert(self, order: Order, message: str, idempotency: Idempotency | None) -> Order | None:
+    def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
         with self._lock:
             self.reach("insert")
             if idempotency is not None:
@@ -83,7 +85,8 @@ class MemoryOrders:
                     return None if used.order_id == order.id else self.rows[used.order_id].order
             self._refuse_taken_client_order_id(order)
             if order.id not in self.rows:
-                event = OrderEvent(order.id, 1, order.status, order.attempt, message, {}, order.created_at)
+                message, meta = describe(order, OrderPlaced())
+                event = OrderEvent(order.id, 1, order.status, order.attempt, message, meta, order.created_at)
                 self.rows[order.id] = row = Row(order, [event])
                 row.attend(self._in(PICKED_UP_WITHIN))
                 self.writes += 1
@@ -121,15 +124,14 @@ class MemoryOrders:
         with self._lock:
             self.reach("advance")
             before, after, lease = transition.before, transition.after, transition.lease
+            message, meta = describe(before, transition.event)
             row = self._row(after.id)
             if not self._stands_as(row, before) or not self._may_write(row, lease):
                 if self._was_written(row, transition):
                     return History(replace(after, updated_at=row.order.updated_at), (*history.events, row.events[-1]))
                 raise Fenced
             moment = max(self._clock.now(), row.order.updated_at)
-            event = OrderEvent(
-                after.id, after.sequence, after.status, after.attempt, transition.message, transition.meta, moment
-            )
+            event = OrderEvent(after.id, after.sequence, after.status, after.attempt, message, meta, moment)
             row.order = replace(after, updated_at=moment)
             row.events.append(event)
             self._hand_on(row, transition)
@@ -298,7 +300,8 @@ class MemoryOrders:
     def _was_written(row: Row, transition: Transition) -> bool:
         """The very same move, already stored: nothing is written again."""
         newest, after, lease = row.events[-1], transition.after, transition.lease
-        same = (newest.sequence, newest.status, newest.message) == (after.sequence, after.status, transition.message)
+        message, _ = describe(transition.before, transition.event)
+        same = (newest.sequence, newest.status, newest.message) == (after.sequence, after.status, message)
         return same and (row.lease_token is None or (lease is not None and row.lease_token == lease.token))
 
     def _in(self, seconds: float) -> datetime:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chalicelib.domain.errors import Fenced, IllegalTransition, NotCancellable
+from chalicelib.domain.events import OrderCancelled
 from chalicelib.domain.order import History
-from chalicelib.domain.transitions import OrderStatus, Trigger
+from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.ports import OrderStore, StatusEvents, Telemetry, Transition
 from chalicelib.services.publish import publish
 
@@ -28,11 +29,7 @@ def cancel_order(order_id: str, *, store: OrderStore, events: StatusEvents, tele
         if order.transaction is not None:
             raise NotCancellable(order.id, order.status)
         try:
-            after = order.moved(Trigger.CANCEL, failure=None)
-            cancelled = store.advance(
-                history,
-                Transition(order, after, "Cancelled by the client.", {}, lease=None, release=True),
-            )
+            cancelled = store.advance(history, Transition(order, OrderCancelled(), lease=None, release=True))
         except IllegalTransition:
             raise NotCancellable(order.id, order.status) from None
         except Fenced:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Unpack
 
 from chalicelib.domain.errors import (
     ErrorCode,
@@ -21,18 +20,27 @@ from chalicelib.domain.errors import (
     Unavailable,
     VenueError,
 )
+from chalicelib.domain.events import (
+    AttemptFailed,
+    AttemptRestarted,
+    Move,
+    OrderFailed,
+    OrderFilled,
+    RouteChosen,
+    RoutingStarted,
+    TransactionSubmitted,
+    apply,
+)
 from chalicelib.domain.order import (
     MAX_ATTEMPTS,
-    Changes,
     Failure,
     History,
-    Meta,
     Order,
     SignedTransaction,
 )
 from chalicelib.domain.quotes import Route, choose_route
-from chalicelib.domain.transitions import OrderStatus, Trigger
-from chalicelib.services import narrate
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.order_metrics import record_fill, record_route
 from chalicelib.services.ports import (
     ChainClient,
     Claimed,
@@ -174,7 +182,7 @@ class _Execution:
         return Done()
 
     def start(self) -> None:
-        self.move(Trigger.START, *narrate.routing(self.order, self.worker.router.venues))
+        self.move(RoutingStarted(tuple(self.worker.router.venues)))
 
     def choose_route(self) -> Again | None:
         request = self.order.quote_request()
@@ -183,8 +191,8 @@ class _Execution:
             route = choose_route(request, answers, self.order.slippage_bps, self.order.max_price_impact_bps)
         except VenueError as error:
             return self.retry_or_fail(error)
-        narrate.log_decision(self.worker.telemetry, self.order, route)
-        self.move(Trigger.CHOOSE_ROUTE, *narrate.building(self.order, route), route=route)
+        record_route(self.worker.telemetry, self.order, route)
+        self.move(RouteChosen(route))
         self.worker.crash_point("after_route")
         return None
 
@@ -193,7 +201,7 @@ class _Execution:
         if again is not None or self.order.status is not OrderStatus.BUILDING:
             return again
         self.worker.crash_point("after_submit")
-        self.move(Trigger.SUBMIT, *narrate.submitted(self.order, self.stored_transaction()))
+        self.move(TransactionSubmitted(self.stored_transaction().signature))
         return None
 
     def build(self) -> Again | None:
@@ -251,9 +259,8 @@ class _Execution:
                 return self.retry_or_fail(_error_of(result.failure))
             if result.fill is not None:
                 self.worker.crash_point("before_confirmed")
-                message, meta = narrate.confirmed(self.order, transaction, result.fill)
-                self.move(Trigger.CONFIRM, message, meta, fill=result.fill)
-                narrate.count_fill(self.worker.telemetry, self.history)
+                self.move(OrderFilled(transaction.signature, result.fill))
+                record_fill(self.worker.telemetry, self.history)
                 return None
             if self.out_of_time():
                 return self.pause(self.pace.pause)
@@ -277,53 +284,31 @@ class _Execution:
         routings = sum(event.status is OrderStatus.ROUTING for event in self.history.events)
         if routings - self.order.attempt >= MAX_FREE_RESTARTS:
             return self.retry_or_fail(Retryable(code, reason))
-        failure = Failure(code, reason, retryable=True)
-        self.move(Trigger.RETRY, *narrate.starting_over(self.order, failure), route=None, transaction=None)
+        self.move(AttemptRestarted(Failure(code, reason, retryable=True)))
         return None
 
     def retry_or_fail(self, error: VenueError) -> Again | None:
         failure = Failure(error.code, error.message, error.retryable)
         if not error.retryable or self.order.attempt >= MAX_ATTEMPTS:
             impact_pct = error.impact_pct if isinstance(error, PriceImpactTooHigh) else None
-            self.move(Trigger.FAIL, *narrate.failed(self.order, failure, impact_pct), failure=failure)
+            self.move(OrderFailed(failure, impact_pct))
             self.worker.telemetry.count("OrdersFailed", code=failure.code)
             return None
         delay = self.pace.backoff * 2.0 ** (self.order.attempt - 1)
-        message, meta = narrate.retrying(self.order, failure, delay)
-        self.move(
-            Trigger.RETRY,
-            message,
-            meta,
-            resume_in=delay,
-            attempt=self.order.attempt + 1,
-            route=None,
-            transaction=None,
-        )
+        self.move(AttemptFailed(failure, delay), resume_in=delay)
         return Again(delay)
 
-    def move(
-        self,
-        trigger: Trigger,
-        message: str,
-        meta: Meta,
-        *,
-        resume_in: float | None = None,
-        **changes: Unpack[Changes],
-    ) -> None:
-        """Stores the move and its event, then tells the followers."""
-        after = self.order.moved(trigger, **changes)
-        self.history = self.worker.store.advance(
-            self.history,
-            Transition(
-                before=self.order,
-                after=after,
-                message=message,
-                meta=meta,
-                lease=self.lease,
-                release=after.status.is_terminal or resume_in is not None,
-                resume_in=resume_in or 0,
-            ),
+    def move(self, event: Move, *, resume_in: float | None = None) -> None:
+        """Stores what happened and what it makes of the order, then tells the followers."""
+        transition = Transition(
+            before=self.order,
+            event=event,
+            lease=self.lease,
+            release=apply(self.order, event).status.is_terminal or resume_in is not None,
+            resume_in=resume_in or 0,
         )
+        self.history = self.worker.store.advance(self.history, transition)
+        after = self.order
         self.worker.telemetry.log(
             "order_moved",
             order_id=after.id,

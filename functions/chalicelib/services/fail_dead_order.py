@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.domain.errors import ErrorCode, Fenced
+from chalicelib.domain.events import OrderFailed
 from chalicelib.domain.order import Failure, History, Order
-from chalicelib.domain.transitions import Trigger
-from chalicelib.services import narrate
 from chalicelib.services.execute_order import Again, Done, Pace, Worker, execute_order
 from chalicelib.services.ports import Claimed, Held, Lease, TransactionStatus, Transition
 from chalicelib.services.publish import publish
@@ -33,7 +32,7 @@ class DeadLetter:
 def fail_dead_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: datetime) -> Done | Again:
     """Fails the order and tells its followers, or leaves it to reconcile, which enqueues it anew.
 
-    An order is left that no worker broke on. A transaction that landed or still may is never buried: its order is
+    An order is left that no worker broke on. A transaction that landed or still may never fails here: its order is
     executed on until the chain has decided.
 
     Raises:
@@ -56,16 +55,14 @@ def fail_dead_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: da
         worker.store.release(order, lease, 0)
         return execute_order(order.id, worker=worker, pace=pace, until=until)
     failure = Failure(ErrorCode.PROCESSING_FAILED, _reason(claim.history, letter), retryable=True)
-    message, meta = narrate.failed(order, failure)
-    after = order.moved(Trigger.FAIL, failure=failure)
     try:
-        buried = worker.store.advance(claim.history, Transition(order, after, message, meta, lease, release=True))
+        failed = worker.store.advance(claim.history, Transition(order, OrderFailed(failure), lease, release=True))
     except Fenced:
         # A worker took the order over, or it was cancelled: the letter waits to see how that ends.
         return Again(pace.pause)
     worker.telemetry.warn("dead_order_failed", order_id=order.id, reason=failure.message)
     worker.telemetry.count("OrdersFailed", code=failure.code)
-    publish(buried, store=worker.store, events=worker.events, telemetry=worker.telemetry)
+    publish(failed, store=worker.store, events=worker.events, telemetry=worker.telemetry)
     return Done()
 
 

@@ -29,7 +29,7 @@ def place_order(
     """
     order = _pending(new_order)
     idempotency = Idempotency(idempotency_key, fingerprint(new_order)) if idempotency_key is not None else None
-    earlier = store.insert(order, "Order accepted.", idempotency)
+    earlier = store.insert(order, idempotency)
     if earlier is not None:
         telemetry.log("order_replayed", order_id=earlier.id)
         return PlacedOrder(earlier, replayed=True)

@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from chalicelib.domain.order import Failure, Fill, History, Meta, Order, SignedTransaction
+from chalicelib.domain.events import Move, apply
+from chalicelib.domain.order import Failure, Fill, History, Order, SignedTransaction
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, Venue
 
 
@@ -60,19 +61,22 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One move of an order and the event that tells of it.
+    """What happened to an order, and under which lease it is written.
 
     With a lease only its holder can write; `release` gives the lease up with the same statement, and the order's next
     attempt is due in `resume_in` seconds.
     """
 
     before: Order
-    after: Order
-    message: str
-    meta: Meta
+    event: Move
     lease: Lease | None
     release: bool = False
     resume_in: float = 0
+
+    @property
+    def after(self) -> Order:
+        """The order as the event leaves it. Raises `IllegalTransition`."""
+        return apply(self.before, self.event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Idempotency:
 class OrderStore(Protocol):
     """The order history. Every method raises `Unavailable` when the database cannot be reached."""
 
-    def insert(self, order: Order, message: str, idempotency: Idempotency | None) -> Order | None:
+    def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
         """Stores the order, its first event and the key in one transaction.
 
         Gives None for an order just stored, or the earlier order that the same key and fingerprint made.
@@ -111,6 +115,7 @@ class OrderStore(Protocol):
 
         Raises:
             Fenced: the order is no longer as `before` says, or the lease is lost.
+            IllegalTransition: the event cannot happen to it.
         """
 
     def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:

@@ -1,21 +1,19 @@
 """Claims, leases, and cancels that race with them, on a real Postgres."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.errors import (
-    ErrorCode,
     Fenced,
     NotCancellable,
 )
-from chalicelib.domain.order import Failure, History
+from chalicelib.domain.order import History
 from chalicelib.domain.transitions import Trigger
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.ports import Claimed, Held, Lease, Settled, Transition
-from tests.fakes import MemoryStatusEvents, RecordingTelemetry, a_route, a_transaction
+from tests.fakes import MemoryStatusEvents, RecordingTelemetry, a_route, a_transaction, an_event
 from tests.fakes.postgres import (
     LEASE,
     OTHER,
@@ -58,20 +56,19 @@ def test_a_lease_that_ran_out_can_be_taken_over(store: PostgresOrders, database_
 
 def test_an_attempt_is_not_due_before_its_time(store: PostgresOrders, database_url: str) -> None:
     history = claimed(store)
-    after = replace(history.order.moved(Trigger.START))
-    store.advance(history, Transition(history.order, after, "", {}, LEASE, release=True, resume_in=4))
-    held = store.claim(after.id, OTHER)
+    event = an_event(history.order, Trigger.START)
+    store.advance(history, Transition(history.order, event, LEASE, release=True, resume_in=4))
+    held = store.claim(history.order.id, OTHER)
     assert isinstance(held, Held)
     assert 3 < held.seconds <= 4
     let_time_pass(database_url, 4)
-    assert isinstance(store.claim(after.id, OTHER), Claimed)
+    assert isinstance(store.claim(history.order.id, OTHER), Claimed)
 
 
 @pytest.mark.parametrize("trigger", [Trigger.CANCEL, Trigger.FAIL])
 def test_what_is_over_is_settled(store: PostgresOrders, trigger: Trigger) -> None:
     history = claimed(store)
-    failure = Failure(ErrorCode.NO_QUOTE, "No.", retryable=True) if trigger is Trigger.FAIL else None
-    over = step(store, history, trigger, failure=failure)
+    over = step(store, history, trigger)
     assert store.claim(history.order.id, OTHER) == Settled(over, told=False)
 
 

@@ -50,7 +50,7 @@ def twins(store: PostgresOrders) -> tuple[PostgresOrders, MemoryOrders]:
             output_token=JUP if number % 4 == 0 else USDC,
         )
         for one in (store, memory):
-            one.insert(order, "Order accepted.", None)
+            one.insert(order, None)
     return store, memory
 
 
@@ -106,7 +106,7 @@ def test_orders_placed_meanwhile_disturb_no_page(
     read: list[str] = []
     for page in pages(history, OrderFilter(), 9):
         read += [order.id for order in page.orders]
-        store.insert(an_order_at(100), "Order accepted.", None)
+        store.insert(an_order_at(100), None)
     assert read == expected
 
 

@@ -19,10 +19,11 @@ from hypothesis.stateful import (
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.errors import EngineError, ErrorCode
-from chalicelib.domain.order import Changes, Failure, Fill, History, Order
+from chalicelib.domain.events import apply
+from chalicelib.domain.order import Failure, History, Order
 from chalicelib.domain.transitions import TRANSITIONS, Trigger
 from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, OrderStore, Settled, Transition
-from tests.fakes import FakeClock, MemoryOrders, a_route, a_transaction
+from tests.fakes import FakeClock, MemoryOrders, a_transaction, an_event
 from tests.fakes.postgres import fresh, move_deadlines
 
 # Deadlines are 3, 5, 9, 15, 18, 21 and 45 s away and time jumps by multiples of 6 s: a deadline is past in both or in
@@ -47,19 +48,6 @@ def known(order: Order) -> tuple[object, ...]:
 def picture(history: History) -> tuple[object, ...]:
     events = [(event.sequence, event.status, event.attempt, event.message, event.meta) for event in history.events]
     return (*known(history.order), events)
-
-
-def changes_for(trigger: Trigger, order: Order) -> Changes:
-    match trigger:
-        case Trigger.CHOOSE_ROUTE:
-            return {"route": a_route(order)}
-        case Trigger.RETRY:
-            return {"attempt": order.attempt + 1, "route": None, "transaction": None}
-        case Trigger.FAIL:
-            return {"failure": Failure(ErrorCode.NO_QUOTE, "No.", retryable=True)}
-        case Trigger.CONFIRM:
-            return {"fill": Fill(1, 2, 3)}
-    return {}
 
 
 def answer_of(store: OrderStore, transition: Transition, history: History) -> object:
@@ -105,7 +93,7 @@ class StoreAndModel(RuleBasedStateMachine):
         answers: list[object] = []
         for store in (self.real, self.model):
             try:
-                earlier = store.insert(order, "Order accepted.", idempotency)
+                earlier = store.insert(order, idempotency)
                 answers.append(known(earlier) if earlier else None)
             except EngineError as error:
                 answers.append((type(error), getattr(error, "order_id", None)))
@@ -152,9 +140,9 @@ class StoreAndModel(RuleBasedStateMachine):
             trigger, release, resume_in = Trigger.CANCEL, True, 0
         if (order.status, trigger) not in TRANSITIONS:
             return view
-        after = order.moved(trigger, **changes_for(trigger, order))
-        release = release or after.status.is_terminal or resume_in > 0
-        transition = Transition(order, after, message, {"n": [1]}, lease, release, resume_in)
+        event = an_event(order, trigger, message)
+        release = release or apply(order, event).status.is_terminal or resume_in > 0
+        transition = Transition(order, event, lease, release, resume_in)
         real, model = (answer_of(store, transition, view.history) for store in (self.real, self.model))
         assert real == model
         return View(self.real.get(order.id), lease) if isinstance(real, tuple) else view

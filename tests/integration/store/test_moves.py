@@ -16,7 +16,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.order import Failure, Fill, History, SignedTransaction
 from chalicelib.domain.transitions import Trigger
 from chalicelib.services.ports import Claimed, Held, Transition
-from tests.fakes import a_quote, a_route, a_transaction, no_quote
+from tests.fakes import a_quote, a_route, a_transaction, an_event, no_quote
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import (
     LEASE,
@@ -50,14 +50,18 @@ def test_the_whole_way_is_kept_exactly(store: PostgresOrders) -> None:
     assert store.get(history.order.id) == history
     assert (history.order.transaction, history.order.fill) == (transaction, fill)
     assert [event.sequence for event in history.events] == [1, 2, 3, 4, 5]
-    assert history.events[-1].meta == {"by": "confirm"}
+    assert history.events[-1].meta["executedOutput"] == {
+        "token": "USDC",
+        "amount": "1000000000000000000000000",
+        "baseUnits": "1000000000000000000000000000000",
+    }
 
 
 def test_a_retry_forgets_the_route_and_the_transaction(store: PostgresOrders) -> None:
     history = step(store, claimed(store), Trigger.START)
     history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
     order = store.save_signed_transaction(history.order, a_transaction("s"), LEASE)
-    history = step(store, History(order, history.events), Trigger.RETRY, attempt=2, route=None, transaction=None)
+    history = step(store, History(order, history.events), Trigger.RETRY)
     stored = store.get(order.id).order
     assert stored == history.order
     assert (stored.attempt, stored.route, stored.transaction) == (2, None, None)
@@ -101,7 +105,7 @@ def test_a_zombie_writes_nothing(store: PostgresOrders, database_url: str) -> No
     with pytest.raises(Fenced):
         store.save_signed_transaction(history.order, a_transaction("s"), LEASE)
     with pytest.raises(Fenced):
-        step(store, history, Trigger.RETRY, attempt=2, route=None)
+        step(store, history, Trigger.RETRY)
     store.release(history.order, LEASE, 0)
     assert row_of(database_url, history.order.id) == before
     assert count_of(database_url, "order_events") == 3
@@ -140,8 +144,8 @@ def test_a_move_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders, d
 
 def test_a_retry_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders, database_url: str) -> None:
     history = step(forgetful, claimed(forgetful), Trigger.START)
-    after = history.order.moved(Trigger.RETRY, attempt=2)
-    transition = Transition(history.order, after, "Again.", {}, LEASE, release=True, resume_in=1)
+    event = an_event(history.order, Trigger.RETRY)
+    transition = Transition(history.order, event, LEASE, release=True, resume_in=1)
     assert forgetful.advance(history, transition).order.attempt == 2
     assert count_of(database_url, "order_events") == 3
 

@@ -32,7 +32,7 @@ KEY = Idempotency("key", "fingerprint")
 @pytest.mark.parametrize("amount", [1, MAX_BASE_UNITS])
 def test_an_order_comes_back_as_it_was_stored(store: PostgresOrders, side: Side, amount: int) -> None:
     order = fresh(side=side, amount=amount, user_id="Ünïcode 🚀 'quoted'", client_order_id="mine", slippage_bps=0)
-    assert store.insert(order, "Order accepted.", None) is None
+    assert store.insert(order, None) is None
     history = store.get(order.id)
     assert history.order == order
     (event,) = history.events
@@ -53,19 +53,19 @@ def test_an_order_that_nobody_placed(store: PostgresOrders) -> None:
 
 def test_a_key_gives_the_same_order_again(store: PostgresOrders) -> None:
     first = fresh()
-    assert store.insert(first, "", KEY) is None
-    again = store.insert(fresh(), "", KEY)
+    assert store.insert(first, KEY) is None
+    again = store.insert(fresh(), KEY)
     assert again is not None
     assert again == first
 
 
 def test_a_replay_shows_the_order_as_it_is_now(store: PostgresOrders) -> None:
     first = fresh()
-    store.insert(first, "", KEY)
+    store.insert(first, KEY)
     claim = store.claim(first.id, LEASE)
     assert isinstance(claim, Claimed)
     step(store, claim.history, Trigger.START)
-    again = store.insert(fresh(), "", KEY)
+    again = store.insert(fresh(), KEY)
     assert again is not None
     assert again.status is OrderStatus.ROUTING
 
@@ -73,34 +73,34 @@ def test_a_replay_shows_the_order_as_it_is_now(store: PostgresOrders) -> None:
 def test_a_key_with_another_fingerprint_is_refused_and_nothing_written(
     store: PostgresOrders, database_url: str
 ) -> None:
-    store.insert(fresh(), "", KEY)
+    store.insert(fresh(), KEY)
     with pytest.raises(IdempotencyKeyReused):
-        store.insert(fresh(), "", replace(KEY, fingerprint="another"))
+        store.insert(fresh(), replace(KEY, fingerprint="another"))
     assert count_of(database_url, "orders") == count_of(database_url, "order_events") == 1
 
 
 def test_another_user_may_use_the_same_key(store: PostgresOrders) -> None:
-    assert store.insert(fresh(user_id="one"), "", KEY) is None
-    assert store.insert(fresh(user_id="other"), "", KEY) is None
+    assert store.insert(fresh(user_id="one"), KEY) is None
+    assert store.insert(fresh(user_id="other"), KEY) is None
 
 
 def test_a_client_order_id_is_taken_once_per_user_and_the_refusal_consumes_no_key(
     store: PostgresOrders, database_url: str
 ) -> None:
     first = placed(store, client_order_id="mine").order
-    assert store.insert(fresh(client_order_id="mine", user_id="another"), "", None) is None
+    assert store.insert(fresh(client_order_id="mine", user_id="another"), None) is None
     with pytest.raises(ClientOrderIdTaken) as caught:
-        store.insert(fresh(client_order_id="mine"), "", KEY)
+        store.insert(fresh(client_order_id="mine"), KEY)
     assert caught.value.order_id == first.id
     assert count_of(database_url, "idempotency_keys") == 0
-    assert store.insert(fresh(client_order_id="another"), "", KEY) is None
+    assert store.insert(fresh(client_order_id="another"), KEY) is None
 
 
 def test_fifty_requests_with_one_key_make_one_order(database_url: str) -> None:
     containers = [open_database(database_url) for _ in range(5)]
     try:
         wishes = [fresh() for _ in range(50)]
-        answers = at_once(50, lambda n: PostgresOrders(containers[n % 5]).insert(wishes[n], "Accepted.", KEY))
+        answers = at_once(50, lambda n: PostgresOrders(containers[n % 5]).insert(wishes[n], KEY))
     finally:
         for container in containers:
             container.close()
@@ -116,7 +116,7 @@ def test_fifty_requests_with_one_client_order_id_make_one_order(database_url: st
     def place(number: int) -> str:
         order = fresh(client_order_id="mine")
         try:
-            PostgresOrders(containers[number % 5]).insert(order, "", None)
+            PostgresOrders(containers[number % 5]).insert(order, None)
         except ClientOrderIdTaken as taken:
             return taken.order_id
         return order.id
@@ -136,7 +136,7 @@ def test_an_insert_whose_answer_was_lost_is_recognised(
     forgetful: PostgresOrders, database_url: str, key: Idempotency | None, client_order_id: str | None
 ) -> None:
     order = fresh(client_order_id=client_order_id)
-    assert forgetful.insert(order, "Accepted.", key) is None
+    assert forgetful.insert(order, key) is None
     assert forgetful.get(order.id).order == order
     assert count_of(database_url, "order_events") == 1
 

@@ -200,13 +200,13 @@ def test_claims_that_come_to_nothing_are_counted_until_a_move_or_a_release(
 
 
 def test_old_keys_are_forgotten_and_young_ones_kept(store: PostgresOrders, database_url: str) -> None:
-    store.insert(fresh(), "", Idempotency("old", "f"))
+    store.insert(fresh(), Idempotency("old", "f"))
     let_time_pass(database_url, 48 * 3600)
-    store.insert(fresh(), "", Idempotency("young", "f"))
+    store.insert(fresh(), Idempotency("young", "f"))
     assert [store.forget_old_keys(), store.forget_old_keys()] == [1, 0]
     assert count_of(database_url, "idempotency_keys") == 1
-    assert store.insert(fresh(), "", Idempotency("young", "f")) is not None
-    assert store.insert(fresh(), "", Idempotency("old", "another")) is None
+    assert store.insert(fresh(), Idempotency("young", "f")) is not None
+    assert store.insert(fresh(), Idempotency("old", "another")) is None
 
 
 def test_keys_are_forgotten_in_batches_by_their_age(store: PostgresOrders, database_url: str) -> None:

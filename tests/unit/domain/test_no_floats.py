@@ -19,10 +19,9 @@ MODULES = sorted(
         "chain/*.py",
         "adapters/postgres/*.py",
         "services/views.py",
-        "services/narrate.py",
+        "services/event_messages.py",
         "services/place_order.py",
         "services/quote_pair.py",
-        "strict_json.py",
     )
     for path in LIBRARY.glob(pattern)
 )
@@ -33,7 +32,7 @@ ALLOWED = {
     ("adapters/postgres/pool.py", "<module>"): "seconds of patience",
     ("adapters/postgres/pool.py", "Database.__init__"): "seconds of patience",
     ("adapters/postgres/pool.py", "Database.run"): "seconds between two tries",
-    ("services/narrate.py", "retrying"): "seconds until the next attempt",
+    ("domain/events.py", "AttemptFailed"): "seconds until the next attempt",
     ("chain/ledger.py", "Entry"): "seconds until a transaction lands",
     ("chain/simulated.py", "SimulatedChain.send"): "seconds that settling takes",
     ("venues/router.py", "<module>"): "seconds of patience",

@@ -11,11 +11,12 @@ import pytest
 
 import app
 from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.events import OrderFailed, apply
 from chalicelib.domain.order import Failure
-from chalicelib.domain.transitions import OrderStatus, Trigger
+from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.problems import PROBLEM_TYPES, ProblemCode
 from chalicelib.http.stream_messages import STREAM_ERRORS, StreamCode
-from chalicelib.services.narrate import failed
+from chalicelib.services.event_messages import describe
 from chalicelib.services.push_status import status_message
 from chalicelib.services.views import history_view
 from docs.api.asyncapi import EXAMPLES, asyncapi
@@ -88,12 +89,13 @@ def test_orders_of_every_status_are_as_specified(service: Service, status: Order
 def test_every_frame_of_a_status_is_as_specified(service: Service) -> None:
     order = an_order(OrderStatus.BUILDING, sequence=3)
     failure = Failure(ErrorCode.NO_QUOTE, "No venue gave a quote.", retryable=True)
-    message, meta = failed(order, failure)
+    event = OrderFailed(failure)
+    message, meta = describe(order, event)
     history = history_view(service.store.put(order))
-    for event in history["events"]:
-        check_message("StatusMessage", status_message(event, None))
+    for told in history["events"]:
+        check_message("StatusMessage", status_message(told, None))
     check_message("StatusMessage", status_message(history["events"][-1], history))
-    over = history_view(service.store.put(order.moved(Trigger.FAIL, failure=failure)))
+    over = history_view(service.store.put(apply(order, event)))
     last = {**over["events"][-1], "message": message, "meta": json.loads(json.dumps(meta))}
     check_message("StatusMessage", status_message(last, over))  # type: ignore[arg-type]
 

@@ -242,7 +242,7 @@ def test_a_run_ends_in_time_and_leaves_the_rest_to_the_next(engine: Engine, monk
 
 def test_every_key_past_its_time_is_forgotten_however_many(engine: Engine) -> None:
     for number in range(KEYS_A_BATCH * 3 + 1):
-        engine.store.insert(an_order(), "", Idempotency(f"key-{number}", "fingerprint"))
+        engine.store.insert(an_order(), Idempotency(f"key-{number}", "fingerprint"))
     engine.clock.advance(49 * 3600)
     repair(engine)
     assert engine.store.keys == {}
@@ -250,7 +250,7 @@ def test_every_key_past_its_time_is_forgotten_however_many(engine: Engine) -> No
 
 def test_forgetting_keys_ends_in_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(KEYS_A_BATCH * 3):
-        engine.store.insert(an_order(), "", Idempotency(f"key-{number}", "fingerprint"))
+        engine.store.insert(an_order(), Idempotency(f"key-{number}", "fingerprint"))
     engine.clock.advance(49 * 3600)
     forget = engine.store.forget_old_keys
 
@@ -264,7 +264,7 @@ def test_forgetting_keys_ends_in_time(engine: Engine, monkeypatch: pytest.Monkey
 
 
 def test_old_idempotency_keys_are_forgotten(engine: Engine) -> None:
-    engine.store.insert(an_order(), "", Idempotency("key", "fingerprint"))
+    engine.store.insert(an_order(), Idempotency("key", "fingerprint"))
     engine.clock.advance(47 * 3600)
     repair(engine)
     assert len(engine.store.keys) == 1

@@ -18,8 +18,10 @@ from chalicelib.adapters.postgres.rows import (
     order_from,
 )
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound
+from chalicelib.domain.events import OrderPlaced
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.event_messages import describe
 from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 
 # After this long an order that nobody moved gets reconcile's attention: longer than a worker needs to pick it up.
@@ -52,7 +54,7 @@ WITH key AS (
     RETURNING id, status, attempt
 )
 INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
-SELECT id, 1, status, attempt, %(message)s, '{}', %(created_at)s FROM placed
+SELECT id, 1, status, attempt, %(message)s, %(meta)s, %(created_at)s FROM placed
 RETURNING order_id
 """
 
@@ -199,7 +201,8 @@ class PostgresOrders:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def insert(self, order: Order, message: str, idempotency: Idempotency | None) -> Order | None:
+    def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
+        message, meta = describe(order, OrderPlaced())
         values = {
             "id": order.id,
             "user_id": order.user_id,
@@ -215,6 +218,7 @@ class PostgresOrders:
             "attempt": order.attempt,
             "created_at": order.created_at,
             "message": message,
+            "meta": Jsonb(meta),
             "key": idempotency.key if idempotency else None,
             "fingerprint": idempotency.fingerprint if idempotency else None,
             "picked_up_within": PICKED_UP_WITHIN,
@@ -355,6 +359,7 @@ def _claim(connection: Connection, order_id: str, lease: Lease) -> Claimed | Hel
 
 def _advance(connection: Connection, history: History, transition: Transition) -> History:
     before, after, lease = transition.before, transition.after, transition.lease
+    message, meta = describe(before, transition.event)
     values = {
         **changing_columns(after),
         "id": after.id,
@@ -365,13 +370,13 @@ def _advance(connection: Connection, history: History, transition: Transition) -
         "release": transition.release,
         "resume_in": transition.resume_in,
         "over": after.status.is_terminal,
-        "message": transition.message,
-        "meta": Jsonb(transition.meta),
+        "message": message,
+        "meta": Jsonb(meta),
         "picked_up_within": PICKED_UP_WITHIN,
         "after_lease": AFTER_LEASE,
         "published_within": PUBLISHED_WITHIN,
     }
-    row = connection.execute(ADVANCE, values).fetchone() or _own_commit(connection, transition)
+    row = connection.execute(ADVANCE, values).fetchone() or _find_committed_event(connection, after, message, lease)
     if row is None:
         raise Fenced
     event = OrderEvent(
@@ -379,19 +384,18 @@ def _advance(connection: Connection, history: History, transition: Transition) -
         sequence=after.sequence,
         status=after.status,
         attempt=after.attempt,
-        message=transition.message,
-        meta=transition.meta,
+        message=message,
+        meta=meta,
         occurred_at=row["occurred_at"],
     )
     return History(replace(after, updated_at=row["occurred_at"]), (*history.events, event))
 
 
-def _own_commit(connection: Connection, transition: Transition) -> DictRow | None:
+def _find_committed_event(connection: Connection, after: Order, message: str, lease: Lease | None) -> DictRow | None:
     """The event of this very move, where its commit succeeded and only the answer was lost.
 
     Nobody else can have written it: the lease was ours until that commit, and the message tells attempts apart.
     """
-    after = transition.after
     return connection.execute(
         """
         SELECT occurred_at FROM order_events JOIN orders ON orders.id = order_id
@@ -403,7 +407,7 @@ def _own_commit(connection: Connection, transition: Transition) -> DictRow | Non
             "id": after.id,
             "sequence": after.sequence,
             "status": after.status,
-            "message": transition.message,
-            "token": transition.lease.token if transition.lease else None,
+            "message": message,
+            "token": lease.token if lease else None,
         },
     ).fetchone()

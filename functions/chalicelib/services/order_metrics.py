@@ -1,0 +1,35 @@
+"""What is logged and counted of a routing decision and of a fill."""
+
+from __future__ import annotations
+
+from chalicelib.domain.amounts import BPS
+from chalicelib.domain.order import Fill, History, Order
+from chalicelib.domain.quotes import Route, Side
+from chalicelib.services.event_messages import route_meta
+from chalicelib.services.ports import Telemetry
+
+
+def record_route(telemetry: Telemetry, order: Order, route: Route) -> None:
+    """The routing decision as one log line and its metrics."""
+    telemetry.log("route_chosen", order_id=order.id, attempt=order.attempt, **route_meta(order, route))
+    telemetry.count("VenueChosen", venue=route.chosen.venue)
+    if route.spread_bps is not None:
+        telemetry.count("QuoteSpreadBps", route.spread_bps)
+
+
+def record_fill(telemetry: Telemetry, history: History) -> None:
+    """The metrics of an order that settled: attempts, slippage against the quote, time in each state."""
+    order = history.order
+    telemetry.count("OrdersConfirmed")
+    telemetry.count("OrderAttempts", order.attempt)
+    if order.fill is not None and order.route is not None:
+        telemetry.count("SlippageBps", _slippage_bps(order, order.route, order.fill))
+    for event, following in zip(history.events, history.events[1:], strict=False):
+        milliseconds = (following.occurred_at - event.occurred_at).total_seconds() * 1000
+        telemetry.count("StateMs", milliseconds, status=event.status)
+
+
+def _slippage_bps(order: Order, route: Route, fill: Fill) -> int:
+    if order.side is Side.SELL:
+        return (route.chosen.amount_out - fill.amount_out) * BPS // route.chosen.amount_out
+    return (fill.amount_in - route.chosen.amount_in) * BPS // route.chosen.amount_in
