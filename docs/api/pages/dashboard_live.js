@@ -69,7 +69,7 @@ function draw() {
   const { orderId, events, order } = following;
   show(byId("empty"), false);
   show(byId("followed"), true);
-  const newest = events.byId(-1);
+  const newest = events.at(-1);
   const status = newest ? newest.status : "pending";
   byId("order-id").textContent = orderId;
   byId("status").textContent = status;

@@ -102,6 +102,13 @@ def test_the_dashboard_knows_the_domains_statuses_and_tokens(service: Service) -
     assert options == [*(token.symbol for token in REGISTRY * 2), *OrderStatus]
 
 
+def test_the_dashboards_script_finds_its_elements(service: Service) -> None:
+    page = service.call("GET", "/")
+    wanted = set(re.findall(r'byId\("([^"]+)"\)', content_of(page, "script")))
+    assert wanted
+    assert wanted <= set(Reader(page).ids)
+
+
 def test_the_docs_tell_everything_that_the_specifications_know(service: Service) -> None:
     page = service.call("GET", "/docs")
     models = {**openapi()["components"]["schemas"], **asyncapi()["components"]["schemas"]}
