@@ -1,1 +1,1 @@
-"""HTTP: request models, problem responses, cursors. Knows the services' values, not the adapters."""
+"""HTTP: requests, responses, problems, cursors, models, and the files of chalicelib/web. Knows no adapter."""

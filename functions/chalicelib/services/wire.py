@@ -1,6 +1,6 @@
 """What the strings of the views mean, for the specifications; at run time they are plain strings.
 
-pydantic calls `__get_pydantic_json_schema__` when the API function generates its specification. Nothing here imports
+pydantic calls `__get_pydantic_json_schema__` when docs/api/generate.py makes the specifications. Nothing here imports
 pydantic, because the worker and the pusher load the views and validate nothing.
 """
 
