@@ -9,11 +9,11 @@ from decimal import Decimal, InvalidOperation
 
 # Python refuses to read integers of thousands of digits; as decimals they are merely too large.
 LONGEST_INTEGER = 40
-MAX_TOLD = 100
+MAX_SHOWN = 100
 
 
 def _refuse(number: str) -> Decimal:
-    raise ValueError(f"{number[:MAX_TOLD]} is no JSON number, or out of every range")
+    raise ValueError(f"{number[:MAX_SHOWN]} is no JSON number, or out of every range")
 
 
 def read(text: str, *, unusable: Callable[[str], Decimal] = _refuse) -> object:
@@ -58,5 +58,5 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) != len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {twice[:MAX_TOLD]!r} stands twice in one object")
+        raise ValueError(f"the key {twice[:MAX_SHOWN]!r} stands twice in one object")
     return result

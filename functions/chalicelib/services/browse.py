@@ -49,5 +49,5 @@ class Page:
 class OrderHistory(Protocol):
     """Pages of orders. Raises `Unavailable`."""
 
-    def page(self, which: OrderFilter, *, limit: int, before_id: str | None) -> Page:
+    def page(self, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         """Up to `limit` orders placed before `before_id` (exclusive); the cost does not depend on how far back."""

@@ -54,15 +54,15 @@ def twins(store: PostgresOrders) -> tuple[PostgresOrders, MemoryOrders]:
     return store, memory
 
 
-def pages(history: PostgresHistory, which: OrderFilter, limit: int) -> Iterator[Page]:
-    page = history.page(which, limit=limit, before_id=None)
+def pages(history: PostgresHistory, filters: OrderFilter, limit: int) -> Iterator[Page]:
+    page = history.page(filters, limit=limit, before_id=None)
     yield page
     while page.last_id is not None:
-        page = history.page(which, limit=limit, before_id=page.last_id)
+        page = history.page(filters, limit=limit, before_id=page.last_id)
         yield page
 
 
-filters = st.builds(
+order_filters = st.builds(
     OrderFilter,
     user_id=st.sampled_from([None, *USERS, "nobody"]),
     client_order_id=st.sampled_from([None, None, None, "c1", "c2"]),
@@ -76,14 +76,14 @@ filters = st.builds(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(which=filters, limit=st.integers(1, 50))
+@given(filters=order_filters, limit=st.integers(1, 50))
 def test_pages_are_what_the_model_says(
-    history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders], which: OrderFilter, limit: int
+    history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders], filters: OrderFilter, limit: int
 ) -> None:
     model = MemoryHistory(twins[1])
     before: str | None = None
-    for page in pages(history, which, limit):
-        assert page == model.page(which, limit=limit, before_id=before)
+    for page in pages(history, filters, limit):
+        assert page == model.page(filters, limit=limit, before_id=before)
         before = page.last_id
 
 
@@ -131,9 +131,9 @@ def test_nothing_found(history: PostgresHistory) -> None:
 
 
 @pytest.mark.parametrize(
-    "which", [OrderFilter(), OrderFilter(user_id="ann"), OrderFilter(status=OrderStatus.PENDING)], ids=str
+    "filters", [OrderFilter(), OrderFilter(user_id="ann"), OrderFilter(status=OrderStatus.PENDING)], ids=str
 )
-def test_a_late_page_is_read_from_an_index(store: PostgresOrders, database_url: str, which: OrderFilter) -> None:
+def test_a_late_page_is_read_from_an_index(store: PostgresOrders, database_url: str, filters: OrderFilter) -> None:
     """What comes before the page is neither read nor sorted, however much it is."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
@@ -145,7 +145,7 @@ def test_a_late_page_is_read_from_an_index(store: PostgresOrders, database_url: 
             """
         )
         connection.execute("ANALYZE orders")
-        statement, values = page_statement(which, limit=20, before_id=f"ord_{'0' * 28}2500")
+        statement, values = page_statement(filters, limit=20, before_id=f"ord_{'0' * 28}2500")
         plan = "\n".join(
             row[0] for row in connection.execute(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}".encode(), values)
         )

@@ -39,10 +39,10 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("which", [WHICH, OrderFilter()])
-def test_a_cursor_is_read_as_it_was_written(which: OrderFilter) -> None:
+@pytest.mark.parametrize("filters", [WHICH, OrderFilter()])
+def test_a_cursor_is_read_as_it_was_written(filters: OrderFilter) -> None:
     order_id = new_order_id()
-    assert decode_cursor(encode_cursor(order_id, which, "secret"), which, "secret") == order_id
+    assert decode_cursor(encode_cursor(order_id, filters, "secret"), filters, "secret") == order_id
 
 
 @pytest.mark.parametrize("name", OrderFilter.__dataclass_fields__)

@@ -39,8 +39,8 @@ class PostgresHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def page(self, which: OrderFilter, *, limit: int, before_id: str | None) -> Page:
-        statement, values = page_statement(which, limit=limit, before_id=before_id)
+    def page(self, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
+        statement, values = page_statement(filters, limit=limit, before_id=before_id)
 
         def read(connection: Connection) -> Page:
             return _page(connection.execute(statement.encode(), values).fetchall(), limit)
@@ -55,15 +55,15 @@ def _page(rows: list[DictRow], limit: int) -> Page:
     return Page(orders, rows[0]["go_on"] if rows else None)
 
 
-def page_statement(which: OrderFilter, *, limit: int, before_id: str | None) -> tuple[str, dict[str, object]]:
+def page_statement(filters: OrderFilter, *, limit: int, before_id: str | None) -> tuple[str, dict[str, object]]:
     """The statement of a page and its values; one row more than the page tells whether another follows."""
-    given = _equalities(which)
+    given = _equalities(filters)
     single = {name for name, value in given.items() if isinstance(value, str)}
     leading = next(columns for columns in INDEXED if set(columns) <= single)
     rest = [name for name in given if name not in leading]
     bounds = {
-        "from_id": first_id_at(which.placed_from) if which.placed_from else None,
-        "until_id": first_id_at(which.placed_before) if which.placed_before else None,
+        "from_id": first_id_at(filters.placed_from) if filters.placed_from else None,
+        "until_id": first_id_at(filters.placed_before) if filters.placed_before else None,
         "before_id": before_id,
     }
     values: dict[str, object] = {**given, **{name: value for name, value in bounds.items() if value is not None}}
@@ -72,14 +72,14 @@ def page_statement(which: OrderFilter, *, limit: int, before_id: str | None) -> 
     return _search(entries, leading, matching, limit + 1) if rest else _lookup(entries, leading, limit + 1), values
 
 
-def _equalities(which: OrderFilter) -> dict[str, str | list[str]]:
+def _equalities(filters: OrderFilter) -> dict[str, str | list[str]]:
     """What each column has to be, or one of what."""
-    input_tokens, output_tokens = symbols_of(which.input_token), symbols_of(which.output_token)
+    input_tokens, output_tokens = symbols_of(filters.input_token), symbols_of(filters.output_token)
     wanted = {
-        "user_id": which.user_id,
-        "client_order_id": which.client_order_id,
-        "status": which.status,
-        "venue": which.venue,
+        "user_id": filters.user_id,
+        "client_order_id": filters.client_order_id,
+        "status": filters.status,
+        "venue": filters.venue,
         "input_token": input_tokens[0] if len(input_tokens) == 1 else None,
         "output_token": output_tokens[0] if len(output_tokens) == 1 else None,
     }
