@@ -158,7 +158,7 @@ def _subscription(order_id: object, after: object) -> Subscription:
         raise OrderNotFound(order_id[:MAX_ID_SHOWN].encode("ascii", "replace").decode())
     digits = str(strict_json.whole(after))
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_AFTER))
-    if isinstance(after, bool) or not is_number or int(digits) > MAX_AFTER:
+    if not is_number or int(digits) > MAX_AFTER:
         raise StreamError(StreamCode.INVALID_AFTER, f"after takes a whole number from 0 to {MAX_AFTER}.")
     return Subscription(order_id, int(digits))
 

@@ -432,3 +432,8 @@ def test_the_mint_that_sol_and_wsol_share_lists_the_orders_of_both(service: Serv
 def find_mint(symbol: str) -> str:
     """The address of a token's mint."""
     return next(token.mint for token in REGISTRY if token.symbol == symbol)
+
+
+def test_a_field_of_any_name_is_named_as_an_answer_can_carry_it(service: Service) -> None:
+    refused = service.place(**{"x\x00y": 1, "z" * 300: 1})
+    assert set(refused.fields) == {"x\ufffdy", "z" * 200}

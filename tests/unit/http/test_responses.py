@@ -175,6 +175,12 @@ def test_a_defect_shows_nothing_of_our_insides(service: Service, monkeypatch: py
     assert [event for event, _ in service.telemetry.defects] == ["request_failed"]
 
 
+def test_an_answer_that_is_no_json_is_a_defect(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.has_trouble = True
+    monkeypatch.setattr("chalicelib.http.api.tokens_view", lambda: {"tokens": float("nan")})
+    assert service.call("GET", "/api/tokens").body["code"] == "internal_error"
+
+
 def test_a_missing_setting_is_a_problem_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def unset() -> None:
         raise RuntimeError("CURSOR_SECRET is not set")

@@ -155,6 +155,10 @@ def test_a_sequence_is_a_whole_number_however_json_writes_it(
         assert reply["after"] == 1
 
 
+def test_an_error_about_an_order_names_it(ports: SubscriptionPorts) -> None:
+    assert say(ports, {"action": "subscribe", "orderId": UNKNOWN})["orderId"] == UNKNOWN
+
+
 def test_an_outage_is_answered_with_an_error(
     ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str
 ) -> None:
