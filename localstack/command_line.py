@@ -12,8 +12,8 @@ import typer
 from rich.markup import escape
 
 from localstack import commands
-from localstack.console import Console
-from localstack.errors import LocalStackError
+from localstack.client.console import Console
+from localstack.errors import UserError
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A disk that takes no more; ENOENT without a name is `tempfile` that has found no folder.
@@ -81,7 +81,7 @@ def _run() -> None:
     os.environ.pop("PYTHONIOENCODING", None)
     try:
         app(prog_name="./dev")
-    except LocalStackError as error:
+    except UserError as error:
         _fail(str(error), error.exit_status)
     except PermissionError as error:
         if error.filename is None:

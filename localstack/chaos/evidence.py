@@ -15,7 +15,7 @@ from localstack.chaos.records import (
     OrderRecord,
     Transcript,
 )
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 
 _CONNECT_SECONDS = 5
 

@@ -14,7 +14,7 @@ from localstack.chaos import evidence, orders
 from localstack.chaos.plan import CRASH_POINTS, Kind, Strike
 from localstack.chaos.records import Interruption
 from localstack.chaos.stack import BreakableStack, Rule
-from localstack.errors import LocalStackError
+from localstack.errors import UserError
 
 _PUSH = "PushStatusFunction"
 _POLL_SECONDS = 0.02
@@ -81,7 +81,7 @@ class Faults:
         action = self._actions[strike.kind]
         try:
             done = action(strike)
-        except (BotoCoreError, ClientError, LocalStackError) as error:
+        except (BotoCoreError, ClientError, UserError) as error:
             # The stack was away for another fault's sake.
             done = f"{strike} could not strike: {str(error)[:120]}"
         else:
@@ -126,7 +126,7 @@ class Faults:
             for call in [threads.submit(self._stack.stack.reconcile) for _ in range(times)]:
                 try:
                     call.result()
-                except (BotoCoreError, ClientError, LocalStackError) as error:
+                except (BotoCoreError, ClientError, UserError) as error:
                     self.note(f"reconcile failed: {str(error)[:120]}")
 
     def _arm(self, strike: Strike) -> str | None:

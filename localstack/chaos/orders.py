@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import aiohttp
 
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 
 _REQUEST_SECONDS = 35.0
 _PAUSE_SECONDS = 0.4

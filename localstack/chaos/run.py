@@ -22,7 +22,7 @@ from localstack.chaos.orders import Wish
 from localstack.chaos.plan import Kind, Strike, plan
 from localstack.chaos.report import Result
 from localstack.chaos.stack import BreakableStack
-from localstack.errors import LocalStackError
+from localstack.errors import UserError
 
 # The front door lets six requests and six handshakes through at once.
 _AT_ONCE = 6
@@ -194,7 +194,7 @@ class Campaign:
             return False
 
     async def _watch(self) -> None:
-        """Shows how far everything is. Raises LocalStackError where the database is gone for good."""
+        """Shows how far everything is. Raises UserError where the database is gone for good."""
         answered = time.monotonic()
         while True:
             try:
@@ -203,7 +203,7 @@ class Campaign:
                 answered = time.monotonic()
             except psycopg.OperationalError as error:
                 if time.monotonic() - answered > _GONE_SECONDS:
-                    raise LocalStackError(
+                    raise UserError(
                         f"Postgres has not answered for {_GONE_SECONDS:.0f} s, longer than any fault lasts: something "
                         "else on this machine ended it. Run this again."
                     ) from error
@@ -237,7 +237,7 @@ def run(folder: Path, load: Load, report: Callable[[Progress], None]) -> Result:
     """A whole run on a stack of its own, its files below `folder`.
 
     Raises:
-        LocalStackError: the stack does not start.
+        UserError: the stack does not start.
         KeyboardInterrupt: a signal ended it.
     """
     parameters = {"SimulatedDelayScale": f"{load.delay_scale:g}", "SimulatedFaults": load.venue_faults}

@@ -15,8 +15,8 @@ from localstack.chaos.evidence import connect
 from localstack.chaos.followers import Follower, Manner, Style
 from localstack.chaos.orders import PLAIN
 from localstack.chaos.records import Evidence, Frame, Interruption
-from localstack.errors import LocalStackError
-from localstack.stack_for_tests import Stack
+from localstack.errors import UserError
+from localstack.local_stack.stack_for_tests import Stack
 
 _PLACED_WITHIN = 120.0
 _LOOK_SECONDS = 0.5
@@ -126,7 +126,7 @@ class Scene:
     def _reconcile(self) -> None:
         try:
             self.stack.reconcile()
-        except (BotoCoreError, ClientError, LocalStackError):
+        except (BotoCoreError, ClientError, UserError):
             return  # the stack is away; asked again soon
 
 

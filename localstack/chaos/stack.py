@@ -16,22 +16,22 @@ import psutil
 import psycopg
 
 from localstack.environment import adopt_composed
-from localstack.errors import LocalStackError
-from localstack.front_door_thread import FrontDoorThread
-from localstack.local_runtime import Runtime, Settings
-from localstack.ports import LOOPBACK, free_port
-from localstack.postgres_files import Account
-from localstack.postgres_files import environment as environment_of_postgres
-from localstack.processes import Child, Ending, Guard, start, tail, wait_until
-from localstack.stack_for_tests import Stack
-from localstack.warming import warm
+from localstack.errors import UserError
+from localstack.gateway.front_door_thread import FrontDoorThread
+from localstack.local_stack.ports import LOOPBACK, free_port
+from localstack.local_stack.postgres_files import Account
+from localstack.local_stack.postgres_files import environment as environment_of_postgres
+from localstack.local_stack.processes import Child, Reaper, StopSequence, start, tail, wait_until
+from localstack.local_stack.runtime import Runtime, Settings
+from localstack.local_stack.stack_for_tests import Stack
+from localstack.local_stack.warmup import warm
 
 _START_SECONDS = 30.0
 _ANSWER_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 20.0
-_AT_ONCE = Ending(((signal.SIGKILL, 10.0),))
+_AT_ONCE = StopSequence(((signal.SIGKILL, 10.0),))
 # Immediate shutdown: no client is told, and the next start recovers from the log as after a crash.
-_IMMEDIATE = Ending(((signal.SIGQUIT, _SHUTDOWN_SECONDS), (signal.SIGKILL, 5.0)))
+_IMMEDIATE = StopSequence(((signal.SIGQUIT, _SHUTDOWN_SECONDS), (signal.SIGKILL, 5.0)))
 
 Rule = Mapping[str, object]
 
@@ -43,7 +43,7 @@ class FaultProxy:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self._log = log
-        self._guard = Guard()
+        self._reaper = Reaper()
         self._child: Child | None = None
 
     def start(self, emulator_url: str) -> None:
@@ -54,14 +54,14 @@ class FaultProxy:
         self._child = start(
             "fault proxy",
             [*command, "--host", LOOPBACK, "--no-resign"],
-            guard=self._guard,
+            reaper=self._reaper,
             ending=_AT_ONCE,
             log=self._log,
             environment={"PATH": os.environ.get("PATH", os.defpath), "PYTHONUNBUFFERED": "1"},
             directory=self._log.parent,
         )
         if not wait_until(self._answers, _START_SECONDS):
-            raise LocalStackError(f"The fault proxy did not start ({self._log}):\n{tail(self._log)}")
+            raise UserError(f"The fault proxy did not start ({self._log}):\n{tail(self._log)}")
 
     def fail(self, rules: Sequence[Rule]) -> None:
         """Replaces the rules; none lets everything through."""
@@ -76,12 +76,12 @@ class FaultProxy:
         """Ends it."""
         if self._child is not None:
             self._child.stop()
-        self._guard.close()
+        self._reaper.close()
 
     def _answers(self) -> bool:
         try:
             self._call("GET", "health")
-        except (OSError, http.client.HTTPException, LocalStackError):
+        except (OSError, http.client.HTTPException, UserError):
             return False
         return True
 
@@ -92,7 +92,7 @@ class FaultProxy:
             answer = link.getresponse()
             content = answer.read()
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise LocalStackError(f"The fault proxy answered {answer.status} to {path}: {content[:300]!r}")
+            raise UserError(f"The fault proxy answered {answer.status} to {path}: {content[:300]!r}")
         return content
 
 
@@ -115,7 +115,7 @@ class PostgresServer:
         self._data = data / "data"
         self._url = url
         self._log = log
-        self._guard = Guard()
+        self._reaper = Reaper()
         self._child: Child | None = None
         self._command = self._postmaster().cmdline()
 
@@ -135,20 +135,20 @@ class PostgresServer:
         self._child = start(
             "Postgres",
             Account(owner.st_uid, owner.st_gid).command(self._command),
-            guard=self._guard,
+            reaper=self._reaper,
             ending=_IMMEDIATE,
             log=self._log,
             environment=environment_of_postgres(),
             directory=self._data,
         )
         if not wait_until(self._answers, _START_SECONDS):
-            raise LocalStackError(f"Postgres did not start again ({self._log}):\n{tail(self._log)}")
+            raise UserError(f"Postgres did not start again ({self._log}):\n{tail(self._log)}")
 
     def stop(self) -> None:
         """Ends the server that was started here."""
         if self._child is not None:
             self._child.stop()
-        self._guard.close()
+        self._reaper.close()
 
     def _postmaster(self) -> psutil.Process:
         return psutil.Process(int((self._data / "postmaster.pid").read_text().split("\n", 1)[0]))

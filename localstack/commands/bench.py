@@ -12,11 +12,11 @@ import aiohttp
 import typer
 from rich.table import Table
 
-from localstack import service
-from localstack.console import Console
+from localstack.client import service
+from localstack.client.console import Console
+from localstack.client.service import Placed
+from localstack.client.statuses import TERMINAL
 from localstack.errors import NotOver
-from localstack.service import Placed
-from localstack.statuses import TERMINAL
 
 _POLL_SECONDS = 0.2
 

@@ -9,8 +9,8 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from localstack.console import Console
-from localstack.errors import LocalStackError
+from localstack.client.console import Console
+from localstack.errors import UserError
 
 if TYPE_CHECKING:
     from localstack.chaos.run import Progress
@@ -69,7 +69,7 @@ def chaos(
     load = run.Load(orders, chosen, seconds, delay_scale=delay_scale, interval=interval)
     console.print(f"[bold]{load.text}[/bold]")
     if keep is not None and keep.exists():
-        raise LocalStackError(f"{keep} exists already: name a new folder.")
+        raise UserError(f"{keep} exists already: name a new folder.")
     with tempfile.TemporaryDirectory(prefix="order-engine-chaos-") as scratch:
         folder = keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)

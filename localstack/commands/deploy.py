@@ -14,15 +14,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from localstack import artifact, deploying, destination, running, sam_build, stack, template, tools
-from localstack.destination import Destination
+from localstack.deployment import deploying, targets, tools
+from localstack.deployment.aws_clients import Clients
+from localstack.deployment.preflight import preflight
+from localstack.deployment.targets import Destination
 from localstack.environment import adopt_composed
-from localstack.errors import LocalStackError
-from localstack.local_runtime import STACK_NAME
+from localstack.errors import UserError
+from localstack.local_stack import cloudformation, state_file
+from localstack.local_stack.runtime import STACK_NAME
+from localstack.packaging import lambda_package, sam_build, template
+from localstack.packaging.wheels import lambda_platform
 from localstack.paths import ROOT
-from localstack.preflight import preflight
-from localstack.target import Clients
-from localstack.wheels import lambda_platform
 
 _TEMPLATE = ROOT / "template.yaml"
 _WIDTH = 140
@@ -46,11 +48,11 @@ _Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Asks nothing
 
 def _destination(target: TargetName, stack_name: str, region: str) -> Destination:
     if target is TargetName.AWS:
-        return destination.aws(region)
+        return targets.aws(region)
     adopt_composed("LOCALSTACK_HOST", "LOCALSTACK_AUTH_TOKEN")
     if target is TargetName.LOCALSTACK:
-        return destination.localstack(region)
-    return destination.embedded(running.find(), stack_name)
+        return targets.localstack(region)
+    return targets.embedded(state_file.find(), stack_name)
 
 
 @contextmanager
@@ -60,19 +62,17 @@ def _explaining(where: Destination) -> Iterator[None]:
         yield
     except ClientError as error:
         reason = error.response.get("Error", {}).get("Message", "") or str(error)
-        raise LocalStackError(f"{where.target.name} refused {error.operation_name}: {reason}") from error
+        raise UserError(f"{where.target.name} refused {error.operation_name}: {reason}") from error
     except BotoCoreError as error:
-        raise LocalStackError(f"{where.target.name} can't be reached: {error}") from error
+        raise UserError(f"{where.target.name} can't be reached: {error}") from error
 
 
 def _must_ask(*, yes: bool) -> bool:
-    """Whether a person is to be asked; raises LocalStackError where nobody is there to answer."""
+    """Whether a person is to be asked; raises UserError where nobody is there to answer."""
     if yes:
         return False
     if not sys.stdin.isatty():
-        raise LocalStackError(
-            "This needs a confirmation and nobody can be asked here: run it in a terminal, or add --yes."
-        )
+        raise UserError("This needs a confirmation and nobody can be asked here: run it in a terminal, or add --yes.")
     return True
 
 
@@ -102,7 +102,7 @@ def build(
     target = lambda_platform(
         runtime or declared["PythonRuntime"].default, architecture or declared["Architecture"].default
     )
-    path = sam_build.write(_TEMPLATE, artifact.build_all(target, _reporter(console)), target)
+    path = sam_build.write(_TEMPLATE, lambda_package.build_all(target, _reporter(console)), target)
     console.print(f"{path.relative_to(ROOT)} is built for {target.name}. Next: ./dev tool sam deploy --config-env aws")
 
 
@@ -130,7 +130,7 @@ def deploy(
         now.refuse_stuck(stack_name)
         chosen = deploying.chosen_parameters(where, given, now, declared)
         platform = deploying.chosen_platform(where, chosen, now.parameters, declared)
-        built = artifact.build_all(platform, report)
+        built = lambda_package.build_all(platform, report)
         chosen |= sam_build.parameters(built, platform)
         console.print(deploying.Plan(where, stack_name, chosen).table(declared))
         if now.never_came_up:
@@ -138,7 +138,7 @@ def deploy(
         if where.is_real:
             _warn(console, where, now, chosen, declared)
         if asks and not _confirm(console, "Upload this and see what would change?"):
-            raise LocalStackError("Nothing was sent.")
+            raise UserError("Nothing was sent.")
         if now.never_came_up:
             _delete(where, clients, stack_name, now, report)
         # What an interrupted deployment left would be taken for a change set that was declined.
@@ -148,10 +148,10 @@ def deploy(
         path = sam_build.write(_TEMPLATE, built, platform)
         done = deploying.deploy(where, stack_name, path, chosen, ask=asks, report=report)
         if asks and deploying.withdraw(clients, stack_name):
-            raise LocalStackError(f"Nothing was changed: the change set of {stack_name} was declined.")
+            raise UserError(f"Nothing was changed: the change set of {stack_name} was declined.")
         if not done:
-            raise LocalStackError(_failed(clients, stack_name, started))
-        outputs = stack.outputs(clients, stack_name)
+            raise UserError(_failed(clients, stack_name, started))
+        outputs = cloudformation.outputs(clients, stack_name)
     _show(console, outputs)
 
 
@@ -186,19 +186,19 @@ def _failed(clients: Clients, stack_name: str, started: float) -> str:
 def _delete(
     where: Destination, clients: Clients, stack_name: str, now: deploying.State, report: Callable[[str], None]
 ) -> None:
-    """Deletes the stack; raises LocalStackError naming what can't be deleted and why."""
+    """Deletes the stack; raises UserError naming what can't be deleted and why."""
     if now.never_came_up:
         deploying.unprotect(clients, stack_name)
     # By its id: a stack that is gone has no name.
     stack_id = clients.cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]["StackId"]
     started = time.time() - 1
     if not deploying.delete(where, stack_name, report):
-        raise LocalStackError(
+        raise UserError(
             f"The stack {stack_name} could not be deleted:\n{deploying.failures(clients, stack_id, started)}"
         )
 
 
-def _show(console: Console, outputs: stack.Outputs) -> None:
+def _show(console: Console, outputs: cloudformation.Outputs) -> None:
     console.print(f"\n[bold green]{outputs.stack_name} is deployed.[/bold green]")
     for name, value in sorted(outputs.values.items()):
         console.print(f"  {name:<32} {escape(value)}", soft_wrap=True)
@@ -211,8 +211,8 @@ def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region 
     """Deletes a deployed stack and what was uploaded for it, after a confirmation."""
     console = _console()
     where = _destination(target, stack_name, region)
-    if target is TargetName.EMBEDDED and stack_name == running.find().stack_name:
-        raise LocalStackError(f"The stack {stack_name} is the ./dev up that runs: end that with ./dev down.")
+    if target is TargetName.EMBEDDED and stack_name == state_file.find().stack_name:
+        raise UserError(f"The stack {stack_name} is the ./dev up that runs: end that with ./dev down.")
     asks = _must_ask(yes=yes)
     with _explaining(where):
         clients = where.clients()
@@ -223,7 +223,7 @@ def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region 
         deploying.refuse_protected(stack_name, now)
         question = f"Delete the stack {stack_name} in {where.target.region}, account {where.account}, for good?"
         if asks and not _confirm(console, question):
-            raise LocalStackError("Nothing was deleted.")
+            raise UserError("Nothing was deleted.")
         _delete(where, clients, stack_name, now, _reporter(console))
         if not where.is_real:
             deploying.remove_sams_bucket(clients)

@@ -9,10 +9,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 from rich.table import Table
 
-from localstack import running
-from localstack.console import Console
-from localstack.dead_letters import Archive, Letter
-from localstack.errors import LocalStackError
+from localstack.client.console import Console
+from localstack.client.dead_letter_archive import Archive, Letter
+from localstack.errors import UserError
+from localstack.local_stack import state_file
 
 _BODY_WIDTH = 60
 
@@ -32,7 +32,7 @@ def list_letters(
 ) -> None:
     """Lists the archived messages, and counts those that still wait in the dead-letter queues."""
     console = Console()
-    with Archive(running.find()) as archive:
+    with Archive(state_file.find()) as archive:
         letters, waiting = archive.newest(limit), archive.in_queues()
     if letters:
         table = Table("arrived (UTC)", "message", "order or body", "deliveries", "verdict", "sent again", box=None)
@@ -57,7 +57,7 @@ def list_letters(
 def show(name: Annotated[str, typer.Argument(metavar="ID", help="A message's id or an order's.")]) -> None:
     """Shows a message, why it died, and what became of its order."""
     console = Console()
-    with Archive(running.find()) as archive:
+    with Archive(state_file.find()) as archive:
         for letter in archive.find(name):
             console.print(f"[bold]{letter.message_id}[/bold]", soft_wrap=True)
             console.print(f"  arrived     {_when(letter)} UTC after {letter.receive_count} deliveries")
@@ -89,16 +89,16 @@ def redrive(
 ) -> None:
     """Sends messages to the workers again; an order that is over stays as it is."""
     if bool(names) == everything:
-        raise LocalStackError("Name the messages or orders to send again, or say --all.")
+        raise UserError("Name the messages or orders to send again, or say --all.")
     console = Console()
-    with Archive(running.find()) as archive:
+    with Archive(state_file.find()) as archive:
         letters = (
             archive.not_redriven() if everything else [found for name in names or () for found in archive.find(name)]
         )
         try:
             _send(archive, letters, console)
         except (BotoCoreError, ClientError) as error:
-            raise LocalStackError(f"The orders queue does not answer ({error}): try again in a moment.") from error
+            raise UserError(f"The orders queue does not answer ({error}): try again in a moment.") from error
     if not letters:
         console.print("Nothing to send: every message was sent again already.")
 

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from localstack.console import Console
-from localstack.errors import LocalStackError
-from localstack.log_lines import Line, order_of, readable
-from localstack.log_reader import KeptLines
+from localstack.client.console import Console
+from localstack.errors import UserError
+from localstack.logs.log_lines import Line, order_of, readable
+from localstack.logs.log_reader import KeptLines
 from localstack.paths import FUNCTION_LOG
 
 _LOOK_SECONDS = 0.3
@@ -45,7 +45,7 @@ def logs(
     with KeptLines(FUNCTION_LOG) as kept:
         lines = kept.there()
         if not lines and not follow:
-            raise LocalStackError("Nothing has been logged yet: start the stack with ./dev up and place an order.")
+            raise UserError("Nothing has been logged yet: start the stack with ./dev up and place an order.")
         for text in _last(lines, last, show):
             console.print(text, soft_wrap=True)
         while follow:

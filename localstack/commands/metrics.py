@@ -11,9 +11,9 @@ from typing import cast
 import typer
 from rich.table import Table
 
-from localstack.console import Console
-from localstack.errors import LocalStackError
-from localstack.log_reader import KeptLines
+from localstack.client.console import Console
+from localstack.errors import UserError
+from localstack.logs.log_reader import KeptLines
 from localstack.paths import FUNCTION_LOG
 
 _OF_EVERY_METRIC = "service"
@@ -66,7 +66,7 @@ def metrics() -> None:
     """Shows what the functions counted: totals, and for durations and spreads the median and the highest."""
     counted = read(FUNCTION_LOG)
     if not counted:
-        raise LocalStackError("Nothing has been counted yet: start the stack with ./dev up and place an order.")
+        raise UserError("Nothing has been counted yet: start the stack with ./dev up and place an order.")
     table = Table("metric", "total", "median", "highest", box=None)
     for series, values in sorted(counted.items()):
         table.add_row(*_row(series, values))

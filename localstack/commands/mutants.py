@@ -8,8 +8,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from localstack import tools
-from localstack.errors import LocalStackError
+from localstack.deployment import tools
+from localstack.errors import UserError
 from localstack.paths import ROOT
 
 # mutmut wants the package at the top of the folder that it runs in, as a Lambda function finds it.
@@ -30,10 +30,10 @@ def _lay_out(folder: Path) -> None:
 
 
 def _score(folder: Path) -> str:
-    """The run's result in a line. Raises LocalStackError where it left none."""
+    """The run's result in a line. Raises UserError where it left none."""
     written = folder / "mutants" / "mutmut-cicd-stats.json"
     if not written.exists():
-        raise LocalStackError("mutmut left no figures: see above what it says.")
+        raise UserError("mutmut left no figures: see above what it says.")
     stats: dict[str, int] = json.loads(written.read_text())
     noticed = stats["killed"] + stats["timeout"] + stats["segfault"]
     tried = noticed + stats["survived"] + stats["no_tests"]
@@ -59,7 +59,7 @@ def mutants(context: typer.Context) -> None:
     if arguments[0] == "run":
         _lay_out(_FOLDER)
     elif not _FOLDER.exists():
-        raise LocalStackError("Nothing was tried yet: ./dev mutants.")
+        raise UserError("Nothing was tried yet: ./dev mutants.")
     status = call(*arguments)
     if arguments[0] == "run" and not status:
         call("results")

@@ -7,10 +7,10 @@ from urllib.parse import quote
 import typer
 from rich.live import Live
 
-from localstack import follow, service
-from localstack.console import Console
+from localstack.client import follow, service
+from localstack.client.console import Console
+from localstack.client.statuses import CANCELLED, CONFIRMED
 from localstack.errors import NotOver
-from localstack.statuses import CANCELLED, CONFIRMED
 
 _EXIT_STATUSES = {CONFIRMED: 0, CANCELLED: 3}
 

@@ -6,19 +6,19 @@ from typing import Annotated
 
 import typer
 
-from localstack import ports, running
-from localstack.console import Console
-from localstack.errors import LocalStackError
+from localstack.client.console import Console
+from localstack.errors import UserError
+from localstack.local_stack import ports, state_file
 
 _DEFAULT_PORT = 3000
 
 
 def port_from_environment() -> int:
-    """ORDER_ENGINE_PORT, else PORT, else 3000; raises LocalStackError where it is no port."""
+    """ORDER_ENGINE_PORT, else PORT, else 3000; raises UserError where it is no port."""
     for name in ("ORDER_ENGINE_PORT", "PORT"):
         if text := os.environ.get(name, "").strip():
             if not (text.isascii() and text.isdecimal()) or not 0 < int(text) <= ports.LARGEST:
-                raise LocalStackError(f"{name} is {text!r}: it takes a number from 1 to {ports.LARGEST}.")
+                raise UserError(f"{name} is {text!r}: it takes a number from 1 to {ports.LARGEST}.")
             return int(text)
     return _DEFAULT_PORT
 
@@ -55,16 +55,16 @@ def up(
     for pair in parameters or ():
         name, equals, value = pair.partition("=")
         if not equals:
-            raise LocalStackError(f"--set takes NAME=VALUE, not {pair!r}.")
+            raise UserError(f"--set takes NAME=VALUE, not {pair!r}.")
         chosen[name] = value
-    from localstack.session import Session
+    from localstack.local_stack.supervisor import Session
 
     raise typer.Exit(Session(Console(), port_from_environment(), chosen, started).run())
 
 
 def down() -> None:
     """Ends the ./dev up that runs in this clone and waits until nothing of it is left; no failure where none runs."""
-    Console().print("Stopped." if running.stop() else "Nothing runs in this clone.")
+    Console().print("Stopped." if state_file.stop() else "Nothing runs in this clone.")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 from infra.migrations.migrate import upgrade
-from localstack import postgres
-from localstack.processes import Guard
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
 from tests.fakes.first_call import Functions, aws, environment
 
 BARE = "import time; start = time.process_time(); import boto3; boto3.client('sqs'); print(time.process_time() - start)"
@@ -32,8 +32,8 @@ def main(runs: int) -> None:
     home = Path(tempfile.mkdtemp(prefix="cold-starts-"))
     home.chmod(0o755)
     seen: dict[tuple[str, bool], list[tuple[float, float]]] = {}
-    with Guard() as guard, aws() as services:
-        server = postgres.run(home / "data", home / "log", guard, durable=False)
+    with Reaper() as reaper, aws() as services:
+        server = postgres.run(home / "data", home / "log", reaper, durable=False)
         upgrade(server.url)
         variables = environment(services, server.url)
         bare: list[float] = []

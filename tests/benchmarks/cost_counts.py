@@ -20,15 +20,15 @@ from typing import Self
 
 import boto3
 
-from localstack import follow
+from localstack.client import follow
 from localstack.environment import adopt_composed
-from localstack.errors import LocalStackError
-from localstack.front_door_thread import FrontDoorThread
-from localstack.local_runtime import Runtime, Settings
-from localstack.log_lines import Line
-from localstack.log_reader import LogReader
-from localstack.ports import LOOPBACK, free_port
-from localstack.warming import warm
+from localstack.errors import UserError
+from localstack.gateway.front_door_thread import FrontDoorThread
+from localstack.local_stack.ports import LOOPBACK, free_port
+from localstack.local_stack.runtime import Runtime, Settings
+from localstack.local_stack.warmup import warm
+from localstack.logs.log_lines import Line
+from localstack.logs.log_reader import LogReader
 from tests.benchmarks.cost import Measured
 
 _SECONDS_AN_ORDER = 60.0
@@ -169,7 +169,7 @@ def _handshake_lines(runtime: Runtime, reader: LogReader, orders: list[Followed]
                 FunctionName=runtime.outputs.function_names[name], Payload=json.dumps(payload).encode()
             )
             if "FunctionError" in answer:
-                raise LocalStackError(f"{name} failed: {answer['Payload'].read().decode(errors='replace')}")
+                raise UserError(f"{name} failed: {answer['Payload'].read().decode(errors='replace')}")
     asyncio.run(asyncio.sleep(_SETTLE_SECONDS))
     return [line for line in reader.read() if line.function in ("websocket-connect", "websocket-disconnect")]
 
@@ -212,7 +212,7 @@ def _stop_schedules(runtime: Runtime) -> None:
 
 
 def measure(folder: Path, orders: int, **parameters: str) -> Measured:
-    """What `orders` orders used, by order. Raises LocalStackError where the stack does not come up."""
+    """What `orders` orders used, by order. Raises UserError where the stack does not come up."""
     with _counted_stack(folder, parameters) as (runtime, proxy, url):
         _stop_schedules(runtime)
         reader = LogReader(runtime.clients, runtime.settings.stack_name)

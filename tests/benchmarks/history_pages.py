@@ -28,9 +28,9 @@ from chalicelib.domain.tokens import BONK, RAY, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.browse import OrderFilter
 from infra.migrations.migrate import upgrade
-from localstack import postgres
-from localstack.errors import LocalStackError
-from localstack.processes import Guard
+from localstack.errors import UserError
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
 from tests.benchmarks.orders import analyze, fill
 from tests.fakes.builders import METEORA, RAYDIUM
 
@@ -162,11 +162,11 @@ def server(url: str | None, folder: Path | None) -> Iterator[str]:
         upgrade(url)
         yield url
         return
-    with tempfile.TemporaryDirectory(prefix="history-pages-", dir=folder) as name, Guard() as guard:
+    with tempfile.TemporaryDirectory(prefix="history-pages-", dir=folder) as name, Reaper() as reaper:
         home = Path(name)
         # The server may run as another user.
         home.chmod(0o755)
-        running = postgres.run(home / "postgres", home / "postgres.log", guard, durable=False)
+        running = postgres.run(home / "postgres", home / "postgres.log", reaper, durable=False)
         try:
             upgrade(running.url)
             yield running.url
@@ -220,7 +220,7 @@ def main() -> int:
     try:
         with server(given.database_url, given.folder) as url:
             timings = run(url, sizes, max(given.rounds, 2))
-    except (LocalStackError, psycopg.Error) as error:
+    except (UserError, psycopg.Error) as error:
         print(f"The history could not be measured: {error}", file=sys.stderr)
         return 1
     if given.json:

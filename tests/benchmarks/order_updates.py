@@ -25,8 +25,8 @@ from chalicelib.config import SimulationSettings
 from chalicelib.services.execute_order import Done, Pace, Worker, execute_order
 from chalicelib.venues.simulation.chance import Simulation
 from infra.migrations.migrate import upgrade
-from localstack import postgres
-from localstack.processes import Guard
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
 from tests.benchmarks.orders import analyze, fill
 from tests.fakes import CrashAt, MemoryStatusEvents, RecordingTelemetry
 from tests.fakes.market import a_router
@@ -111,8 +111,8 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=1000)
     parser.add_argument("--table", type=int, default=0)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Guard() as guard:
-        running = postgres.run(Path(folder) / "postgres", Path(folder) / "log", guard, durable=False)
+    with tempfile.TemporaryDirectory() as folder, Reaper() as reaper:
+        running = postgres.run(Path(folder) / "postgres", Path(folder) / "log", reaper, durable=False)
         try:
             upgrade(running.url)
             if asked.table:

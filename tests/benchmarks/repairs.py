@@ -19,8 +19,8 @@ from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.bootstrap import SystemClock
 from chalicelib.services.reconcile import reconcile
 from infra.migrations.migrate import upgrade
-from localstack import postgres
-from localstack.processes import Guard
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
 from tests.fakes import MemoryQueue, MemoryStatusEvents, RecordingTelemetry
 from tests.fakes.postgres import open_database
 
@@ -51,8 +51,8 @@ def main() -> int:
     parser.add_argument("--ends", type=int, default=20_000)
     parser.add_argument("--keys", type=int, default=200_000)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Guard() as guard:
-        running = postgres.run(Path(folder) / "postgres", Path(folder) / "log", guard, durable=False)
+    with tempfile.TemporaryDirectory() as folder, Reaper() as reaper:
+        running = postgres.run(Path(folder) / "postgres", Path(folder) / "log", reaper, durable=False)
         try:
             upgrade(running.url)
             with psycopg.connect(running.url, autocommit=True) as connection:

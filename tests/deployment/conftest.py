@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from localstack import postgres
-from localstack.processes import Guard
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
 
 
 @pytest.fixture(scope="session")
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the database."""
     home = tmp_path_factory.mktemp("database")
-    with Guard() as guard:
-        running = postgres.run(home / "postgres", home / "postgres.log", guard, durable=False)
+    with Reaper() as reaper:
+        running = postgres.run(home / "postgres", home / "postgres.log", reaper, durable=False)
         yield running.url
         running.stop()

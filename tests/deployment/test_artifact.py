@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from localstack import artifact, wheels
-from localstack.packaging import Artifact
+from localstack.local_stack.ports import free_port
+from localstack.packaging import lambda_package, wheels
+from localstack.packaging.source_zip import Artifact
 from localstack.paths import ROOT
-from localstack.ports import free_port
 
 TAKE_A_BATCH = ("execute_orders", "push_status", "dead_letter", "heartbeat")
 CALL = Path(__file__).with_name("call_handler.py")
@@ -88,21 +88,21 @@ def here() -> wheels.Platform:
 
 @pytest.fixture(scope="module")
 def functions(here: wheels.Platform) -> Artifact:
-    return artifact.build(artifact.FUNCTIONS, here)
+    return lambda_package.build(lambda_package.FUNCTIONS, here)
 
 
 @pytest.fixture(scope="module")
 def migrations(here: wheels.Platform) -> Artifact:
-    return artifact.build(artifact.MIGRATIONS, here)
+    return lambda_package.build(lambda_package.MIGRATIONS, here)
 
 
 @pytest.fixture
 def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the functions, so that a change of theirs between two builds does not show."""
     copy = tmp_path / "functions"
-    shutil.copytree(artifact.FUNCTIONS, copy)
-    recipe = replace(artifact.RECIPES[artifact.FUNCTIONS], sources=copy)
-    monkeypatch.setattr(artifact, "RECIPES", {copy: recipe})
+    shutil.copytree(lambda_package.FUNCTIONS, copy)
+    recipe = replace(lambda_package.RECIPES[lambda_package.FUNCTIONS], sources=copy)
+    monkeypatch.setattr(lambda_package, "RECIPES", {copy: recipe})
     return copy
 
 
@@ -268,13 +268,13 @@ def test_the_migrations_migrate(
 
 
 def test_the_zips_are_small_enough_and_hold_no_strangers(functions: Artifact, migrations: Artifact) -> None:
-    assert len(functions.content) <= artifact.MAX_BYTES
-    assert len(migrations.content) <= artifact.MAX_BYTES
+    assert len(functions.content) <= lambda_package.MAX_BYTES
+    assert len(migrations.content) <= lambda_package.MAX_BYTES
     names = zipfile.ZipFile(io.BytesIO(functions.content)).namelist()
     assert {"app.py", "chalicelib/bootstrap.py", "chalice/app.py", "chalice/__init__.py"} <= set(names)
     assert [name for name in names if name.startswith("chalice/")] == ["chalice/__init__.py", "chalice/app.py"]
     services = {name.split("/")[2] for name in names if name.startswith("botocore/data/") and name.count("/") > 2}
-    assert services == artifact.AWS_SERVICES
+    assert services == lambda_package.AWS_SERVICES
     assert not [name for name in names if name.endswith(".pyc") or "/tests/" in name or name.startswith(".")]
 
 
@@ -282,23 +282,23 @@ def test_the_same_commit_gives_the_same_bytes(
     frozen: Path, here: wheels.Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every library fetched anew."""
-    first = artifact.build(frozen, here)
+    first = lambda_package.build(frozen, here)
 
     def anew(lock: Path, target: wheels.Platform, report: wheels.Report) -> list[Path]:
         return wheels.fetch(lock, target, report, cache=tmp_path / "another cache")
 
-    monkeypatch.setattr(artifact, "fetch", anew)
-    assert artifact.build(frozen, here) == first
+    monkeypatch.setattr(lambda_package, "fetch", anew)
+    assert lambda_package.build(frozen, here) == first
     assert list((tmp_path / "another cache").rglob("*.whl"))
 
 
 def test_bytecode_is_the_same_each_time_and_is_used(
     functions: Artifact, here: wheels.Platform, environment: dict[str, str], tmp_path: Path, frozen: Path
 ) -> None:
-    compiled = artifact.build(frozen, here, compiler=Path(sys.executable))
-    assert artifact.build(frozen, here, compiler=Path(sys.executable)) == compiled
+    compiled = lambda_package.build(frozen, here, compiler=Path(sys.executable))
+    assert lambda_package.build(frozen, here, compiler=Path(sys.executable)) == compiled
     assert compiled.digest != functions.digest
-    assert len(compiled.content) <= artifact.MAX_BYTES
+    assert len(compiled.content) <= lambda_package.MAX_BYTES
     folder = unpack(compiled, tmp_path / "unpacked")
     (folder / "app.py").write_text("raise RuntimeError('compiled again')\n")
     assert invoke(folder, Call("app.push_status", {"Records": []}), environment).error == ""
@@ -308,8 +308,8 @@ def test_bytecode_is_the_same_each_time_and_is_used(
 def test_the_templates_own_runtime_on_both_processors(architecture: str) -> None:
     target = wheels.lambda_platform("python3.13", architecture)
     machine = {"arm64": b"\xb7\x00", "x86_64": b"\x3e\x00"}[architecture]
-    for folder in artifact.RECIPES:
-        archive = zipfile.ZipFile(io.BytesIO(artifact.build(folder, target).content))
+    for folder in lambda_package.RECIPES:
+        archive = zipfile.ZipFile(io.BytesIO(lambda_package.build(folder, target).content))
         libraries = [name for name in archive.namelist() if ".so" in Path(name).suffixes]
         # What ELF says it is for, so that no wheel for this machine slipped in.
         assert {archive.read(name)[18:20] for name in libraries} == {machine}

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from cryptography import x509
 
-from localstack import authorities, wheels
+from localstack.packaging import authorities, wheels
 
 AMAZON = [f"Amazon Root CA {number}" for number in (1, 2, 3, 4)]
 # In one process, with what else is downloaded for an artifact.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from localstack import tools
+from localstack.deployment import tools
 from localstack.paths import ROOT
 from tests.unit.infra.sam import source
 

@@ -18,13 +18,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from localstack import artifact, deploying, follow, running, template, wheels
-from localstack import stack as stack_module
+from localstack.client import follow
 from localstack.commands import deploy as commands
-from localstack.errors import LocalStackError
+from localstack.deployment import deploying
+from localstack.deployment.aws_clients import Clients, Target
+from localstack.errors import UserError
+from localstack.local_stack import cloudformation as stack_module
+from localstack.local_stack import state_file
+from localstack.local_stack.stack_for_tests import Stack, boot
+from localstack.packaging import lambda_package, template, wheels
 from localstack.paths import ROOT
-from localstack.stack_for_tests import Stack, boot
-from localstack.target import Clients, Target
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("deploy")]
 SECOND = "second"
@@ -48,17 +51,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module", autouse=True)
 def built_once() -> Iterator[None]:
     """Every deployment here takes the same artifact, which takes seconds to build; test_artifact.py builds it twice."""
-    once = functools.cache(artifact.build_all)
+    once = functools.cache(lambda_package.build_all)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(artifact, "build_all", lambda target, report=None: once(target))
+        patch.setattr(lambda_package, "build_all", lambda target, report=None: once(target))
         yield
 
 
 @pytest.fixture
-def up(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> running.Running:
+def up(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> state_file.Running:
     """That stack as the one which runs in this clone."""
-    found = running.Running(1, stack.base_url, stack.emulator_url, stack.database_url, stack.outputs.stack_name)
-    monkeypatch.setattr(running, "find", lambda: found)
+    found = state_file.Running(1, stack.base_url, stack.emulator_url, stack.database_url, stack.outputs.stack_name)
+    monkeypatch.setattr(state_file, "find", lambda: found)
     return found
 
 
@@ -85,7 +88,7 @@ class Command:
 
     def refusal(self, *arguments: str, keys: str = "") -> str:
         said, error = self.run(*arguments, keys=keys)
-        assert isinstance(error, LocalStackError), (error, said)
+        assert isinstance(error, UserError), (error, said)
         return str(error)
 
 
@@ -135,7 +138,7 @@ def test_the_artifact_takes_the_place_of_the_sources_and_confirms_orders(stack: 
     before = code_of(stack, stack.function_names["Api"])
     said = dev.succeed("deploy", "--target", "embedded", "--stack-name", stack.outputs.stack_name)
     assert "* Modify" in said
-    built = artifact.build_all(wheels.this_platform())[artifact.FUNCTIONS]
+    built = lambda_package.build_all(wheels.this_platform())[lambda_package.FUNCTIONS]
     assert [name for name in zipfile.ZipFile(io.BytesIO(built.content)).namelist() if name.endswith(".pyc")]
     expected = base64.b64encode(hashlib.sha256(built.content).digest()).decode()
     functions = {name: code_of(stack, function) for name, function in stack.function_names.items() if name != "Migrate"}
@@ -149,7 +152,9 @@ def test_the_artifact_takes_the_place_of_the_sources_and_confirms_orders(stack: 
     assert environment["Environment"]["Variables"]["SIMULATED_DELAY_SCALE"] == "0.05"
 
 
-def test_a_stack_of_its_own_from_its_first_to_its_last_minute(stack: Stack, up: running.Running, dev: Command) -> None:
+def test_a_stack_of_its_own_from_its_first_to_its_last_minute(
+    stack: Stack, up: state_file.Running, dev: Command
+) -> None:
     # What people see first: the plan, the changes, the resources as they come, the outputs, a line to try.
     where = ("--target", "embedded", "--stack-name", SECOND)
     said = dev.succeed("deploy", *where, "--parameter", "SimulatedDelayScale=0")
@@ -220,19 +225,19 @@ def test_a_value_that_the_template_does_not_take(dev: Command) -> None:
     assert str(error) == "The stack refused was not deployed: see above what sam says."
 
 
-def test_the_stack_of_dev_up_is_not_destroyed(stack: Stack, up: running.Running, dev: Command) -> None:
+def test_the_stack_of_dev_up_is_not_destroyed(stack: Stack, up: state_file.Running, dev: Command) -> None:
     assert "end that with ./dev down" in dev.refusal(
         *("destroy", "--target", "embedded", "--stack-name", up.stack_name, "--yes")
     )
     assert asyncio.run(confirmed(stack.base_url))[-1] == "confirmed"
 
 
-def test_every_parameter_that_a_target_sets_is_the_templates(up: running.Running) -> None:
-    from localstack import destination
+def test_every_parameter_that_a_target_sets_is_the_templates(up: state_file.Running) -> None:
+    from localstack.deployment import targets
 
     known = set(template.parameters(ROOT / "template.yaml"))
-    assert set(destination.embedded_parameters(up)) <= known
-    assert set(destination.localstack_parameters("localhost.localstack.cloud:4566")) <= known
+    assert set(targets.embedded_parameters(up)) <= known
+    assert set(targets.localstack_parameters("localhost.localstack.cloud:4566")) <= known
 
 
 @pytest.fixture

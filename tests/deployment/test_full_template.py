@@ -19,10 +19,12 @@ import psycopg
 import pytest
 from psycopg.rows import scalar_row
 
-from localstack import deploying, emulator, packaging, postgres, stack
-from localstack.errors import LocalStackError
-from localstack.processes import Guard
-from localstack.target import Clients, Target
+from localstack.deployment import deploying
+from localstack.deployment.aws_clients import Clients, Target
+from localstack.errors import UserError
+from localstack.local_stack import cloudformation, emulator, postgres
+from localstack.local_stack.processes import Reaper
+from localstack.packaging import source_zip
 
 # In one process: what is set up once is used by all.
 pytestmark = pytest.mark.xdist_group("full template")
@@ -59,7 +61,7 @@ class World:
     endpoint_url: str
     database_url: str
     clients: Clients
-    deployment: stack.Deployment
+    deployment: cloudformation.Deployment
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -71,13 +73,13 @@ class World:
         )
 
     def deploy(
-        self, package: Callable[[Path], packaging.Artifact] = packaging.build, **parameters: str
-    ) -> stack.Outputs:
+        self, package: Callable[[Path], source_zip.Artifact] = source_zip.build, **parameters: str
+    ) -> cloudformation.Outputs:
         digest = {"MigrationsDigest": package(MIGRATIONS).digest}
         changed = replace(
             self.deployment, package=package, parameters={**self.deployment.parameters, **digest, **parameters}
         )
-        return stack.deploy(self.clients, changed)
+        return cloudformation.deploy(self.clients, changed)
 
     def query(self, statement: str) -> list[Any]:
         with psycopg.connect(self.database_url, row_factory=scalar_row) as connection:
@@ -136,15 +138,15 @@ def _as_rds_is(running: postgres.Postgres, home: Path) -> None:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("postgres")
-    with Guard() as guard:
-        database = postgres.run(home, home / "log", guard, durable=False)
+    with Reaper() as reaper:
+        database = postgres.run(home, home / "log", reaper, durable=False)
         _as_rds_is(database, home)
         running = emulator.run(
-            tmp_path_factory.mktemp("emulator") / "log", guard, environment={"PGHOSTADDR": "127.0.0.1"}
+            tmp_path_factory.mktemp("emulator") / "log", reaper, environment={"PGHOSTADDR": "127.0.0.1"}
         )
         clients = Clients(Target("the emulator", REGION, running.endpoint_url))
         clients.s3.create_bucket(Bucket="artifacts")
-        deployment = stack.Deployment(
+        deployment = cloudformation.Deployment(
             name=NAME,
             path=ROOT / "template.yaml",
             bucket="artifacts",
@@ -172,25 +174,25 @@ def before(world: World) -> Inventory:
 
 
 @pytest.fixture(scope="module")
-def outputs(world: World, before: Inventory) -> stack.Outputs:
+def outputs(world: World, before: Inventory) -> cloudformation.Outputs:
     return world.deploy()
 
 
-def with_revision(folder: Path, name: str, after: str, statement: str) -> Callable[[Path], packaging.Artifact]:
+def with_revision(folder: Path, name: str, after: str, statement: str) -> Callable[[Path], source_zip.Artifact]:
     """Packages the migrations with one more revision."""
 
-    def package(source: Path) -> packaging.Artifact:
+    def package(source: Path) -> source_zip.Artifact:
         if source != MIGRATIONS:
-            return packaging.build(source)
+            return source_zip.build(source)
         changed = folder / name
         shutil.copytree(source, changed, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         (changed / "versions" / f"{name}.py").write_text(REVISION.format(name=name, after=after, statement=statement))
-        return packaging.build(changed)
+        return source_zip.build(changed)
 
     return package
 
 
-def test_the_network_has_two_private_subnets_and_three_endpoints(world: World, outputs: stack.Outputs) -> None:
+def test_the_network_has_two_private_subnets_and_three_endpoints(world: World, outputs: cloudformation.Outputs) -> None:
     ec2 = world.client("ec2")
     vpc = next(vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["CidrBlock"] == "10.42.0.0/16")
     ours = [{"Name": "vpc-id", "Values": [vpc]}]
@@ -209,7 +211,7 @@ def test_the_network_has_two_private_subnets_and_three_endpoints(world: World, o
     assert not [target for target in routes if target.startswith(("igw-", "nat-"))]
 
 
-def test_the_database_is_private_encrypted_and_backed_up(world: World, outputs: stack.Outputs) -> None:
+def test_the_database_is_private_encrypted_and_backed_up(world: World, outputs: cloudformation.Outputs) -> None:
     (database,) = world.client("rds").describe_db_instances()["DBInstances"]
     assert database["Engine"] == "postgres"
     assert database["EngineVersion"].split(".")[0] == "18"
@@ -233,7 +235,7 @@ def test_the_database_is_private_encrypted_and_backed_up(world: World, outputs: 
     assert len(environment["DATABASE_OWNER_PASSWORD"]) == 48
 
 
-def test_only_functions_that_need_the_database_know_where_it_is(world: World, outputs: stack.Outputs) -> None:
+def test_only_functions_that_need_the_database_know_where_it_is(world: World, outputs: cloudformation.Outputs) -> None:
     # MiniStack forgets a function's VpcConfig: the unit tests read it from the template.
     told = set()
     for name, function in outputs.function_names.items():
@@ -247,14 +249,16 @@ def test_only_functions_that_need_the_database_know_where_it_is(world: World, ou
     assert told == NEED_THE_DATABASE
 
 
-def test_the_migrations_ran_and_the_functions_role_may_log_in_by_iam(world: World, outputs: stack.Outputs) -> None:
+def test_the_migrations_ran_and_the_functions_role_may_log_in_by_iam(
+    world: World, outputs: cloudformation.Outputs
+) -> None:
     assert world.query("SELECT count(*) FROM orders") == [0]
     for role in ("order_engine", "order_engine_api"):
         assert world.query(f"SELECT pg_has_role('{role}', 'rds_iam', 'member')") == [True]
     assert world.query("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'") == ["order_owner"]
 
 
-def test_alarms_watch_the_database_and_tell_somebody(world: World, outputs: stack.Outputs) -> None:
+def test_alarms_watch_the_database_and_tell_somebody(world: World, outputs: cloudformation.Outputs) -> None:
     alarms = world.client("cloudwatch").describe_alarms()["MetricAlarms"]
     watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms}
     assert {
@@ -268,7 +272,7 @@ def test_alarms_watch_the_database_and_tell_somebody(world: World, outputs: stac
     assert all(alarm["AlarmActions"] for alarm in alarms)
 
 
-def test_an_update_changes_what_it_should_and_replaces_nothing(world: World, outputs: stack.Outputs) -> None:
+def test_an_update_changes_what_it_should_and_replaces_nothing(world: World, outputs: cloudformation.Outputs) -> None:
     kept = {name: items for name, items in world.inventory().items() if name != "mappings"}
     changed = world.deploy(WorkerConcurrency="20", DatabaseBackupDays="14", DatabaseMultiAz="true")
     assert changed.values == outputs.values
@@ -281,7 +285,7 @@ def test_an_update_changes_what_it_should_and_replaces_nothing(world: World, out
     assert [mapping["ScalingConfig"] for mapping in mappings] == [{"MaximumConcurrency": 20}]
 
 
-def test_another_budget_of_connections_reaches_the_roles(world: World, outputs: stack.Outputs) -> None:
+def test_another_budget_of_connections_reaches_the_roles(world: World, outputs: cloudformation.Outputs) -> None:
     def budgets() -> list[Any]:
         return world.query(
             "SELECT rolname || '=' || rolconnlimit FROM pg_roles WHERE rolname LIKE 'order_engine%' ORDER BY rolname"
@@ -293,7 +297,9 @@ def test_another_budget_of_connections_reaches_the_roles(world: World, outputs: 
     assert budgets() == ["order_engine=28", "order_engine_api=30"]
 
 
-def test_a_new_revision_is_applied_by_the_next_deployment(world: World, outputs: stack.Outputs, tmp_path: Path) -> None:
+def test_a_new_revision_is_applied_by_the_next_deployment(
+    world: World, outputs: cloudformation.Outputs, tmp_path: Path
+) -> None:
     (revision,) = world.query("SELECT version_num FROM alembic_version")
     world.deploy(with_revision(tmp_path, "test1", revision, "CREATE TABLE added (i int)"))
     assert world.query("SELECT version_num FROM alembic_version") == ["test1"]
@@ -306,17 +312,17 @@ def test_a_new_revision_is_applied_by_the_next_deployment(world: World, outputs:
 
 
 def test_a_failing_revision_stops_the_deployment_and_says_why(
-    world: World, outputs: stack.Outputs, tmp_path: Path
+    world: World, outputs: cloudformation.Outputs, tmp_path: Path
 ) -> None:
     (revision,) = world.query("SELECT version_num FROM alembic_version")
-    with pytest.raises(LocalStackError, match=r"Migrations.*no_such_table") as failure:
+    with pytest.raises(UserError, match=r"Migrations.*no_such_table") as failure:
         world.deploy(with_revision(tmp_path, "test2", revision, "INSERT INTO no_such_table VALUES (1)"))
     assert "UPDATE_ROLLBACK_COMPLETE" in str(failure.value)
     assert world.query("SELECT version_num FROM alembic_version") == [revision]
     assert world.deploy().values == outputs.values
 
 
-def test_the_database_of_a_stack_that_never_came_up_is_let_go_of(world: World, outputs: stack.Outputs) -> None:
+def test_the_database_of_a_stack_that_never_came_up_is_let_go_of(world: World, outputs: cloudformation.Outputs) -> None:
     """MiniStack deletes a protected database in a rollback; on AWS that ends as ROLLBACK_FAILED, before a deletion."""
     world.deploy(DatabaseDeletionProtection="true")
     (database,) = world.client("rds").describe_db_instances()["DBInstances"]
@@ -326,7 +332,7 @@ def test_the_database_of_a_stack_that_never_came_up_is_let_go_of(world: World, o
     assert not database["DeletionProtection"]
 
 
-def test_deleting_leaves_nothing_but_the_data(world: World, outputs: stack.Outputs, before: Inventory) -> None:
+def test_deleting_leaves_nothing_but_the_data(world: World, outputs: cloudformation.Outputs, before: Inventory) -> None:
     # MiniStack takes no last snapshot of a nested stack's database: the unit tests read that from the template.
     world.clients.cloudformation.delete_stack(StackName=NAME)
     world.clients.cloudformation.get_waiter("stack_delete_complete").wait(

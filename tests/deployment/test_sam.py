@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localstack import artifact, deploying, emulator, sam_build, stack, tools, wheels
-from localstack.packaging import Artifact
+from localstack.deployment import deploying, tools
+from localstack.deployment.aws_clients import Clients, Target
+from localstack.local_stack import cloudformation, emulator
+from localstack.local_stack.processes import Reaper
+from localstack.packaging import lambda_package, sam_build, wheels
+from localstack.packaging.source_zip import Artifact
 from localstack.paths import ROOT
-from localstack.processes import Guard
-from localstack.target import Clients, Target
 
 # The first run installs sam; in one process, for what is built once is used by all.
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("artifact")]
@@ -34,14 +36,14 @@ def here() -> wheels.Platform:
 def built(here: wheels.Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `./dev build` leaves in .aws-sam/build, elsewhere."""
     return sam_build.write(
-        ROOT / "template.yaml", artifact.build_all(here), here, tmp_path_factory.mktemp("aws-sam") / "build"
+        ROOT / "template.yaml", lambda_package.build_all(here), here, tmp_path_factory.mktemp("aws-sam") / "build"
     )
 
 
 @pytest.fixture(scope="module")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    with Guard() as guard:
-        running = emulator.run(tmp_path_factory.mktemp("emulator") / "log", guard)
+    with Reaper() as reaper:
+        running = emulator.run(tmp_path_factory.mktemp("emulator") / "log", reaper)
         clients = Clients(Target("the emulator", endpoint_url=running.endpoint_url))
         yield clients
         clients.close()
@@ -89,7 +91,7 @@ def test_sam_deploys_what_dev_build_built(
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
     )
-    outputs = stack.outputs(clients, "by-sam")
+    outputs = cloudformation.outputs(clients, "by-sam")
     with urllib.request.urlopen(f"{outputs.rest_url}/health", timeout=60) as answer:
         assert answer.status == 200
     # What was built for stands beside the built template: nobody has to name it.
@@ -98,7 +100,7 @@ def test_sam_deploys_what_dev_build_built(
 
 
 def test_the_built_template_is_the_template_but_for_its_paths(tmp_path: Path, here: wheels.Platform) -> None:
-    zips = {folder: Artifact(b"a zip", "00e1") for folder in artifact.RECIPES}
+    zips = {folder: Artifact(b"a zip", "00e1") for folder in lambda_package.RECIPES}
     before = (ROOT / "template.yaml").read_text().splitlines()
     built = sam_build.write(ROOT / "template.yaml", zips, here, tmp_path / "build")
     after = built.read_text().splitlines()

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import psycopg
 
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.roles import Line, Permission, Roles
 from tests.e2e.trader import ORDER
 from tests.fakes.aws import sqs_event, sqs_record, websocket_event

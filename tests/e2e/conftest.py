@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from localstack import stack_for_tests
-from localstack.stack_for_tests import Stack
+from localstack.local_stack import stack_for_tests
+from localstack.local_stack.stack_for_tests import Stack
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 
 DENIED = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)", re.IGNORECASE)
 TAKE_A_BATCH = ("ExecuteOrders", "PushStatus", "DeadLetter", "Heartbeat")

@@ -18,7 +18,7 @@ import pytest
 from yarl import URL
 
 from docs.api.openapi import OPERATIONS
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.bruno import Runner, read, variables
 from tests.e2e.trader import ORDER, Trader
 from tests.unit.http.specification import check_answer, check_frame

@@ -8,7 +8,7 @@ import aiohttp
 import psycopg
 import pytest
 
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.trader import ORDER
 
 PATH = "/api/orders/execute"

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from chalicelib.domain.order import new_order_id
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.trader import Trader
 
 MOST = 100

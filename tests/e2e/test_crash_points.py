@@ -14,7 +14,7 @@ from localstack.chaos.orders import HOPELESS, PLAIN
 from localstack.chaos.plan import CRASH_POINTS
 from localstack.chaos.records import TERMINAL, Evidence
 from localstack.chaos.scene import Scene, scene
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 
 pytestmark = pytest.mark.timeout(500)
 # Where each point leaves its order; from the second group on its transaction is signed and may be on the chain.

@@ -10,13 +10,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from localstack import running
 from localstack.chaos import orders
 from localstack.chaos.audit import audit
 from localstack.chaos.followers import Manner, Style
 from localstack.chaos.scene import scene
 from localstack.commands import dlq
-from localstack.stack_for_tests import Stack
+from localstack.local_stack import state_file
+from localstack.local_stack.stack_for_tests import Stack
 
 # Where the tests run in several processes, these have one of them and so a stack for themselves: they take long.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("deliveries")]
@@ -107,8 +107,10 @@ def is_archived(stack: Stack, message_id: str) -> bool:
 
 def check_commands(stack: Stack, order_id: str, nonsense: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`./dev dlq` against the stack of the test."""
-    here = running.Running(0, stack.base_url, stack.emulator_url, stack.database_url, stack.runtime.settings.stack_name)
-    monkeypatch.setattr(running, "find", lambda: here)
+    here = state_file.Running(
+        0, stack.base_url, stack.emulator_url, stack.database_url, stack.runtime.settings.stack_name
+    )
+    monkeypatch.setattr(state_file, "find", lambda: here)
     monkeypatch.setenv("COLUMNS", "300")
 
     app = typer.Typer()

@@ -12,7 +12,7 @@ import pytest
 
 from localstack.chaos import orders
 from localstack.chaos.scene import scene
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.trader import LIMIT_SECONDS, Json, Trader, column
 
 LIFECYCLE = ["pending", "routing", "building", "submitted", "confirmed"]

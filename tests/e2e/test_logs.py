@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from localstack.log_lines import is_platform
-from localstack.processes import wait_until
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.processes import wait_until
+from localstack.local_stack.stack_for_tests import Stack
+from localstack.logs.log_lines import is_platform
 from tests.e2e.roles import Line, Roles
 from tests.e2e.trader import ORDER, Trader, column
 

@@ -9,8 +9,8 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 
-from localstack.processes import wait_until
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.processes import wait_until
+from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.calls import CASES, GONE, MANAGE, TO_THE_WORKERS, Trigger, World
 from tests.e2e.roles import Permission, Roles, denials
 from tests.e2e.trader import ORDER, Trader, column

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from localstack import stack_for_tests
 from localstack.chaos.audit import audit
 from localstack.chaos.scene import scene
+from localstack.local_stack import stack_for_tests
 
 LIMIT = 240.0
 

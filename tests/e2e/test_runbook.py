@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from localstack.processes import wait_until
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.processes import wait_until
+from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.trader import Trader, column
 
 LIMIT_SECONDS = 60

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 
-from localstack.stack_for_tests import Stack
+from localstack.local_stack.stack_for_tests import Stack
 
 ORDER = {
     "userId": "runtime",

@@ -7,16 +7,16 @@ import pytest
 
 from infra.migrations.migrate import upgrade
 from infra.migrations.roles import prepare_login
-from localstack import postgres
-from localstack.processes import Guard
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
 
 
 @pytest.fixture(scope="session")
 def migrated_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server whose database has every migration."""
     home = tmp_path_factory.mktemp("database")
-    with Guard() as guard:
-        running = postgres.run(home / "postgres", home / "postgres.log", guard, durable=False)
+    with Reaper() as reaper:
+        running = postgres.run(home / "postgres", home / "postgres.log", reaper, durable=False)
         try:
             upgrade(running.url)
             prepare_login(running.url)

@@ -20,9 +20,9 @@ from infra.migrations import handler, migrate
 from infra.migrations.migrate import DatabaseIsNewerError, MigrationError, current, upgrade
 from infra.migrations.owner import owner_url
 from infra.migrations.roles import ensure_application_roles, prepare_login
-from localstack import postgres
-from localstack.ports import free_port
-from localstack.processes import Guard
+from localstack.local_stack import postgres
+from localstack.local_stack.ports import free_port
+from localstack.local_stack.processes import Reaper
 
 # In one process: what is set up once is used by all.
 pytestmark = pytest.mark.xdist_group("migrations")
@@ -42,8 +42,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def running(home: Path) -> Iterator[postgres.Postgres]:
-    with Guard() as guard:
-        started = postgres.run(home, home / "log", guard, durable=False)
+    with Reaper() as reaper:
+        started = postgres.run(home, home / "log", reaper, durable=False)
         yield started
         started.stop()
 

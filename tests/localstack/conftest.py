@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from localstack import postgres
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
 from localstack.paths import STATE
-from localstack.processes import Guard
 from tests.localstack import server
 
 
@@ -24,7 +24,7 @@ def localstack() -> Iterator[server.Server]:
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Postgres without a table: what is deployed migrates it."""
     home = tmp_path_factory.mktemp("database")
-    with Guard() as guard:
-        running = postgres.run(home / "postgres", home / "postgres.log", guard, durable=False)
+    with Reaper() as reaper:
+        running = postgres.run(home / "postgres", home / "postgres.log", reaper, durable=False)
         yield running.url
         running.stop()

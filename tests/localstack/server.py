@@ -9,17 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from localstack import interpreters, tools
-from localstack.errors import LocalStackError
+from localstack.deployment import tools
+from localstack.errors import UserError
+from localstack.local_stack.ports import LOOPBACK, free_port
+from localstack.local_stack.processes import Reaper, StopSequence, start, tail, wait_until
+from localstack.packaging import interpreters
 from localstack.paths import ROOT
-from localstack.ports import LOOPBACK, free_port
-from localstack.processes import Ending, Guard, start, tail, wait_until
 
 PYTHON = "python3.13"
 MISSING = f"LocalStack needs {PYTHON}, which is neither on the path nor among pyenv's or uv's versions"
 HOST = Path(__file__).parent / "host"
 _START_SECONDS = 120.0
-_ENDING = Ending(((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)))
+_ENDING = StopSequence(((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)))
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ def environment(port: int, folder: Path) -> Mapping[str, str]:
 
 
 def installed() -> Path:
-    """LocalStack's interpreter, installed at the first use. Raises LocalStackError where there is no Python for it."""
+    """LocalStack's interpreter, installed at the first use. Raises UserError where there is no Python for it."""
     python = interpreters.find(PYTHON)
     if python is None:
-        raise LocalStackError(MISSING)
+        raise UserError(MISSING)
     return tools.ready(tools.Tool("python", HOST / "requirements.txt", ROOT / ".venv-localstack", python, HOST), print)
 
 
@@ -84,15 +85,15 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def run(python: Path, folder: Path) -> Iterator[Server]:
-    """A running LocalStack with its files in the folder. Raises LocalStackError with its log where it doesn't start."""
+    """A running LocalStack with its files in the folder. Raises UserError with its log where it doesn't start."""
     port = free_port()
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     server = Server(f"localhost:{port}", folder, python)
-    with Guard() as guard:
+    with Reaper() as reaper:
         child = start(
             "LocalStack",
             [python, "-m", "localstack.runtime.main"],
-            guard=guard,
+            reaper=reaper,
             ending=_ENDING,
             log=folder / "localstack.log",
             environment=environment(port, folder),
@@ -101,7 +102,7 @@ def run(python: Path, folder: Path) -> Iterator[Server]:
         try:
             wait_until(lambda: child.exited is not None or _answers(server.endpoint_url), _START_SECONDS, 0.2)
             if not _answers(server.endpoint_url):
-                raise LocalStackError(f"LocalStack did not start:\n{tail(folder / 'localstack.log', 30)}")
+                raise UserError(f"LocalStack did not start:\n{tail(folder / 'localstack.log', 30)}")
             yield server
         finally:
             child.stop()

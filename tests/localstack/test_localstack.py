@@ -15,10 +15,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from localstack import interpreters, stack
+from localstack.deployment.aws_clients import Clients, Target
+from localstack.local_stack import cloudformation
+from localstack.local_stack.processes import wait_until
+from localstack.packaging import interpreters
 from localstack.paths import ROOT
-from localstack.processes import wait_until
-from localstack.target import Clients, Target
 from tests.localstack.server import MISSING, PYTHON, Server
 
 pytestmark = [
@@ -114,7 +115,7 @@ class Api:
 def api(dev: Callable[..., str], clients: Clients, database_url: str) -> Api:
     """The first deployment."""
     dev("deploy", "--parameter", f"DatabaseUrl={database_url}", "--parameter", "SimulatedDelayScale=0.1")
-    return Api(stack.outputs(clients, NAME).rest_url)
+    return Api(cloudformation.outputs(clients, NAME).rest_url)
 
 
 def test_the_migrations_ran_before_the_functions_came(api: Api, clients: Clients, database_url: str) -> None:
@@ -132,7 +133,7 @@ def test_an_order_is_executed_to_its_end(api: Api) -> None:
 
 def test_statuses_are_pushed(api: Api, clients: Clients, localstack: Server) -> None:
     """Over the FIFO queue to the function that would post them: nobody can follow, for there are no WebSocket APIs."""
-    queue = stack.outputs(clients, NAME)["StatusEventsQueueUrl"]
+    queue = cloudformation.outputs(clients, NAME)["StatusEventsQueueUrl"]
 
     def waiting() -> bool:
         attributes = clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
@@ -154,7 +155,7 @@ def test_an_update_changes_what_is_named_and_keeps_the_rest(
     api: Api, dev: Callable[..., str], clients: Clients, localstack: Server
 ) -> None:
     assert "* Modify" in dev("deploy", "--parameter", "LogLevel=DEBUG")
-    function = stack.outputs(clients, NAME).function_names["ExecuteOrders"]
+    function = cloudformation.outputs(clients, NAME).function_names["ExecuteOrders"]
     settings = clients.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
     assert settings["LOG_LEVEL"] == "DEBUG"
     assert settings["SIMULATED_DELAY_SCALE"] == "0.1"

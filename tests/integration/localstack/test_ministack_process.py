@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localstack.ministack_process import ForkedProcess, once_a_second, work_on_queues_sooner
+from localstack.local_stack.ministack_process import ForkedProcess, once_a_second, work_on_queues_sooner
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux only")
 _TELL = """

@@ -12,19 +12,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from localstack import as_user, postgres, postgres_files
-from localstack.errors import LocalStackError
-from localstack.postgres import Postgres
-from localstack.processes import Guard, wait_until
+from localstack.errors import UserError
+from localstack.local_stack import as_user, postgres, postgres_files
+from localstack.local_stack.postgres import Postgres
+from localstack.local_stack.processes import Reaper, wait_until
 
 LIMIT_SECONDS = 30
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
 
 
 @pytest.fixture
-def guard() -> Iterator[Guard]:
-    with Guard() as guard:
-        yield guard
+def reaper() -> Iterator[Reaper]:
+    with Reaper() as reaper:
+        yield reaper
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def run(folder: Path, guard: Guard, *, durable: bool = False) -> Postgres:
-    return postgres.run(folder / "postgres", folder / "postgres.log", guard, durable=durable)
+def run(folder: Path, reaper: Reaper, *, durable: bool = False) -> Postgres:
+    return postgres.run(folder / "postgres", folder / "postgres.log", reaper, durable=durable)
 
 
 def count(server: Postgres) -> int:
@@ -49,19 +49,19 @@ def count(server: Postgres) -> int:
     return int(row[0])
 
 
-def test_the_history_is_kept_between_runs(folder: Path, guard: Guard) -> None:
-    first = run(folder, guard)
+def test_the_history_is_kept_between_runs(folder: Path, reaper: Reaper) -> None:
+    first = run(folder, reaper)
     assert count(first) == 1
     first.stop()
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(first.url)
-    second = run(folder, guard)
+    second = run(folder, reaper)
     assert count(second) == 2
     second.stop()
 
 
-def test_settings(folder: Path, guard: Guard) -> None:
-    server = run(folder, guard, durable=True)
+def test_settings(folder: Path, reaper: Reaper) -> None:
+    server = run(folder, reaper, durable=True)
     with psycopg.connect(server.url) as connection:
         shown = {
             name: connection.execute(f"SHOW {name}").fetchone()
@@ -77,55 +77,55 @@ def test_settings(folder: Path, guard: Guard) -> None:
     }
 
 
-def test_a_password_is_needed(folder: Path, guard: Guard) -> None:
-    server = run(folder, guard)
+def test_a_password_is_needed(folder: Path, reaper: Reaper) -> None:
+    server = run(folder, reaper)
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(host="127.0.0.1", port=server.port, user="postgres", password="", dbname="postgres")
     server.stop()
 
 
-def test_a_killed_server_starts_again(folder: Path, guard: Guard) -> None:
-    first = run(folder, guard, durable=True)
+def test_a_killed_server_starts_again(folder: Path, reaper: Reaper) -> None:
+    first = run(folder, reaper, durable=True)
     count(first)
     os.killpg(first.child.process.pid, signal.SIGKILL)
     first.child.process.wait(LIMIT_SECONDS)
     assert (folder / "postgres" / "data" / "postmaster.pid").exists()
-    second = run(folder, guard)
+    second = run(folder, reaper)
     assert count(second) == 2
     second.stop()
 
 
-def test_a_lock_that_names_another_living_process_is_stale(folder: Path, guard: Guard) -> None:
-    run(folder, guard).stop()
+def test_a_lock_that_names_another_living_process_is_stale(folder: Path, reaper: Reaper) -> None:
+    run(folder, reaper).stop()
     lock = folder / "postgres" / "data" / "postmaster.pid"
     lock.write_text(f"{os.getpid()}\n{lock.parent}\n0\n5432\n\n127.0.0.1\n\nready\n")
-    server = run(folder, guard)
+    server = run(folder, reaper)
     assert count(server) == 1
     server.stop()
 
 
-def test_a_server_left_behind_is_ended_first(folder: Path, guard: Guard) -> None:
-    left_behind = run(folder, guard)
+def test_a_server_left_behind_is_ended_first(folder: Path, reaper: Reaper) -> None:
+    left_behind = run(folder, reaper)
     count(left_behind)
-    second = run(folder, guard)
+    second = run(folder, reaper)
     assert wait_until(lambda: left_behind.child.exited is not None, LIMIT_SECONDS)
     assert count(second) == 2
     second.stop()
 
 
-def test_an_interrupted_creation_is_done_anew(folder: Path, guard: Guard) -> None:
+def test_an_interrupted_creation_is_done_anew(folder: Path, reaper: Reaper) -> None:
     (folder / "postgres" / "data.unfinished").mkdir(parents=True)
     (folder / "postgres" / "data.unfinished" / "PG_VERSION").touch()
-    server = run(folder, guard)
+    server = run(folder, reaper)
     assert count(server) == 1
     server.stop()
 
 
-def test_the_data_of_another_version_is_left_alone(folder: Path, guard: Guard) -> None:
-    run(folder, guard).stop()
+def test_the_data_of_another_version_is_left_alone(folder: Path, reaper: Reaper) -> None:
+    run(folder, reaper).stop()
     (folder / "postgres" / "data" / "PG_VERSION").write_text("12\n")
-    with pytest.raises(LocalStackError, match="written by Postgres 12 and this is 18"):
-        run(folder, guard)
+    with pytest.raises(UserError, match="written by Postgres 12 and this is 18"):
+        run(folder, reaper)
 
 
 @pytest.fixture
@@ -144,10 +144,10 @@ def closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @as_root
 def test_root_s_server_needs_no_way_to_the_clone_and_has_no_right_to_it(
-    folder: Path, guard: Guard, closed_to_others: Path
+    folder: Path, reaper: Reaper, closed_to_others: Path
 ) -> None:
     secret = folder / "postgres" / "secret"
-    server = run(folder, guard)
+    server = run(folder, reaper)
     secret.write_text("of root's")
     secret.chmod(0o644)
     status = Path(f"/proc/{server.child.process.pid}/status").read_text()
@@ -165,90 +165,90 @@ def test_root_s_server_needs_no_way_to_the_clone_and_has_no_right_to_it(
     assert [facts[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == ["0" * 16] * 5
     assert facts["NoNewPrivs"] == "1"
     assert said == [(str(pwd.getpwnam("nobody").pw_uid),)]
-    run(folder, guard).stop()
+    run(folder, reaper).stop()
     assert not copy.exists()
 
 
 @as_root
-def test_nothing_is_given_away_through_a_link(folder: Path, guard: Guard) -> None:
-    run(folder, guard).stop()
+def test_nothing_is_given_away_through_a_link(folder: Path, reaper: Reaper) -> None:
+    run(folder, reaper).stop()
     data = folder / "postgres" / "data"
     ours = folder / "ours"
     ours.write_text("of root's")
     (folder / "postgres" / "password").chmod(0o666)
     (data / "link").symlink_to(ours)
     os.chown(data, 0, 0)  # as after `cp -r` by root
-    second = run(folder, guard)
+    second = run(folder, reaper)
     assert count(second) == 1
     second.stop()
     assert ours.stat().st_uid == 0
     assert data.stat().st_uid == pwd.getpwnam("nobody").pw_uid
     os.link(ours, data / "second name")
     os.chown(data, 0, 0)
-    with pytest.raises(LocalStackError, match=r"a file second name with a second name elsewhere \(a hard link\)"):
-        run(folder, guard)
+    with pytest.raises(UserError, match=r"a file second name with a second name elsewhere \(a hard link\)"):
+        run(folder, reaper)
     assert ours.stat().st_uid == 0
 
 
 @as_root
-def test_the_history_of_a_normal_user_stays_theirs(folder: Path, guard: Guard) -> None:
-    run(folder, guard).stop()
+def test_the_history_of_a_normal_user_stays_theirs(folder: Path, reaper: Reaper) -> None:
+    run(folder, reaper).stop()
     data = folder / "postgres" / "data"
     for path in (data, *data.rglob("*")):
         os.chown(path, 12345, 12345)
-    server = run(folder, guard)
+    server = run(folder, reaper)
     assert count(server) == 1
     server.stop()
     assert data.stat().st_uid == 12345
 
 
-def test_a_copy_that_a_killed_run_left_is_removed(folder: Path, guard: Guard, tmp_path: Path) -> None:
+def test_a_copy_that_a_killed_run_left_is_removed(folder: Path, reaper: Reaper, tmp_path: Path) -> None:
     left, other = tmp_path / "order-engine-postgres-left", tmp_path / "other"
     for path in (left, other):
         path.mkdir()
     (folder / "postgres").mkdir(0o700)
     for path in (other, left):
         (folder / "postgres" / "binaries").write_text(str(path))
-        run(folder, guard).stop()
+        run(folder, reaper).stop()
     assert not left.exists()
     assert other.exists()
 
 
-def test_whatever_the_folder_is_called(tmp_path: Path, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_the_folder_is_called(tmp_path: Path, reaper: Reaper, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "100% $HOME 'single' \"double\" [brackets] `id` back\\slash größe"
     folder.mkdir()
     installed = postgres_files._wheel()
     for each in (installed, installed.with_name(f"{installed.name}.libs")):
         shutil.copytree(each, folder / each.name)
     monkeypatch.setattr(postgres_files, "_wheel", lambda: folder / installed.name)
-    server = run(folder, guard)
+    server = run(folder, reaper)
     assert count(server) == 1
     server.stop()
 
 
 @pytest.mark.parametrize("left", ["", "x" * 32])
-def test_a_password_that_was_lost_is_set_anew(folder: Path, guard: Guard, left: str) -> None:
-    first = run(folder, guard)
+def test_a_password_that_was_lost_is_set_anew(folder: Path, reaper: Reaper, left: str) -> None:
+    first = run(folder, reaper)
     count(first)
     first.stop()
     (folder / "postgres" / "password").write_text(left)
-    second = run(folder, guard)
+    second = run(folder, reaper)
     assert count(second) == 2
     second.stop()
 
 
 @pytest.mark.parametrize("lock", ["", "-1\n"])
-def test_a_lock_that_was_cut_short_is_stale(folder: Path, guard: Guard, lock: str) -> None:
-    run(folder, guard).stop()
+def test_a_lock_that_was_cut_short_is_stale(folder: Path, reaper: Reaper, lock: str) -> None:
+    run(folder, reaper).stop()
     (folder / "postgres" / "data" / "postmaster.pid").write_text(lock)
-    server = run(folder, guard)
+    server = run(folder, reaper)
     assert count(server) == 1
     server.stop()
 
 
-def test_an_empty_data_folder_is_filled(folder: Path, guard: Guard) -> None:
+def test_an_empty_data_folder_is_filled(folder: Path, reaper: Reaper) -> None:
     (folder / "postgres" / "data").mkdir(parents=True)
-    server = run(folder, guard)
+    server = run(folder, reaper)
     assert count(server) == 1
     server.stop()
 
@@ -257,28 +257,26 @@ def test_an_empty_data_folder_is_filled(folder: Path, guard: Guard) -> None:
     ("file", "sentence"),
     [("PG_VERSION", "is damaged"), ("global/pg_control", "did not start")],
 )
-def test_damaged_data_gets_a_sentence_and_stays(folder: Path, guard: Guard, file: str, sentence: str) -> None:
-    run(folder, guard).stop()
+def test_damaged_data_gets_a_sentence_and_stays(folder: Path, reaper: Reaper, file: str, sentence: str) -> None:
+    run(folder, reaper).stop()
     damaged = folder / "postgres" / "data" / file
     damaged.write_text("")
-    with pytest.raises(LocalStackError, match=sentence):
-        run(folder, guard)
+    with pytest.raises(UserError, match=sentence):
+        run(folder, reaper)
     assert damaged.exists()
 
 
 @as_root
 def test_where_a_user_can_t_be_given_a_name_a_sentence_says_what_to_do(
-    folder: Path, guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, reaper: Reaper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In place of a kernel that allows no user namespace."""
     refuses = tmp_path / "refuses.py"
     refuses.write_text(f"import sys; sys.exit({as_user.NO_NAME} if '--pwfile=/dev/stdin' in sys.argv else 0)")
     monkeypatch.setattr(as_user, "__file__", str(refuses))
     monkeypatch.setattr(postgres_files, "_version", lambda folder, account: "18")
-    with pytest.raises(
-        LocalStackError, match=r"has no name on this machine.*a line to /etc/passwd \(echo 'engine:x:0:0:"
-    ):
-        run(folder, guard)
+    with pytest.raises(UserError, match=r"has no name on this machine.*a line to /etc/passwd \(echo 'engine:x:0:0:"):
+        run(folder, reaper)
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="takes root to become a user without a name")
@@ -290,13 +288,13 @@ def test_a_user_without_a_name_gets_a_server_or_a_sentence(tmp_path: Path) -> No
         "import os, sys\n"
         "from pathlib import Path\n"
         "from localstack import postgres\n"
-        "from localstack.processes import Guard\n"
+        "from localstack.local_stack.processes import Reaper\n"
         "os.setgroups([]); os.setgid(0); os.setuid(12345)\n"
         "if not os.access(sys.executable, os.X_OK): sys.exit('closed')\n"
-        "with Guard() as guard:\n"
+        "with Reaper() as reaper:\n"
         "    home = Path(sys.argv[1])\n"
-        "    try: server = postgres.run(home / 'postgres', home / 'log', guard)\n"
-        "    except postgres.LocalStackError as error: sys.exit(str(error))\n"
+        "    try: server = postgres.run(home / 'postgres', home / 'log', reaper)\n"
+        "    except postgres.UserError as error: sys.exit(str(error))\n"
         "    server.stop()\n"
         "    print('runs')\n"
     )

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from localstack import emulator, stack
-from localstack.errors import LocalStackError
-from localstack.processes import Guard
-from localstack.stack import Deployment
-from localstack.target import Clients, Target
+from localstack.deployment.aws_clients import Clients, Target
+from localstack.errors import UserError
+from localstack.local_stack import cloudformation, emulator
+from localstack.local_stack.cloudformation import Deployment
+from localstack.local_stack.processes import Reaper
 
 # In one process: what is set up once is used by all.
 pytestmark = pytest.mark.xdist_group("emulator")
@@ -29,8 +29,8 @@ Outputs:
 
 @pytest.fixture(scope="module")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    with Guard() as guard:
-        running = emulator.run(tmp_path_factory.mktemp("emulator") / "log", guard)
+    with Reaper() as reaper:
+        running = emulator.run(tmp_path_factory.mktemp("emulator") / "log", reaper)
         clients = Clients(Target("the emulator", endpoint_url=running.endpoint_url))
         clients.s3.create_bucket(Bucket="deployment")
         yield clients
@@ -43,7 +43,7 @@ def deployment(folder: Path, template: str, name: str, **parameters: str) -> Dep
     return Deployment(name=name, path=folder / "template.yaml", parameters=parameters, bucket="deployment")
 
 
-def retention(clients: Clients, outputs: stack.Outputs) -> str:
+def retention(clients: Clients, outputs: cloudformation.Outputs) -> str:
     attributes = clients.sqs.get_queue_attributes(
         QueueUrl=outputs["QueueUrl"], AttributeNames=["MessageRetentionPeriod"]
     )
@@ -52,10 +52,10 @@ def retention(clients: Clients, outputs: stack.Outputs) -> str:
 
 def test_a_stack_is_created_changed_and_left_alone(clients: Clients, tmp_path: Path) -> None:
     wanted = deployment(tmp_path, QUEUE, "changes", Retention="120")
-    outputs = stack.deploy(clients, wanted)
+    outputs = cloudformation.deploy(clients, wanted)
     assert retention(clients, outputs) == "120"
-    assert stack.deploy(clients, wanted) == outputs
-    changed = stack.deploy(clients, replace(wanted, parameters={"Retention": "180"}))
+    assert cloudformation.deploy(clients, wanted) == outputs
+    changed = cloudformation.deploy(clients, replace(wanted, parameters={"Retention": "180"}))
     assert changed == outputs
     assert retention(clients, changed) == "180"
 
@@ -70,15 +70,15 @@ def test_a_failure_names_the_resource_and_its_reason(clients: Clients, tmp_path:
 Outputs:
 """,
     )
-    with pytest.raises(LocalStackError, match=r"(?s)broken could not be deployed.*Broken.*no-such\.template"):
-        stack.deploy(clients, deployment(tmp_path, broken, "broken"))
+    with pytest.raises(UserError, match=r"(?s)broken could not be deployed.*Broken.*no-such\.template"):
+        cloudformation.deploy(clients, deployment(tmp_path, broken, "broken"))
     # What failed at its first deployment can't be updated: it is made anew.
-    assert stack.deploy(clients, deployment(tmp_path, QUEUE, "broken"))["QueueUrl"]
+    assert cloudformation.deploy(clients, deployment(tmp_path, QUEUE, "broken"))["QueueUrl"]
 
 
 def test_a_template_that_is_refused(clients: Clients, tmp_path: Path) -> None:
-    with pytest.raises(LocalStackError, match="refuses"):
-        stack.deploy(clients, deployment(tmp_path, QUEUE.replace(', Default: "60"', ""), "refused"))
+    with pytest.raises(UserError, match="refuses"):
+        cloudformation.deploy(clients, deployment(tmp_path, QUEUE.replace(', Default: "60"', ""), "refused"))
 
 
 def test_code_that_is_not_there(clients: Clients, tmp_path: Path) -> None:
@@ -91,13 +91,13 @@ def test_code_that_is_not_there(clients: Clients, tmp_path: Path) -> None:
 Outputs:
 """,
     )
-    with pytest.raises(LocalStackError, match="nowhere as a function's code, and there is no such folder"):
-        stack.deploy(clients, deployment(tmp_path, function, "codeless"))
+    with pytest.raises(UserError, match="nowhere as a function's code, and there is no such folder"):
+        cloudformation.deploy(clients, deployment(tmp_path, function, "codeless"))
 
 
 def test_an_output_that_is_not_there(clients: Clients, tmp_path: Path) -> None:
-    outputs = stack.deploy(clients, deployment(tmp_path, QUEUE, "outputs"))
-    with pytest.raises(LocalStackError, match="has no output RestApiUrl"):
+    outputs = cloudformation.deploy(clients, deployment(tmp_path, QUEUE, "outputs"))
+    with pytest.raises(UserError, match="has no output RestApiUrl"):
         _ = outputs.rest_url
 
 

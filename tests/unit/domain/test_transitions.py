@@ -5,8 +5,8 @@ import pytest
 from chalicelib.domain.errors import IllegalTransition
 from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OPEN, TERMINAL, TRANSITIONS, OrderStatus, Trigger, next_status
-from localstack import statuses
 from localstack.chaos.audit import FOLLOWS
+from localstack.client import statuses
 from tests.fakes import an_order
 
 # Written by hand, not from the table: a row a status; a column for start, choose_route, submit, confirm, retry,

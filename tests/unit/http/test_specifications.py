@@ -22,7 +22,7 @@ from chalicelib.services.views import history_view
 from docs.api.asyncapi import EXAMPLES, asyncapi
 from docs.api.generate import FAILURES, FRONT_DOOR, generated
 from docs.api.openapi import OPERATIONS, component_name, openapi
-from localstack.problems import _TITLES
+from localstack.gateway.problems import _TITLES
 from tests.fakes import an_order
 from tests.unit.http.service import Service
 from tests.unit.http.specification import check_message

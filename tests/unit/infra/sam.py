@@ -10,7 +10,7 @@ from unittest import mock
 
 from samtranslator.translator.transform import transform
 
-from localstack import template
+from localstack.packaging import template
 
 ROOT = Path(__file__).parents[3]
 # What a stack says about itself; resources stand for themselves as `<LogicalId>` and `<LogicalId.Attribute>`.

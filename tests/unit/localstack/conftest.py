@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from localstack.forwarding import Upstream
-from localstack.front_door import FrontDoor
+from localstack.gateway.forwarding import Upstream
+from localstack.gateway.front_door import FrontDoor
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 STAGE = "/_aws/execute-api/rest/live"

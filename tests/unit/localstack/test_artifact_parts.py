@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from localstack import artifact, authorities, bytecode, lock, packaging, wheels
-from localstack.errors import LocalStackError
+from localstack.errors import UserError
+from localstack.packaging import authorities, bytecode, lambda_package, lockfile, source_zip, wheels
 from localstack.paths import ROOT
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;\\]+)", re.MULTILINE)
@@ -21,10 +21,10 @@ def pins(path: Path) -> dict[str, str]:
     return {name.lower().replace("_", "-"): version for name, version in PIN.findall(path.read_text())}
 
 
-@pytest.mark.parametrize("path", lock.SOURCES)
+@pytest.mark.parametrize("path", lockfile.SOURCES)
 def test_the_lock_is_that_of_the_requirements(path: Path) -> None:
-    """A changed requirement needs `python -m localstack.lock`."""
-    requirements, extra = lock.SOURCES[path]
+    """A changed requirement needs `python -m localstack.packaging.lockfile`."""
+    requirements, extra = lockfile.SOURCES[path]
     locked, constraints = pins(path), pins(ROOT / "constraints.txt")
     assert pins(requirements).items() <= locked.items()
     assert {name: constraints.get(name, version) for name, version in locked.items()} == locked
@@ -33,7 +33,7 @@ def test_the_lock_is_that_of_the_requirements(path: Path) -> None:
 
 
 def test_a_lock_is_sorted_and_names_each_wheel_once() -> None:
-    made = lock.text_of(
+    made = lockfile.text_of(
         [
             ("b_c-2.0-cp313-cp313-x.whl", "2" * 64),
             ("a-1-py3-none-any.whl", "1" * 64),
@@ -53,9 +53,9 @@ def test_a_lock_is_sorted_and_names_each_wheel_once() -> None:
 
 def test_every_service_that_the_functions_call_is_described_in_the_zip() -> None:
     called = {"dynamodb"}  # PynamoDB makes that client
-    for path in artifact.FUNCTIONS.rglob("*.py"):
+    for path in lambda_package.FUNCTIONS.rglob("*.py"):
         called |= set(re.findall(r'\b(?:create_client|client)\(\s*"([a-z0-9-]+)"', path.read_text()))
-    assert called == artifact.AWS_SERVICES
+    assert called == lambda_package.AWS_SERVICES
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_every_service_that_the_functions_call_is_described_in_the_zip() -> None
     ],
 )
 def test_platforms_that_do_not_exist(runtime: str, architecture: str, sentence: str) -> None:
-    with pytest.raises(LocalStackError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         wheels.lambda_platform(runtime, architecture)
 
 
@@ -86,10 +86,10 @@ def test_pip_is_asked_for_the_targets_wheels_best_first() -> None:
 def test_a_machine_that_cannot_run_the_artifact(
     monkeypatch: pytest.MonkeyPatch, system: str, libc: tuple[str, str], machine: str
 ) -> None:
-    monkeypatch.setattr("localstack.wheels.sys.platform", system)
-    monkeypatch.setattr("localstack.wheels.platform.libc_ver", lambda: libc)
-    monkeypatch.setattr("localstack.wheels.platform.machine", lambda: machine)
-    with pytest.raises(LocalStackError, match=r"libraries for Linux.*\./dev up runs the same sources"):
+    monkeypatch.setattr("localstack.packaging.wheels.sys.platform", system)
+    monkeypatch.setattr("localstack.packaging.wheels.platform.libc_ver", lambda: libc)
+    monkeypatch.setattr("localstack.packaging.wheels.platform.machine", lambda: machine)
+    with pytest.raises(UserError, match=r"libraries for Linux.*\./dev up runs the same sources"):
         wheels.this_platform()
 
 
@@ -99,7 +99,7 @@ def test_a_library_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "some.lock"
     path.write_text(f"no-such-library==1.0 --hash=sha256:{'0' * 64}\n")
     target = wheels.lambda_platform("python3.13", "arm64")
-    with pytest.raises(LocalStackError, match=r"(?s)could not fetch.*no-such-library==1\.0"):
+    with pytest.raises(UserError, match=r"(?s)could not fetch.*no-such-library==1\.0"):
         wheels.fetch(path, target, cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
@@ -145,11 +145,11 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
     ]
     monkeypatch.setitem(
-        artifact.RECIPES,
+        lambda_package.RECIPES,
         folder,
-        artifact.Recipe(folder, tmp_path / "some.lock", with_chalice=True),
+        lambda_package.Recipe(folder, tmp_path / "some.lock", with_chalice=True),
     )
-    monkeypatch.setattr(artifact, "fetch", lambda path, target, report: made)
+    monkeypatch.setattr(lambda_package, "fetch", lambda path, target, report: made)
     monkeypatch.setattr(authorities, "database_authorities", lambda target, report: {"database-ca/a.pem": b"locked"})
     return folder
 
@@ -157,12 +157,12 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 TARGET = wheels.lambda_platform("python3.13", "arm64")
 
 
-def names(built: packaging.Artifact) -> list[str]:
+def names(built: source_zip.Artifact) -> list[str]:
     return zipfile.ZipFile(io.BytesIO(built.content)).namelist()
 
 
 def test_a_zip_holds_what_runs_and_nothing_else(recipe: Path) -> None:
-    assert names(artifact.build(recipe, TARGET)) == [
+    assert names(lambda_package.build(recipe, TARGET)) == [
         "app.py",
         "botocore-1.dist-info/LICENSE.txt",
         "botocore/__init__.py",
@@ -179,7 +179,7 @@ def test_a_zip_holds_what_runs_and_nothing_else(recipe: Path) -> None:
 
 def test_authorities_beside_the_sources_take_the_place_of_the_locked_ones(recipe: Path) -> None:
     def trusted() -> bytes:
-        return zipfile.ZipFile(io.BytesIO(artifact.build(recipe, TARGET).content)).read("database-ca/a.pem")
+        return zipfile.ZipFile(io.BytesIO(lambda_package.build(recipe, TARGET).content)).read("database-ca/a.pem")
 
     assert trusted() == b"locked"
     (recipe / "database-ca").mkdir()
@@ -188,28 +188,28 @@ def test_authorities_beside_the_sources_take_the_place_of_the_locked_ones(recipe
 
 
 def test_neither_dates_nor_permissions_show(recipe: Path) -> None:
-    first = artifact.build(recipe, TARGET)
+    first = lambda_package.build(recipe, TARGET)
     (recipe / "app.py").chmod(0o700)
     (recipe / "app.py").write_text("app.py")
-    second = artifact.build(recipe, TARGET)
+    second = lambda_package.build(recipe, TARGET)
     assert second == first
     entries = zipfile.ZipFile(io.BytesIO(second.content)).infolist()
     assert {(entry.date_time, entry.external_attr >> 16, entry.create_system) for entry in entries} == {
         ((1980, 1, 1, 0, 0, 0), 0o644, 3)
     }
     (recipe / "app.py").write_text("app.py, changed")
-    assert artifact.build(recipe, TARGET).digest != first.digest
+    assert lambda_package.build(recipe, TARGET).digest != first.digest
 
 
 def test_a_zip_that_grew_too_large(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact, "MAX_BYTES", 100)
-    with pytest.raises(LocalStackError, match="more than 100"):
-        artifact.build(recipe, TARGET)
+    monkeypatch.setattr(lambda_package, "MAX_BYTES", 100)
+    with pytest.raises(UserError, match="more than 100"):
+        lambda_package.build(recipe, TARGET)
 
 
 def test_a_folder_that_nothing_is_known_of(tmp_path: Path) -> None:
-    with pytest.raises(LocalStackError, match="nothing says how to build that"):
-        artifact.build(tmp_path, TARGET)
+    with pytest.raises(UserError, match="nothing says how to build that"):
+        lambda_package.build(tmp_path, TARGET)
 
 
 def test_bytecode_names_the_place_in_lambda_and_leaves_broken_modules_alone(tmp_path: Path) -> None:
@@ -242,12 +242,12 @@ def test_zips_come_without_bytecode_where_nothing_here_can_compile_it(
 ) -> None:
     said: list[str] = []
     target = wheels.lambda_platform("python3.14", "x86_64")
-    monkeypatch.setattr(artifact, "RECIPES", {recipe: artifact.RECIPES[recipe]})
-    monkeypatch.setattr("localstack.interpreters.find", lambda name: None)
-    (built,) = artifact.build_all(target, said.append).values()
+    monkeypatch.setattr(lambda_package, "RECIPES", {recipe: lambda_package.RECIPES[recipe]})
+    monkeypatch.setattr("localstack.packaging.interpreters.find", lambda name: None)
+    (built,) = lambda_package.build_all(target, said.append).values()
     assert [line for line in said if line.startswith("no python3.14 on this machine: without bytecode")]
     assert not [name for name in zipfile.ZipFile(io.BytesIO(built.content)).namelist() if name.endswith(".pyc")]
 
-    monkeypatch.setattr("localstack.interpreters.find", lambda name: Path(sys.executable))
-    (built,) = artifact.build_all(target, said.append).values()
+    monkeypatch.setattr("localstack.packaging.interpreters.find", lambda name: Path(sys.executable))
+    (built,) = lambda_package.build_all(target, said.append).values()
     assert [name for name in zipfile.ZipFile(io.BytesIO(built.content)).namelist() if name.endswith(".pyc")]

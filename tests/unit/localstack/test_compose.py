@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from localstack import destination
+from localstack.deployment import targets
 from localstack.paths import ROOT
 
 PATH = ROOT / "localstack" / "docker-compose.yml"
@@ -79,12 +79,12 @@ def test_localstack_gives_the_addresses_that_deploy_expects(
 ) -> None:
     monkeypatch.delenv("LOCALSTACK_HOST", raising=False)
     environment = compose["services"]["localstack"]["environment"]
-    assert interpolated(environment["LOCALSTACK_HOST"]) == destination.localstack_host()
+    assert interpolated(environment["LOCALSTACK_HOST"]) == targets.localstack_host()
     assert environment["LAMBDA_DOCKER_NETWORK"] == compose["networks"]["order-engine"]["name"]
 
 
 def test_the_functions_find_this_postgres(compose: dict[str, Any]) -> None:
-    url = urlsplit(destination.LOCALSTACK_DATABASE)
+    url = urlsplit(targets.LOCALSTACK_DATABASE)
     environment = compose["services"]["postgres"]["environment"]
     assert url.hostname in compose["services"]
     assert (url.username, url.password, url.path[1:]) == (

@@ -12,16 +12,18 @@ from typing import cast, get_args
 import pytest
 from rich.console import Console
 
-from localstack import deploying, destination, running, template, wheels
 from localstack.commands import deploy as commands
-from localstack.deploying import Plan, State
-from localstack.destination import Destination
-from localstack.errors import LocalStackError
+from localstack.deployment import deploying, targets
+from localstack.deployment.aws_clients import Clients, Target
+from localstack.deployment.deploying import Plan, State
+from localstack.deployment.targets import Destination
+from localstack.errors import UserError
+from localstack.local_stack import state_file
+from localstack.packaging import template, wheels
 from localstack.paths import ROOT
-from localstack.target import Clients, Target
 
 DECLARED = template.parameters(ROOT / "template.yaml")
-UP = running.Running(
+UP = state_file.Running(
     1, "http://localhost:3000", "http://127.0.0.1:4567", "postgresql://u:secret@127.0.0.1:5/x", "order-engine"
 )
 AWS = Destination("aws", Target("AWS", region="eu-west-1"), "123456789012")
@@ -53,8 +55,8 @@ def test_localstack_is_addressed_by_the_name_it_gives_itself(
     monkeypatch: pytest.MonkeyPatch, set_to: str, expected: str
 ) -> None:
     monkeypatch.setenv("LOCALSTACK_HOST", set_to)
-    assert destination.localstack_host() == expected
-    parameters = destination.localstack_parameters(expected)
+    assert targets.localstack_host() == expected
+    parameters = targets.localstack_parameters(expected)
     assert parameters["GatewayBaseUrl"] == f"http://{expected}/_aws/execute-api"
     assert parameters["WebSocketRouteResponse"] == "true"
     assert "PublicUrl" not in parameters
@@ -63,8 +65,8 @@ def test_localstack_is_addressed_by_the_name_it_gives_itself(
 @pytest.mark.parametrize("wrong", ["http://localhost:4566", "localhost:http", ":4566", "localhost/x"])
 def test_a_localstack_host_that_is_none(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     monkeypatch.setenv("LOCALSTACK_HOST", wrong)
-    with pytest.raises(LocalStackError, match="it takes HOST or HOST:PORT"):
-        destination.localstack_host()
+    with pytest.raises(UserError, match="it takes HOST or HOST:PORT"):
+        targets.localstack_host()
 
 
 @pytest.mark.parametrize(
@@ -73,12 +75,12 @@ def test_a_localstack_host_that_is_none(monkeypatch: pytest.MonkeyPatch, wrong: 
 def test_localstacks_containers_have_this_machines_processor(
     monkeypatch: pytest.MonkeyPatch, machine: str, architecture: str
 ) -> None:
-    monkeypatch.setattr("localstack.destination.platform.machine", lambda: machine)
-    assert destination.localstack_parameters("localhost:4566")["Architecture"] == architecture
+    monkeypatch.setattr("localstack.deployment.targets.platform.machine", lambda: machine)
+    assert targets.localstack_parameters("localhost:4566")["Architecture"] == architecture
 
 
 def test_beside_dev_up_the_front_door_is_the_public_address() -> None:
-    own = destination.embedded(UP, "order-engine")
+    own = targets.embedded(UP, "order-engine")
     assert own.parameters == {
         "DatabaseUrl": UP.database_url,
         "GatewayBaseUrl": "http://127.0.0.1:4567/_aws/execute-api",
@@ -86,11 +88,11 @@ def test_beside_dev_up_the_front_door_is_the_public_address() -> None:
     }
     assert own.target.endpoint_url == "http://127.0.0.1:4567"
     # The front door leads to one stack only.
-    assert "PublicUrl" not in destination.embedded(UP, "another").parameters
+    assert "PublicUrl" not in targets.embedded(UP, "another").parameters
 
 
 def test_every_address_is_one_that_the_template_takes() -> None:
-    for parameters in (destination.embedded_parameters(UP), destination.localstack_parameters("localhost:4566")):
+    for parameters in (targets.embedded_parameters(UP), targets.localstack_parameters("localhost:4566")):
         assert set(parameters) <= set(DECLARED)
 
 
@@ -111,47 +113,47 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
 
 
 def test_no_region(nobody: pytest.MonkeyPatch) -> None:
-    with pytest.raises(LocalStackError, match="name one with --region"):
-        destination.aws("")
+    with pytest.raises(UserError, match="name one with --region"):
+        targets.aws("")
 
 
 def test_no_such_region(nobody: pytest.MonkeyPatch) -> None:
     nobody.setenv("AWS_REGION", "eu-north-9")
-    with pytest.raises(LocalStackError, match="There is no AWS region 'eu-north-9'"):
-        destination.aws("")
+    with pytest.raises(UserError, match="There is no AWS region 'eu-north-9'"):
+        targets.aws("")
 
 
 def test_no_credentials(nobody: pytest.MonkeyPatch) -> None:
-    with pytest.raises(LocalStackError, match="There are no AWS credentials: run `aws configure`"):
-        destination.aws("us-east-1")
+    with pytest.raises(UserError, match="There are no AWS credentials: run `aws configure`"):
+        targets.aws("us-east-1")
 
 
 def test_no_such_profile(nobody: pytest.MonkeyPatch) -> None:
     nobody.setenv("AWS_PROFILE", "nonesuch")
-    with pytest.raises(LocalStackError, match=r"nonesuch.*set AWS_PROFILE"):
-        destination.aws("us-east-1")
+    with pytest.raises(UserError, match=r"nonesuch.*set AWS_PROFILE"):
+        targets.aws("us-east-1")
 
 
 def test_aws_out_of_reach(nobody: pytest.MonkeyPatch) -> None:
     nobody.setenv("AWS_ACCESS_KEY_ID", "x")
     nobody.setenv("AWS_SECRET_ACCESS_KEY", "x")
     nobody.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(LocalStackError, match=r"AWS can't be reached in us-east-1"):
-        destination.aws("us-east-1")
+    with pytest.raises(UserError, match=r"AWS can't be reached in us-east-1"):
+        targets.aws("us-east-1")
 
 
 @pytest.mark.parametrize(("token", "told"), [("", True), ("ls-token", False)])
 def test_localstack_out_of_reach(monkeypatch: pytest.MonkeyPatch, token: str, told: bool) -> None:
     monkeypatch.setenv("LOCALSTACK_HOST", "127.0.0.1:1")
     monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", token)
-    with pytest.raises(LocalStackError, match=r"docker compose -f localstack/docker-compose\.yml up --wait") as raised:
-        destination.localstack("")
+    with pytest.raises(UserError, match=r"docker compose -f localstack/docker-compose\.yml up --wait") as raised:
+        targets.localstack("")
     assert ("export LOCALSTACK_AUTH_TOKEN" in str(raised.value)) == told
 
 
 def test_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
-    with pytest.raises(LocalStackError, match="or add --yes"):
+    with pytest.raises(UserError, match="or add --yes"):
         commands._must_ask(yes=False)
     assert not commands._must_ask(yes=True)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
@@ -171,7 +173,7 @@ def test_the_platform_is_as_given_else_as_deployed_else_the_templates() -> None:
 
 
 def test_the_embedded_platform_is_this_machine() -> None:
-    where = destination.embedded(UP, "order-engine")
+    where = targets.embedded(UP, "order-engine")
     assert deploying.chosen_platform(where, {}, {"Architecture": "arm64"}, DECLARED) == wheels.this_platform()
 
 
@@ -199,7 +201,7 @@ def test_the_curl_line_survives_a_shell() -> None:
 
 def test_a_protected_database_stops_everything_first() -> None:
     protected = State("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}, has_database=True)
-    with pytest.raises(LocalStackError, match=r"DatabaseDeletionProtection=false.*Nothing was deleted"):
+    with pytest.raises(UserError, match=r"DatabaseDeletionProtection=false.*Nothing was deleted"):
         deploying.refuse_protected("mine", protected)
     deploying.refuse_protected("mine", State("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}))
 
@@ -219,7 +221,7 @@ def test_a_database_whose_stack_cannot_be_deployed_to_is_no_reason(status: str) 
     ],
 )
 def test_a_stack_that_cannot_be_deployed_to(status: str, remedy: str) -> None:
-    with pytest.raises(LocalStackError, match=remedy):
+    with pytest.raises(UserError, match=remedy):
         State(status).refuse_stuck("mine")
 
 
@@ -229,7 +231,7 @@ def test_a_stack_that_can_be_deployed_to(status: str) -> None:
 
 
 LOCALSTACK = Destination(
-    "localstack", Target("LocalStack"), "000000000000", destination.localstack_parameters("localhost:4566")
+    "localstack", Target("LocalStack"), "000000000000", targets.localstack_parameters("localhost:4566")
 )
 
 
@@ -246,14 +248,14 @@ def test_a_retry_of_a_failed_first_deployment_loses_no_parameter() -> None:
     before = {"DatabaseUrl": "****", "CursorSecret": "****", "LogLevel": "ERROR", "SimulatedDelayScale": "0.1"}
     now = State("ROLLBACK_COMPLETE", before)
     again = deploying.chosen_parameters(LOCALSTACK, {"LogLevel": "DEBUG"}, now, DECLARED)
-    assert again["DatabaseUrl"] == destination.LOCALSTACK_DATABASE
+    assert again["DatabaseUrl"] == targets.LOCALSTACK_DATABASE
     assert (again["LogLevel"], again["SimulatedDelayScale"]) == ("DEBUG", "0.1")
     assert "CursorSecret" not in again
 
 
 def test_a_database_that_is_known_to_nobody_is_asked_for_again() -> None:
     now = State("ROLLBACK_COMPLETE", {"DatabaseUrl": "****"})
-    with pytest.raises(LocalStackError, match="--parameter DatabaseUrl=…"):
+    with pytest.raises(UserError, match="--parameter DatabaseUrl=…"):
         deploying.chosen_parameters(AWS, {}, now, DECLARED)
     assert deploying.chosen_parameters(AWS, {"DatabaseUrl": ""}, now, DECLARED) == {"DatabaseUrl": ""}
     # It got as far as to make one of its own: so it was given none.
@@ -263,10 +265,10 @@ def test_a_database_that_is_known_to_nobody_is_asked_for_again() -> None:
 
 def test_samconfig_names_the_same_addresses_as_the_command() -> None:
     environments = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    assert set(environments) == {"version", *get_args(destination.Kind)}
+    assert set(environments) == {"version", *get_args(targets.Kind)}
     file, *pairs = environments["localstack"]["deploy"]["parameters"]["parameter_overrides"]
     assert file == "file://.aws-sam/build/parameters.yaml"
-    expected = destination.localstack_parameters("localhost.localstack.cloud:4566")
+    expected = targets.localstack_parameters("localhost.localstack.cloud:4566")
     del expected["Architecture"]  # parameters.yaml says what was built for
     assert dict(pair.split("=", 1) for pair in pairs) == expected
 

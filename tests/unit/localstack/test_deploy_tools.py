@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localstack import sam_build, tools
-from localstack.errors import LocalStackError
+from localstack.deployment import tools
+from localstack.errors import UserError
+from localstack.packaging import sam_build
 
 BUILT = {"PythonRuntime": "python3.12", "Architecture": "x86_64", "MigrationsDigest": "00e1"}
 TEMPLATE = """Parameters:
@@ -48,12 +49,12 @@ def test_a_kept_digest_of_other_migrations_is_refused() -> None:
 
 
 def test_code_that_nothing_was_built_of() -> None:
-    with pytest.raises(LocalStackError, match=r"takes code from functions/, and there are artifacts of other/"):
+    with pytest.raises(UserError, match=r"takes code from functions/, and there are artifacts of other/"):
         sam_build.rewritten(TEMPLATE, {"other/": "other.zip"}, BUILT)
 
 
 def test_a_template_without_the_parameter() -> None:
-    with pytest.raises(LocalStackError, match="no parameter Architecture with Default"):
+    with pytest.raises(UserError, match="no parameter Architecture with Default"):
         sam_build.rewritten(TEMPLATE.replace("Architecture:", "Processor:"), {"functions/": "functions.zip"}, BUILT)
 
 
@@ -81,12 +82,12 @@ def test_a_tool_that_cannot_be_installed(tool: tools.Tool, monkeypatch: pytest.M
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     tool.requirements.write_text("no-such-package==1\n")
     for _ in range(2):  # not taken for installed the second time
-        with pytest.raises(LocalStackError, match=r"(?s)could not install python.*no-such-package"):
+        with pytest.raises(UserError, match=r"(?s)could not install python.*no-such-package"):
             tools.ensure("python", print)
 
 
 def test_a_tool_that_there_is_not() -> None:
-    with pytest.raises(LocalStackError, match="no tool 'terraform': choose sam or mutmut or checkov"):
+    with pytest.raises(UserError, match="no tool 'terraform': choose sam or mutmut or checkov"):
         tools.ensure("terraform", print)
 
 

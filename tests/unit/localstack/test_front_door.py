@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from localstack.front_door import MAX_BODY_BYTES, FrontDoor
+from localstack.gateway.front_door import MAX_BODY_BYTES, FrontDoor
 from tests.unit.localstack.conftest import STAGE, Door
 
 LIMIT_SECONDS = 20

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack import interpreters
+from localstack.packaging import interpreters
 
 HERE = f"python3.{sys.version_info.minor}"
 SAYS = "#!/bin/sh\necho {}\n"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from localstack.log_lines import Line, is_platform, order_of, readable
+from localstack.logs.log_lines import Line, is_platform, order_of, readable
 
 
 def shown(**fields: object) -> str | None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import moto
 import pytest
 
-from localstack import log_reader
-from localstack.log_lines import Line
-from localstack.log_reader import KeptLines, LogReader, append
-from localstack.target import Clients, Target
+from localstack.deployment.aws_clients import Clients, Target
+from localstack.logs import log_reader
+from localstack.logs.log_lines import Line
+from localstack.logs.log_reader import KeptLines, LogReader, append
 
 GROUP = "/aws/lambda/stack-execute-orders"
 NOW = 1_795_374_000_000

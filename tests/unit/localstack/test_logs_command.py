@@ -8,9 +8,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from localstack.commands import logs
-from localstack.errors import LocalStackError
-from localstack.log_lines import Line
-from localstack.log_reader import append
+from localstack.errors import UserError
+from localstack.logs.log_lines import Line
+from localstack.logs.log_reader import append
 
 OURS = "ord_ours"
 
@@ -57,5 +57,5 @@ def test_raw_lines_are_as_they_were_written(log: Path) -> None:
 
 
 def test_before_anything_was_logged_it_says_what_to_do(log: Path) -> None:
-    with pytest.raises(LocalStackError, match=r"\./dev up"):
+    with pytest.raises(UserError, match=r"\./dev up"):
         run()

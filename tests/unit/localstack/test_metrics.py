@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from chalicelib.adapters.telemetry import PowertoolsTelemetry
 from localstack.commands import metrics
 from localstack.commands.metrics import Series, read
-from localstack.errors import LocalStackError
-from localstack.log_lines import Line
+from localstack.errors import UserError
+from localstack.logs.log_lines import Line
 
 Write = Callable[[], Path]
 
@@ -99,7 +99,7 @@ def test_all_values_of_a_busy_minute_are_counted(telemetry: PowertoolsTelemetry,
 
 def test_before_anything_ran_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "FUNCTION_LOG", tmp_path / "none.jsonl")
-    with pytest.raises(LocalStackError, match=r"\./dev up"):
+    with pytest.raises(UserError, match=r"\./dev up"):
         metrics.metrics()
 
 

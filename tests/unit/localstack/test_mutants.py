@@ -7,8 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from localstack import tools
 from localstack.commands import mutants
+from localstack.deployment import tools
 
 PRETENDS = """#!/usr/bin/env python3
 import json, pathlib, sys

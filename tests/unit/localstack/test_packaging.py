@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack import packaging
+from localstack.packaging import source_zip
 
 
 @pytest.fixture
@@ -22,38 +22,38 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def names(artifact: packaging.Artifact) -> list[str]:
+def names(artifact: source_zip.Artifact) -> list[str]:
     return zipfile.ZipFile(io.BytesIO(artifact.content)).namelist()
 
 
 def test_the_same_content_gives_the_same_bytes(folder: Path) -> None:
-    first = packaging.build(folder)
+    first = source_zip.build(folder)
     for path in folder.rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
         path.chmod(0o700)
-    assert packaging.build(folder) == first
+    assert source_zip.build(folder) == first
 
 
 def test_other_content_gives_another_digest(folder: Path) -> None:
-    before = packaging.build(folder).digest
+    before = source_zip.build(folder).digest
     (folder / "library" / "part.py").write_text("VALUE = 43\n")
-    changed = packaging.build(folder).digest
+    changed = source_zip.build(folder).digest
     (folder / "library" / "part.py").rename(folder / "library" / "moved.py")
-    assert len({before, changed, packaging.build(folder).digest}) == 3
+    assert len({before, changed, source_zip.build(folder).digest}) == 3
 
 
 def test_what_is_not_ours_stays_out(folder: Path) -> None:
     for name in ("__pycache__/app.cpython-311.pyc", ".chalice/config.json", "library/old.pyc", ".DS_Store"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
-    assert names(packaging.build(folder)) == ["app.py", "library/__init__.py", "library/page.html", "library/part.py"]
+    assert names(source_zip.build(folder)) == ["app.py", "library/__init__.py", "library/page.html", "library/part.py"]
 
 
 def test_compiled_modules_are_used_without_their_sources_dates(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     unpacked = tmp_path_factory.mktemp("unpacked")
-    artifact = packaging.build(folder, compiled=True)
+    artifact = source_zip.build(folder, compiled=True)
     zipfile.ZipFile(io.BytesIO(artifact.content)).extractall(unpacked)
     # Only bytecode that is believed without a look at the source still says 42.
     (unpacked / "library" / "part.py").write_text("VALUE = 'compiled again'\n")
@@ -69,5 +69,5 @@ def test_compiled_modules_are_used_without_their_sources_dates(
 
 
 def test_the_digest_knows_whether_it_is_compiled(folder: Path) -> None:
-    assert packaging.build(folder).digest != packaging.build(folder, compiled=True).digest
-    assert packaging.build(folder, compiled=True).digest == packaging.build(folder, compiled=True).digest
+    assert source_zip.build(folder).digest != source_zip.build(folder, compiled=True).digest
+    assert source_zip.build(folder, compiled=True).digest == source_zip.build(folder, compiled=True).digest

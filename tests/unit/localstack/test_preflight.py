@@ -7,9 +7,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from localstack import template
+from localstack.deployment.preflight import connections_of, preflight
+from localstack.packaging import template
 from localstack.paths import ROOT
-from localstack.preflight import connections_of, preflight
 
 DEFAULTS = {name: declared.default for name, declared in template.parameters(ROOT / "template.yaml").items()}
 FREE = {"DatabaseInstanceClass": "db.t4g.micro", "DatabaseBackupDays": "1", "ApiConnections": "20"}

@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from localstack.local_stack.processes import Reaper, StopSequence, start, wait_until
 from localstack.paths import ROOT
-from localstack.processes import Ending, Guard, start, wait_until
 
 LIMIT_SECONDS = 20
-ENDING = Ending(((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)))
+ENDING = StopSequence(((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)))
 # A process that starts another one in its group and ignores what it is asked.
 STUBBORN = textwrap.dedent(
     """
@@ -29,14 +29,14 @@ RUNTIME = textwrap.dedent(
     """
     import os, signal, sys, time
     from pathlib import Path
-    from localstack.processes import Ending, Guard, start
+    from localstack.processes import StopSequence, Reaper, start
     folder, command = Path(sys.argv[1]), [sys.executable, "-c", sys.argv[2]]
-    guard = Guard()
+    reaper = Reaper()
     (folder / "scratch").mkdir()
-    guard.remove_at_end(folder / "scratch")
-    ending = Ending(((signal.SIGTERM, 0.5),))
+    reaper.remove_at_end(folder / "scratch")
+    ending = StopSequence(((signal.SIGTERM, 0.5),))
     log = folder / "log"
-    child = start("x", command, guard=guard, ending=ending, log=log, environment=os.environ, directory=folder)
+    child = start("x", command, reaper=reaper, ending=ending, log=log, environment=os.environ, directory=folder)
     print(child.process.pid, flush=True)
     time.sleep(600)
     """
@@ -56,12 +56,12 @@ def grandchild(log: Path) -> int:
 
 
 def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
-    with Guard() as guard:
+    with Reaper() as reaper:
         child = start(
             "stubborn",
             [sys.executable, "-c", STUBBORN],
-            guard=guard,
-            ending=Ending(((signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))),
+            reaper=reaper,
+            ending=StopSequence(((signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))),
             log=tmp_path / "log",
             environment=os.environ,
             directory=tmp_path,
@@ -74,11 +74,11 @@ def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
 
 
 def test_leaving_the_guard_ends_what_was_forgotten(tmp_path: Path) -> None:
-    with Guard() as guard:
+    with Reaper() as reaper:
         child = start(
             "sleeper",
             [sys.executable, "-c", "import time; time.sleep(600)"],
-            guard=guard,
+            reaper=reaper,
             ending=ENDING,
             log=tmp_path / "log",
             environment=os.environ,
@@ -107,13 +107,13 @@ def test_the_death_of_the_runtime_ends_everything(tmp_path: Path, number: signal
 
 
 def test_nothing_starts_once_the_guard_is_closed(tmp_path: Path) -> None:
-    guard = Guard()
-    guard.close()
+    reaper = Reaper()
+    reaper.close()
     with pytest.raises(ValueError, match="closed"):
         start(
             "late",
             [sys.executable, "-c", "import time; time.sleep(600)"],
-            guard=guard,
+            reaper=reaper,
             ending=ENDING,
             log=tmp_path / "log",
             environment=os.environ,

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localstack import running
-from localstack.errors import LocalStackError
+from localstack.errors import UserError
+from localstack.local_stack import state_file
+from localstack.local_stack.state_file import Running
 from localstack.paths import ROOT
-from localstack.running import Running
 
 RUNNING = Running(1, "http://localhost:3000", "http://127.0.0.1:1", "postgresql://u:p@127.0.0.1:2/x", "order-engine")
 HOLDER = """
@@ -50,11 +50,11 @@ def hold(lock: Path, program: str = HOLDER) -> "subprocess.Popen[str]":
 def test_a_second_one_is_told_who_runs(tmp_path: Path) -> None:
     process = hold(tmp_path / "lock")
     try:
-        assert running.holder(tmp_path / "lock") == process.pid
-        told = pytest.raises(LocalStackError, match=rf"already runs in this clone \(process {process.pid}\)")
-        with told, running.only_one(tmp_path / "lock"):
+        assert state_file.holder(tmp_path / "lock") == process.pid
+        told = pytest.raises(UserError, match=rf"already runs in this clone \(process {process.pid}\)")
+        with told, state_file.only_one(tmp_path / "lock"):
             pytest.fail("a second one got the lock")
-        assert running.stop(tmp_path / "lock")
+        assert state_file.stop(tmp_path / "lock")
         assert process.wait(20) == -signal.SIGTERM
     finally:
         process.kill()
@@ -65,29 +65,29 @@ def test_the_lock_of_a_killed_one_is_free(tmp_path: Path) -> None:
     process = hold(tmp_path / "lock")
     process.kill()
     process.wait(20)
-    assert running.holder(tmp_path / "lock") is None
-    with running.only_one(tmp_path / "lock"):
+    assert state_file.holder(tmp_path / "lock") is None
+    with state_file.only_one(tmp_path / "lock"):
         pass
 
 
 def test_nothing_to_stop(tmp_path: Path) -> None:
-    assert not running.stop(tmp_path / "lock")
+    assert not state_file.stop(tmp_path / "lock")
 
 
 def test_a_stopped_one_is_ended_too(tmp_path: Path) -> None:
     process = hold(tmp_path / "lock")
     process.send_signal(signal.SIGSTOP)  # as Ctrl-Z does
-    assert running.stop(tmp_path / "lock")
+    assert state_file.stop(tmp_path / "lock")
     assert process.wait(20) == -signal.SIGTERM
 
 
 def test_one_that_does_not_end_is_killed_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_STOP_SECONDS", 0.5)
-    monkeypatch.setattr(running, "_GONE_SECONDS", 0.5)
+    monkeypatch.setattr(state_file, "_STOP_SECONDS", 0.5)
+    monkeypatch.setattr(state_file, "_GONE_SECONDS", 0.5)
     process = hold(tmp_path / "lock", DEAF)
     (child,) = psutil.Process(process.pid).children()
-    with pytest.raises(LocalStackError, match=f"Something of ./dev up still runs: kill -9 {child.pid} ends it"):
-        running.stop(tmp_path / "lock")
+    with pytest.raises(UserError, match=f"Something of ./dev up still runs: kill -9 {child.pid} ends it"):
+        state_file.stop(tmp_path / "lock")
     assert process.wait(20) == -signal.SIGKILL
     child.kill()
 
@@ -98,8 +98,8 @@ def test_a_lock_that_names_another_process_ends_nobody(tmp_path: Path, written: 
     process = hold(tmp_path / "lock")
     (tmp_path / "lock").write_text(written)
     try:
-        with pytest.raises(LocalStackError, match="not as a process that can be seen from here"):
-            running.stop(tmp_path / "lock")
+        with pytest.raises(UserError, match="not as a process that can be seen from here"):
+            state_file.stop(tmp_path / "lock")
         assert process.poll() is None
     finally:
         process.kill()
@@ -108,21 +108,21 @@ def test_a_lock_that_names_another_process_ends_nobody(tmp_path: Path, written: 
 
 def test_the_addresses_are_found_while_it_runs_only(tmp_path: Path) -> None:
     lock, published = tmp_path / "lock", tmp_path / "up.json"
-    with pytest.raises(LocalStackError, match="Nothing runs in this clone"):
-        running.find(lock, published)
+    with pytest.raises(UserError, match="Nothing runs in this clone"):
+        state_file.find(lock, published)
     process = hold(lock)
     try:
-        with pytest.raises(LocalStackError, match="still starting"):
-            running.find(lock, published)
-        running.publish(RUNNING, published)  # left by an earlier one that was killed
-        with pytest.raises(LocalStackError, match="still starting"):
-            running.find(lock, published)
+        with pytest.raises(UserError, match="still starting"):
+            state_file.find(lock, published)
+        state_file.publish(RUNNING, published)  # left by an earlier one that was killed
+        with pytest.raises(UserError, match="still starting"):
+            state_file.find(lock, published)
         ours = replace(RUNNING, pid=process.pid)
-        running.publish(ours, published)
-        assert running.find(lock, published) == ours
+        state_file.publish(ours, published)
+        assert state_file.find(lock, published) == ours
         assert published.stat().st_mode & 0o077 == 0
     finally:
         process.kill()
         process.wait(20)
-    running.withdraw(published)
+    state_file.withdraw(published)
     assert not published.exists()

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console as RichConsole
 
-from localstack.console import Console
-from localstack.processes import wait_until
-from localstack.screen import Screen
+from localstack.client.console import Console
+from localstack.local_stack.processes import wait_until
+from localstack.local_stack.screen import Screen
 
 LIMIT_SECONDS = 20.0
 MORE_THAN_A_PIPE_HOLDS = 1 << 20

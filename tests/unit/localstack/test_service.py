@@ -11,8 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from localstack import running, service
-from localstack.errors import LocalStackError, NotOver, Unreachable
+from localstack.client import service
+from localstack.errors import NotOver, Unreachable, UserError
+from localstack.local_stack import state_file
 from tests.fakes.certificates import Authority
 
 ORDER = {"amount": "1"}
@@ -36,7 +37,7 @@ def test_the_answer_says_where_to_follow() -> None:
     ["localhost:3000", "ftp://localhost", "http://", "http://localhost:none", "http://a/?b", "http://a/#b", "/"],
 )
 def test_what_is_no_address_is_told_so(given: str) -> None:
-    with pytest.raises(LocalStackError, match="--url takes the address in front of /api") as told:
+    with pytest.raises(UserError, match="--url takes the address in front of /api") as told:
         service.url_of(given)
     assert told.value.exit_status == 1
 
@@ -47,10 +48,10 @@ def test_an_address_is_taken_as_it_is(given: str) -> None:
 
 
 def test_without_a_stack_here_no_other_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def find() -> running.Running:
-        raise LocalStackError("Nothing runs in this clone: start it with ./dev up.")
+    def find() -> state_file.Running:
+        raise UserError("Nothing runs in this clone: start it with ./dev up.")
 
-    monkeypatch.setattr(running, "find", find)
+    monkeypatch.setattr(state_file, "find", find)
     monkeypatch.setenv("PORT", "3000")
     with pytest.raises(Unreachable, match=r"Nothing runs in this clone.*--url"):
         service.url_of("")
@@ -62,8 +63,8 @@ PROBLEM = '{"title": "t", "status": 422, "code": "unknown_token", "detail": "XYZ
 @pytest.mark.parametrize(
     ("status", "text", "kind", "said"),
     [
-        (422, PROBLEM, LocalStackError, r'^The order was refused \(422\): XYZ is not traded\.\n  {"a": 1}$'),
-        (503, PROBLEM, LocalStackError, "refused"),
+        (422, PROBLEM, UserError, r'^The order was refused \(422\): XYZ is not traded\.\n  {"a": 1}$'),
+        (503, PROBLEM, UserError, "refused"),
         (502, PROBLEM, NotOver, "refused"),
         (504, PROBLEM, NotOver, "refused"),
         (403, '{"message": "Missing Authentication Token"}', Unreachable, "on AWS it ends with the stage, /live"),
@@ -75,10 +76,8 @@ PROBLEM = '{"title": "t", "status": 422, "code": "unknown_token", "detail": "XYZ
         (202, "[1]", Unreachable, "not as this service does"),
     ],
 )
-def test_what_is_no_accepted_order_is_one_sentence(
-    status: int, text: str, kind: type[LocalStackError], said: str
-) -> None:
-    with pytest.raises(LocalStackError, match=said) as told:
+def test_what_is_no_accepted_order_is_one_sentence(status: int, text: str, kind: type[UserError], said: str) -> None:
+    with pytest.raises(UserError, match=said) as told:
         service.read_placed("http://x.example", status, text)
     assert type(told.value) is kind
 
@@ -122,7 +121,7 @@ async def test_no_tls_to_a_service_with_it(http: aiohttp.ClientSession, tmp_path
     context.load_cert_chain(Authority.new("A").server("service.example", tmp_path / "server.pem"))
     server = TestServer(web.Application(), host="127.0.0.1", scheme="https")
     await server.start_server(ssl=context)
-    with pytest.raises(LocalStackError, match=r"127\.0\.0\.1"):
+    with pytest.raises(UserError, match=r"127\.0\.0\.1"):
         await service.place(http, f"http://127.0.0.1:{server.port}", ORDER)
     await server.close()
 

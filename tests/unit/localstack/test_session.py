@@ -9,16 +9,16 @@ from typing import cast
 
 import pytest
 
-from localstack import log_reader
-from localstack.console import Console
-from localstack.errors import LocalStackError
-from localstack.forwarding import Upstream
-from localstack.front_door import FrontDoor
-from localstack.local_runtime import Runtime
-from localstack.log_lines import Line
-from localstack.log_reader import LogReader
+from localstack.client.console import Console
+from localstack.errors import UserError
+from localstack.gateway.forwarding import Upstream
+from localstack.gateway.front_door import FrontDoor
+from localstack.local_stack.runtime import Runtime
+from localstack.local_stack.supervisor import Session
+from localstack.logs import log_reader
+from localstack.logs.log_lines import Line
+from localstack.logs.log_reader import LogReader
 from localstack.paths import ROOT
-from localstack.session import Session
 
 BEFORE, AFTER = Upstream("http://before", "http://before"), Upstream("http://after", "http://after")
 
@@ -33,10 +33,10 @@ class BrokenRuntime:
 
     def mend(self) -> None:
         if not self._mends:
-            raise LocalStackError("The AWS emulator did not start.")
+            raise UserError("The AWS emulator did not start.")
 
     def reconcile(self) -> None:
-        raise LocalStackError("The reconcile function failed: no connection")
+        raise UserError("The reconcile function failed: no connection")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ import contextlib, sys, threading
 from botocore.exceptions import EndpointConnectionError
 from localstack import session
 from localstack.console import Console
-from localstack.errors import LocalStackError
+from localstack.errors import UserError
 
 class Slow:
     def __init__(self, settings, report):
@@ -88,7 +88,7 @@ class Slow:
         if sys.argv[1] == "wait":
             self.stopped.wait()
         if sys.argv[1] == "fail":
-            raise LocalStackError("It does not start.")
+            raise UserError("It does not start.")
         raise EndpointConnectionError(endpoint_url="http://gone")
     def stop(self):
         self.stopped.set()
@@ -101,7 +101,7 @@ session._cursor_secret = lambda: "secret"
 session.ports.require_free = lambda hosts, port: None
 try:
     sys.exit(session.Session(Console(), 3999, {}, 0).run())
-except LocalStackError as error:
+except UserError as error:
     sys.exit(f"failed: {error}")
 """
 

@@ -1,8 +1,8 @@
 """The commands' copy of the end states: they run where the service's code may not be."""
 
 from chalicelib.domain.transitions import TERMINAL, OrderStatus
-from localstack import statuses
 from localstack.chaos import records
+from localstack.client import statuses
 
 
 def test_every_copy_of_the_end_states_is_the_domain_s() -> None:

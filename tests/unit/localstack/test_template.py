@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localstack import template
-from localstack.template import Uploaded
+from localstack.packaging import template
+from localstack.packaging.template import Uploaded
 
 
 @dataclass

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from localstack.turnstile import Turnstile
+from localstack.gateway.concurrency_limiter import ConcurrencyLimiter
 
 FOREVER = 3600.0
 LIMIT_SECONDS = 20
 
 
 async def test_no_more_than_its_places_at_once() -> None:
-    turnstile = Turnstile(3, FOREVER, FOREVER)
+    turnstile = ConcurrencyLimiter(3, FOREVER, FOREVER)
     inside = most = 0
 
     async def pass_through() -> None:
@@ -27,7 +27,7 @@ async def test_no_more_than_its_places_at_once() -> None:
 
 
 async def test_nobody_waits_longer_than_the_patience() -> None:
-    turnstile = Turnstile(1, 0.01, 0.01)
+    turnstile = ConcurrencyLimiter(1, 0.01, 0.01)
     async with turnstile.place(), asyncio.timeout(LIMIT_SECONDS), turnstile.place(), turnstile.place():
         pass
     async with turnstile.place():
@@ -37,7 +37,7 @@ async def test_nobody_waits_longer_than_the_patience() -> None:
 async def test_a_burst_that_lost_its_patience_comes_in_one_each_interval() -> None:
     waiting = most = 0
 
-    class NeverFree(Turnstile):
+    class NeverFree(ConcurrencyLimiter):
         async def _wait(self, seconds: float) -> bool:
             nonlocal waiting, most
             if seconds == FOREVER:
@@ -61,7 +61,7 @@ async def test_a_burst_that_lost_its_patience_comes_in_one_each_interval() -> No
 
 
 async def test_a_failure_gives_the_place_back() -> None:
-    turnstile = Turnstile(1, FOREVER, FOREVER)
+    turnstile = ConcurrencyLimiter(1, FOREVER, FOREVER)
     with pytest.raises(ValueError, match="inside"):
         async with turnstile.place():
             raise ValueError("inside")
@@ -70,7 +70,7 @@ async def test_a_failure_gives_the_place_back() -> None:
 
 
 async def test_giving_up_while_waiting_takes_no_place_and_gives_none_back() -> None:
-    turnstile = Turnstile(1, FOREVER, FOREVER)
+    turnstile = ConcurrencyLimiter(1, FOREVER, FOREVER)
     async with turnstile.place():
         waiting = asyncio.create_task(turnstile.place().__aenter__())
         await asyncio.sleep(0)

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import WSMsgType, web
 from yarl import URL
 
-from localstack import websocket_relay
-from localstack.websocket_relay import MAX_MESSAGE_BYTES
+from localstack.gateway import websocket_relay
+from localstack.gateway.websocket_relay import MAX_MESSAGE_BYTES
 from tests.unit.localstack.conftest import Door
 
 LIMIT_SECONDS = 20

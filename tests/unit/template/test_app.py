@@ -2,7 +2,7 @@
 
 import pytest
 
-from localstack import authorities
+from localstack.packaging import authorities
 from tests.unit.infra.sam import Stack
 from tests.unit.template.facts import (
     AWS,

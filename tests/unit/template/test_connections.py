@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localstack.preflight import connections_of, worker_connections
+from localstack.deployment.preflight import connections_of, worker_connections
 from tests.unit.infra.sam import ROOT, Stack, source
 from tests.unit.template.facts import ANSWER_CLIENTS, AWS, LOGIN, SETTINGS, functions
 

@@ -1,0 +1,328 @@
+"""What `./dev deploy` and `./dev destroy` decide around SAM CLI: parameters, the state of a stack, what went wrong."""
+
+import difflib
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+from rich.table import Table
+
+from localstack.deployment import tools
+from localstack.deployment.aws_clients import EMULATOR_KEY, Clients
+from localstack.deployment.targets import Destination
+from localstack.errors import UserError
+from localstack.packaging.template import Parameter
+from localstack.packaging.wheels import Platform, Report, lambda_platform, this_platform
+from localstack.paths import ROOT
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
+
+_SAM = Path(__file__).with_name("sam_cli.py")
+_ORDER = {
+    "userId": "arman1",
+    "walletAddress": "wallet_12345",
+    "inputToken": "SOL",
+    "outputToken": "USDC",
+    "amount": 10,
+    "side": "sell",
+}
+ABSENT = "ABSENT"
+# A change set was made and never executed: there is nothing in it yet.
+_UNDER_REVIEW = "REVIEW_IN_PROGRESS"
+# Its first deployment failed: CloudFormation can only delete it.
+_NEVER_CAME_UP = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
+_STUCK = {
+    "DELETE_FAILED": "finish deleting it with ./dev destroy, then deploy again.",
+    "UPDATE_ROLLBACK_FAILED": "mend what its events name, run `aws cloudformation continue-update-rollback "
+    "--stack-name {name}`, then deploy again.",
+}
+_NESTED = "AWS::CloudFormation::Stack"
+_DATABASE = "AWS::RDS::DBInstance"
+_SAM_CHANGE_SET = "samcli-deploy"
+_SAM_BUCKET_STACK = "aws-sam-cli-managed-default"
+
+
+@dataclass(frozen=True)
+class State:
+    """A stack as it is deployed now. A secret parameter's value is not what it is."""
+
+    status: str = ABSENT
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    has_database: bool = False
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything of it."""
+        return self.status not in (ABSENT, _UNDER_REVIEW)
+
+    @property
+    def never_came_up(self) -> bool:
+        """Whether its first deployment failed: it must be deleted before the next one."""
+        return self.status in _NEVER_CAME_UP
+
+    def refuse_stuck(self, name: str) -> None:
+        """Raises UserError where the stack can't be deployed to as it stands."""
+        if self.status in _STUCK:
+            raise UserError(f"The stack {name} is in the state {self.status}: {_STUCK[self.status].format(name=name)}")
+        if self.exists and self.status.endswith("_IN_PROGRESS"):
+            raise UserError(
+                f"The stack {name} is being changed right now ({self.status}): wait until that ends, then try again."
+            )
+
+
+def state_of(clients: Clients, name: str) -> State:
+    """How the stack stands. Raises botocore's errors."""
+    try:
+        found = clients.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return State()
+        raise
+    return State(
+        status=found["StackStatus"],
+        parameters={item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])},
+        has_database=any(item["LogicalResourceId"] == "Database" for item in _resources(clients, name)),
+    )
+
+
+def _resources(clients: Clients, name: str) -> "Iterator[StackResourceSummaryTypeDef]":
+    for page in clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=name):
+        yield from page["StackResourceSummaries"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be deployed."""
+
+    where: Destination
+    stack_name: str
+    parameters: Mapping[str, str]
+
+    def table(self, declared: Mapping[str, Parameter]) -> Table:
+        """The plan for people, without secrets."""
+        shown = Table(show_header=False, box=None)
+        target = self.where.target
+        shown.add_row("stack", self.stack_name)
+        shown.add_row("account", f"{self.where.account} in {target.region} on {target.name}")
+        for name, value in self.parameters.items():
+            shown.add_row(name, "(secret)" if declared[name].secret and value else value or '""')
+        return shown
+
+
+def parse_parameters(pairs: Sequence[str], declared: Mapping[str, Parameter]) -> dict[str, str]:
+    """NAME=VALUE pairs as a mapping; raises UserError for anything else, and for an unknown parameter."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError(f"--parameter takes NAME=VALUE, not {pair!r}.")
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, 1)
+            raise UserError(f"template.yaml has no parameter {name!r}{f': did you mean {near[0]}?' if near else '.'}")
+        found[name] = value
+    return found
+
+
+def chosen_parameters(
+    where: Destination, given: Mapping[str, str], now: State, declared: Mapping[str, Parameter]
+) -> dict[str, str]:
+    """What is handed over: what isn't stays as it was deployed.
+
+    A stack that never came up is made anew, and of what it was given only the secrets can't be read again. Raises
+    UserError where its database's address was one of them and is not given again.
+    """
+    if not now.never_came_up:
+        addresses = {} if now.exists and where.kind != "embedded" else where.parameters
+        return {**addresses, **given}
+    readable = {name: value for name, value in now.parameters.items() if name in declared and not declared[name].secret}
+    if where.kind == "embedded":
+        # Addresses and the Python that runs functions are those of now.
+        kept = {name: value for name, value in readable.items() if name not in ("PythonRuntime", "Architecture")}
+        return {**kept, **where.parameters, **given}
+    chosen = {**where.parameters, **readable, **given}
+    if "DatabaseUrl" not in chosen and not now.has_database:
+        raise UserError(
+            "The first deployment of this stack failed, and which database it was given can't be read again: add "
+            "--parameter DatabaseUrl=… (with nothing behind the = for a VPC and RDS Postgres of its own)."
+        )
+    return chosen
+
+
+def chosen_platform(
+    where: Destination, given: Mapping[str, str], deployed: Mapping[str, str], declared: Mapping[str, Parameter]
+) -> Platform:
+    """What the artifact is built for: as given, else as deployed, else the template's default; embedded, this machine.
+
+    Raises UserError where nothing can be built for that.
+    """
+    if where.kind == "embedded":
+        here = this_platform()
+        for name, value in (("PythonRuntime", here.runtime), ("Architecture", here.architecture)):
+            if given.get(name, value) != value:
+                raise UserError(f"{name} is {value} on the embedded target: that is what runs the functions here.")
+        return here
+    runtime, architecture = (
+        given.get(name) or deployed.get(name) or declared[name].default for name in ("PythonRuntime", "Architecture")
+    )
+    return lambda_platform(runtime, architecture)
+
+
+def refuse_protected(name: str, state: State) -> None:
+    """Raises UserError where the stack's database refuses to be deleted, before anything else is."""
+    # While it is being deleted there is nothing to deploy the parameter to: RDS itself says what it refuses.
+    if state.never_came_up or state.status == "DELETE_FAILED" or not state.has_database:
+        return
+    if state.parameters.get("DatabaseDeletionProtection") == "true":
+        raise UserError(
+            f"The database of {name} is protected from deletion, so the stack can't be deleted: if it may really go, "
+            f"take the protection away with ./dev deploy --target … --stack-name {name} "
+            "--parameter DatabaseDeletionProtection=false, then try again. Nothing was deleted."
+        )
+
+
+def unprotect(clients: Clients, name: str) -> None:
+    """Lets the database of a stack that never came up be deleted: no deployment could take its protection away."""
+    for item in _resources(clients, name):
+        if item["ResourceStatus"] == "DELETE_COMPLETE" or "PhysicalResourceId" not in item:
+            continue
+        if item["ResourceType"] == _NESTED:
+            unprotect(clients, item["PhysicalResourceId"])
+        elif item["ResourceType"] == _DATABASE:
+            identifier = item["PhysicalResourceId"]
+            rds = clients.other("rds")
+            rds.modify_db_instance(DBInstanceIdentifier=identifier, DeletionProtection=False, ApplyImmediately=True)
+            rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=identifier)
+            rds.close()
+
+
+def sam_command(path: Path) -> list[str]:
+    """How sam is called that shows nested stacks' changes; `path` is the installed tool."""
+    return [str(path.with_name("python")), "-P", str(_SAM)]
+
+
+def _sam(where: Destination, *arguments: str, report: Report) -> bool:
+    """Runs sam against the target, as people see it; whether it ended well."""
+    command = sam_command(tools.ensure("sam", report))
+    ended = subprocess.run(  # noqa: S603  # our own command line
+        [*command, *arguments, "--region", where.target.region], cwd=ROOT, env=_environment(where), check=False
+    )
+    return ended.returncode == 0
+
+
+def _environment(where: Destination) -> dict[str, str]:
+    if where.target.endpoint_url is None:
+        return tools.environment()
+    others = {name: value for name, value in tools.environment().items() if not name.startswith("AWS_")}
+    return {
+        **others,
+        "AWS_ENDPOINT_URL": where.target.endpoint_url,
+        "AWS_ACCESS_KEY_ID": EMULATOR_KEY,
+        "AWS_SECRET_ACCESS_KEY": EMULATOR_KEY,
+        # No profile, region or address of something else.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def deploy(
+    where: Destination, name: str, built: Path, parameters: Mapping[str, str], *, ask: bool, report: Report
+) -> bool:
+    """`sam deploy` of the built template; whether it ended well. Secrets go through a file that only we can read."""
+    with tempfile.NamedTemporaryFile("w", prefix="order-engine-parameters-", suffix=".yaml") as file:
+        json.dump(dict(parameters), file)
+        file.flush()
+        return _sam(
+            where,
+            *("deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", where.kind),
+            *("--template-file", str(built), "--stack-name", name, "--s3-prefix", name),
+            *("--parameter-overrides", f"file://{file.name}"),
+            "--confirm-changeset" if ask else "--no-confirm-changeset",
+            report=report,
+        )
+
+
+def delete(where: Destination, name: str, report: Report) -> bool:
+    """`sam delete` of the stack with what was uploaded for it; whether it ended well."""
+    config = ("--config-file", str(ROOT / "samconfig.toml"), "--config-env", where.kind)
+    return _sam(where, "delete", *config, "--stack-name", name, "--no-prompts", report=report)
+
+
+def withdraw(clients: Clients, name: str) -> bool:
+    """Whether a change set of sam's was left unexecuted. It is deleted, with the empty stack that a first one makes."""
+    try:
+        pages = list(clients.cloudformation.get_paginator("list_change_sets").paginate(StackName=name))
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return False
+        raise
+    left = [
+        change_set["ChangeSetId"]
+        for page in pages
+        for change_set in page["Summaries"]
+        if change_set.get("ExecutionStatus") == "AVAILABLE" and change_set["ChangeSetName"].startswith(_SAM_CHANGE_SET)
+    ]
+    for change_set in left:
+        clients.cloudformation.delete_change_set(ChangeSetName=change_set, StackName=name)
+    if left and state_of(clients, name).status == _UNDER_REVIEW:
+        clients.cloudformation.delete_stack(StackName=name)
+    return bool(left)
+
+
+def failures(clients: Clients, name: str, since: float) -> str:
+    """What failed in the stack since then (seconds since the epoch) and why, what is nested deepest first."""
+    found: list[tuple[int, str]] = []
+
+    def look(stack: str, prefix: str) -> None:
+        for page in clients.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack):
+            for event in page["StackEvents"]:
+                reason = event.get("ResourceStatusReason", "")
+                logical, physical = event.get("LogicalResourceId", ""), event.get("PhysicalResourceId", "")
+                if event["Timestamp"].timestamp() < since or not event.get("ResourceStatus", "").endswith("_FAILED"):
+                    continue
+                if physical == event["StackId"] or "cancelled" in reason.lower():
+                    continue
+                line = f"  {prefix}{logical} ({event.get('ResourceType')}): {reason}"
+                if (-prefix.count("/"), line) not in found:
+                    found.append((-prefix.count("/"), line))
+                    if event.get("ResourceType") == _NESTED and physical:
+                        look(physical, f"{prefix}{logical}/")
+
+    look(name, "")
+    return "\n".join(line for _, line in sorted(found)) or "  (no resource gave a reason)"
+
+
+def remove_sams_bucket(clients: Clients) -> None:
+    """Deletes the bucket that sam made on an emulator, with its stack, where no stack has anything in it any more."""
+    state = state_of(clients, _SAM_BUCKET_STACK)
+    if not state.exists:
+        return
+    (bucket,) = (
+        item["PhysicalResourceId"]
+        for item in _resources(clients, _SAM_BUCKET_STACK)
+        if item["ResourceType"] == "AWS::S3::Bucket"
+    )
+    if clients.s3.list_objects_v2(Bucket=bucket).get("KeyCount"):
+        return
+    for page in clients.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for item in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+            clients.s3.delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])
+    clients.cloudformation.delete_stack(StackName=_SAM_BUCKET_STACK)
+    clients.cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=_SAM_BUCKET_STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+
+
+def curl_line(rest_url: str) -> str:
+    """A command that places an order."""
+    body = json.dumps(_ORDER, separators=(",", ":"))
+    return shlex.join(
+        ["curl", "-s", f"{rest_url}/api/orders/execute", "-H", "content-type: application/json", "-d", body]
+    )

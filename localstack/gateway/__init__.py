@@ -1,0 +1,1 @@
+"""The front door: one address for REST and WebSocket before the two APIs of the deployed stack."""

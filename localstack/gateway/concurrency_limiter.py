@@ -1,0 +1,42 @@
+"""A limit on how much goes on at once that nobody waits for long."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class ConcurrencyLimiter:
+    """Lets so many through at once; past `patience` seconds more are let in, though only one each `interval`.
+
+    Each concurrent call starts a process of a function, which takes as much processor time as dozens of calls: a burst
+    is over sooner when a few processes work it off. The patience keeps slow calls from stopping all others; the
+    interval keeps a slow start of those few from letting the whole burst in at once.
+    """
+
+    def __init__(self, places: int, patience: float, interval: float) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._patience = patience
+        self._interval = interval
+        self._past_patience = asyncio.Lock()
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Holds a place, or goes on without one once it has waited long enough."""
+        held = not self._places.locked() and await self._places.acquire()
+        held = held or await self._wait(self._patience)
+        if not held:
+            async with self._past_patience:
+                held = await self._wait(self._interval)
+        try:
+            yield
+        finally:
+            if held:
+                self._places.release()
+
+    async def _wait(self, seconds: float) -> bool:
+        """Whether a place was free in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._places.acquire()
+        except TimeoutError:
+            return False

@@ -1,0 +1,274 @@
+"""One `./dev up`: starts the runtime, prints where it is, shows the logs, mends what dies, ends everything."""
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.markup import escape
+
+from localstack.client.console import Console
+from localstack.errors import UserError
+from localstack.gateway.front_door import AT_ONCE, FrontDoor
+from localstack.local_stack import files, ports, state_file
+from localstack.local_stack.ministack_process import FIFO_BATCHES
+from localstack.local_stack.runtime import Runtime, Settings
+from localstack.local_stack.screen import Screen
+from localstack.local_stack.threads import in_thread
+from localstack.local_stack.warmup import warm
+from localstack.logs import log_reader
+from localstack.logs.log_lines import readable
+from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
+
+_LOOK_SECONDS = 0.5
+# A look costs some milliseconds of processor time: less often where nothing happens.
+_IDLE_LOOK_SECONDS = 2.0
+_ACTIVE_SECONDS = 10.0
+_MENDED_AT_MOST = 3
+_MENDING_SECONDS = 300.0
+# 30 s after its last write an order counts as one that nobody works on: chalicelib/adapters/postgres/orders.py.
+# Its worker was killed with everything else some seconds before the stack was up again.
+_INTERRUPTED_SECONDS = 27.0
+# Some four seconds for clients that do not listen: websocket_relay.py, front_door.py.
+_GOODBYE_SECONDS = 6.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# The emulator hands the first orders of a burst over one by one, each to a worker that is busy with it for 4 s:
+# 200 orders take three such rounds with the template's ten workers, two with twenty.
+_WORKERS = 20
+_ROTATED_LOGS = ("postgres.log", "emulator.log")
+
+
+def _hosts() -> tuple[str, ...]:
+    """Where the front door listens: ORDER_ENGINE_HOST, else both loopback addresses, as `localhost` may mean either."""
+    if host := os.environ.get("ORDER_ENGINE_HOST", "").strip():
+        return (host,)
+    return (ports.LOOPBACK, "::1") if ports.has_ipv6_loopback() else (ports.LOOPBACK,)
+
+
+def _door_url(port: int) -> str:
+    """The front door as this machine reaches it; `localhost` may not be where it listens."""
+    host = ports.reachable(_hosts()[0])
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _shown(path: Path) -> str:
+    """A path as a person in the clone would type it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def _cursor_secret() -> str:
+    """A secret that stays between runs, so that a page's cursor does too."""
+    return files.kept_secret(STATE / "cursor-secret", 32)
+
+
+def _begin_logs() -> None:
+    """Keeps the last run's logs of the processes as `.1`."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    for name in _ROTATED_LOGS:
+        if (LOGS / name).exists():
+            (LOGS / name).replace(LOGS / f"{name}.1")
+
+
+class Session:
+    """Runs the stack until a signal. `started` is the monotonic time at which the command began."""
+
+    def __init__(self, console: Console, port: int, parameters: Mapping[str, str], started: float) -> None:
+        self._screen = Screen(console, self._hear)
+        self._port = port
+        self._parameters = parameters
+        self._started = started
+        self._door_url = _door_url(port)
+        # On both loopback addresses it is `localhost`; on the one that was asked for, another stack may have the other.
+        self._url = self._door_url if os.environ.get("ORDER_ENGINE_HOST", "").strip() else f"http://localhost:{port}"
+        self._ended_by: int | None = None
+        self._ready = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+
+    def _report(self, text: str) -> None:
+        self._screen.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")
+
+    def run(self) -> int:
+        """Starts, serves and ends; returns the exit status.
+
+        0 where a signal ended what had been ready, 128 and its number where it came before, or where the terminal or
+        the reader of a pipe went away. Raises UserError where something can't be started.
+        """
+        hosts = _hosts()
+        with state_file.only_one():
+            ports.require_free(hosts, self._port)
+            state_file.withdraw()  # what one that was killed has left
+            _begin_logs()
+            settings = Settings(
+                public_url=os.environ.get("ORDER_ENGINE_PUBLIC_URL", "").rstrip("/") or self._url,
+                data=STATE / "postgres",
+                logs=LOGS,
+                parameters={
+                    "CursorSecret": _cursor_secret(),
+                    "WorkerConcurrency": str(_WORKERS),
+                    **self._parameters,
+                },
+            )
+            try:
+                asyncio.run(self._run(settings, hosts))
+            finally:
+                state_file.withdraw()
+                if not self._screen.close():
+                    os._exit(self._exit_status)  # the last flush would wait for the terminal as well
+        if threading.active_count() > 1:
+            sys.stderr.flush()
+            os._exit(self._exit_status)  # they wait, within limits of their own, for what has gone
+        return self._exit_status
+
+    @property
+    def _exit_status(self) -> int:
+        if self._ended_by is None or (self._ready and self._ended_by in _SIGNALS):
+            return 0
+        return 128 + self._ended_by
+
+    def _hear(self, number: int, _frame: FrameType | None = None) -> None:
+        """A signal: ends everything, at whatever moment it comes. A second one changes nothing: each wait has a limit.
+
+        Set with `signal`, not in the loop, which would give the signals back before the last process has ended.
+        """
+        self._ended_by = self._ended_by or number
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and everything else before it
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def _run(self, settings: Settings, hosts: tuple[str, ...]) -> None:
+        self._loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._hear)
+        if self._ended_by is not None:
+            self._stop.set()  # the terminal has gone already
+        runtime = Runtime(settings, self._report)
+        serving = asyncio.create_task(self._serve(runtime, hosts))
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._screen.print("Stopping …")
+            stopping.cancel()
+            serving.cancel()
+            await asyncio.wait((serving,), timeout=_GOODBYE_SECONDS)  # the front door tells its clients
+            await in_thread(runtime.stop)
+        if self._ended_by is None:
+            try:
+                await serving
+            except (BotoCoreError, ClientError) as error:
+                raise UserError(f"The AWS emulator broke off ({error}): look into {_shown(LOGS)}.") from error
+        self._screen.print("Everything has stopped; the history is kept.")
+
+    async def _serve(self, runtime: Runtime, hosts: tuple[str, ...]) -> None:
+        await in_thread(runtime.start)
+        async with FrontDoor(runtime.upstream) as door:
+            try:
+                await door.start(hosts, self._port)
+            except OSError as error:
+                raise UserError(f"Port {self._port} can't be listened on: {error.strerror}.") from error
+            await in_thread(warm, runtime, self._door_url, requests=AT_ONCE, workers=_WORKERS, pushers=FIFO_BATCHES)
+            self._publish(runtime)
+            self._ready = True
+            self._welcome()
+            await self._keep(runtime, door)
+
+    def _publish(self, runtime: Runtime) -> None:
+        state_file.publish(
+            state_file.Running(
+                pid=os.getpid(),
+                url=self._url,
+                emulator_url=runtime.emulator_url,
+                database_url=runtime.database_url,
+                stack_name=runtime.settings.stack_name,
+            )
+        )
+
+    def _welcome(self) -> None:
+        ready = time.monotonic() - self._started
+        websocket = self._url.replace("http", "ws", 1)
+        order = (
+            '{"userId":"arman1","walletAddress":"wallet_12345","inputToken":"SOL","outputToken":"USDC",'
+            '"amount":1.5,"side":"sell"}'
+        )
+        self._screen.print(
+            f"\n[green]Ready[/green] after {ready:.1f} s\n\n"
+            f"  Dashboard   {self._url}/\n"
+            f"  Orders      {self._url}/api/orders/execute\n"
+            f"  WebSocket   {websocket}/api/orders/execute?orderId=ID\n"
+            f"  Interface   {self._url}/docs\n"
+            f"  Raw logs    {_shown(LOGS)}/\n\n"
+            f"Place an order and follow it with ./dev order, or paste this:\n\n"
+            f"  curl -s {self._url}/api/orders/execute -H 'content-type: application/json' -d '{order}'\n\n"
+            f"Ctrl-C stops everything. What the functions log:\n"
+        )
+
+    def _repair(self, runtime: Runtime) -> None:
+        """Has orders that were interrupted go on now; where that fails, the schedule does it within a minute."""
+        try:
+            runtime.reconcile()
+        except (BotoCoreError, ClientError, UserError) as error:
+            self._screen.print(f"[yellow]Interrupted orders wait for the next minute: {escape(str(error))}[/yellow]")
+
+    async def _keep(self, runtime: Runtime, door: FrontDoor) -> None:
+        """Shows new log lines and starts what died again, until it is cancelled."""
+        reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
+        mended: list[float] = []
+        active = time.monotonic()
+        repair_at = active + _INTERRUPTED_SECONDS
+        while True:
+            if name := runtime.dead or ("The deployment" if door.upstream is None else None):
+                mended = [at for at in mended if time.monotonic() - at < _MENDING_SECONDS]
+                if len(mended) == _MENDED_AT_MOST:
+                    raise UserError(f"{name} ends again and again: look into {_shown(LOGS)}.")
+                mended.append(time.monotonic())
+                self._screen.print(f"[yellow]{name} has ended unexpectedly: it is started again.[/yellow]")
+                await self._mend(runtime, door)
+                reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
+                repair_at = time.monotonic() + _INTERRUPTED_SECONDS
+                continue
+            if time.monotonic() > repair_at:
+                repair_at = math.inf
+                await in_thread(self._repair, runtime)
+            idle = time.monotonic() - active > _ACTIVE_SECONDS
+            if await self._show_new_lines(reader, idle=idle):
+                active = time.monotonic()
+            await asyncio.sleep(_IDLE_LOOK_SECONDS if idle else _LOOK_SECONDS)
+
+    async def _mend(self, runtime: Runtime, door: FrontDoor) -> None:
+        """Starts again what ended; leaves the front door without an upstream where something ended meanwhile."""
+        door.upstream = None
+        try:
+            await in_thread(runtime.mend)
+        except (BotoCoreError, ClientError, UserError) as error:
+            self._screen.print(f"[yellow]That did not succeed: {escape(str(error))}[/yellow]")
+            return
+        door.upstream = runtime.upstream
+        self._publish(runtime)
+        await in_thread(self._repair, runtime)
+
+    async def _show_new_lines(self, reader: log_reader.LogReader, *, idle: bool) -> bool:
+        """Keeps and shows what was logged since the last look; whether there was anything."""
+        try:
+            lines = await in_thread(reader.read)
+            if idle and not lines:
+                await in_thread(reader.tidy)
+        except (BotoCoreError, ClientError):
+            return False  # the emulator has just died, which the next round sees
+        try:
+            log_reader.append(FUNCTION_LOG, lines)
+        except OSError as error:  # a full disk
+            self._screen.print(f"[yellow]{_shown(FUNCTION_LOG)} can't be written: {error.strerror}.[/yellow]")
+        for line in lines:
+            if (shown := readable(line)) is not None:
+                self._screen.print(shown)
+        return bool(lines)

@@ -1,0 +1,1 @@
+"""What the functions log, collected and made readable."""
