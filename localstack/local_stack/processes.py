@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-
 _REAPER_SCRIPT = Path(__file__).with_name("reaper.py")
 _REAPER_EXIT_SECONDS = 15.0
 

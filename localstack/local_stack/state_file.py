@@ -17,7 +17,7 @@ from localstack.local_stack.files import write_secret
 from localstack.local_stack.processes import wait_until
 from localstack.paths import RUNNING, UP_LOCK
 
-# A stop takes five seconds at most where everything answers: localstack/session.py.
+# A stop takes five seconds at most where everything answers: localstack/local_stack/supervisor.py.
 _STOP_SECONDS = 20.0
 _GONE_SECONDS = 15.0
 _ASKING_SECONDS = 0.5

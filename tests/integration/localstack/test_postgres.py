@@ -287,7 +287,7 @@ def test_a_user_without_a_name_gets_a_server_or_a_sentence(tmp_path: Path) -> No
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from localstack import postgres\n"
+        "from localstack.local_stack import postgres\n"
         "from localstack.local_stack.processes import Reaper\n"
         "os.setgroups([]); os.setgid(0); os.setuid(12345)\n"
         "if not os.access(sys.executable, os.X_OK): sys.exit('closed')\n"

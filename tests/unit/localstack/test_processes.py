@@ -29,7 +29,7 @@ RUNTIME = textwrap.dedent(
     """
     import os, signal, sys, time
     from pathlib import Path
-    from localstack.processes import StopSequence, Reaper, start
+    from localstack.local_stack.processes import Reaper, StopSequence, start
     folder, command = Path(sys.argv[1]), [sys.executable, "-c", sys.argv[2]]
     reaper = Reaper()
     (folder / "scratch").mkdir()

@@ -18,7 +18,7 @@ RUNNING = Running(1, "http://localhost:3000", "http://127.0.0.1:1", "postgresql:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from localstack.running import only_one
+from localstack.local_stack.state_file import only_one
 with only_one(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

@@ -76,8 +76,8 @@ async def test_a_disk_without_room_for_logs_does_not_end_the_stack(
 PROGRAM = """
 import contextlib, sys, threading
 from botocore.exceptions import EndpointConnectionError
-from localstack import session
-from localstack.console import Console
+from localstack.local_stack import supervisor
+from localstack.client.console import Console
 from localstack.errors import UserError
 
 class Slow:
@@ -94,13 +94,13 @@ class Slow:
         self.stopped.set()
         self.report("stopped")
 
-session.Runtime = Slow
-session.running.only_one = contextlib.nullcontext
-session.running.withdraw = session._begin_logs = lambda: None
-session._cursor_secret = lambda: "secret"
-session.ports.require_free = lambda hosts, port: None
+supervisor.Runtime = Slow
+supervisor.state_file.only_one = contextlib.nullcontext
+supervisor.state_file.withdraw = supervisor._begin_logs = lambda: None
+supervisor._cursor_secret = lambda: "secret"
+supervisor.ports.require_free = lambda hosts, port: None
 try:
-    sys.exit(session.Session(Console(), 3999, {}, 0).run())
+    sys.exit(supervisor.Session(Console(), 3999, {}, 0).run())
 except UserError as error:
     sys.exit(f"failed: {error}")
 """
