@@ -27,7 +27,7 @@ class HostExecutor(RuntimeExecutor):
         given = {name: str(value) for name, value in env_vars.items() if value is not None}
         with (_LOGS / f"{self.function_version.id.function_name}.log").open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", str(_RUNTIME)],
+                [sys.executable, "-I", "-u", str(_RUNTIME)],
                 cwd=str(config.code.get_unzipped_code_location()),
                 env={"PATH": os.environ["PATH"], **given, "_HANDLER": config.handler, "AWS_ENDPOINT_URL": _ENDPOINT},
                 stdin=subprocess.PIPE,
