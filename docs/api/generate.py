@@ -1,8 +1,8 @@
 """Writes what is generated from the code: `python docs/api/generate.py` (a test fails where a file is out of date).
 
-For programs openapi.json and asyncapi.yaml; for people errors.md (one folder up); for the service's own addresses
-functions/chalicelib/web, which is deployed with the functions: the specification, the pages of pages/*.html, and the
-policy that lets a browser run nothing in them but their own style and script.
+For programs openapi.json and asyncapi.yaml; for people errors.md and configuration.md (one folder up); for the
+service's own addresses functions/chalicelib/web, which is deployed with the functions: the specification, the pages of
+pages/*.html, and the policy that lets a browser run nothing in them but their own style and script.
 """
 
 import base64
@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import yaml
@@ -19,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
+from chalicelib.config import VARIABLES  # noqa: E402
 from chalicelib.domain.errors import ErrorCode  # noqa: E402
 from chalicelib.domain.tokens import REGISTRY  # noqa: E402
 from chalicelib.domain.transitions import TERMINAL, TRANSITIONS, OrderStatus, Trigger  # noqa: E402
@@ -27,6 +29,7 @@ from chalicelib.http.problems import PROBLEM_TYPES, type_of  # noqa: E402
 from chalicelib.http.stream_messages import STREAM_ERRORS  # noqa: E402
 from docs.api.asyncapi import EXAMPLES, FROM_CLIENTS, FROM_SERVER, HANDSHAKE, asyncapi  # noqa: E402
 from docs.api.openapi import HEADERS, PARAMETERS, TAGS, component_name, openapi  # noqa: E402
+from localstack.packaging import template  # noqa: E402
 
 WEB = ROOT / "functions" / "chalicelib" / "web"
 # Why an order may fail, and what its owner can do.
@@ -77,7 +80,7 @@ POLICY = (
 
 
 def rendered() -> dict[Path, str]:
-    """The pages, the policies of those for browsers, and errors.md."""
+    """The pages, the policies of those for browsers, errors.md and configuration.md."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "pages"),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -109,13 +112,37 @@ def rendered() -> dict[Path, str]:
         "tokens": REGISTRY,
         "websocket_url": WEBSOCKET_URL,
     }
-    built = {ROOT / "docs" / "errors.md": environment.get_template("errors.md").render()}
+    built = {
+        ROOT / "docs" / "errors.md": environment.get_template("errors.md").render(),
+        ROOT / "docs" / "configuration.md": environment.get_template("configuration.md").render(_settings()),
+    }
     policies = {}
     for name, (styles, scripts) in PAGES.items():
         style, script = "".join(map(_source, styles)), "".join(map(_source, scripts))
         built[WEB / name] = environment.get_template(name).render(style=style, script=script)
         policies[name] = POLICY.format(style=_digest(style), script=_digest(script), origin=WEBSOCKET_ORIGIN)
     return {**built, WEB / "policies.json": json.dumps(policies, indent=2) + "\n"}
+
+
+def _settings() -> dict[str, object]:
+    """What configuration.md lists: the parameters by group, and the functions' variables with who has each."""
+    stack: Any = template.read(ROOT / "template.yaml")
+    functions = {
+        name.removesuffix("Function"): resource["Properties"]["Environment"]["Variables"]
+        for name, resource in stack["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+    shared = stack["Globals"]["Function"]["Environment"]["Variables"]
+    return {
+        "groups": [
+            (group["Label"]["default"], {name: stack["Parameters"][name] for name in group["Parameters"]})
+            for group in stack["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        ],
+        "variables": {
+            name: (sentence, ["all"] if name in shared else [each for each in functions if name in functions[each]])
+            for name, sentence in VARIABLES.items()
+        },
+    }
 
 
 def _source(name: str) -> str:

@@ -6,13 +6,44 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from typing import Final
 
-# Solana\'s slot.
+# Solana's slot.
 BLOCK_MS = 400
 # How long the server may be silent about what was sent to it; a statement may take as long (the role's setting).
 SILENCE_MS = 5_000
 CONNECT_TIMEOUT_S = 3
 MOST_CONNECTIONS = 10
+
+
+# What each variable of a function says; docs/configuration.md is made of these and of template.yaml.
+VARIABLES: Final[Mapping[str, str]] = {
+    "CONNECTIONS_TABLE": "The DynamoDB table of WebSocket connections.",
+    "CURSOR_SECRET": "Signs page cursors; a change makes old cursors invalid.",
+    "DATABASE_CONNECTIONS": "How many connections one process may hold: 1 to 10, 1 without it.",
+    "DATABASE_HOST": "Host of the created database or its proxy; the function logs in with an IAM token.",
+    "DATABASE_NAME": "Name of that database.",
+    "DATABASE_OWNER": "The role that owns the schema; the migrations log in as it.",
+    "DATABASE_OWNER_PASSWORD": "Its first password, which the first migration makes useless.",
+    "DATABASE_PORT": "Port of that database; 5432 without it.",
+    "DATABASE_ROLES": "The functions' roles and how many connections each may hold, as role=limit,role=limit.",
+    "DATABASE_URL": "A Postgres as a libpq URI, in place of the other DATABASE_ variables.",
+    "DATABASE_USER": "The role that the function logs in as.",
+    "HEARTBEATS_QUEUE_URL": "The queue of heartbeats.",
+    "LOG_LEVEL": "The lowest level that is logged.",
+    "ORDERS_DEAD_LETTER_QUEUE_URL": "The queue of messages that no worker could finish.",
+    "ORDERS_QUEUE_URL": "The queue of orders that wait for a worker.",
+    "PGSSLMODE": "libpq's: how connections to the created database are protected; verify-full without it.",
+    "PGSSLROOTCERT": "libpq's: the certificates that verify-full checks against.",
+    "POWERTOOLS_METRICS_NAMESPACE": "The CloudWatch namespace of the metrics.",
+    "POWERTOOLS_SERVICE_NAME": "The stack's name, in every log line and metric.",
+    "PUBLIC_WEBSOCKET_URL": "Where clients open their streams; shapes websocketUrl.",
+    "SIMULATED_DELAY_SCALE": "Scales the simulated delays, 0 to 100: 1 is realistic, 0 waits for nothing; 1 by default.",
+    "SIMULATED_FAULTS": "Rates of simulated faults, such as quote_error=0.1,dropped=0.05; none without it.",
+    "STATUS_EVENTS_QUEUE_URL": "The FIFO queue of statuses to push.",
+    "STRICT_WALLETS": "true refuses wallet addresses that cannot sign on Solana; false without it.",
+    "WEBSOCKET_MANAGEMENT_URL": "Where the WebSocket API takes what is posted to connections.",
+}
 
 
 class ConfigurationError(Exception):

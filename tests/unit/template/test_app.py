@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.config import VARIABLES
 from localstack.packaging import authorities
 from tests.unit.infra.sam import Stack
 from tests.unit.template.facts import (
@@ -107,6 +108,10 @@ def test_a_function_knows_all_that_its_handler_asks_for(parameters: dict[str, st
 def test_a_missing_setting_would_be_noticed() -> None:
     (problem,) = facts("build", [("push_status", {"AWS_DEFAULT_REGION": "us-east-1"})])
     assert "CONNECTIONS_TABLE" in problem
+
+
+def test_every_variable_says_what_it_is() -> None:
+    assert set(VARIABLES) == set.union(SHARED, *SETTINGS.values()) | {"DATABASE_URL"}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
