@@ -38,7 +38,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "POWERTOOLS_METRICS_NAMESPACE": "The CloudWatch namespace of the metrics.",
     "POWERTOOLS_SERVICE_NAME": "The stack's name, in every log line and metric.",
     "PUBLIC_WEBSOCKET_URL": "Where clients open their streams; shapes websocketUrl.",
-    "SIMULATED_DELAY_SCALE": "Scales the simulated delays, 0 to 100: 1 is realistic, 0 waits for nothing; 1 by default.",
+    "SIMULATED_DELAY_SCALE": "Scales the simulated delays, 0 to 100: 1, the default, is realistic, 0 none at all.",
     "SIMULATED_FAULTS": "Rates of simulated faults, such as quote_error=0.1,dropped=0.05; none without it.",
     "STATUS_EVENTS_QUEUE_URL": "The FIFO queue of statuses to push.",
     "STRICT_WALLETS": "true refuses wallet addresses that cannot sign on Solana; false without it.",
