@@ -37,7 +37,9 @@ async def test_a_sale_is_priced_on_both_venues_and_settles_within_its_limit(trad
     assert order["chosenDex"] == max(prices, key=lambda venue: prices[venue])
     assert Decimal("1.02") <= max(prices.values()) / min(prices.values()) <= Decimal("1.05")
     received = int(str(cast("Json", order["executedOutput"])["baseUnits"]))
-    assert int(str(order["minimumOutputBaseUnits"])) <= received <= int(str(order["expectedOutputBaseUnits"]))
+    # Prices move both ways between the quote and the block.
+    expected = int(str(order["expectedOutputBaseUnits"]))
+    assert int(str(order["minimumOutputBaseUnits"])) <= received <= expected * 1_003 // 1_000
     assert route["steps"] == ["wrap SOL", f"swap WSOL for USDC on {order['chosenDex']}"]
 
 
