@@ -239,7 +239,7 @@ def tool(
     """Runs sam or checkov with the arguments that follow, e.g. ./dev tool sam deploy --guided."""
     console = Console(highlight=False, stderr=True)
     path = tools.ensure(name, _reporter(console))
-    command = deploying.sam_command(path) if name == "sam" else [str(path)]
+    command = deploying.sam_command(path) if name == "sam" else tools.command(path)
     ended = subprocess.run([*command, *context.args], env=tools.environment(), check=False)  # noqa: S603  # as asked
     raise typer.Exit(ended.returncode)
 

@@ -52,7 +52,7 @@ def mutants(context: typer.Context) -> None:
     mutmut = tools.ensure("mutmut", lambda text: console.print(text, style="dim"))
 
     def call(*arguments: str) -> int:
-        command = [str(mutmut), *arguments]
+        command = [*tools.command(mutmut), *arguments]
         return subprocess.run(command, cwd=_FOLDER, env=tools.environment(), check=False).returncode  # noqa: S603  # ours
 
     arguments = context.args or ["run", "--max-children", "2"]

@@ -117,6 +117,11 @@ def ready(tool: Tool, report: Callable[[str], None]) -> Path:
     return tool.path
 
 
+def command(path: Path) -> list[str]:
+    """How an installed tool is called: its own first line fails where the folder has a blank or a quote in its name."""
+    return [str(path.with_name("python")), "-P", str(path)]
+
+
 def environment() -> dict[str, str]:
     """What a tool runs with: it must not find this project's own packages, and it tells nobody that it ran."""
     return {**without_python_settings(os.environ), "SAM_CLI_TELEMETRY": "0"}

@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +36,8 @@ _START_TRIES = 3
 _CONNECT_SECONDS = 2
 # Fast shutdown, then immediate (crash recovery at the next start), then SIGKILL.
 _ENDING = StopSequence(((signal.SIGINT, 4.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 5.0)))
+# What makes the data: nothing of it is used before all of it is there.
+_AT_ONCE = StopSequence(((signal.SIGKILL, 5.0),))
 
 
 @dataclass(frozen=True)
@@ -67,33 +68,40 @@ class _Cluster:
     log: Path
     account: Account
     binaries: Binaries
+    reaper: Reaper
 
     @property
     def data(self) -> Path:
         return self.home / "data"
 
-    def run(self, folder: Path, name: str, *arguments: str, text: str = "") -> int:
-        """Runs a program of Postgres's in the folder, its own output to the log; returns its exit status."""
+    def run(self, folder: Path, name: str, *arguments: str, text: str = "") -> int | None:
+        """Runs a program of Postgres's in the folder, its own output to the log; returns its exit status, None where
+        its time was up."""
         command = [self.binaries.path(name), *arguments, "-D", _name_of(folder)]
-        with self.log.open("ab") as output, tempfile.TemporaryFile(dir=self.home) as standard_input:
+        with tempfile.TemporaryFile(dir=self.home) as standard_input:
             standard_input.write(text.encode())
             standard_input.seek(0)
             if os.geteuid() == 0:
                 # It opens /dev/stdin, which asks for the right to.
                 os.fchown(standard_input.fileno(), self.account.user, self.account.group)
-            ended = subprocess.run(  # noqa: S603  # our own command line
+            child = start(
+                name,
                 self.account.command(command, needs_name=True),
-                cwd=folder,
-                env=environment(),
-                stdin=standard_input,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=_INITDB_SECONDS,
-                check=False,
+                reaper=self.reaper,
+                ending=_AT_ONCE,
+                log=self.log,
+                environment=environment(),
+                directory=folder,
+                standard_input=standard_input,
             )
-        if ended.returncode == as_user.NO_NAME:
+        try:
+            wait_until(lambda: child.exited is not None, _INITDB_SECONDS)
+            status = child.exited
+        finally:
+            child.stop()
+        if status == as_user.NO_NAME:
             raise nameless()
-        return ended.returncode
+        return status
 
 
 def _name_of(folder: Path) -> str:
@@ -216,14 +224,14 @@ def _settle(child: Child, url: str) -> _Answer:
         wait_until(lambda: child.exited is not None, 0.05)
 
 
-def _start(cluster: _Cluster, reaper: Reaper, *, durable: bool) -> tuple[Postgres, _Answer]:
+def _start(cluster: _Cluster, *, durable: bool) -> tuple[Postgres, _Answer]:
     port = free_port()
     url = f"postgresql://{_USER}:{read_secret(cluster.home / 'password', _PASSWORD_BYTES)}@{LOOPBACK}:{port}/postgres"
     server = [cluster.binaries.path("postgres"), "-D", _name_of(cluster.data), *_options(port, durable=durable)]
     child = start(
         "Postgres",
         cluster.account.command(server),
-        reaper=reaper,
+        reaper=cluster.reaper,
         ending=_ENDING,
         log=cluster.log,
         environment=environment(),
@@ -244,7 +252,7 @@ def run(home: Path, log: Path, reaper: Reaper, *, durable: bool = True) -> Postg
     log.parent.mkdir(parents=True, exist_ok=True)
     account = take(home)
     _end_leftover(home / "data")
-    cluster = _Cluster(home, log, account, binaries(home, account, reaper))
+    cluster = _Cluster(home, log, account, binaries(home, account, reaper), reaper)
     if cluster.data.is_dir() and any(cluster.data.iterdir()):
         _require_same_version(cluster.data, cluster.binaries.version)
         if read_secret(home / "password", _PASSWORD_BYTES) is None:
@@ -252,7 +260,7 @@ def run(home: Path, log: Path, reaper: Reaper, *, durable: bool = True) -> Postg
     else:
         _create(cluster, durable=durable)
     for _ in range(_START_TRIES):
-        server, answer = _start(cluster, reaper, durable=durable)
+        server, answer = _start(cluster, durable=durable)
         if answer is _Answer.READY:
             return server
         ended = server.child.exited is not None

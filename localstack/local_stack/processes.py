@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 _REAPER_SCRIPT = Path(__file__).with_name("reaper.py")
 _REAPER_EXIT_SECONDS = 15.0
@@ -56,7 +56,7 @@ class Reaper:
 
     def remove_at_end(self, path: Path) -> None:
         """Removes a folder once everything has ended."""
-        self._tell(f"remove {path}")
+        self._tell(f"remove {os.fsencode(path).hex()}")
 
     def close(self) -> None:
         """Ends what is still watched and the helper itself."""
@@ -118,13 +118,14 @@ def start(
     log: Path,
     environment: Mapping[str, str],
     directory: Path,
+    standard_input: IO[bytes] | None = None,
 ) -> Child:
     """Starts a process in its own group, its output appended to `log`, under the reaper's watch."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  # our own command line
             [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
+            stdin=standard_input or subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=directory,

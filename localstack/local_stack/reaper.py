@@ -1,7 +1,8 @@
 """Ends the processes of a runtime whose own process died without doing so (SIGKILL, a crash).
 
 Run as a script with nothing but the standard library. It reads one command a line from standard input:
-`watch PID SIGNAL GRACE_SECONDS` (a process group), `forget PID` and `remove PATH`. When the input ends, it
+`watch PID SIGNAL GRACE_SECONDS` (a process group), `forget PID` and `remove PATH` (its bytes, in hexadecimal
+digits, so that no line break in it makes another path of it). When the input ends, it
 signals each group still watched, kills what outlives its grace period and removes the paths. A pipe works on
 every Unix and covers the whole group; PR_SET_PDEATHSIG would cover neither the emulator's own children
 nor macOS.
@@ -62,7 +63,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     watched: dict[int, tuple[int, float]] = {}
-    paths: list[str] = []
+    paths: list[bytes] = []
     for line in sys.stdin:
         command, _, rest = line.rstrip("\n").partition(" ")
         if command == "watch":
@@ -71,7 +72,7 @@ def main() -> None:
         elif command == "forget":
             watched.pop(int(rest), None)
         elif command == "remove":
-            paths.append(rest)
+            paths.append(bytes.fromhex(rest))
     end(watched)
     for path in paths:
         shutil.rmtree(path, ignore_errors=True)

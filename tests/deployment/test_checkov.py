@@ -25,7 +25,7 @@ def checkov() -> Path:
 
 def run(checkov: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(checkov), *arguments],
+        [*tools.command(checkov), *arguments],
         cwd=folder,
         env=tools.environment(),
         capture_output=True,

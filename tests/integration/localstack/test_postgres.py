@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -16,8 +17,16 @@ from localstack.errors import UserError
 from localstack.local_stack import as_user, postgres, postgres_files
 from localstack.local_stack.postgres import Postgres
 from localstack.local_stack.processes import Reaper, wait_until
+from localstack.paths import ROOT
 
 LIMIT_SECONDS = 30
+CREATING = """
+import sys
+from pathlib import Path
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
+postgres.run(Path(sys.argv[1]), Path(sys.argv[2]), Reaper())
+"""
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
 
 
@@ -111,6 +120,35 @@ def test_a_server_left_behind_is_ended_first(folder: Path, reaper: Reaper) -> No
     assert wait_until(lambda: left_behind.child.exited is not None, LIMIT_SECONDS)
     assert count(second) == 2
     second.stop()
+
+
+def test_a_creation_ends_with_the_runtime(folder: Path) -> None:
+    """Else it would write on where the next start begins anew."""
+    runtime = subprocess.Popen([sys.executable, "-c", CREATING, folder / "postgres", folder / "log"], cwd=ROOT)
+    creating: list[psutil.Process] = []
+
+    def begun() -> bool:
+        below = psutil.Process(runtime.pid).children(recursive=True)
+        creating[:] = [each for each in below if each.name() == "initdb" and "-U" in each.cmdline()]
+        return bool(creating)
+
+    def ended() -> bool:
+        try:
+            return bool(creating[0].status() == psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return True
+
+    try:
+        assert wait_until(begun, LIMIT_SECONDS, 0.01)
+        creating[0].suspend()
+    finally:
+        runtime.kill()
+        runtime.wait(LIMIT_SECONDS)
+    try:
+        assert wait_until(ended, LIMIT_SECONDS)
+    finally:
+        if not ended():
+            creating[0].kill()
 
 
 def test_an_interrupted_creation_is_done_anew(folder: Path, reaper: Reaper) -> None:

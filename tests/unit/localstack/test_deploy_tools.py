@@ -78,6 +78,16 @@ def test_a_tool_is_installed_once_and_again_when_its_requirements_change(tool: t
     assert len([line for line in said if line.startswith("installing python")]) == 2
 
 
+def test_a_tool_runs_whatever_its_first_line_says(tmp_path: Path) -> None:
+    folder = tmp_path / "a 'clone' of \"$HOME\"" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "python").symlink_to(sys.executable)
+    (folder / "checkov").write_text(f"#!{folder}/python\nimport sys; print(sys.argv[1])\n")
+    (folder / "checkov").chmod(0o755)
+    command = [*tools.command(folder / "checkov"), "a word"]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "a word\n"
+
+
 def test_a_tool_that_cannot_be_installed(tool: tools.Tool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     tool.requirements.write_text("no-such-package==1\n")

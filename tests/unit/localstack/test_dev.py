@@ -189,6 +189,21 @@ def test_runs_from_any_directory_and_passes_the_exit_status_on(tmp_path: Path) -
     assert "up" in answered.stdout
 
 
+def test_half_of_a_library_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "yarl.py").touch()  # found before the whole one
+    answered = subprocess.run(
+        [sys.executable, "-P", "-m", "localstack", "--help"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answered.returncode == 1
+    assert "yarl or a part of it: remove .venv and run this again" in answered.stderr
+    assert "Traceback" not in answered.stderr
+
+
 @pytest.mark.parametrize(
     ("numbers", "status"),
     [((signal.SIGINT, signal.SIGINT), 130), ((signal.SIGTERM,), 143), ((signal.SIGHUP,), 129)],
@@ -290,6 +305,24 @@ def test_an_interpreter_upgraded_under_the_environment(dev: ModuleType, version:
     assert dev.is_ready(dev.wanted_stamp()) is ready
 
 
+def test_an_environment_that_packages_were_deleted_from_is_made_anew(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_interpreter(dev)
+    packages = Path(dev.VENV) / "lib" / "python3.11" / "site-packages"
+    for name in ("aiohttp", "aiohttp-3.dist-info", "pip", "pip-24.dist-info", "__pycache__"):
+        (packages / name).mkdir()
+    dev.mark(dev.wanted_stamp())
+    # What a person may do.
+    (packages / "of_the_person_s_own").mkdir()
+    (packages / "pip-24.dist-info").rename(packages / "pip-25.dist-info")
+    (packages / "__pycache__").rmdir()
+    assert dev.is_ready(dev.wanted_stamp())
+    (packages / "aiohttp").rmdir()
+    assert not dev.is_ready(dev.wanted_stamp())
+    assert made(dev, monkeypatch)
+
+
 @pytest.mark.parametrize("note", ["", "half a note", "\xff"])
 def test_half_a_note_is_none(dev: ModuleType, note: str) -> None:
     an_interpreter(dev)
@@ -300,8 +333,10 @@ def test_half_a_note_is_none(dev: ModuleType, note: str) -> None:
 def test_a_colon_in_the_path_gets_a_sentence(
     dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    an_interpreter(dev)  # made before the folder was called so
+    dev.mark(dev.wanted_stamp())
     monkeypatch.setattr(dev, "ROOT", f"{dev.ROOT}/a:b")
-    monkeypatch.setattr(dev, "wanted_stamp", lambda: "stamp")
+    monkeypatch.setattr(dev, "wanted_stamp", lambda: Path(dev.STAMP).read_text().splitlines()[0])
     with pytest.raises(SystemExit):
         dev.prepare()
     assert "has a colon in it" in sentence(capsys)

@@ -32,8 +32,9 @@ RUNTIME = textwrap.dedent(
     from localstack.local_stack.processes import Reaper, StopSequence, start
     folder, command = Path(sys.argv[1]), [sys.executable, "-c", sys.argv[2]]
     reaper = Reaper()
+    (folder / "scratch\\nof two lines").mkdir()
     (folder / "scratch").mkdir()
-    reaper.remove_at_end(folder / "scratch")
+    reaper.remove_at_end(folder / "scratch\\nof two lines")
     ending = StopSequence(((signal.SIGTERM, 0.5),))
     log = folder / "log"
     child = start("x", command, reaper=reaper, ending=ending, log=log, environment=os.environ, directory=folder)
@@ -103,7 +104,8 @@ def test_the_death_of_the_runtime_ends_everything(tmp_path: Path, number: signal
     runtime.send_signal(number)
     runtime.wait(LIMIT_SECONDS)
     assert wait_until(lambda: not lives(child) and not lives(below), LIMIT_SECONDS)
-    assert wait_until(lambda: not (tmp_path / "scratch").exists(), LIMIT_SECONDS)
+    assert wait_until(lambda: not (tmp_path / "scratch\nof two lines").exists(), LIMIT_SECONDS)
+    assert (tmp_path / "scratch").exists()
 
 
 def test_nothing_starts_once_the_guard_is_closed(tmp_path: Path) -> None:
