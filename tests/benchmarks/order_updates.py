@@ -22,7 +22,7 @@ from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.bootstrap import SystemClock
 from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.config import SimulationSettings
-from chalicelib.services.execute_order import Done, Pace, Worker, execute_order
+from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
 from chalicelib.venues.simulation.chance import Simulation
 from infra.migrations.migrate import upgrade
 from localstack.local_stack import postgres
@@ -73,8 +73,8 @@ def execute(url: str, count: int) -> None:
     def run(_: int) -> None:
         order_id = placed(PostgresOrders(database)).order.id
         until = datetime.now(UTC) + timedelta(seconds=60)
-        ended = execute_order(order_id, worker=worker, pace=Pace(poll=0.005), until=until)
-        if not isinstance(ended, Done):
+        ended = execute_order(order_id, worker=worker, timings=ExecutionTimings(poll_seconds=0.005), until=until)
+        if not isinstance(ended, Ack):
             raise AssertionError(f"{order_id} did not end: {ended}")
 
     try:

@@ -1,7 +1,7 @@
 """Hand-written stand-ins for the services' ports: they keep their promises, and can be told to break."""
 
 from tests.fakes.archive import MemoryArchive
-from tests.fakes.builders import a_quote, a_route, a_transaction, an_event, an_order, no_quote, wish
+from tests.fakes.builders import a_quote, a_route, a_transaction, an_event, an_order, new_order, no_quote
 from tests.fakes.chain import Behaviour, FakeChain
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import CrashAt, Killed
@@ -34,6 +34,6 @@ __all__ = [
     "a_transaction",
     "an_event",
     "an_order",
+    "new_order",
     "no_quote",
-    "wish",
 ]

@@ -32,7 +32,7 @@ def an_id(moment: datetime = START) -> str:
     return f"{first_id_at(moment)}{secrets.token_hex(10)}"
 
 
-def wish(
+def new_order(
     *,
     user: str = "user-1",
     amount: int = ONE_SOL,

@@ -8,10 +8,10 @@ from typing import Protocol, TypeVar, cast
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History, NewOrder, Order
 from chalicelib.domain.transitions import TRANSITIONS, OrderStatus
-from chalicelib.services.execute_order import Again, Done, Pace, Worker, execute_order
+from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
 from chalicelib.services.place_order import place_order
 from chalicelib.services.ports import ChainClient, CrashPoint, OrderStore, Router, StatusEvents, SwapBuilder
-from tests.fakes.builders import wish
+from tests.fakes.builders import new_order
 from tests.fakes.chain import FakeChain
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import CrashAt, Killed
@@ -23,9 +23,9 @@ from tests.fakes.telemetry import RecordingTelemetry
 INVOCATION_SECONDS = 12
 VISIBILITY_SECONDS = 24
 # Asks the chain less often than in production: every question is a moment at which tests let something happen.
-PACE = Pace(poll=0.5)
+TIMINGS = ExecutionTimings(poll_seconds=0.5)
 Port = TypeVar("Port")
-Verdict = Done | Again
+Verdict = Ack | RetryAfter
 
 
 class Fuse(Protocol):
@@ -96,7 +96,7 @@ class Engine:
     def place(self, order: NewOrder | None = None) -> Order:
         """Places an order, as a request without an idempotency key does."""
         placed = place_order(
-            order or wish(), idempotency_key=None, store=self.store, queue=self.queue, telemetry=self.telemetry
+            order or new_order(), idempotency_key=None, store=self.store, queue=self.queue, telemetry=self.telemetry
         )
         return placed.order
 
@@ -126,7 +126,7 @@ class Engine:
     def run(self, order_id: str, worker: Worker | None = None, *, seconds: float = INVOCATION_SECONDS) -> Verdict:
         """One delivery of the order's message."""
         until = self.clock.in_seconds(seconds)
-        return execute_order(order_id, worker=worker or self.worker(), pace=PACE, until=until)
+        return execute_order(order_id, worker=worker or self.worker(), timings=TIMINGS, until=until)
 
     def drive(self, order_id: str, first: Worker | None = None, *, deliveries: int = 30) -> int:
         """Delivers the message until it is done, as SQS would; gives how many deliveries it took.
@@ -140,7 +140,7 @@ class Engine:
             except (Killed, Unavailable):
                 self.clock.advance(VISIBILITY_SECONDS)
             else:
-                if isinstance(verdict, Done):
+                if isinstance(verdict, Ack):
                     return delivery
                 self.clock.advance(math.ceil(verdict.seconds))
             worker = None

@@ -107,7 +107,7 @@ class MemoryOrders:
             if row is None:
                 return Settled(None)
             if row.order.status.is_terminal:
-                return Settled(row.history, told=row.attention_at is None)
+                return Settled(row.history, published=row.attention_at is None)
             leased = row.lease_until is not None and row.lease_token != lease.token and not self._past(row.lease_until)
             early = row.next_attempt_at is not None and not self._past(row.next_attempt_at)
             if leased or early:
@@ -167,9 +167,9 @@ class MemoryOrders:
                 row.attend(self._in(resume_in + PICKED_UP_WITHIN))
                 self.writes += 1
 
-    def note_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
+    def record_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
         with self._lock:
-            self.reach("note_failure")
+            self.reach("record_failure")
             row = self._row(order.id)
             if row.lease_token == lease.token:
                 row.order = replace(row.order, failure=failure)
@@ -183,9 +183,9 @@ class MemoryOrders:
             if row.order.status.is_terminal and row.order.sequence == order.sequence:
                 row.attention_at = row.look_at = None
 
-    def forget_old_keys(self) -> int:
+    def delete_expired_idempotency_keys(self) -> int:
         with self._lock:
-            self.reach("forget_old_keys")
+            self.reach("delete_expired_idempotency_keys")
             oldest = self._in(-KEYS_KEPT_FOR)
             old = [name for name, key in self.keys.items() if key.created_at < oldest][:KEYS_A_BATCH]
             for name in old:
@@ -201,9 +201,9 @@ class MemoryOrders:
                 row.look_at = self._in(again_in) if row in idle else row.attention_at
             return Idle(tuple(row.order.id for row in idle), len(due))
 
-    def untold(self, limit: int) -> Sequence[History]:
+    def unpublished(self, limit: int) -> Sequence[History]:
         with self._lock:
-            self.reach("untold")
+            self.reach("unpublished")
             due = self._due(limit, over=True)
             for row in due:
                 row.look_at = self._in(BETWEEN_REPAIRS)

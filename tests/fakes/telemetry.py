@@ -27,7 +27,7 @@ class RecordingTelemetry:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.warnings: list[Line] = []
-        self.defects: list[tuple[str, Exception]] = []
+        self.exceptions: list[tuple[str, Exception]] = []
         self.samples: list[Sample] = []
         self._lock = threading.Lock()
 
@@ -39,11 +39,11 @@ class RecordingTelemetry:
         with self._lock:
             self.warnings.append(Line(event, fields))
 
-    def defect(self, event: str, error: Exception, **fields: object) -> None:
+    def exception(self, event: str, error: Exception, **fields: object) -> None:
         with self._lock:
-            self.defects.append((event, error))
+            self.exceptions.append((event, error))
 
-    def count(self, metric: str, value: float = 1, **dimensions: str) -> None:
+    def add_metric(self, metric: str, value: float = 1, **dimensions: str) -> None:
         with self._lock:
             self.samples.append(Sample(metric, value, dimensions))
 

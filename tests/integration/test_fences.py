@@ -22,7 +22,7 @@ from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.chain.transactions import SimulatedSwap, sign, signature_of
 from chalicelib.config import BLOCK_MS, Fault, SimulationSettings
 from chalicelib.domain.order import SignedTransaction
-from chalicelib.services.execute_order import Done, Pace, Worker, execute_order
+from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.reconcile import reconcile
 from chalicelib.venues.simulation import venue
@@ -33,7 +33,9 @@ from tests.fakes import MemoryQueue, MemoryStatusEvents, RecordingTelemetry
 from tests.fakes.market import a_router
 from tests.fakes.postgres import LEASE, at_once, claimed, let_time_pass, open_database, placed
 
-PACE = Pace(lease=4, backoff=0.02, poll=0.005, resend=0.05, pause=0.02)
+TIMINGS = ExecutionTimings(
+    lease_seconds=4, first_backoff_seconds=0.02, poll_seconds=0.005, resend_seconds=0.05, return_seconds=0.02
+)
 LIMIT_SECONDS = 30
 POINTS = (
     "after_claim",
@@ -121,8 +123,8 @@ def deliver(order_id: str, worker: Worker) -> None:
     give_up = time.monotonic() + LIMIT_SECONDS
     while time.monotonic() < give_up:
         until = datetime.now(UTC) + timedelta(seconds=16)
-        verdict = execute_order(order_id, worker=worker, pace=PACE, until=until)
-        if isinstance(verdict, Done):
+        verdict = execute_order(order_id, worker=worker, timings=TIMINGS, until=until)
+        if isinstance(verdict, Ack):
             return
         time.sleep(min(verdict.seconds, 0.05))
     raise AssertionError(f"{order_id} is not done within {LIMIT_SECONDS} s.")
@@ -149,7 +151,7 @@ def test_a_zombie_that_wakes_up_after_the_end_writes_nothing(
     with ThreadPoolExecutor(1) as threads:
         turn = threads.submit(deliver, order_id, zombie)
         assert sleep.asleep.wait(LIMIT_SECONDS)
-        let_time_pass(database_url, PACE.lease)
+        let_time_pass(database_url, TIMINGS.lease_seconds)
         deliver(order_id, successor)
         before = written(database_url)
         sleep.wake_up.set()
@@ -171,7 +173,7 @@ def test_the_late_submit_of_a_zombie_cannot_settle_beside_a_new_attempt(
         assert sleep.asleep.wait(LIMIT_SECONDS)
         # Its last valid block, and the one in which that ends.
         time.sleep(2 * BLOCK_MS / 1000)
-        let_time_pass(database_url, PACE.lease)
+        let_time_pass(database_url, TIMINGS.lease_seconds)
         deliver(order_id, successor)
         sleep.wake_up.set()
         turn.result(LIMIT_SECONDS)
@@ -239,7 +241,7 @@ def test_the_audit_catches_a_broken_fence(
     with ThreadPoolExecutor(1) as threads:
         turn = threads.submit(deliver, order_id, zombie)
         assert sleep.asleep.wait(LIMIT_SECONDS)
-        let_time_pass(database_url, PACE.lease)
+        let_time_pass(database_url, TIMINGS.lease_seconds)
         deliver(order_id, successor)
         sleep.wake_up.set()
         turn.result(LIMIT_SECONDS)
@@ -258,12 +260,12 @@ def test_each_repair_is_made_once_by_several_reconcilers(
     worker = containers()
     never_enqueued = [placed(store).order.id for _ in range(30)]
     given_up = [claimed(store, LEASE).order.id for _ in range(30)]
-    untold = []
+    unpublished = []
     for _ in range(30):
         order_id = placed(store).order.id
         worker.events.outage = True  # type: ignore[attr-defined]
         deliver(order_id, worker)
-        untold.append(order_id)
+        unpublished.append(order_id)
     aged(database_url)
     queue, events, telemetry = MemoryQueue(), MemoryStatusEvents(), RecordingTelemetry()
     reconcilers = [PostgresOrders(connect()) for _ in range(4)]
@@ -282,13 +284,13 @@ def test_each_repair_is_made_once_by_several_reconcilers(
     repairs = at_once(4, repair)
     assert sum(repairs) == 90
     assert sorted(queue.sent) == sorted(never_enqueued + given_up)
-    assert sorted(sent.history.order.id for sent in events.sent) == sorted(untold)
+    assert sorted(sent.history.order.id for sent in events.sent) == sorted(unpublished)
     assert telemetry.total("ReconcileRepairs", repair="enqueued") == 60
     assert telemetry.total("ReconcileRepairs", repair="published") == 30
     assert at_once(2, repair) == [0, 0]
     for order_id in queue.sent:
         deliver(order_id, containers())
-    assert broken_promises(database_url, *never_enqueued, *given_up, *untold) == set()
+    assert broken_promises(database_url, *never_enqueued, *given_up, *unpublished) == set()
 
 
 def test_what_a_worker_stumbled_over_is_kept_and_its_lease_given_up(

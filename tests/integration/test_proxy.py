@@ -42,9 +42,9 @@ def test_all_that_functions_ask_goes_through_a_proxy_and_pins_nothing(database_u
                 ledger.find(str(number), 2**40)
                 archive.keep(str(number), order_id, "{}", 1, "test")
                 store.idle(10, 60)
-                store.untold(10)
+                store.unpublished(10)
                 store.count_open()
-                store.forget_old_keys()
+                store.delete_expired_idempotency_keys()
                 database.check()
         finally:
             database.close()

@@ -35,10 +35,10 @@ class PowertoolsTelemetry:
     def warn(self, event: str, **fields: object) -> None:
         self.logger.warning(event, extra={**bound(), **fields})
 
-    def defect(self, event: str, error: Exception, **fields: object) -> None:
+    def exception(self, event: str, error: Exception, **fields: object) -> None:
         self.logger.error(event, exc_info=error, extra={**bound(), **fields})
 
-    def count(self, metric: str, value: float = 1, **dimensions: str) -> None:
+    def add_metric(self, metric: str, value: float = 1, **dimensions: str) -> None:
         with self._lock:
             self._samples[metric, tuple(sorted(dimensions.items()))].append(value)
 

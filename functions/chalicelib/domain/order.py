@@ -48,7 +48,7 @@ def first_id_at(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """A validated wish to swap: `amount` in base units of the input token (sell) or the output token (buy)."""
+    """A validated new_order to swap: `amount` in base units of the input token (sell) or the output token (buy)."""
 
     user_id: str
     wallet_address: str

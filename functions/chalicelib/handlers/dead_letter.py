@@ -11,7 +11,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.errors import ErrorCode, OrderNotFound
 from chalicelib.handlers import sqs_batch
 from chalicelib.handlers.sqs_batch import Message, order_id_of
-from chalicelib.services.execute_order import Again, Done, Pace, Worker
+from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker
 from chalicelib.services.fail_dead_order import DeadLetter, fail_dead_order
 
 
@@ -34,15 +34,17 @@ def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
     )
 
 
-def end_order(message: Message, *, worker: Worker, archive: Archive, until: datetime) -> Done | Again:
+def end_order(message: Message, *, worker: Worker, archive: Archive, until: datetime) -> Ack | RetryAfter:
     """Ends the order of the message or leaves it to reconcile, then archives the message. Raises `Unavailable`."""
     try:
         order_id = order_id_of(message)
     except ValueError as error:
         archive.keep(message.id, None, message.body, message.receive_count, str(error))
-        return Done()
-    outcome = fail_dead_order(DeadLetter(order_id, message.receive_count), worker=worker, pace=Pace(), until=until)
-    if isinstance(outcome, Done):
+        return Ack()
+    outcome = fail_dead_order(
+        DeadLetter(order_id, message.receive_count), worker=worker, timings=ExecutionTimings(), until=until
+    )
+    if isinstance(outcome, Ack):
         archive.keep(message.id, order_id, message.body, message.receive_count, _outcome(order_id, worker))
     return outcome
 

@@ -20,7 +20,7 @@ def observe(event: object, get_response: Callable[[object], Result]) -> Result:
         return get_response(event)
     except Exception as error:
         # Lambda would print the traceback as lines of text, which no query finds by their request.
-        telemetry.defect("invocation_failed", error)
+        telemetry.exception("invocation_failed", error)
         raise
     finally:
         telemetry.log("invocation", kind=type(event).__name__, milliseconds=round((time.monotonic() - start) * 1000))

@@ -16,7 +16,7 @@ from chalice.app import CloudWatchEvent, SQSEvent
 from chalicelib import correlation
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import is_order_id
-from chalicelib.services.execute_order import Again, Done
+from chalicelib.services.execute_order import Ack, RetryAfter
 from chalicelib.services.ports import Telemetry
 
 # What a worker leaves of its invocation for the step that it has just begun, in milliseconds: quotes, a build or a
@@ -135,12 +135,12 @@ def _count_ages(messages: Sequence[Message], telemetry: Telemetry) -> None:
     for message in messages:
         if message.receive_count == 1 and message.sent_at:
             age = max(round((time.time() - message.sent_at) * 1000), 0)
-            telemetry.count("QueueAgeMs", age, queue=message.queue)
+            telemetry.add_metric("QueueAgeMs", age, queue=message.queue)
 
 
 def run_each(
     messages: Sequence[Message],
-    work: Callable[[Message], Done | Again],
+    work: Callable[[Message], Ack | RetryAfter],
     *,
     postpone: Callable[[str, int], None],
     telemetry: Telemetry,
@@ -165,7 +165,7 @@ def run_each(
 
 def _run(
     message: Message,
-    work: Callable[[Message], Done | Again],
+    work: Callable[[Message], Ack | RetryAfter],
     postpone: Callable[[str, int], None],
     telemetry: Telemetry,
 ) -> bool:
@@ -175,15 +175,15 @@ def _run(
         pause: int | None
         try:
             outcome = work(message)
-            if isinstance(outcome, Done):
+            if isinstance(outcome, Ack):
                 return True
             pause = math.ceil(outcome.seconds)
         except Unavailable as error:
             telemetry.warn("message_returned", message_id=message.id, reason=str(error))
             pause = outage_pause(message.receive_count)
         except Exception as error:  # noqa: BLE001 - one message's defect must not take the rest of the batch along
-            telemetry.defect("message_failed", error, message_id=message.id)
-            telemetry.count("MessagesFailed")
+            telemetry.exception("message_failed", error, message_id=message.id)
+            telemetry.add_metric("MessagesFailed")
             return False
         if pause is not None:
             _postpone(message, pause, postpone, telemetry)
@@ -237,7 +237,7 @@ def _run_group(group: Sequence[Message], work: Callable[[Sequence[Message]], Non
             telemetry.warn("group_returned", message_id=group[0].id, reason=str(error))
             return False
         except Exception as error:  # noqa: BLE001 - one order's defect must not hold up the others
-            telemetry.defect("group_failed", error, message_id=group[0].id)
-            telemetry.count("MessagesFailed")
+            telemetry.exception("group_failed", error, message_id=group[0].id)
+            telemetry.add_metric("MessagesFailed")
             return False
     return True

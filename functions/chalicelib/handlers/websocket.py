@@ -111,7 +111,7 @@ def reply_to(text: str, connection_id: str, ports: SubscriptionPorts) -> Reply:
         ports.telemetry.warn("message_failed", connection_id=connection_id, reason=str(error))
         return _error(StreamCode.SERVICE_UNAVAILABLE, "Please try again in a moment; nothing was changed.")
     except Exception as error:  # noqa: BLE001 - a defect must not show its insides, which the gateway would send on
-        ports.telemetry.defect("message_failed", error, connection_id=connection_id)
+        ports.telemetry.exception("message_failed", error, connection_id=connection_id)
         reply = _error(StreamCode.INTERNAL_ERROR, "Something broke on our side; please report the requestId.")
         return {**reply, "requestId": correlation.bound().get("request_id", "")}
 

@@ -40,7 +40,7 @@ def respond(call: Callable[[], HttpResponse], request: HttpRequest, telemetry: T
         text = _text(problem_view(problem, instance=request.instance, request_id=request.request_id))
         answer = HttpResponse(problem.status, text, problem.headers)
         if answer.status >= 500:
-            telemetry.defect("request_failed", error, route=request.route, status=answer.status)
+            telemetry.exception("request_failed", error, route=request.route, status=answer.status)
     telemetry.log(
         "request_answered",
         route=request.route,

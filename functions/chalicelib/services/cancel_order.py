@@ -35,7 +35,7 @@ def cancel_order(order_id: str, *, store: OrderStore, events: StatusEvents, tele
         except Fenced:
             continue
         telemetry.log("order_cancelled", order_id=order.id)
-        telemetry.count("OrdersCancelled")
+        telemetry.add_metric("OrdersCancelled")
         publish(cancelled, store=store, events=events, telemetry=telemetry)
         return cancelled
     raise NotCancellable(order_id, store.get(order_id).order.status)

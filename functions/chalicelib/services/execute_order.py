@@ -79,94 +79,92 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How long a worker waits for what, in seconds.
+class ExecutionTimings:
+    """How long a worker waits for what."""
 
-    `lease` outlasts the longest time between two writes (a quote, a build or a submit, about 2 s) many times over, and
-    is shorter than the queue's visibility timeout: when a killed worker's message returns, its lease has run out.
-    `backoff` is before the second attempt, twice as long before the third. A submitted transaction is looked for every
-    `poll` and sent again every `resend`. `pause` is before the message of an order comes again that has no time left.
-    """
-
-    lease: float = 18
-    backoff: float = 1
-    poll: float = 0.1
-    resend: float = 2
-    pause: float = 1
+    # Outlasts the longest time between two writes (a quote, a build or a submit, about 2 s) many times over, and is
+    # shorter than the queue's visibility timeout: when a killed worker's message returns, its lease has run out.
+    lease_seconds: float = 18
+    first_backoff_seconds: float = 1  # before the second attempt; twice as long before the third
+    poll_seconds: float = 0.1  # between two looks at the chain
+    resend_seconds: float = 2  # between two submissions of the same bytes
+    return_seconds: float = 1  # before an order's message comes again when the invocation's time is up
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Ack:
     """The message can go: the order is terminal, or somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RetryAfter:
     """Deliver the message again in so many seconds."""
 
     seconds: float
 
 
-def execute_order(order_id: str, *, worker: Worker, pace: Pace, until: datetime) -> Done | Again:
+def execute_order(order_id: str, *, worker: Worker, timings: ExecutionTimings, until: datetime) -> Ack | RetryAfter:
     """Takes the order as far as it gets before `until`, when the invocation must be over.
 
     Raises:
         Unavailable: the database cannot be reached; whatever was stored stands, and the message must come again.
     """
-    lease = Lease(str(uuid.uuid4()), pace.lease)
+    lease = Lease(str(uuid.uuid4()), timings.lease_seconds)
     claim = worker.store.claim(order_id, lease)
     if isinstance(claim, Settled):
-        return _already_over(order_id, claim, worker)
+        return _handle_finished(order_id, claim, worker)
     if isinstance(claim, Held):
         worker.telemetry.log("order_held", order_id=order_id, seconds=str(claim.seconds))
-        return Again(claim.seconds)
+        return RetryAfter(claim.seconds)
     worker.crash_point("after_claim")
     try:
-        return _Execution(claim, lease, worker, pace, until).run()
+        return _Execution(claim, lease, worker, timings, until).run()
     except Fenced:
         worker.telemetry.warn("order_fenced", order_id=order_id)
-        return Done()
+        return Ack()
     except Unavailable:
         raise
     except Exception as error:
-        _note_defect(error, claim.history.order, lease, worker)
+        _record_failure(error, claim.history.order, lease, worker)
         raise
 
 
-def _note_defect(error: Exception, order: Order, lease: Lease, worker: Worker) -> None:
+def _record_failure(error: Exception, order: Order, lease: Lease, worker: Worker) -> None:
     """Keeps what a message that nobody can process died of. Clients see it, so it tells nothing of our insides."""
     failure = Failure(ErrorCode.PROCESSING_FAILED, f"An internal error ({type(error).__name__}).", retryable=True)
     try:
-        worker.store.note_failure(order, lease, failure)
+        worker.store.record_failure(order, lease, failure)
     except Unavailable as outage:
         worker.telemetry.warn("defect_not_noted", order_id=order.id, reason=str(outage))
 
 
-def _already_over(order_id: str, claim: Settled, worker: Worker) -> Done:
+def _handle_finished(order_id: str, claim: Settled, worker: Worker) -> Ack:
     status = claim.history.order.status if claim.history else "unknown"
     worker.telemetry.log("order_already_over", order_id=order_id, status=status)
-    if claim.history is not None and not claim.told:
+    if claim.history is not None and not claim.published:
         # The worker that ended it died before it could tell; its message comes sooner than the next reconcile.
         publish(claim.history, store=worker.store, events=worker.events, telemetry=worker.telemetry, repeat=True)
-    return Done()
+    return Ack()
 
 
 class _Execution:
     """One worker's turn with one order."""
 
-    def __init__(self, claim: Claimed, lease: Lease, worker: Worker, pace: Pace, until: datetime) -> None:
+    def __init__(
+        self, claim: Claimed, lease: Lease, worker: Worker, timings: ExecutionTimings, until: datetime
+    ) -> None:
         # The next move clears what an earlier worker stumbled over.
         self.history = History(replace(claim.history.order, failure=None), claim.history.events)
         self.lease = lease
         self.worker = worker
-        self.pace = pace
+        self.timings = timings
         self.until = until
 
     @property
     def order(self) -> Order:
         return self.history.order
 
-    def run(self) -> Done | Again:
+    def run(self) -> Ack | RetryAfter:
         steps = {
             OrderStatus.PENDING: self.start,
             OrderStatus.ROUTING: self.choose_route,
@@ -175,16 +173,16 @@ class _Execution:
         }
         while not self.order.status.is_terminal:
             if self.out_of_time():
-                return self.pause(self.pace.pause)
+                return self.pause(self.timings.return_seconds)
             again = steps[self.order.status]()
             if again is not None:
                 return again
-        return Done()
+        return Ack()
 
     def start(self) -> None:
         self.move(RoutingStarted(tuple(self.worker.router.venues)))
 
-    def choose_route(self) -> Again | None:
+    def choose_route(self) -> RetryAfter | None:
         request = self.order.quote_request()
         try:
             answers = self.worker.router.quotes(request)
@@ -196,7 +194,7 @@ class _Execution:
         self.worker.crash_point("after_route")
         return None
 
-    def build_and_submit(self) -> Again | None:
+    def build_and_submit(self) -> RetryAfter | None:
         again = self.build() if self.order.transaction is None else self.resume(self.order.transaction)
         if again is not None or self.order.status is not OrderStatus.BUILDING:
             return again
@@ -204,7 +202,7 @@ class _Execution:
         self.move(TransactionSubmitted(self.stored_transaction().signature))
         return None
 
-    def build(self) -> Again | None:
+    def build(self) -> RetryAfter | None:
         route = self.chosen_route()
         if self.worker.clock.now() >= route.chosen.expires_at:
             return self.start_over(ErrorCode.QUOTE_EXPIRED, "The quote expired before the swap could be built.")
@@ -212,7 +210,7 @@ class _Execution:
             height = self.worker.chain.height()
         except OutcomeUnknown as error:
             self.worker.telemetry.warn("chain_unanswered", order_id=self.order.id, reason=error.message)
-            return self.pause(self.pace.pause)
+            return self.pause(self.timings.return_seconds)
         try:
             transaction = self.worker.swaps.build_swap(self.order, route, height)
         except VenueError as error:
@@ -223,7 +221,7 @@ class _Execution:
         self.send(transaction)
         return None
 
-    def resume(self, transaction: SignedTransaction) -> Again | None:
+    def resume(self, transaction: SignedTransaction) -> RetryAfter | None:
         """A worker before us signed this and may have sent it: the chain knows, so it is asked first."""
         result = self.transaction_status(transaction)
         if result.rules_out(transaction):
@@ -246,10 +244,10 @@ class _Execution:
         except VenueError as error:
             self.worker.telemetry.warn("submit_unanswered", order_id=self.order.id, reason=error.message)
 
-    def settle(self) -> Again | None:
+    def settle(self) -> RetryAfter | None:
         """Waits for the confirmation; sends the same bytes again while the chain has not seen them."""
         transaction = self.stored_transaction()
-        resend_at = self.worker.clock.now() + timedelta(seconds=self.pace.resend)
+        resend_at = self.worker.clock.now() + timedelta(seconds=self.timings.resend_seconds)
         while True:
             result = self.transaction_status(transaction)
             if result.rules_out(transaction):
@@ -263,11 +261,11 @@ class _Execution:
                 record_fill(self.worker.telemetry, self.history)
                 return None
             if self.out_of_time():
-                return self.pause(self.pace.pause)
+                return self.pause(self.timings.return_seconds)
             if result.status is TransactionStatus.UNKNOWN and self.worker.clock.now() >= resend_at:
                 self.send(transaction)
-                resend_at = self.worker.clock.now() + timedelta(seconds=self.pace.resend)
-            self.worker.clock.sleep(self.pace.poll)
+                resend_at = self.worker.clock.now() + timedelta(seconds=self.timings.resend_seconds)
+            self.worker.clock.sleep(self.timings.poll_seconds)
 
     def transaction_status(self, transaction: SignedTransaction) -> TransactionResult:
         try:
@@ -276,7 +274,7 @@ class _Execution:
             self.worker.telemetry.warn("chain_unanswered", order_id=self.order.id, reason=error.message)
             return TransactionResult(TransactionStatus.PROCESSING, height=0)
 
-    def start_over(self, code: ErrorCode, reason: str) -> Again | None:
+    def start_over(self, code: ErrorCode, reason: str) -> RetryAfter | None:
         """Asks the venues anew because nobody worked on the order in time: that costs the trader no attempt.
 
         An order that this happens to again and again is used up all the same, so that its history has an end.
@@ -287,16 +285,16 @@ class _Execution:
         self.move(AttemptRestarted(Failure(code, reason, retryable=True)))
         return None
 
-    def retry_or_fail(self, error: VenueError) -> Again | None:
+    def retry_or_fail(self, error: VenueError) -> RetryAfter | None:
         failure = Failure(error.code, error.message, error.retryable)
         if not error.retryable or self.order.attempt >= MAX_ATTEMPTS:
             impact_pct = error.impact_pct if isinstance(error, PriceImpactTooHigh) else None
             self.move(OrderFailed(failure, impact_pct))
-            self.worker.telemetry.count("OrdersFailed", code=failure.code)
+            self.worker.telemetry.add_metric("OrdersFailed", code=failure.code)
             return None
-        delay = self.pace.backoff * 2.0 ** (self.order.attempt - 1)
+        delay = self.timings.first_backoff_seconds * 2.0 ** (self.order.attempt - 1)
         self.move(AttemptFailed(failure, delay), resume_in=delay)
-        return Again(delay)
+        return RetryAfter(delay)
 
     def move(self, event: Move, *, resume_in: float | None = None) -> None:
         """Stores what happened and what it makes of the order, then tells the followers."""
@@ -319,11 +317,11 @@ class _Execution:
         self.worker.crash_point(f"after_commit_{after.status}")
         publish(self.history, store=self.worker.store, events=self.worker.events, telemetry=self.worker.telemetry)
 
-    def pause(self, seconds: float) -> Again:
+    def pause(self, seconds: float) -> RetryAfter:
         """Hands the order on, as it is, to whoever gets the message next."""
         self.worker.store.release(self.order, self.lease, seconds)
         self.worker.telemetry.log("order_paused", order_id=self.order.id, status=self.order.status)
-        return Again(seconds)
+        return RetryAfter(seconds)
 
     def out_of_time(self) -> bool:
         return self.worker.clock.now() >= self.until

@@ -13,7 +13,7 @@ from datetime import datetime
 from chalicelib.domain.errors import ErrorCode, Fenced
 from chalicelib.domain.events import OrderFailed
 from chalicelib.domain.order import Failure, History, Order
-from chalicelib.services.execute_order import Again, Done, Pace, Worker, execute_order
+from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
 from chalicelib.services.ports import Claimed, Held, Lease, TransactionStatus, Transition
 from chalicelib.services.publish import publish
 
@@ -29,7 +29,9 @@ class DeadLetter:
     receive_count: int
 
 
-def fail_dead_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: datetime) -> Done | Again:
+def fail_dead_order(
+    letter: DeadLetter, *, worker: Worker, timings: ExecutionTimings, until: datetime
+) -> Ack | RetryAfter:
     """Fails the order and tells its followers, or leaves it to reconcile, which enqueues it anew.
 
     An order is left that no worker broke on. A transaction that landed or still may never fails here: its order is
@@ -39,31 +41,31 @@ def fail_dead_order(letter: DeadLetter, *, worker: Worker, pace: Pace, until: da
         Unavailable: the database cannot be reached.
         OutcomeUnknown: the chain cannot be asked.
     """
-    lease = Lease(str(uuid.uuid4()), pace.lease)
+    lease = Lease(str(uuid.uuid4()), timings.lease_seconds)
     claim = worker.store.claim(letter.order_id, lease)
     if isinstance(claim, Held):
-        return Again(claim.seconds)
+        return RetryAfter(claim.seconds)
     if not isinstance(claim, Claimed):
         worker.telemetry.log("dead_letter_ignored", order_id=letter.order_id)
-        return Done()
+        return Ack()
     order = claim.history.order
     if claim.fruitless_claims < POISON_CLAIMS:
         worker.store.release(order, lease, 0)
         worker.telemetry.warn("dead_letter_left", order_id=order.id, status=order.status, receives=letter.receive_count)
-        return Done()
+        return Ack()
     if _may_settle(order, worker):
         worker.store.release(order, lease, 0)
-        return execute_order(order.id, worker=worker, pace=pace, until=until)
+        return execute_order(order.id, worker=worker, timings=timings, until=until)
     failure = Failure(ErrorCode.PROCESSING_FAILED, _reason(claim.history, letter), retryable=True)
     try:
         failed = worker.store.advance(claim.history, Transition(order, OrderFailed(failure), lease, release=True))
     except Fenced:
         # A worker took the order over, or it was cancelled: the letter waits to see how that ends.
-        return Again(pace.pause)
+        return RetryAfter(timings.return_seconds)
     worker.telemetry.warn("dead_order_failed", order_id=order.id, reason=failure.message)
-    worker.telemetry.count("OrdersFailed", code=failure.code)
+    worker.telemetry.add_metric("OrdersFailed", code=failure.code)
     publish(failed, store=worker.store, events=worker.events, telemetry=worker.telemetry)
-    return Done()
+    return Ack()
 
 
 def _may_settle(order: Order, worker: Worker) -> bool:

@@ -12,21 +12,21 @@ from chalicelib.services.ports import Telemetry
 def record_route(telemetry: Telemetry, order: Order, route: Route) -> None:
     """The routing decision as one log line and its metrics."""
     telemetry.log("route_chosen", order_id=order.id, attempt=order.attempt, **route_meta(order, route))
-    telemetry.count("VenueChosen", venue=route.chosen.venue)
+    telemetry.add_metric("VenueChosen", venue=route.chosen.venue)
     if route.spread_bps is not None:
-        telemetry.count("QuoteSpreadBps", route.spread_bps)
+        telemetry.add_metric("QuoteSpreadBps", route.spread_bps)
 
 
 def record_fill(telemetry: Telemetry, history: History) -> None:
     """The metrics of an order that settled: attempts, slippage against the quote, time in each state."""
     order = history.order
-    telemetry.count("OrdersConfirmed")
-    telemetry.count("OrderAttempts", order.attempt)
+    telemetry.add_metric("OrdersConfirmed")
+    telemetry.add_metric("OrderAttempts", order.attempt)
     if order.fill is not None and order.route is not None:
-        telemetry.count("SlippageBps", _slippage_bps(order, order.route, order.fill))
+        telemetry.add_metric("SlippageBps", _slippage_bps(order, order.route, order.fill))
     for event, following in zip(history.events, history.events[1:], strict=False):
         milliseconds = (following.occurred_at - event.occurred_at).total_seconds() * 1000
-        telemetry.count("StateMs", milliseconds, status=event.status)
+        telemetry.add_metric("StateMs", milliseconds, status=event.status)
 
 
 def _slippage_bps(order: Order, route: Route, fill: Fill) -> int:

@@ -34,13 +34,13 @@ def place_order(
         telemetry.log("order_replayed", order_id=earlier.id)
         return PlacedOrder(earlier, replayed=True)
     telemetry.log("order_accepted", order_id=order.id, user_id=order.user_id)
-    telemetry.count("OrdersAccepted")
+    telemetry.add_metric("OrdersAccepted")
     try:
         queue.send(order.id)
     except Unavailable as error:
         # The 202 stands: the order is committed, and reconcile enqueues it.
         telemetry.warn("enqueue_failed", order_id=order.id, reason=str(error))
-        telemetry.count("EnqueueFailures")
+        telemetry.add_metric("EnqueueFailures")
     return PlacedOrder(order, replayed=False)
 
 

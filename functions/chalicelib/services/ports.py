@@ -44,11 +44,11 @@ class Held:
 class Settled:
     """Nothing is left to execute: the order is terminal, or there is no such order.
 
-    `told` is false where its end was committed and not yet queued for its followers.
+    `published` is false where its end was committed and not yet queued for its followers.
     """
 
     history: History | None
-    told: bool = True
+    published: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +128,13 @@ class OrderStore(Protocol):
     def release(self, order: Order, lease: Lease, resume_in: float) -> None:
         """Gives the lease up without a move; the next worker may take it in so many seconds."""
 
-    def note_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
+    def record_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
         """Keeps why a worker could not go on and gives the lease up; does nothing where the lease is lost."""
 
     def mark_published(self, order: Order) -> None:
         """Notes that followers were told of this order's end, so that reconcile leaves it alone."""
 
-    def forget_old_keys(self) -> int:
+    def delete_expired_idempotency_keys(self) -> int:
         """Deletes a batch of idempotency keys that are past the time for which they are promised; returns how many.
 
         0 says that none is left.
@@ -146,7 +146,7 @@ class OrderStore(Protocol):
         Those that are idle are due again in `again_in` seconds, the others when their present worker's time is up.
         """
 
-    def untold(self, limit: int) -> Sequence[History]:
+    def unpublished(self, limit: int) -> Sequence[History]:
         """Orders that are over and whose end was not published, each given to one reconciler only for a while."""
 
     def count_open(self) -> int:
@@ -284,10 +284,10 @@ class Telemetry(Protocol):
 
     def warn(self, event: str, **fields: object) -> None: ...
 
-    def defect(self, event: str, error: Exception, **fields: object) -> None:
+    def exception(self, event: str, error: Exception, **fields: object) -> None:
         """Something that should not happen, with its traceback."""
 
-    def count(self, metric: str, value: float = 1, **dimensions: str) -> None: ...
+    def add_metric(self, metric: str, value: float = 1, **dimensions: str) -> None: ...
 
 
 class CrashPoint(Protocol):

@@ -21,6 +21,6 @@ def publish(
             store.mark_published(order)
     except Unavailable as error:
         telemetry.warn("publish_failed", order_id=order.id, sequence=order.sequence, reason=str(error))
-        telemetry.count("PublishFailures")
+        telemetry.add_metric("PublishFailures")
         return False
     return True

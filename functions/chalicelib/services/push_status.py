@@ -95,7 +95,7 @@ def push_status(push: Push, pusher: Pusher, until: datetime | None = None) -> No
     wait(pushing)
     outcomes = [future.result() for future in pushing]
     if outcomes:
-        pusher.telemetry.count("PushedMessages", sum(outcomes))
+        pusher.telemetry.add_metric("PushedMessages", sum(outcomes))
     pusher.telemetry.log(
         "status_pushed",
         order_id=order_id,
@@ -214,4 +214,4 @@ def _drop(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) ->
         connection_id=follower.connection_id,
         reason=delivery.value,
     )
-    pusher.telemetry.count("FollowersDropped", reason=delivery.value)
+    pusher.telemetry.add_metric("FollowersDropped", reason=delivery.value)

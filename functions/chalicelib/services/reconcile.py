@@ -39,7 +39,7 @@ def reconcile(
     clock: Clock,
     until: datetime,
 ) -> int:
-    """Enqueues orders that nobody works on, publishes ends that followers were never told of; gives how many.
+    """Enqueues orders that nobody works on, publishes ends that followers were never told of; returns how many.
 
     Ends a little after `until` at the latest; what is left then is done by the next run.
 
@@ -50,8 +50,8 @@ def reconcile(
     def in_time() -> bool:
         return clock.now() < until - FORGETTING
 
-    repairs = _enqueue_idle(store, queue, telemetry, in_time) + _tell_ends(store, events, telemetry, in_time)
-    while store.forget_old_keys() and clock.now() < until:
+    repairs = _enqueue_idle(store, queue, telemetry, in_time) + _publish_ends(store, events, telemetry, in_time)
+    while store.delete_expired_idempotency_keys() and clock.now() < until:
         pass
     return repairs
 
@@ -81,7 +81,7 @@ def _enqueue_idle(store: OrderStore, queue: OrdersQueue, telemetry: Telemetry, i
     return enqueued
 
 
-def _tell_ends(store: OrderStore, events: StatusEvents, telemetry: Telemetry, in_time: Callable[[], bool]) -> int:
+def _publish_ends(store: OrderStore, events: StatusEvents, telemetry: Telemetry, in_time: Callable[[], bool]) -> int:
     # After the first failure the rest waits for the next run: each would only wait for its time-out.
     down = Event()
 
@@ -89,22 +89,22 @@ def _tell_ends(store: OrderStore, events: StatusEvents, telemetry: Telemetry, in
         if down.is_set() or not in_time():
             return False
         try:
-            told = publish(history, store=store, events=events, telemetry=telemetry, repeat=True)
-        except Exception as error:  # noqa: BLE001 - an order that nobody can show must not keep the others untold
-            telemetry.defect("end_not_told", error, order_id=history.order.id)
-            telemetry.count("EndsNotTold")
+            published = publish(history, store=store, events=events, telemetry=telemetry, repeat=True)
+        except Exception as error:  # noqa: BLE001 - an order that nobody can show must not keep the others unpublished
+            telemetry.exception("end_not_told", error, order_id=history.order.id)
+            telemetry.add_metric("EndsNotTold")
             return False
-        if not told:
+        if not published:
             down.set()
-        return told
+        return published
 
     total = 0
     with ThreadPoolExecutor(THREADS, thread_name_prefix="end") as threads:
-        while not down.is_set() and in_time() and (ended := store.untold(BATCH)):
+        while not down.is_set() and in_time() and (ended := store.unpublished(BATCH)):
             answers = [tell(ended[0]), *threads.map(tell, ended[1:])]
-            told = [history.order.id for history, answer in zip(ended, answers, strict=True) if answer]
-            _note(told, "published", telemetry)
-            total += len(told)
+            published = [history.order.id for history, answer in zip(ended, answers, strict=True) if answer]
+            _note(published, "published", telemetry)
+            total += len(published)
     return total
 
 
@@ -112,4 +112,4 @@ def _note(order_ids: Sequence[str], repair: str, telemetry: Telemetry) -> None:
     for order_id in order_ids:
         telemetry.log("order_repaired", order_id=order_id, repair=repair)
     if order_ids:
-        telemetry.count("ReconcileRepairs", len(order_ids), repair=repair)
+        telemetry.add_metric("ReconcileRepairs", len(order_ids), repair=repair)

@@ -61,5 +61,5 @@ class VenueRouter:
         except VenueError as error:
             return NoQuote(venue, error.code, error.message, error.retryable)
         except Exception as error:  # noqa: BLE001 - a defect in one venue's adapter must not stop the others
-            self._telemetry.defect("venue_broke", error, venue=venue)
+            self._telemetry.exception("venue_broke", error, venue=venue)
             return NoQuote(venue, ErrorCode.NO_QUOTE, f"An internal error ({type(error).__name__}).", retryable=True)

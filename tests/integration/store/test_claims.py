@@ -69,7 +69,7 @@ def test_an_attempt_is_not_due_before_its_time(store: PostgresOrders, database_u
 def test_what_is_over_is_settled(store: PostgresOrders, trigger: Trigger) -> None:
     history = claimed(store)
     over = step(store, history, trigger)
-    assert store.claim(history.order.id, OTHER) == Settled(over, told=False)
+    assert store.claim(history.order.id, OTHER) == Settled(over, published=False)
 
 
 def test_an_order_that_nobody_knows_is_settled(store: PostgresOrders) -> None:

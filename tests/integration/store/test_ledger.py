@@ -192,7 +192,7 @@ class Race:
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
-        self.told: dict[str, set[str]] = {entry.signature: set() for entry in entries}
+        self.published: dict[str, set[str]] = {entry.signature: set() for entry in entries}
         self._lock = threading.Lock()
 
     def run(self, databases: list[Database]) -> None:
@@ -212,7 +212,7 @@ class Race:
                 if abs(time.time() - ends_at(entry)) < around:
                     word = act(ledger, entry)
                     with self._lock:
-                        self.told[entry.signature].add(word)
+                        self.published[entry.signature].add(word)
 
     @staticmethod
     def _submit(ledger: Ledger, entry: Entry) -> str:
@@ -241,7 +241,7 @@ def test_around_its_last_block_a_transaction_either_lands_or_is_expired_never_bo
         for database in databases:
             database.close()
     ends = settled(database_url)
-    for signature, told in race.told.items():
+    for signature, told in race.published.items():
         end = ends.get(signature, ("never seen", 0))[0]
         assert not {"settles", "expired"} <= told, f"{signature} was told to have settled and to have expired"
         # The first word that is final stays true.

@@ -167,11 +167,11 @@ class StoreAndModel(RuleBasedStateMachine):
             store.release(view.history.order, view.lease or LEASES[0], resume_in)
 
     @rule(view=views, message=st.sampled_from(["one", "other"]))
-    def note_failure(self, view: View, message: str) -> None:
+    def record_failure(self, view: View, message: str) -> None:
         self.tick()
         failure = Failure(ErrorCode.PROCESSING_FAILED, message, retryable=True)
         for store in (self.real, self.model):
-            store.note_failure(view.history.order, view.lease or LEASES[0], failure)
+            store.record_failure(view.history.order, view.lease or LEASES[0], failure)
 
     @rule(view=views)
     def mark_published(self, view: View) -> None:
@@ -187,15 +187,15 @@ class StoreAndModel(RuleBasedStateMachine):
         found = [store.idle(limit, 45) for store in (self.plain, self.model)]
         assert set(found[0].order_ids) == set(found[1].order_ids)
         assert found[0].looked_at == found[1].looked_at
-        real, model = self.plain.untold(limit), self.model.untold(limit)
+        real, model = self.plain.unpublished(limit), self.model.unpublished(limit)
         by_id = {history.order.id: picture(history) for history in real}
         assert by_id == {history.order.id: picture(history) for history in model}
         assert self.plain.count_open() == self.model.count_open()
 
     @rule()
-    def forget_old_keys(self) -> None:
+    def delete_expired_idempotency_keys(self) -> None:
         for store in (self.real, self.model):
-            store.forget_old_keys()
+            store.delete_expired_idempotency_keys()
 
     @rule(seconds=st.sampled_from([6, 6, 48, 180_000]))
     def wait(self, seconds: int) -> None:

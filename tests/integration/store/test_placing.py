@@ -99,12 +99,12 @@ def test_a_client_order_id_is_taken_once_per_user_and_the_refusal_consumes_no_ke
 def test_fifty_requests_with_one_key_make_one_order(database_url: str) -> None:
     containers = [open_database(database_url) for _ in range(5)]
     try:
-        wishes = [fresh() for _ in range(50)]
-        answers = at_once(50, lambda n: PostgresOrders(containers[n % 5]).insert(wishes[n], KEY))
+        new_orders = [fresh() for _ in range(50)]
+        answers = at_once(50, lambda n: PostgresOrders(containers[n % 5]).insert(new_orders[n], KEY))
     finally:
         for container in containers:
             container.close()
-    winners = [wish.id for wish, answer in zip(wishes, answers, strict=True) if answer is None]
+    winners = [new_order.id for new_order, answer in zip(new_orders, answers, strict=True) if answer is None]
     assert len(winners) == 1
     assert {answer.id for answer in answers if answer is not None} == set(winners)
     assert count_of(database_url, "orders") == count_of(database_url, "order_events") == 1

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from chalicelib.adapters.postgres.orders import FORGET_KEYS, PostgresOrders
+from chalicelib.adapters.postgres.orders import DELETE_EXPIRED_KEYS, PostgresOrders
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Failure
@@ -54,13 +54,13 @@ def test_an_end_is_untold_until_it_was_published(store: PostgresOrders, database
     over = step(store, claimed(store), Trigger.CANCEL)
     assert store.count_open() == 0
     let_time_pass(database_url, 5)
-    assert list(store.untold(10)) == [over]
+    assert list(store.unpublished(10)) == [over]
     let_time_pass(database_url, 45)
-    assert list(store.untold(10)) == [over]
+    assert list(store.unpublished(10)) == [over]
     assert idle(store) == []
     store.mark_published(over.order)
     let_time_pass(database_url, 3600)
-    assert list(store.untold(10)) == []
+    assert list(store.unpublished(10)) == []
 
 
 def test_an_end_is_due_at_once_though_the_order_s_next_look_was_far_off(
@@ -71,7 +71,7 @@ def test_an_end_is_due_at_once_though_the_order_s_next_look_was_far_off(
     assert store.idle(10, 3600).order_ids == (history.order.id,)
     over = step(store, history, Trigger.CANCEL, None)
     let_time_pass(database_url, 5)
-    assert list(store.untold(10)) == [over]
+    assert list(store.unpublished(10)) == [over]
 
 
 def test_an_open_order_cannot_be_marked_published(store: PostgresOrders, database_url: str) -> None:
@@ -150,7 +150,7 @@ def test_the_events_of_all_ends_are_read_at_once(database_url: str) -> None:
         ends = [step(store, claimed(store), Trigger.CANCEL) for _ in range(20)]
         let_time_pass(database_url, 5)
         statements.clear()
-        found = store.untold(100)
+        found = store.unpublished(100)
     finally:
         counting.close()
     assert sorted(found, key=lambda history: history.order.id) == sorted(ends, key=lambda history: history.order.id)
@@ -188,7 +188,7 @@ def test_claims_that_come_to_nothing_are_counted_until_a_move_or_a_release(
     let_time_pass(database_url, 18)
     assert fruitless(OTHER) == 1
     history = store.get(order_id)
-    store.note_failure(history.order, OTHER, Failure(ErrorCode.PROCESSING_FAILED, "No.", retryable=True))
+    store.record_failure(history.order, OTHER, Failure(ErrorCode.PROCESSING_FAILED, "No.", retryable=True))
     assert fruitless() == 2
     moved = step(store, history, Trigger.START)
     let_time_pass(database_url, 18)
@@ -203,7 +203,7 @@ def test_old_keys_are_forgotten_and_young_ones_kept(store: PostgresOrders, datab
     store.insert(fresh(), Idempotency("old", "f"))
     let_time_pass(database_url, 48 * 3600)
     store.insert(fresh(), Idempotency("young", "f"))
-    assert [store.forget_old_keys(), store.forget_old_keys()] == [1, 0]
+    assert [store.delete_expired_idempotency_keys(), store.delete_expired_idempotency_keys()] == [1, 0]
     assert count_of(database_url, "idempotency_keys") == 1
     assert store.insert(fresh(), Idempotency("young", "f")) is not None
     assert store.insert(fresh(), Idempotency("old", "another")) is None
@@ -215,13 +215,13 @@ def test_keys_are_forgotten_in_batches_by_their_age(store: PostgresOrders, datab
             "INSERT INTO idempotency_keys (user_id, key, fingerprint, order_id, created_at)"
             " SELECT 'u', n::text, 'f', 'o', now() - interval '3 days' FROM generate_series(1, 2500) AS n"
         )
-        assert [store.forget_old_keys() for _ in range(4)] == [1000, 1000, 500, 0]
+        assert [store.delete_expired_idempotency_keys() for _ in range(4)] == [1000, 1000, 500, 0]
         connection.execute(
             "INSERT INTO idempotency_keys (user_id, key, fingerprint, order_id)"
             " SELECT 'u', n::text, 'f', 'o' FROM generate_series(1, 20000) AS n"
         )
         connection.execute("VACUUM (ANALYZE) idempotency_keys")
         values = {"kept_for": "48 hours", "batch": 1000}
-        plan = connection.execute(f"EXPLAIN {FORGET_KEYS}".encode(), values).fetchall()
+        plan = connection.execute(f"EXPLAIN {DELETE_EXPIRED_KEYS}".encode(), values).fetchall()
     assert "idempotency_keys_age" in str(plan)
     assert "Seq Scan" not in str(plan)

@@ -38,7 +38,7 @@ def test_the_order_its_events_and_its_page_are_shown(database: Database, store: 
 @pytest.mark.parametrize("strange", STRANGE, indirect=True)
 def test_its_end_is_told_with_the_others(store: PostgresOrders, database_url: str, strange: str) -> None:
     let_time_pass(database_url, 6)
-    told = [history_view(history)["order"]["id"] for history in store.untold(10)]
+    told = [history_view(history)["order"]["id"] for history in store.unpublished(10)]
     assert strange in told
     assert len(told) == 5
 

@@ -16,14 +16,16 @@ from chalicelib.bootstrap import SystemClock
 from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.config import Fault, SimulationSettings
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.services.execute_order import Done, Pace, Worker, execute_order
+from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
 from chalicelib.services.ports import CrashPoint
 from chalicelib.venues.simulation.chance import Simulation
 from tests.fakes import CrashAt, Killed, MemoryStatusEvents, RecordingTelemetry
 from tests.fakes.market import a_router
 from tests.fakes.postgres import let_time_pass, open_database, placed
 
-PACE = Pace(lease=5, backoff=0.02, poll=0.005, resend=0.05, pause=0.02)
+TIMINGS = ExecutionTimings(
+    lease_seconds=5, first_backoff_seconds=0.02, poll_seconds=0.005, resend_seconds=0.05, return_seconds=0.02
+)
 POINTS = [
     "after_claim",
     "after_commit_routing",
@@ -81,8 +83,8 @@ def deliver(order_id: str, worker: Worker, *, within: float = 30) -> None:
     give_up = time.monotonic() + within
     while time.monotonic() < give_up:
         until = datetime.now(UTC) + timedelta(seconds=16)
-        verdict = execute_order(order_id, worker=worker, pace=PACE, until=until)
-        if isinstance(verdict, Done):
+        verdict = execute_order(order_id, worker=worker, timings=TIMINGS, until=until)
+        if isinstance(verdict, Ack):
             return
         time.sleep(min(verdict.seconds, 0.02))
     raise AssertionError(f"{order_id} is not done within {within} s.")
@@ -169,8 +171,8 @@ def test_killed_at_a_crash_point_and_taken_over(
     order_id = placed(dying.store).order.id
     until = datetime.now(UTC) + timedelta(seconds=16)
     with pytest.raises(Killed):
-        execute_order(order_id, worker=dying.worker(CrashAt(point)), pace=PACE, until=until)
-    let_time_pass(database_url, PACE.lease)
+        execute_order(order_id, worker=dying.worker(CrashAt(point)), timings=TIMINGS, until=until)
+    let_time_pass(database_url, TIMINGS.lease_seconds)
     deliver(order_id, relieving.worker())
     assert audit(database_url) == {"confirmed": 1}
 
@@ -191,7 +193,7 @@ def test_a_zombie_wakes_up_while_its_successor_works(
     with ThreadPoolExecutor(1) as threads:
         zombie = threads.submit(deliver, order_id, sleeping.worker(doze))
         assert asleep.wait(20)
-        let_time_pass(database_url, PACE.lease)
+        let_time_pass(database_url, TIMINGS.lease_seconds)
         # The zombie wakes up in the middle of its successor's turn.
         deliver(order_id, relieving.worker(lambda name: wake_up.set() if name == "after_claim" else None))
         wake_up.set()

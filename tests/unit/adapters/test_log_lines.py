@@ -48,7 +48,7 @@ def test_a_defect_comes_with_its_traceback(capsys: pytest.CaptureFixture[str]) -
     telemetry = PowertoolsTelemetry()
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 // 0
-    telemetry.defect("message_failed", caught.value, message_id="m")
+    telemetry.exception("message_failed", caught.value, message_id="m")
     (line,) = lines(capsys)
     assert line["level"] == "ERROR"
     assert line["exception_name"] == "ZeroDivisionError"
@@ -59,7 +59,7 @@ def test_a_defect_comes_with_its_traceback(capsys: pytest.CaptureFixture[str]) -
 def test_every_measured_value_is_kept(capsys: pytest.CaptureFixture[str], count: int) -> None:
     telemetry = PowertoolsTelemetry()
     for value in range(count):
-        telemetry.count("StateMs", value, status="routing")
+        telemetry.add_metric("StateMs", value, status="routing")
     telemetry.flush()
     written = lines(capsys)
     assert Counter(values_of(written, "StateMs")) == Counter(range(count))
@@ -68,9 +68,9 @@ def test_every_measured_value_is_kept(capsys: pytest.CaptureFixture[str], count:
 
 def test_a_metric_has_a_unit(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry = PowertoolsTelemetry()
-    telemetry.count("StateMs", 12.5, status="routing")
-    telemetry.count("SlippageBps", 7)
-    telemetry.count("OrdersAccepted")
+    telemetry.add_metric("StateMs", 12.5, status="routing")
+    telemetry.add_metric("SlippageBps", 7)
+    telemetry.add_metric("OrdersAccepted")
     telemetry.flush()
     units = {
         metric["Name"]: metric["Unit"]

@@ -22,8 +22,8 @@ def test_every_duration_is_kept_and_every_count_summed_up(
     telemetry: PowertoolsTelemetry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for milliseconds in (12, 7, 31):
-        telemetry.count("StateMs", milliseconds, status="routing")
-        telemetry.count("OrdersConfirmed")
+        telemetry.add_metric("StateMs", milliseconds, status="routing")
+        telemetry.add_metric("OrdersConfirmed")
 
     telemetry.flush()
 
@@ -35,8 +35,8 @@ def test_every_duration_is_kept_and_every_count_summed_up(
 
 
 def test_dimensions_keep_series_apart(telemetry: PowertoolsTelemetry, capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.count("VenueChosen", venue="raydium")
-    telemetry.count("VenueChosen", venue="meteora")
+    telemetry.add_metric("VenueChosen", venue="raydium")
+    telemetry.add_metric("VenueChosen", venue="meteora")
 
     telemetry.flush()
 
@@ -44,7 +44,7 @@ def test_dimensions_keep_series_apart(telemetry: PowertoolsTelemetry, capsys: py
 
 
 def test_nothing_is_written_twice(telemetry: PowertoolsTelemetry, capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.count("OrdersAccepted")
+    telemetry.add_metric("OrdersAccepted")
     telemetry.flush()
     capsys.readouterr()
 

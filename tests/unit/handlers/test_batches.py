@@ -18,7 +18,7 @@ from chalicelib.handlers.sqs_batch import (
     run_each,
     run_in_groups,
 )
-from chalicelib.services.execute_order import Again, Done
+from chalicelib.services.execute_order import Ack, RetryAfter
 from tests.fakes import MemoryQueue, RecordingTelemetry
 from tests.fakes.aws import sqs_record
 from tests.fakes.clock import START
@@ -82,22 +82,22 @@ def test_the_deadline_leaves_time_for_the_answer() -> None:
 
 
 def test_each_message_has_its_own_fate(telemetry: RecordingTelemetry, queue: MemoryQueue) -> None:
-    def work(message: Message) -> Done | Again:
+    def work(message: Message) -> Ack | RetryAfter:
         match message.id:
             case "again":
-                return Again(1.2)
+                return RetryAfter(1.2)
             case "unavailable":
                 raise Unavailable("The database is down.")
             case "defect":
                 raise ZeroDivisionError
-        return Done()
+        return Ack()
 
     messages = [a_message(name) for name in ("one", "again", "unavailable", "defect", "two")]
     response = run_each(messages, work, postpone=queue.postpone, telemetry=telemetry)
     assert identifiers(response) == ["again", "unavailable", "defect"]
     # A postponed message comes back when its time has come, not a moment before.
     assert queue.postponed == [("handle-again", 2)]
-    assert [event for event, _ in telemetry.defects] == ["message_failed"]
+    assert [event for event, _ in telemetry.exceptions] == ["message_failed"]
     assert telemetry.total("MessagesFailed") == 1
 
 
@@ -105,16 +105,16 @@ def test_a_message_that_cannot_be_postponed_comes_back_by_itself(
     telemetry: RecordingTelemetry, queue: MemoryQueue
 ) -> None:
     queue.outage = True
-    response = run_each([a_message("m")], lambda _: Again(5), postpone=queue.postpone, telemetry=telemetry)
+    response = run_each([a_message("m")], lambda _: RetryAfter(5), postpone=queue.postpone, telemetry=telemetry)
     assert identifiers(response) == ["m"]
-    assert telemetry.defects == []
+    assert telemetry.exceptions == []
 
 
 @pytest.mark.parametrize(("receives", "pauses"), [(1, []), (3, []), (4, [48]), (5, [96]), (8, [768]), (5000, [768])])
 def test_in_an_outage_a_message_comes_back_less_and_less_often(
     telemetry: RecordingTelemetry, queue: MemoryQueue, receives: int, pauses: list[int]
 ) -> None:
-    def work(_: Message) -> Done | Again:
+    def work(_: Message) -> Ack | RetryAfter:
         raise Unavailable("The database is down.")
 
     message = replace(a_message("m"), receive_count=receives)
@@ -132,9 +132,9 @@ def test_an_outage_of_an_hour_does_not_use_up_a_messages_deliveries() -> None:
 def test_messages_run_at_once(telemetry: RecordingTelemetry, queue: MemoryQueue) -> None:
     together = threading.Barrier(10)
 
-    def work(_: Message) -> Done:
+    def work(_: Message) -> Ack:
         together.wait(20)
-        return Done()
+        return Ack()
 
     messages = [a_message(str(number)) for number in range(10)]
     assert identifiers(run_each(messages, work, postpone=queue.postpone, telemetry=telemetry)) == []
@@ -163,9 +163,9 @@ def test_a_group_that_fails_comes_again_in_order(telemetry: RecordingTelemetry, 
 
     messages = [a_message(f"{group}{number}", group=group) for number in (1, 2) for group in "abc"]
     assert identifiers(run_in_groups(messages, work, telemetry)) == ["b1", "b2"]
-    assert len(telemetry.defects) == isinstance(error, ZeroDivisionError)
+    assert len(telemetry.exceptions) == isinstance(error, ZeroDivisionError)
 
 
 def test_nothing_to_do(telemetry: RecordingTelemetry, queue: MemoryQueue) -> None:
-    assert identifiers(run_each([], lambda _: Done(), postpone=queue.postpone, telemetry=telemetry)) == []
+    assert identifiers(run_each([], lambda _: Ack(), postpone=queue.postpone, telemetry=telemetry)) == []
     assert identifiers(run_in_groups([], lambda _: None, telemetry)) == []

@@ -89,7 +89,7 @@ def test_a_message_that_is_none_of_ours_fails_alone(stack: Stack, body: str) -> 
     records = [sqs_record(body, message_id="garbage"), order_record(order_id)]
     assert stack.execute(*records) == failed("garbage")
     assert stack.engine.order(order_id).status is OrderStatus.CONFIRMED
-    assert [event for event, _ in stack.engine.telemetry.defects] == ["message_failed"]
+    assert [event for event, _ in stack.engine.telemetry.exceptions] == ["message_failed"]
 
 
 def test_a_retry_comes_back_after_its_backoff(stack: Stack) -> None:
@@ -113,7 +113,7 @@ def test_without_a_database_every_message_comes_again(stack: Stack) -> None:
     stack.engine.store.outages.everything = True
     records = [order_record(order_id, f"m{number}") for number, order_id in enumerate(ids)]
     assert stack.execute(*records) == failed("m0", "m1")
-    assert stack.engine.telemetry.defects == []
+    assert stack.engine.telemetry.exceptions == []
 
 
 def test_an_invocation_that_runs_out_of_time_hands_its_orders_on(stack: Stack) -> None:

@@ -138,7 +138,7 @@ def test_nonsense_gets_an_error_and_changes_nothing(stack: Stack, text: str | No
     assert reply["code"] != "internal_error"
     assert list(bootstrap.followers().orders_of("c=")) == [order_id]
     assert drain(stack.sqs, stack.events_url) == []
-    assert stack.engine.telemetry.defects == []
+    assert stack.engine.telemetry.exceptions == []
 
 
 def test_hanging_up_forgets_the_connection(stack: Stack) -> None:

@@ -172,7 +172,7 @@ def test_a_defect_shows_nothing_of_our_insides(service: Service, monkeypatch: py
     got = service.call("GET", "/api/orders/ord_" + "0" * 32)
     assert (got.status, got.body["code"]) == (500, "internal_error")
     assert "secret" not in got.text
-    assert [event for event, _ in service.telemetry.defects] == ["request_failed"]
+    assert [event for event, _ in service.telemetry.exceptions] == ["request_failed"]
 
 
 def test_an_answer_that_is_no_json_is_a_defect(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

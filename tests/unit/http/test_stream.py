@@ -183,4 +183,4 @@ def test_a_defect_shows_nothing_of_our_insides(
     reply = json.loads(answered["body"])
     assert (reply["code"], reply["requestId"]) == ("internal_error", "r-1")
     assert "secret" not in answered["body"]
-    assert [name for name, _ in service.telemetry.defects] == ["message_failed"]
+    assert [name for name, _ in service.telemetry.exceptions] == ["message_failed"]

@@ -54,12 +54,12 @@ def shown() -> list[list[str]]:
 
 
 def test_values_of_several_invocations_come_together(telemetry: PowertoolsTelemetry, keep: Write) -> None:
-    telemetry.count("OrdersAccepted")
-    telemetry.count("OrdersFailed", code="quote_expired")
+    telemetry.add_metric("OrdersAccepted")
+    telemetry.add_metric("OrdersFailed", code="quote_expired")
     keep()
     for milliseconds in (10, 30, 20):
-        telemetry.count("StateMs", milliseconds, status="routing")
-    telemetry.count("OrdersAccepted", 2)
+        telemetry.add_metric("StateMs", milliseconds, status="routing")
+    telemetry.add_metric("OrdersAccepted", 2)
     assert read(keep()) == {
         Series("OrdersAccepted", "", "Count"): [1, 2],
         Series("OrdersFailed", "code=quote_expired", "Count"): [1],
@@ -78,9 +78,9 @@ def test_log_lines_and_foreign_text_are_no_metrics(keep: Write) -> None:
 def test_totals_of_counts_and_the_middle_and_the_highest_of_what_is_measured(
     telemetry: PowertoolsTelemetry, keep: Write
 ) -> None:
-    telemetry.count("OrdersAccepted", 3)
+    telemetry.add_metric("OrdersAccepted", 3)
     for milliseconds in (10, 30, 90):
-        telemetry.count("StateMs", milliseconds, status="routing")
+        telemetry.add_metric("StateMs", milliseconds, status="routing")
     keep()
     assert shown() == [
         ["metric", "total", "median", "highest"],
@@ -91,7 +91,7 @@ def test_totals_of_counts_and_the_middle_and_the_highest_of_what_is_measured(
 
 def test_all_values_of_a_busy_minute_are_counted(telemetry: PowertoolsTelemetry, keep: Write) -> None:
     for value in range(1, 251):
-        telemetry.count("StateMs", value, status="submitted")
+        telemetry.add_metric("StateMs", value, status="submitted")
     ((series, values),) = read(keep()).items()
     assert series.dimensions == "status=submitted"
     assert sum(values) == sum(range(1, 251))

@@ -8,7 +8,7 @@ from chalicelib.domain.errors import NotCancellable, OrderNotFound
 from chalicelib.domain.order import History, Order
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.cancel_order import TRIES, cancel_order
-from chalicelib.services.execute_order import Done
+from chalicelib.services.execute_order import Ack
 from chalicelib.services.ports import Lease
 from tests.fakes import Behaviour, a_transaction, an_order
 from tests.fakes.engine import At, Engine
@@ -33,7 +33,7 @@ def test_before_it_is_signed(engine: Engine, status: OrderStatus, lease: Lease |
     assert engine.store.rows[order.id].lease_token is None
     assert [sent.history for sent in engine.events.sent] == [cancelled]
     assert engine.telemetry.total("OrdersCancelled") == 1
-    assert engine.run(order.id) == Done()
+    assert engine.run(order.id) == Ack()
     assert engine.chain.submissions == {}
 
 

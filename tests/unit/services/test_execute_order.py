@@ -12,9 +12,9 @@ from chalicelib.domain.errors import ErrorCode, Unavailable
 from chalicelib.domain.order import MAX_ATTEMPTS, SignedTransaction
 from chalicelib.domain.quotes import VENUES, NoQuote, Quote, Side
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import MAX_FREE_RESTARTS, Again, Done, Pace
+from chalicelib.services.execute_order import MAX_FREE_RESTARTS, Ack, ExecutionTimings, RetryAfter
 from chalicelib.services.ports import Lease
-from tests.fakes import Behaviour, Killed, a_quote, an_order, no_quote, wish
+from tests.fakes import Behaviour, Killed, a_quote, an_order, new_order, no_quote
 from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM
 from tests.fakes.engine import Engine
 
@@ -23,7 +23,7 @@ B = Behaviour
 
 def test_the_happy_path(engine: Engine) -> None:
     order_id = engine.place().id
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
     engine.audit(order_id)
     order = engine.order(order_id)
@@ -90,7 +90,7 @@ def test_the_time_in_each_state_is_measured_in_milliseconds(engine: Engine) -> N
 
 
 def test_a_purchase(engine: Engine) -> None:
-    order_id = engine.place(wish(side=Side.BUY, amount=165_000_000)).id
+    order_id = engine.place(new_order(side=Side.BUY, amount=165_000_000)).id
     engine.run(order_id)
     engine.audit(order_id)
     order = engine.order(order_id)
@@ -130,16 +130,16 @@ def test_retries_wait_exponentially_longer(engine: Engine) -> None:
     verdicts = [engine.run(order_id)]
     engine.clock.advance(1)
     verdicts.append(engine.run(order_id))
-    assert verdicts == [Again(1), Again(2)]
+    assert verdicts == [RetryAfter(1), RetryAfter(2)]
 
 
 def test_a_retry_that_is_not_due_is_left_alone(engine: Engine) -> None:
     engine.chain.behaviours = {1: B.CANNOT_BE_BUILT}
     order_id = engine.place().id
-    assert engine.run(order_id) == Again(1)
-    assert engine.run(order_id) == Again(1)
+    assert engine.run(order_id) == RetryAfter(1)
+    assert engine.run(order_id) == RetryAfter(1)
     engine.clock.advance(0.5)
-    assert engine.run(order_id) == Again(0.5)
+    assert engine.run(order_id) == RetryAfter(0.5)
     assert engine.order(order_id).status is OrderStatus.ROUTING
 
 
@@ -178,7 +178,7 @@ def test_nobody_quotes_three_times(engine: Engine) -> None:
 def test_rejected_is_failed_at_once(engine: Engine, failing: Behaviour) -> None:
     engine.chain.behaviours = {1: failing}
     order_id = engine.place().id
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     engine.audit(order_id)
     order = engine.order(order_id)
     assert (order.status, order.attempt) == (OrderStatus.FAILED, 1)
@@ -193,7 +193,7 @@ def test_refused_by_every_venue_is_failed_at_once(engine: Engine) -> None:
     code = ErrorCode.INSUFFICIENT_LIQUIDITY
     engine.router.answers = {1: [no_quote(venue, code=code, retryable=False) for venue in VENUES]}
     order_id = engine.place().id
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     engine.audit(order_id)
     assert engine.statuses(order_id) == ["pending", "routing", "failed"]
     assert (failure := engine.order(order_id).failure) is not None
@@ -203,7 +203,7 @@ def test_refused_by_every_venue_is_failed_at_once(engine: Engine) -> None:
 def test_one_venue_is_enough(engine: Engine) -> None:
     engine.router.answers = {1: [a_quote(RAYDIUM, ONE_SOL), no_quote(METEORA)]}
     order_id = engine.place().id
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     engine.audit(order_id)
     assert (route := engine.order(order_id).route) is not None
     assert route.chosen.venue == RAYDIUM
@@ -215,7 +215,7 @@ def test_a_quote_that_expired_is_not_built_on(engine: Engine) -> None:
     order = engine.order(order_id)
     engine.store.put(replace(an_order(OrderStatus.BUILDING, sequence=3), id=order.id))
     engine.clock.advance(31)
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     engine.audit(order_id)
     again = engine.history(order_id).events[3]
     assert (again.status, again.attempt) == (OrderStatus.ROUTING, 1)
@@ -234,7 +234,7 @@ def test_a_worker_that_is_late_again_and_again_comes_to_an_end(engine: Engine) -
         # The invocation ends behind the route, and the next one comes after half a minute.
         engine.router.on_quotes = lambda _: engine.clock.advance(16)
         verdict = engine.run(order_id)
-        if isinstance(verdict, Done):
+        if isinstance(verdict, Ack):
             break
         engine.clock.advance(31)
     engine.audit(order_id)
@@ -271,11 +271,11 @@ def test_what_the_chain_has_not_seen_is_sent_again_in_steady_steps_until_it_expi
     engine.drive(engine.place().id)
     # From the answer to one submission until the next begins, which takes 1.5 s.
     waits = [(after - before).total_seconds() - 1.5 for before, after in pairwise(sent_at)]
-    pace = Pace()
+    timings = ExecutionTimings()
     assert len(waits) > 5
     # Longer only where an invocation ended meanwhile.
-    assert min(waits) >= pace.resend
-    assert median(waits) <= pace.resend + pace.poll
+    assert min(waits) >= timings.resend_seconds
+    assert median(waits) <= timings.resend_seconds + timings.poll_seconds
 
 
 def test_what_the_chain_is_processing_is_not_sent_again(engine: Engine) -> None:
@@ -289,7 +289,7 @@ def test_what_the_chain_is_processing_is_not_sent_again(engine: Engine) -> None:
 def test_accepted_but_timed_out_is_not_a_failure(engine: Engine) -> None:
     engine.chain.behaviours = {1: B.ACCEPTED_BUT_TIMED_OUT}
     order_id = engine.place().id
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     engine.audit(order_id)
     assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
     assert len(engine.telemetry.logged("submit_unanswered")) == 1
@@ -313,7 +313,7 @@ def test_a_refusal_proves_nothing_the_chain_is_asked_until_the_expiry(engine: En
 def test_a_chain_that_cannot_be_asked_is_asked_again(engine: Engine) -> None:
     engine.chain.unanswered = 5
     order_id = engine.place().id
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     engine.audit(order_id)
     assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
     assert len(engine.telemetry.logged("chain_unanswered")) == 5
@@ -324,7 +324,7 @@ def test_a_chain_that_never_answers_fails_no_order(engine: Engine) -> None:
     order_id = engine.place().id
     for _ in range(10):
         verdict = engine.run(order_id)
-        assert isinstance(verdict, Again)
+        assert isinstance(verdict, RetryAfter)
         engine.clock.advance(verdict.seconds)
     assert engine.order(order_id).status is OrderStatus.SUBMITTED
     engine.chain.unanswered = 0
@@ -336,7 +336,7 @@ def test_a_chain_that_never_answers_fails_no_order(engine: Engine) -> None:
 def test_a_slow_confirmation_outlives_the_invocation(engine: Engine) -> None:
     engine.chain.lands_in = 40
     order_id = engine.place().id
-    assert engine.run(order_id) == Again(Pace().pause)
+    assert engine.run(order_id) == RetryAfter(ExecutionTimings().return_seconds)
     assert engine.order(order_id).status is OrderStatus.SUBMITTED
     engine.clock.advance(1)
     engine.drive(order_id)
@@ -347,11 +347,11 @@ def test_a_slow_confirmation_outlives_the_invocation(engine: Engine) -> None:
 
 def test_out_of_time_pauses_where_it_is_and_hands_the_lease_back(engine: Engine) -> None:
     order_id = engine.place().id
-    assert engine.run(order_id, seconds=0) == Again(1)
+    assert engine.run(order_id, seconds=0) == RetryAfter(1)
     assert engine.statuses(order_id) == ["pending"]
     assert engine.store.rows[order_id].lease_token is None
     engine.clock.advance(1)
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     engine.audit(order_id)
 
 
@@ -359,7 +359,7 @@ def test_whenever_an_invocation_ends_the_next_one_goes_on(engine: Engine) -> Non
     order_id = engine.place().id
     for _ in range(20):
         verdict = engine.run(order_id, seconds=0.05)
-        if isinstance(verdict, Done):
+        if isinstance(verdict, Ack):
             break
         assert engine.store.rows[order_id].lease_token is None
         engine.clock.advance(verdict.seconds)
@@ -372,14 +372,14 @@ def test_whenever_an_invocation_ends_the_next_one_goes_on(engine: Engine) -> Non
 def test_an_order_that_is_over_is_left_as_it_is(engine: Engine, status: OrderStatus) -> None:
     order = engine.store.put(an_order(status, sequence=5)).order
     writes = engine.store.writes
-    assert engine.run(order.id) == Done()
+    assert engine.run(order.id) == Ack()
     assert engine.order(order.id) == order
     assert engine.store.writes == writes
     assert engine.chain.submissions == {}
 
 
 def test_an_order_that_nobody_knows_is_acknowledged(engine: Engine) -> None:
-    assert engine.run("ord_unknown") == Done()
+    assert engine.run("ord_unknown") == Ack()
     assert engine.telemetry.logged("order_already_over")[0].fields["status"] == "unknown"
 
 
@@ -387,7 +387,7 @@ def test_an_order_of_another_worker_comes_again_when_its_lease_ends(engine: Engi
     order_id = engine.place().id
     engine.store.claim(order_id, Lease("another", 18))
     engine.clock.advance(5)
-    assert engine.run(order_id) == Again(13)
+    assert engine.run(order_id) == RetryAfter(13)
     assert engine.statuses(order_id) == ["pending"]
 
 
@@ -404,7 +404,7 @@ def test_the_lease_is_renewed_by_every_write_and_gone_at_the_end(engine: Engine)
     order_id = engine.place().id
     engine.run(order_id)
     # Built 1 s after the route was stored, submitted 1.5 s after the signature was.
-    assert remaining == [Pace().lease - 1, Pace().lease - 1.5]
+    assert remaining == [ExecutionTimings().lease_seconds - 1, ExecutionTimings().lease_seconds - 1.5]
     row = engine.store.rows[order_id]
     assert (row.lease_token, row.lease_until, row.next_attempt_at) == (None, None, None)
 
@@ -412,7 +412,7 @@ def test_the_lease_is_renewed_by_every_write_and_gone_at_the_end(engine: Engine)
 def test_the_followers_queue_may_be_down_all_along(engine: Engine) -> None:
     engine.events.outage = True
     order_id = engine.place().id
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     engine.audit(order_id)
     assert engine.telemetry.total("PublishFailures") == 4
     # Nobody was told, so reconcile is to look at it.
@@ -462,8 +462,8 @@ def test_an_order_that_would_move_the_market_too_far_fails_before_anything_is_si
 
     engine.router.answers = {1: far("12.5")}
     for maximum, status in ((1_249, OrderStatus.FAILED), (1_250, OrderStatus.CONFIRMED)):
-        order_id = engine.place(replace(wish(), max_price_impact_bps=maximum)).id
-        assert engine.run(order_id) == Done()
+        order_id = engine.place(replace(new_order(), max_price_impact_bps=maximum)).id
+        assert engine.run(order_id) == Ack()
         engine.audit(order_id)
         order = engine.order(order_id)
         assert (order.status, order.attempt) == (status, 1)

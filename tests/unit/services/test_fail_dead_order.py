@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import Again, Done, Pace
+from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter
 from chalicelib.services.fail_dead_order import POISON_CLAIMS, DeadLetter, fail_dead_order
 from chalicelib.services.ports import Lease
 from chalicelib.services.reconcile import reconcile
@@ -22,16 +22,18 @@ def poison(engine: Engine, order_id: str) -> None:
         engine.clock.advance(18)
 
 
-def bury(engine: Engine, order_id: str, *, receive_count: int = 12) -> Done | Again:
+def bury(engine: Engine, order_id: str, *, receive_count: int = 12) -> Ack | RetryAfter:
     letter = DeadLetter(order_id, receive_count)
-    return fail_dead_order(letter, worker=engine.worker(), pace=Pace(), until=engine.clock.in_seconds(16))
+    return fail_dead_order(
+        letter, worker=engine.worker(), timings=ExecutionTimings(), until=engine.clock.in_seconds(16)
+    )
 
 
 @pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING])
 def test_the_order_fails_with_the_reason_and_its_followers_are_told(engine: Engine, status: OrderStatus) -> None:
     order = engine.store.put(an_order(status, sequence=[*OrderStatus].index(status) + 1)).order
     poison(engine, order.id)
-    assert bury(engine, order.id) == Done()
+    assert bury(engine, order.id) == Ack()
     engine.audit(order.id)
     buried = engine.order(order.id)
     assert buried.status is OrderStatus.FAILED
@@ -46,10 +48,10 @@ def test_the_order_fails_with_the_reason_and_its_followers_are_told(engine: Engi
 def test_the_last_error_is_told(engine: Engine) -> None:
     engine.chain.behaviours = {1: Behaviour.CANNOT_BE_BUILT}
     order_id = engine.place().id
-    assert engine.run(order_id) == Again(1)
+    assert engine.run(order_id) == RetryAfter(1)
     engine.clock.advance(1)
     poison(engine, order_id)
-    assert bury(engine, order_id) == Done()
+    assert bury(engine, order_id) == Ack()
     failure = engine.order(order_id).failure
     assert failure is not None
     assert failure.message == (
@@ -70,7 +72,7 @@ def test_what_settled_or_still_may_is_never_buried(engine: Engine, status: Order
     # The transaction has not expired yet, so no time may pass.
     engine.store.rows[order.id].fruitless_claims = POISON_CLAIMS
     verdict = bury(engine, order.id)
-    while isinstance(verdict, Again):
+    while isinstance(verdict, RetryAfter):
         engine.clock.advance(verdict.seconds)
         verdict = bury(engine, order.id)
     engine.audit(order.id)
@@ -88,7 +90,7 @@ def test_what_can_never_settle_is_buried(engine: Engine, landed: Behaviour | Non
     engine.store.put(replace(order, transaction=transaction))
     engine.clock.advance(40)
     poison(engine, order.id)
-    assert bury(engine, order.id) == Done()
+    assert bury(engine, order.id) == Ack()
     engine.audit(order.id)
     assert engine.order(order.id).status is OrderStatus.FAILED
 
@@ -96,20 +98,20 @@ def test_what_can_never_settle_is_buried(engine: Engine, landed: Behaviour | Non
 @pytest.mark.parametrize("status", [OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED])
 def test_an_order_that_is_over_stays_as_it_is(engine: Engine, status: OrderStatus) -> None:
     order = engine.store.put(an_order(status, sequence=3)).order
-    assert bury(engine, order.id) == Done()
+    assert bury(engine, order.id) == Ack()
     assert engine.order(order.id) == order
     assert engine.events.sent == []
 
 
 def test_an_unknown_order_is_ignored(engine: Engine) -> None:
-    assert bury(engine, "ord_unknown") == Done()
+    assert bury(engine, "ord_unknown") == Ack()
     assert engine.telemetry.logged("dead_letter_ignored")
 
 
 def test_an_order_that_a_worker_has_waits(engine: Engine) -> None:
     order_id = engine.place().id
     engine.store.claim(order_id, Lease("worker", 18))
-    assert bury(engine, order_id) == Again(18)
+    assert bury(engine, order_id) == RetryAfter(18)
     assert engine.order(order_id).status is OrderStatus.PENDING
 
 
@@ -126,10 +128,10 @@ def test_an_order_that_is_taken_over_meanwhile_is_left_to_whoever_took_it() -> N
         fuse = At(tick, take_over)
         worker = engine.worker(fuse=fuse)
         letter = DeadLetter(order_id, 12)
-        verdict = fail_dead_order(letter, worker=worker, pace=Pace(), until=engine.clock.in_seconds(16))
+        verdict = fail_dead_order(letter, worker=worker, timings=ExecutionTimings(), until=engine.clock.in_seconds(16))
         if fuse.moment is None:
             break
-        assert isinstance(verdict, Done | Again), fuse.moment
+        assert isinstance(verdict, Ack | RetryAfter), fuse.moment
         engine.audit(order_id)
 
 
@@ -143,10 +145,12 @@ def test_a_burial_that_dies_anywhere_is_finished_by_the_next() -> None:
         fuse = At(tick, die)
         letter = DeadLetter(order_id, 12)
         try:
-            fail_dead_order(letter, worker=engine.worker(fuse=fuse), pace=Pace(), until=engine.clock.in_seconds(16))
+            fail_dead_order(
+                letter, worker=engine.worker(fuse=fuse), timings=ExecutionTimings(), until=engine.clock.in_seconds(16)
+            )
         except Killed:
             engine.clock.advance(30)
-            assert bury(engine, order_id) == Done()
+            assert bury(engine, order_id) == Ack()
         engine.audit(order_id)
         assert engine.order(order_id).status is OrderStatus.FAILED
         if fuse.moment is None:
@@ -156,7 +160,7 @@ def test_a_burial_that_dies_anywhere_is_finished_by_the_next() -> None:
 def test_an_order_that_no_worker_broke_on_is_left_to_reconcile(engine: Engine) -> None:
     """All its deliveries were throttled: none reached a worker."""
     order_id = engine.place().id
-    assert bury(engine, order_id) == Done()
+    assert bury(engine, order_id) == Ack()
     assert engine.order(order_id).status is OrderStatus.PENDING
     assert engine.store.rows[order_id].lease_token is None
     engine.queue.sent.clear()
@@ -178,7 +182,7 @@ def test_one_worker_that_died_is_no_proof(engine: Engine) -> None:
     order_id = engine.place().id
     engine.store.claim(order_id, Lease("one", 18))
     engine.clock.advance(18)
-    assert bury(engine, order_id) == Done()
+    assert bury(engine, order_id) == Ack()
     assert engine.order(order_id).status is OrderStatus.PENDING
 
 
@@ -192,12 +196,12 @@ def test_an_order_that_waits_for_a_slow_chain_is_never_buried(receives: int) -> 
     letters = 0
     for turn in range(1, 100):
         verdict = engine.run(order_id)
-        if isinstance(verdict, Done):
+        if isinstance(verdict, Ack):
             break
         engine.clock.advance(math.ceil(verdict.seconds))
         if turn % receives == 0:
             letters += 1
-            assert bury(engine, order_id) == Done()
+            assert bury(engine, order_id) == Ack()
     assert letters > 0
     engine.audit(order_id)
     assert (engine.order(order_id).status, engine.order(order_id).attempt) == (OrderStatus.CONFIRMED, 3)

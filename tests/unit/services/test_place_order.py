@@ -14,7 +14,7 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.place_order import fingerprint, place_order
 from chalicelib.services.ports import PlacedOrder
 from chalicelib.services.reconcile import reconcile
-from tests.fakes import wish
+from tests.fakes import new_order
 from tests.fakes.engine import Engine
 
 
@@ -23,7 +23,7 @@ def place(engine: Engine, order: NewOrder, key: str | None = None) -> PlacedOrde
 
 
 def test_an_order_is_stored_with_its_first_event_and_queued(engine: Engine) -> None:
-    placed = place(engine, wish(amount=5, client_order_id="mine"))
+    placed = place(engine, new_order(amount=5, client_order_id="mine"))
     assert not placed.replayed
     history = engine.store.get(placed.order.id)
     assert history.order == placed.order
@@ -38,7 +38,7 @@ def test_an_order_is_stored_with_its_first_event_and_queued(engine: Engine) -> N
 
 def test_while_the_queue_is_down_an_order_is_still_placed_and_reconcile_enqueues_it(engine: Engine) -> None:
     engine.queue.outage = True
-    placed = place(engine, wish())
+    placed = place(engine, new_order())
     assert engine.store.get(placed.order.id).order == placed.order
     assert engine.telemetry.total("EnqueueFailures") == 1
     engine.queue.outage = False
@@ -59,14 +59,14 @@ def test_while_the_queue_is_down_an_order_is_still_placed_and_reconcile_enqueues
 def test_while_the_database_is_down_nothing_is_queued(engine: Engine) -> None:
     engine.store.outages.everything = True
     with pytest.raises(Unavailable):
-        place(engine, wish())
+        place(engine, new_order())
     assert engine.queue.sent == []
 
 
 def test_the_same_key_gives_the_first_order_again(engine: Engine) -> None:
-    first = place(engine, wish(), "key")
+    first = place(engine, new_order(), "key")
     engine.drive(first.order.id)
-    again = place(engine, wish(), "key")
+    again = place(engine, new_order(), "key")
     assert again.replayed
     assert again.order.id == first.order.id
     assert again.order.status is OrderStatus.CONFIRMED
@@ -76,31 +76,31 @@ def test_the_same_key_gives_the_first_order_again(engine: Engine) -> None:
 
 
 def test_the_same_key_with_another_order_is_refused(engine: Engine) -> None:
-    place(engine, wish(), "key")
+    place(engine, new_order(), "key")
     with pytest.raises(IdempotencyKeyReused):
-        place(engine, wish(amount=2), "key")
+        place(engine, new_order(amount=2), "key")
     assert len(engine.store.rows) == 1
 
 
 def test_keys_belong_to_users(engine: Engine) -> None:
-    one = place(engine, wish(user="one"), "key")
-    other = place(engine, wish(user="other", amount=2), "key")
+    one = place(engine, new_order(user="one"), "key")
+    other = place(engine, new_order(user="other", amount=2), "key")
     assert one.order.id != other.order.id
 
 
 def test_without_a_key_every_request_is_an_order(engine: Engine) -> None:
-    assert place(engine, wish()).order.id != place(engine, wish()).order.id
+    assert place(engine, new_order()).order.id != place(engine, new_order()).order.id
 
 
 def test_a_client_order_id_is_taken_once_and_the_refusal_consumes_no_key(engine: Engine) -> None:
-    first = place(engine, wish(client_order_id="mine"))
+    first = place(engine, new_order(client_order_id="mine"))
     with pytest.raises(ClientOrderIdTaken) as caught:
-        place(engine, wish(client_order_id="mine"), "key")
+        place(engine, new_order(client_order_id="mine"), "key")
     assert caught.value.order_id == first.order.id
-    assert not place(engine, wish(client_order_id="another"), "key").replayed
+    assert not place(engine, new_order(client_order_id="another"), "key").replayed
 
 
-BASE = wish(client_order_id="mine")
+BASE = new_order(client_order_id="mine")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_the_fingerprint_covers_every_field_there_is() -> None:
 
 
 def test_a_key_of_before_there_was_a_maximum_price_impact_stands_for_the_same_order() -> None:
-    order = wish(client_order_id="mine")
+    order = new_order(client_order_id="mine")
     fields = ["user-1", "wallet-1", "SOL", "USDC", "sell", "1000000000", "50", "mine"]
     assert fingerprint(order) == hashlib.sha256(json.dumps(fields).encode()).hexdigest()
     assert fingerprint(replace(order, max_price_impact_bps=1_500)) == fingerprint(order)

@@ -8,7 +8,7 @@ from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.cancel_order import cancel_order
-from chalicelib.services.execute_order import Done, Pace
+from chalicelib.services.execute_order import Ack, ExecutionTimings
 from chalicelib.services.fail_dead_order import DeadLetter, fail_dead_order
 from tests.fakes.engine import Engine
 
@@ -28,9 +28,9 @@ def test_the_reason_and_the_last_error_are_told() -> None:
         with pytest.raises(ValueError, match="without a route"):
             engine.run(order_id)
     verdict = fail_dead_order(
-        DeadLetter(order_id, 12), worker=engine.worker(), pace=Pace(), until=engine.clock.in_seconds(20)
+        DeadLetter(order_id, 12), worker=engine.worker(), timings=ExecutionTimings(), until=engine.clock.in_seconds(20)
     )
-    assert verdict == Done()
+    assert verdict == Ack()
     order = engine.order(order_id)
     assert order.status is OrderStatus.FAILED
     assert order.failure is not None
@@ -62,7 +62,7 @@ def test_the_next_delivery_need_not_wait_for_the_lease_of_one_that_stumbled() ->
     with pytest.raises(ZeroDivisionError):
         engine.run(order_id)
     engine.router.on_quotes = lambda _: None
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
 
 
 def stumble(_: object) -> None:

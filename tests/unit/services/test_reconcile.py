@@ -219,7 +219,7 @@ def test_an_end_that_cannot_be_shown_does_not_keep_the_others_untold(
     engine.clock.advance(60)
     assert repair(engine) == 2
     assert {sent.history.order.id for sent in engine.events.sent} == set(ids[1:])
-    assert [event for event, _ in engine.telemetry.defects] == ["end_not_told"]
+    assert [event for event, _ in engine.telemetry.exceptions] == ["end_not_told"]
     assert engine.telemetry.total("EndsNotTold") == 1
 
 
@@ -252,13 +252,13 @@ def test_forgetting_keys_ends_in_time(engine: Engine, monkeypatch: pytest.Monkey
     for number in range(KEYS_A_BATCH * 3):
         engine.store.insert(an_order(), Idempotency(f"key-{number}", "fingerprint"))
     engine.clock.advance(49 * 3600)
-    forget = engine.store.forget_old_keys
+    forget = engine.store.delete_expired_idempotency_keys
 
     def slowly() -> int:
         engine.clock.advance(30)
         return forget()
 
-    monkeypatch.setattr(engine.store, "forget_old_keys", slowly)
+    monkeypatch.setattr(engine.store, "delete_expired_idempotency_keys", slowly)
     repair(engine)
     assert len(engine.store.keys) == KEYS_A_BATCH
 

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.domain.order import Order, SignedTransaction
 from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Route, Venue
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import Again, Done, Worker
+from chalicelib.services.execute_order import Ack, RetryAfter, Worker
 from chalicelib.venues.router import VenueRouter
 from tests.fakes import Behaviour, CrashAt, Killed, a_quote, an_order
 from tests.fakes.builders import ONE_SOL
@@ -78,11 +78,11 @@ def test_a_worker_that_dies_at_a_crash_point(engine: Engine, point: str) -> None
     seen = [event.sequence for event in engine.history(order_id).events]
     early = engine.run(order_id)
     if point == "after_commit_confirmed":
-        assert early == Done()
+        assert early == Ack()
     else:
-        assert isinstance(early, Again), "the dead worker's lease still holds"
+        assert isinstance(early, RetryAfter), "the dead worker's lease still holds"
     engine.clock.advance(VISIBILITY_SECONDS)
-    assert engine.run(order_id, quoting(engine.worker(), engine)) == Done()
+    assert engine.run(order_id, quoting(engine.worker(), engine)) == Ack()
     engine.audit(order_id)
     assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
     assert [event.sequence for event in engine.history(order_id).events][: len(seen)] == seen
@@ -105,7 +105,7 @@ def test_the_lease_of_a_dead_worker_ends_before_its_message_returns(engine: Engi
     # The message was received when the invocation began.
     engine.clock.advance(max(VISIBILITY_SECONDS - (died - start).total_seconds(), 0))
     assert (engine.clock.now() - died).total_seconds() <= 30
-    assert engine.run(order_id, quoting(engine.worker(), engine)) == Done()
+    assert engine.run(order_id, quoting(engine.worker(), engine)) == Ack()
     engine.audit(order_id)
 
 
@@ -128,7 +128,7 @@ def test_an_end_that_still_cannot_be_told_waits_for_reconcile(engine: Engine) ->
     with pytest.raises(Killed):
         engine.run(order_id, engine.worker(CrashAt("after_commit_confirmed")))
     engine.events.outage = True
-    assert engine.run(order_id) == Done()
+    assert engine.run(order_id) == Ack()
     assert engine.telemetry.total("PublishFailures") == 1
     assert engine.store.rows[order_id].attention_at is not None
 
@@ -246,7 +246,7 @@ def stored(engine: Engine, status: OrderStatus) -> Order:
 @pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING])
 def test_recovery_from_a_state_without_a_signature(engine: Engine, status: OrderStatus) -> None:
     order = stored(engine, status)
-    assert engine.run(order.id) == Done()
+    assert engine.run(order.id) == Ack()
     engine.audit(order.id)
     assert engine.order(order.id).status is OrderStatus.CONFIRMED
     assert list(engine.chain.submissions.values()) == [1]
@@ -266,7 +266,7 @@ def test_recovery_with_a_signature_asks_the_chain_first(
     before = dict(engine.chain.submissions)
     sent_while: list[OrderStatus] = []
     engine.chain.on_send = lambda order: sent_while.append(engine.order(order.id).status)
-    assert engine.run(order.id) == Done()
+    assert engine.run(order.id) == Ack()
     engine.audit(order.id)
     assert engine.chain.signed == [transaction.signature]
     # It is called submitted only once it was.
@@ -318,7 +318,7 @@ def test_past_its_expiry_a_signature_that_landed_is_confirmed(engine: Engine, st
     engine.chain.send(transaction)
     engine.store.put(replace(order, transaction=transaction))
     engine.clock.advance(300)
-    assert engine.run(order.id) == Done()
+    assert engine.run(order.id) == Ack()
     engine.audit(order.id)
     assert engine.order(order.id).attempt == 1
 
@@ -331,8 +331,8 @@ def test_the_same_message_delivered_five_times_settles_once(engine: Engine) -> N
         verdicts.extend(engine.run(order_id) for _ in range(4))
 
     engine.chain.on_send = deliver_again
-    assert engine.run(order_id) == Done()
-    assert verdicts == [Again(16.5)] * 4
+    assert engine.run(order_id) == Ack()
+    assert verdicts == [RetryAfter(16.5)] * 4
     engine.audit(order_id)
     assert list(engine.chain.submissions.values()) == [1]
 

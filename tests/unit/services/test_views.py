@@ -8,7 +8,7 @@ import pytest
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.views import history_view, order_view, timestamp
-from tests.fakes import Behaviour, a_quote, an_order, no_quote, wish
+from tests.fakes import Behaviour, a_quote, an_order, new_order, no_quote
 from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM
 from tests.fakes.engine import Engine
 
@@ -51,7 +51,7 @@ def test_the_originals_fields_are_always_there(status: OrderStatus) -> None:
 
 
 def test_a_confirmed_order(engine: Engine) -> None:
-    order_id = engine.place(wish(amount=1_500_000_000)).id
+    order_id = engine.place(new_order(amount=1_500_000_000)).id
     engine.run(order_id)
     view = order_view(engine.order(order_id))
     assert view["amount"] == "1.5"
@@ -67,7 +67,7 @@ def test_a_confirmed_order(engine: Engine) -> None:
 
 
 def test_a_purchase_counts_the_output(engine: Engine) -> None:
-    order_id = engine.place(wish(side=Side.BUY, amount=165_000_000)).id
+    order_id = engine.place(new_order(side=Side.BUY, amount=165_000_000)).id
     assert order_view(engine.order(order_id))["amount"] == "165"
 
 

@@ -14,13 +14,13 @@ from chalicelib.domain.amounts import BPS
 from chalicelib.domain.quotes import QuoteRequest, Side
 from chalicelib.domain.tokens import SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import Done
+from chalicelib.services.execute_order import Ack
 from chalicelib.services.views import order_view
 from chalicelib.venues.pools.constant_product import ConstantProductPool
 from chalicelib.venues.pools.swap import PoolSwap
 from chalicelib.venues.simulation.market import depth, reference_price
 from chalicelib.venues.simulation.venue import SimulatedVenue
-from tests.fakes import MemoryLedger, wish
+from tests.fakes import MemoryLedger, new_order
 from tests.fakes.engine import Engine
 from tests.fakes.market import a_market
 
@@ -76,8 +76,8 @@ def test_it_is_asked_chosen_told_of_and_traded_on(desk: Desk, side: Side) -> Non
     engine, router = desk.engine, bootstrap.router()
     chain = SimulatedChain(a_market(engine.clock, delay_scale=0), desk.ledger)
     worker = replace(engine.worker(), router=router, swaps=router, chain=chain)
-    order_id = engine.place(wish(side=side, amount=1_000_000_000 if side is Side.SELL else 165_000_000)).id
-    assert engine.run(order_id, worker) == Done()
+    order_id = engine.place(new_order(side=side, amount=1_000_000_000 if side is Side.SELL else 165_000_000)).id
+    assert engine.run(order_id, worker) == Ack()
     order = engine.order(order_id)
     assert order.status is OrderStatus.CONFIRMED
     messages = [event.message for event in engine.history(order_id).events]

@@ -10,8 +10,8 @@ from chalicelib.domain.order import NewOrder, Order
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.tokens import BONK, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import Done
-from tests.fakes import CrashAt, MemoryLedger, wish
+from chalicelib.services.execute_order import Ack
+from tests.fakes import CrashAt, MemoryLedger, new_order
 from tests.fakes.engine import Engine
 from tests.fakes.market import a_market, a_router
 
@@ -24,7 +24,7 @@ def executed(order: NewOrder) -> Order:
     chain = SimulatedChain(market, MemoryLedger(engine.clock))
     worker = replace(engine.worker(), router=router, swaps=router, chain=chain)
     order_id = engine.place(order).id
-    assert engine.run(order_id, worker) == Done()
+    assert engine.run(order_id, worker) == Ack()
     return engine.order(order_id)
 
 
@@ -33,7 +33,7 @@ def executed(order: NewOrder) -> Order:
 def test_dust_settles_or_is_refused_at_once(side: Side, amount: int) -> None:
     input_token, output_token = (SOL, USDC) if side is Side.SELL else (BONK, SOL)
     for slippage_bps in (0, 50):
-        dust = wish(amount=amount, side=side, slippage_bps=slippage_bps)
+        dust = new_order(amount=amount, side=side, slippage_bps=slippage_bps)
         order = executed(replace(dust, input_token=input_token, output_token=output_token))
         assert order.attempt == 1
         if order.status is OrderStatus.CONFIRMED:
@@ -45,7 +45,7 @@ def test_dust_settles_or_is_refused_at_once(side: Side, amount: int) -> None:
 
 
 def test_ten_lamports_are_worth_one_unit_and_settle_for_it() -> None:
-    order = executed(wish(amount=10))
+    order = executed(new_order(amount=10))
     assert order.status is OrderStatus.CONFIRMED
     assert order.fill is not None
     assert (order.fill.amount_in, order.fill.amount_out) == (10, 1)
@@ -55,7 +55,7 @@ def test_ten_lamports_are_worth_one_unit_and_settle_for_it() -> None:
 
 @pytest.mark.parametrize("sol", [1_000_000, 9_000_000])
 def test_a_whole_market_is_sold_only_to_who_says_so(sol: int) -> None:
-    whale = wish(amount=sol * 10**9)
+    whale = new_order(amount=sol * 10**9)
     refused = executed(whale)
     assert (refused.status, refused.attempt, refused.transaction) == (OrderStatus.FAILED, 1, None)
     assert refused.failure is not None

@@ -119,7 +119,7 @@ def test_a_defect_of_one_venue_is_told_and_does_not_keep_the_other_from_trading(
     answers = VenueRouter(venues, CrashAt(), telemetry).quotes(REQUEST)
     broken = NoQuote(RAYDIUM, ErrorCode.NO_QUOTE, "An internal error (ZeroDivisionError).", retryable=True)
     assert answers == [broken, a_quote(METEORA)]
-    assert [(event, type(error)) for event, error in telemetry.defects] == [("venue_broke", ZeroDivisionError)]
+    assert [(event, type(error)) for event, error in telemetry.exceptions] == [("venue_broke", ZeroDivisionError)]
 
 
 @pytest.mark.parametrize("venue", VENUES)

@@ -93,7 +93,7 @@ RETURNING {ORDER_COLUMNS}, fruitless_claims
 """  # noqa: S608
 
 HOLDER = f"""
-SELECT status NOT IN ({OPEN_STATUSES}) AS over, attention_at IS NULL AS told,
+SELECT status NOT IN ({OPEN_STATUSES}) AS over, attention_at IS NULL AS published,
        extract(epoch FROM greatest(lease_expires_at, next_attempt_at) - clock_timestamp())::numeric AS seconds
 FROM orders WHERE id = %(id)s
 """  # noqa: S608
@@ -148,7 +148,7 @@ UPDATE orders SET
 WHERE id = %(id)s AND lease_token = %(token)s
 """
 
-NOTE_FAILURE = """
+RECORD_FAILURE = """
 UPDATE orders SET
     error_code = %(code)s, error_message = %(message)s, error_retryable = %(retryable)s,
     lease_token = NULL, lease_expires_at = NULL
@@ -175,7 +175,7 @@ WHERE order_attention.order_id = due.order_id
 RETURNING id, attention_at < clock_timestamp() AS idle
 """
 
-UNTOLD = """
+UNPUBLISHED = """
 UPDATE order_attention SET look_at = clock_timestamp() + %(between)s::interval
 WHERE order_id IN (
     SELECT order_id FROM order_attention WHERE over AND look_at < clock_timestamp()
@@ -188,7 +188,7 @@ COUNT_OPEN = """
 SELECT count(*) AS orders FROM order_attention WHERE NOT over
 """
 
-FORGET_KEYS = """
+DELETE_EXPIRED_KEYS = """
 DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM idempotency_keys WHERE created_at < now() - %(kept_for)s::interval
     ORDER BY created_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
@@ -259,7 +259,7 @@ class PostgresOrders:
         }
         self._database.run(lambda connection: connection.execute(RELEASE, values))
 
-    def note_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
+    def record_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
         values = {
             "id": order.id,
             "token": lease.token,
@@ -267,7 +267,7 @@ class PostgresOrders:
             "message": failure.message,
             "retryable": failure.retryable,
         }
-        self._database.run(lambda connection: connection.execute(NOTE_FAILURE, values))
+        self._database.run(lambda connection: connection.execute(RECORD_FAILURE, values))
 
     def mark_published(self, order: Order) -> None:
         values = {"id": order.id, "sequence": order.sequence}
@@ -278,11 +278,11 @@ class PostgresOrders:
         rows = self._database.run(lambda connection: connection.execute(IDLE, values).fetchall())
         return Idle(tuple(row["id"] for row in rows if row["idle"]), looked_at=len(rows))
 
-    def untold(self, limit: int) -> Sequence[History]:
+    def unpublished(self, limit: int) -> Sequence[History]:
         values = {"limit": limit, "between": BETWEEN_REPAIRS}
 
         def ended(connection: Connection) -> list[History]:
-            return _histories(connection, [row["order_id"] for row in connection.execute(UNTOLD, values)])
+            return _histories(connection, [row["order_id"] for row in connection.execute(UNPUBLISHED, values)])
 
         return self._database.run(ended)
 
@@ -290,9 +290,9 @@ class PostgresOrders:
         row = self._database.run(lambda connection: connection.execute(COUNT_OPEN).fetchone())
         return int(row["orders"]) if row else 0
 
-    def forget_old_keys(self) -> int:
+    def delete_expired_idempotency_keys(self) -> int:
         values = {"kept_for": KEYS_KEPT_FOR, "batch": KEYS_A_BATCH}
-        return self._database.run(lambda connection: connection.execute(FORGET_KEYS, values).rowcount)
+        return self._database.run(lambda connection: connection.execute(DELETE_EXPIRED_KEYS, values).rowcount)
 
 
 def _insert(connection: Connection, values: dict[str, object]) -> Order | None:
@@ -353,7 +353,7 @@ def _claim(connection: Connection, order_id: str, lease: Lease) -> Claimed | Hel
     if holder is None:
         return Settled(None)
     if holder["over"]:
-        return Settled(_history(connection, order_id), told=holder["told"])
+        return Settled(_history(connection, order_id), published=holder["published"])
     return Held(max(float(holder["seconds"] or 0), 0.0))
 
 
