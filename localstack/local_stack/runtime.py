@@ -233,7 +233,7 @@ class Runtime:
             if part is not None:
                 part.stop()
         self._reaper.close()
-        # What has no reaper because it ends by itself, such as initdb.
+        # What has no reaper because it ends by itself, such as the artifacts' compiler.
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()

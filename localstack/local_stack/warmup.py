@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
@@ -13,27 +14,46 @@ from localstack.local_stack.runtime import Runtime
 _HEALTHY_SECONDS = 30.0
 _REQUEST_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
+_TRIES = 4
 # What a queue's poller would hand over, with nothing in it.
 _NO_RECORDS = json.dumps({"Records": []}).encode()
 
 
-def _healthy(runtime: Runtime, url: str) -> None:
-    """Waits for a healthy answer of the REST API; raises UserError with the last one past the limit."""
+def _ask(request: urllib.request.Request) -> tuple[int, str]:
+    """The answer's status and text; 0 and the reason where there was none."""
+    try:
+        with urllib.request.urlopen(request, timeout=_REQUEST_SECONDS) as answer:  # noqa: S310  # http, ours
+            return answer.status, ""
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")[:500]
+    except OSError as error:
+        return 0, str(error)
+
+
+def _wait(runtime: Runtime, request: urllib.request.Request, is_fine: Callable[[int], bool]) -> None:
+    """Asks until the answer's status is fine; raises UserError with the last answer past the limit.
+
+    Not before some tries: on a busy machine each may last as long as the function may take, its first call above all.
+    """
     deadline = time.monotonic() + _HEALTHY_SECONDS
+    tries = 0
     while True:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=_REQUEST_SECONDS):  # noqa: S310  # http, ours
-                return
-        except urllib.error.HTTPError as error:
-            seen = f"{error.code} {error.read().decode(errors='replace')[:500]}"
-        except OSError as error:
-            seen = str(error)
-        if runtime.is_stopping or time.monotonic() > deadline:
-            raise UserError(f"The service did not become healthy: GET {url}/health says {seen}")
+        status, said = _ask(request)
+        if is_fine(status):
+            return
+        tries += 1
+        if runtime.is_stopping or (tries >= _TRIES and time.monotonic() > deadline):
+            seen = f"{status} {said}" if status else said
+            raise UserError(f"The service did not become healthy: GET {request.full_url} says {seen}")
         time.sleep(_PAUSE_SECONDS)
 
 
-def _handshake(url: str) -> None:
+def _be_healthy(runtime: Runtime, url: str) -> None:
+    """Waits for a healthy answer of the REST API."""
+    _wait(runtime, urllib.request.Request(f"{url}/health"), lambda status: status == HTTPStatus.OK)  # noqa: S310  # http
+
+
+def _shake_hands(runtime: Runtime, url: str) -> None:
     """Has the WebSocket API's connect function start, with an order that does not exist."""
     request = urllib.request.Request(  # noqa: S310  # http, ours
         f"{url}/api/orders/execute?orderId=none",
@@ -44,18 +64,17 @@ def _handshake(url: str) -> None:
             "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
         },
     )
-    try:
-        urllib.request.urlopen(request, timeout=_REQUEST_SECONDS).close()  # noqa: S310  # http, ours
-    except urllib.error.HTTPError as refusal:
-        if refusal.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise UserError(f"The WebSocket API answers {refusal.code} to a handshake.") from refusal
+    _wait(runtime, request, lambda status: 0 < status < HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _call(runtime: Runtime, name: str) -> None:
-    answer = runtime.clients.functions.invoke(FunctionName=runtime.outputs.function_names[name], Payload=_NO_RECORDS)
-    if "FunctionError" in answer:
+    function = runtime.outputs.function_names[name]
+    tries = 0
+    while "FunctionError" in (answer := runtime.clients.functions.invoke(FunctionName=function, Payload=_NO_RECORDS)):
+        tries += 1
         reason = answer["Payload"].read().decode(errors="replace")
-        raise UserError(f"The function {name} can't be called: {reason}")
+        if tries == _TRIES or "timed out" not in reason or runtime.is_stopping:
+            raise UserError(f"The function {name} can't be called: {reason}")
 
 
 def warm(runtime: Runtime, url: str, *, requests: int = 1, workers: int = 1, pushers: int = 1) -> None:
@@ -68,12 +87,12 @@ def warm(runtime: Runtime, url: str, *, requests: int = 1, workers: int = 1, pus
     """
     with ThreadPoolExecutor(requests + workers + pushers + 2) as pool:
         calls = [
-            *(pool.submit(_healthy, runtime, url) for _ in range(requests)),
+            *(pool.submit(_be_healthy, runtime, url) for _ in range(requests)),
             pool.submit(runtime.reconcile),
             # All at once: a call that finds a free process starts none.
             *(pool.submit(_call, runtime, "ExecuteOrders") for _ in range(workers)),
             *(pool.submit(_call, runtime, "PushStatus") for _ in range(pushers)),
-            pool.submit(_handshake, url),
+            pool.submit(_shake_hands, runtime, url),
         ]
     for each in calls:
         each.result()
