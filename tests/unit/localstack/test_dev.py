@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -204,13 +204,9 @@ def test_half_of_a_library_gets_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in answered.stderr
 
 
-@pytest.mark.parametrize(
-    ("numbers", "status"),
-    [((signal.SIGINT, signal.SIGINT), 130), ((signal.SIGTERM,), 143), ((signal.SIGHUP,), 129)],
-)
-def test_a_signal_while_installing_leaves_nothing_behind(
-    tmp_path: Path, numbers: tuple[signal.Signals, ...], status: int
-) -> None:
+@pytest.fixture
+def installing(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """A ./dev up that installs, and its pip."""
     for name in ("dev", "localstack/environment.py", *REQUIREMENTS):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -224,13 +220,36 @@ def test_a_signal_while_installing_leaves_nothing_behind(
     python.chmod(0o755)
     process = subprocess.Popen([sys.executable, tmp_path / "dev", "up"], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    pip = next(int(line.split()[-1]) for line in process.stderr if "Collecting" in line)
+    yield process, next(int(line.split()[-1]) for line in process.stderr if "Collecting" in line)
+    process.kill()
+    process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "status"),
+    [((signal.SIGINT, signal.SIGINT), 130), ((signal.SIGTERM,), 143), ((signal.SIGHUP,), 129)],
+)
+def test_a_signal_while_installing_leaves_nothing_behind(
+    installing: tuple["subprocess.Popen[str]", int], numbers: tuple[signal.Signals, ...], status: int
+) -> None:
+    process, pip = installing
     for number in numbers:
         process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == status
     assert said.splitlines()[-1] == "dev: interrupted; the next start goes on from here."
     assert not psutil.pid_exists(pip)
+
+
+def test_down_ends_an_up_that_installs(tmp_path: Path, installing: tuple["subprocess.Popen[str]", int]) -> None:
+    process, pip = installing
+    down = [sys.executable, str(tmp_path / "dev"), "down"]
+    ended = subprocess.run(down, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "Stopped.\n", "")
+    assert process.wait(60) == 143
+    assert not psutil.pid_exists(pip)
+    ended = subprocess.run(down, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "Nothing runs in this clone.\n")
 
 
 def test_an_environment_that_can_be_used_is_kept(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
