@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from localstack import commands
-from localstack.client.console import Console
+from localstack.client.console import Console, give_up
 from localstack.errors import UserError
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -65,6 +65,12 @@ def main() -> None:
         sys.exit(signals.exit_status if end.code == _INTERRUPTED else end.code)
 
 
+def _names(app: typer.Typer) -> set[str | None]:
+    """What can be called so far."""
+    commands = {each.name or getattr(each.callback, "__name__", None) for each in app.registered_commands}
+    return commands | {each.name for each in app.registered_groups}
+
+
 def _run() -> None:
     app = typer.Typer(
         name="./dev",
@@ -75,8 +81,13 @@ def _run() -> None:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
-    for group in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: (found.name != "up", found.name)):
-        importlib.import_module(f"{commands.__name__}.{group.name}").add_to(app)
+    app.callback()(lambda: None)  # else one command alone would be called without its name
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    groups = [found.name for found in pkgutil.iter_modules(commands.__path__)]
+    for group in sorted(groups, key=lambda name: (name != wanted, name != "up", name)):
+        importlib.import_module(f"{commands.__name__}.{group}").add_to(app)
+        if wanted in _names(app):
+            break  # the libraries of the others take most of a second
     # Was for this process's own output.
     os.environ.pop("PYTHONIOENCODING", None)
     try:
@@ -93,6 +104,9 @@ def _run() -> None:
     except OSError as error:
         if error.filename is not None:
             _fail(f"{error.filename} can't be used ({error.strerror}): mend that and run this again.")
+        if error.errno == errno.EIO:  # the terminal has gone
+            give_up(sys.stdout, sys.stderr)
+            sys.exit(128 + signal.SIGHUP)
         if error.errno not in _FULL:
             raise
         _fail(f"{error.strerror}: make room, or name another folder with TMPDIR, and run this again.")

@@ -1,8 +1,18 @@
 """What the commands print to."""
 
+import os
 import signal
+from typing import IO
 
 import rich.console
+
+
+def give_up(*streams: IO[str]) -> None:
+    """Has nothing more go to a terminal that is gone: the interpreter's last flush would fail, its status be 120."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 class Console(rich.console.Console):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from localstack.client.console import Console
 from localstack.paths import ROOT
 
 _LIMIT_SECONDS = 600.0
@@ -85,7 +85,7 @@ def _run(check: Check) -> Result:
 
 def check() -> None:
     """Runs ruff, mypy (strict), import-linter and cfn-lint; exit status 1 where any of them finds something."""
-    console = Console(highlight=False)
+    console = Console()
     failed = 0
     with ThreadPoolExecutor(2) as pool:
         for result in pool.map(_run, _checks()):

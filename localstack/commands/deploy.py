@@ -11,9 +11,9 @@ from typing import Annotated, TypeAlias
 import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 from rich.markup import escape
 
+from localstack.client.console import Console
 from localstack.deployment import deploying, targets, tools
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.preflight import preflight
@@ -82,8 +82,8 @@ def _confirm(console: Console, question: str) -> bool:
 
 def _console() -> Console:
     """In a file or a pipe, wide enough for the tables."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH)
 
 
 def _reporter(console: Console) -> Callable[[str], None]:
@@ -237,7 +237,7 @@ def tool(
     name: Annotated[str, typer.Argument(help="sam or checkov; installed at the first use.")],
 ) -> None:
     """Runs sam or checkov with the arguments that follow, e.g. ./dev tool sam deploy --guided."""
-    console = Console(highlight=False, stderr=True)
+    console = Console(stderr=True)
     path = tools.ensure(name, _reporter(console))
     command = deploying.sam_command(path) if name == "sam" else tools.command(path)
     ended = subprocess.run([*command, *context.args], env=tools.environment(), check=False)  # noqa: S603  # as asked

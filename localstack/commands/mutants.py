@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from localstack.client.console import Console
 from localstack.deployment import tools
 from localstack.errors import UserError
 from localstack.paths import ROOT
@@ -48,7 +48,7 @@ def mutants(context: typer.Context) -> None:
 
     What follows goes to mutmut, e.g. ./dev mutants run 'chalicelib.services.publish*', ./dev mutants show NAME.
     """
-    console = Console(highlight=False)
+    console = Console()
     mutmut = tools.ensure("mutmut", lambda text: console.print(text, style="dim"))
 
     def call(*arguments: str) -> int:

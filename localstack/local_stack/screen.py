@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import RenderableType
 
-from localstack.client.console import Console
+from localstack.client.console import Console, give_up
 
 _LINES_AT_MOST = 10_000
 _LAST_SECONDS = 1.0
@@ -48,5 +48,6 @@ class Screen:
                 self._lost(signal.SIGPIPE)
                 return
             except OSError:
+                give_up(self._console.file)
                 self._lost(signal.SIGHUP)
                 return
