@@ -22,7 +22,8 @@ _CONNECT_SECONDS = 2.0
 _ANSWER_SECONDS = 35.0
 # Below the emulator's 75: a pooled connection is never one that the other side is closing.
 _IDLE_SECONDS = 60.0
-_SHUTDOWN_SECONDS = 1.0
+# Twice: for an answer that is being made, then for its handler to hear that it is cancelled.
+_SHUTDOWN_SECONDS = 0.5
 AT_ONCE = 6
 _PATIENCE_SECONDS = 20.0
 _INTERVAL_SECONDS = 1.0

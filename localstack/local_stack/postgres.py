@@ -35,7 +35,7 @@ _RECOVERY_SECONDS = 300.0
 _START_TRIES = 3
 _CONNECT_SECONDS = 2
 # Fast shutdown, then immediate (crash recovery at the next start), then SIGKILL.
-_ENDING = StopSequence(((signal.SIGINT, 4.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 5.0)))
+_ENDING = StopSequence(((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.5), (signal.SIGKILL, 5.0)))
 # What makes the data: nothing of it is used before all of it is there.
 _AT_ONCE = StopSequence(((signal.SIGKILL, 5.0),))
 

@@ -229,9 +229,13 @@ class Runtime:
         self._stopping.set()
         if self._emulator is not None:
             self.clients.close()
-        for part in (self._emulator, self._postgres):
-            if part is not None:
-                part.stop()
+        # At the same time; what the emulator unpacked, the reaper removes.
+        children = [part.child for part in (self._emulator, self._postgres) if part is not None]
+        enders = [threading.Thread(target=child.stop, name=f"end {child.name}") for child in children]
+        for ender in enders:
+            ender.start()
+        for ender in enders:
+            ender.join()
         self._reaper.close()
         # What has no reaper because it ends by itself, such as the artifacts' compiler.
         for child in psutil.Process().children(recursive=True):

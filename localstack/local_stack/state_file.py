@@ -17,7 +17,7 @@ from localstack.local_stack.files import write_secret
 from localstack.local_stack.processes import wait_until
 from localstack.paths import RUNNING, UP_LOCK
 
-# A stop takes five seconds at most where everything answers: localstack/local_stack/supervisor.py.
+# A stop takes less than ten at most: the limits in supervisor.py, postgres.py, reaper.py and screen.py.
 _STOP_SECONDS = 20.0
 _GONE_SECONDS = 15.0
 _ASKING_SECONDS = 0.5

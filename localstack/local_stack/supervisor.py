@@ -37,8 +37,8 @@ _MENDING_SECONDS = 300.0
 # 30 s after its last write an order counts as one that nobody works on: chalicelib/adapters/postgres/orders.py.
 # Its worker was killed with everything else some seconds before the stack was up again.
 _INTERRUPTED_SECONDS = 27.0
-# Some four seconds for clients that do not listen: websocket_relay.py, front_door.py.
-_GOODBYE_SECONDS = 6.0
+# Two and a half for clients that do not listen: websocket_relay.py, front_door.py.
+_GOODBYE_SECONDS = 3.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The emulator hands the first orders of a burst over one by one, each to a worker that is busy with it for 4 s:
 # 200 orders take three such rounds with the template's ten workers, two with twenty.

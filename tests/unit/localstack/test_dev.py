@@ -204,6 +204,21 @@ def test_half_of_a_library_gets_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in answered.stderr
 
 
+def test_a_terminal_that_has_gone_ends_a_command_as_its_signal_does() -> None:
+    ours, theirs = os.openpty()
+    os.close(ours)
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "localstack", "--help"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=theirs,
+        stderr=theirs,
+        timeout=60,
+        check=False,
+    )
+    os.close(theirs)
+    assert ended.returncode == 129
+
+
 @pytest.fixture
 def installing(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """A ./dev up that installs, and its pip."""
