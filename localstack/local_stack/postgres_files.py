@@ -260,16 +260,19 @@ def binaries(home: Path, account: Account, reaper: Reaper) -> Binaries:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
         except OSError:
             continue
-        reaper.remove_at_end(folder)
-        note.write_text(str(folder))
+        version = ""
         try:
+            reaper.remove_at_end(folder)
+            note.write_text(str(folder))
             copied = _copy(package, folder)
             version = _version(copied, account)
         except OSError:  # full, for example
-            version = ""
+            continue
+        finally:
+            if not version:
+                shutil.rmtree(folder, ignore_errors=True)
         if version:
             return Binaries(copied, version)
-        shutil.rmtree(folder, ignore_errors=True)
     raise UserError(
         f"The user {account.user} can't run Postgres from {installed}, and no folder takes a copy of it "
         f"({', '.join(_places())}: full, or mounted noexec): clone the project into a folder that everybody may enter, "

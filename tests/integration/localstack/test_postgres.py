@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -250,6 +251,18 @@ def test_a_copy_that_a_killed_run_left_is_removed(folder: Path, reaper: Reaper, 
         run(folder, reaper).stop()
     assert not left.exists()
     assert other.exists()
+
+
+def test_no_copy_is_left_where_the_start_was_ended_meanwhile(
+    folder: Path, reaper: Reaper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_files, "_places", lambda: [str(tmp_path)])
+    # The way to the installed ones is one that a shell would read.
+    monkeypatch.setattr(postgres_files, "_PLAIN", re.compile("(?!)"))
+    reaper.close()
+    with pytest.raises(ValueError, match="closed"):
+        run(folder, reaper)
+    assert not list(tmp_path.glob("order-engine-*"))
 
 
 def test_whatever_the_folder_is_called(tmp_path: Path, reaper: Reaper, monkeypatch: pytest.MonkeyPatch) -> None:
