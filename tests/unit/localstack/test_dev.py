@@ -357,6 +357,18 @@ def test_an_environment_that_packages_were_deleted_from_is_made_anew(
     assert made(dev, monkeypatch)
 
 
+def test_another_user_s_clone_gets_a_sentence(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def prepare() -> None:
+        raise PermissionError(13, "Permission denied", ".state/install.lock")
+
+    monkeypatch.setattr(dev, "prepare", prepare)
+    with pytest.raises(SystemExit):
+        dev.main()
+    assert ".state/install.lock can't be used: it belongs to another user. Give the clone" in sentence(capsys)
+
+
 @pytest.mark.parametrize("note", ["", "half a note", "\xff"])
 def test_half_a_note_is_none(dev: ModuleType, note: str) -> None:
     an_interpreter(dev)
