@@ -5,28 +5,41 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
+class TooManyWaiting(Exception):
+    """So many wait for a place that one more would not be let in before its caller gave up."""
+
+
 class ConcurrencyLimiter:
     """Lets so many through at once; past `patience` seconds more are let in, though only one each `interval`.
 
     Each concurrent call starts a process of a function, which takes as much processor time as dozens of calls: a burst
     is over sooner when a few processes work it off. The patience keeps slow calls from stopping all others; the
-    interval keeps a slow start of those few from letting the whole burst in at once.
+    interval keeps a slow start of those few from letting the whole burst in at once. At most `queue` wait.
     """
 
-    def __init__(self, places: int, patience: float, interval: float) -> None:
+    def __init__(self, places: int, patience: float, interval: float, queue: int = 512) -> None:
         self._places = asyncio.Semaphore(places)
         self._patience = patience
         self._interval = interval
         self._past_patience = asyncio.Lock()
+        self._queue = queue
+        self._waiting = 0
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Holds a place, or goes on without one once it has waited long enough."""
+        """Holds a place, or goes on without one once it has waited long enough. Raises `TooManyWaiting`."""
         held = not self._places.locked() and await self._places.acquire()
-        held = held or await self._wait(self._patience)
         if not held:
-            async with self._past_patience:
-                held = await self._wait(self._interval)
+            if self._waiting >= self._queue:
+                raise TooManyWaiting
+            self._waiting += 1
+            try:
+                held = await self._wait(self._patience)
+                if not held:
+                    async with self._past_patience:
+                        held = await self._wait(self._interval)
+            finally:
+                self._waiting -= 1
         try:
             yield
         finally:

@@ -1,6 +1,7 @@
 """What of a request and of an answer passes the front door."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -56,12 +57,16 @@ def forwarded_headers(request: web.BaseRequest) -> CIMultiDict[str]:
     return headers
 
 
-def answer_headers(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """An answer's headers as the client gets them."""
-    return _end_to_end(headers, _NOT_ANSWERED)
+def answer_headers(status: int, headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """An answer's headers as the client gets them; a 426 names what to upgrade to (RFC 9110, 15.5.22)."""
+    passed = _end_to_end(headers, _NOT_ANSWERED)
+    if status == HTTPStatus.UPGRADE_REQUIRED and "Upgrade" in headers:
+        passed["Upgrade"] = headers["Upgrade"]
+        passed["Connection"] = "Upgrade"
+    return passed
 
 
 def path_and_query(request: web.BaseRequest) -> str:
-    """What stands after the host, exactly as it was sent."""
+    """What stands after the host, exactly as it was sent; of a whole URL (RFC 9112, 3.2.2), its path and query."""
     sent = request.raw_path
-    return sent if sent.startswith("/") else request.rel_url.raw_path_qs
+    return (request.rel_url.raw_path_qs or "/") if sent.lower().startswith(("http://", "https://")) else sent

@@ -1,21 +1,23 @@
 """One address for REST and WebSocket: a reverse proxy in front of the two APIs of the deployed stack."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 from aiohttp import WSCloseCode, web
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from localstack.gateway import websocket_relay
-from localstack.gateway.concurrency_limiter import ConcurrencyLimiter
+from localstack.gateway import compression, websocket_relay
+from localstack.gateway.admission import BodyTooLarge, BodyTooSlow, body_too_large, body_too_slow, refusal, whole_body
+from localstack.gateway.concurrency_limiter import ConcurrencyLimiter, TooManyWaiting
+from localstack.gateway.connections import MAX_HEAD_BYTES, Connections, overloaded, unparsable
 from localstack.gateway.forwarding import Upstream, answer_headers, forwarded_headers, path_and_query
 from localstack.gateway.problems import PROBLEM, bad_gateway, problem, unavailable
 
-MAX_BODY_BYTES = 10 * 1024 * 1024
 _BUFFERED_BYTES = 64 * 1024
 _CONNECT_SECONDS = 2.0
 # API Gateway gives an integration 29 seconds; a little more shows its own answer.
@@ -29,33 +31,16 @@ _PATIENCE_SECONDS = 20.0
 _INTERVAL_SECONDS = 1.0
 
 
-class _TooLargeError(Exception):
-    """More of the body arrived than is forwarded."""
-
-
-async def _counted(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    total = 0
-    async for chunk in content.iter_any():
-        total += len(chunk)
-        if total > MAX_BODY_BYTES:
-            raise _TooLargeError
-        yield chunk
-
-
-def _too_large() -> web.Response:
-    limit = MAX_BODY_BYTES // 1024 // 1024
-    return problem(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "body_too_large",
-        f"The body is larger than {limit} MiB: send less.",
-        headers={"Connection": "close"},
-    )
-
-
 def _failed(error: Exception) -> web.Response:
     """What the client is told where nothing could be passed on."""
-    if isinstance(error, _TooLargeError) or isinstance(error.__cause__, _TooLargeError):
-        return _too_large()
+    if isinstance(error, BodyTooLarge):
+        return body_too_large()
+    if isinstance(error, BodyTooSlow):
+        return body_too_slow()
+    if isinstance(error, TooManyWaiting):
+        return overloaded()
+    if isinstance(error, HttpProcessingError):
+        return unparsable(error)
     if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
         return unavailable("Nothing answers behind this address at the moment: try again in a few seconds.")
     if isinstance(error, TimeoutError):
@@ -89,12 +74,12 @@ class FrontDoor:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
-        # The server's own low level: there is one route, so no router, and bodies are not read in full.
-        # A body passes as it was sent: one that only claims to be compressed is the service's to refuse.
-        server = web.Server(self.handle, access_log=None, auto_decompress=False)
-        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
+        # The server's own low level: there is one route, so no router.
+        self._runner = web.ServerRunner(Connections(self.handle), shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
         for host in hosts:
             site = web.TCPSite(self._runner, host, port, reuse_address=True)
@@ -130,51 +115,64 @@ class FrontDoor:
         upstream, session = self.upstream, self._session
         if upstream is None or session is None:
             return unavailable("The stack is being deployed: try again in a few seconds.")
+        refused = refusal(request)
+        if refused is not None:
+            return refused
         try:
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 return await websocket_relay.relay(request, upstream, session, self._handshakes, self._websockets)
+            # Only a whole request takes a place, and only until its answer begins: a client that stalls holds none.
+            body = await whole_body(request)
+            url = URL(upstream.rest_url + path_and_query(request), encoded=True)
+            headers = forwarded_headers(request)
             async with self._requests.place():
-                return await self._forward(request, upstream.rest_url, session)
-        except (_TooLargeError, aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+                answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
+            async with answer:
+                return await _answer(request, answer)
+        except (
+            BodyTooLarge,
+            BodyTooSlow,
+            TooManyWaiting,
+            HttpProcessingError,
+            aiohttp.ClientError,
+            TimeoutError,
+            ConnectionError,
+        ) as error:
             return _failed(error)
-
-    async def _forward(
-        self, request: web.BaseRequest, rest_url: str, session: aiohttp.ClientSession
-    ) -> web.StreamResponse:
-        headers = forwarded_headers(request)
-        body: bytes | AsyncIterator[bytes] | None = None
-        if request.body_exists:
-            length = request.content_length
-            if length is not None and length > MAX_BODY_BYTES:
-                return _too_large()
-            if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
-                request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if length is not None and length <= _BUFFERED_BYTES:
-                body = await request.content.read(-1)
-            else:
-                body = _counted(request.content)
-                if length is not None:
-                    headers["Content-Length"] = str(length)
-        url = URL(rest_url + path_and_query(request), encoded=True)
-        async with session.request(request.method, url, headers=headers, data=body, allow_redirects=False) as answer:
-            return await _answer(request, answer)
 
 
 async def _answer(request: web.BaseRequest, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
-    """Passes the answer on, a long one piece by piece; a broken one is cut off, not made to look whole."""
+    """Passes the answer on, a long one piece by piece."""
     if upstream.status >= HTTPStatus.INTERNAL_SERVER_ERROR and upstream.content_type != PROBLEM:
         # The gateway's own words about a process that died, with the emulator's insides in them.
         return bad_gateway("The service broke off its answer. Look the order up before you send it again.")
-    headers = answer_headers(upstream.headers)
+    headers = answer_headers(upstream.status, upstream.headers)
     length = upstream.content_length
+    zipped = compression.is_zipped(request, upstream, headers)
     if request.method == "HEAD":
-        if length is not None:
+        if zipped:
+            headers["Content-Encoding"] = "gzip"
+        elif length is not None:
             headers["Content-Length"] = str(length)
         return web.Response(status=upstream.status, reason=upstream.reason, headers=headers)
     if length is not None and length <= _BUFFERED_BYTES:
-        return web.Response(status=upstream.status, reason=upstream.reason, headers=headers, body=await upstream.read())
+        whole = web.Response(
+            status=upstream.status, reason=upstream.reason, headers=headers, body=await upstream.read()
+        )
+        if zipped:
+            whole.enable_compression(web.ContentCoding.gzip)
+        return whole
     response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
     response.content_length = length
+    if zipped:
+        response.enable_compression(web.ContentCoding.gzip)
+    return await _streamed(request, upstream, response)
+
+
+async def _streamed(
+    request: web.BaseRequest, upstream: aiohttp.ClientResponse, response: web.StreamResponse
+) -> web.StreamResponse:
+    """Passes the body on while it comes; a broken one is cut off, not made to look whole."""
     await response.prepare(request)
     try:
         async for chunk in upstream.content.iter_any():

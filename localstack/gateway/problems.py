@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import cast
 
 from aiohttp import web
 
@@ -11,17 +12,29 @@ PROBLEM = "application/problem+json"
 _TITLES = {
     "body_too_large": "The body is too large",
     "connection_refused": "The WebSocket API refuses this connection",
+    "headers_too_large": "The headers are too large",
     "invalid_after": "The sequence in after is none",
+    "malformed_request": "The request cannot be read",
     "not_a_websocket": "This is no WebSocket handshake",
     "order_id_missing": "No order is named",
+    "overloaded": "Too much goes on at once",
+    "request_timeout": "The request did not come in time",
     "upstream_failed": "The service broke off",
     "upstream_timeout": "The service did not answer in time",
     "upstream_unavailable": "The service cannot be reached",
+    "uri_too_long": "Path and query are too long",
 }
 
 
-def problem(status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A response that says in `detail` what happened and what the client can do."""
+def problem(
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    closes: bool = False,
+) -> web.Response:
+    """A response that says in `detail` what happened and what the client can do; `closes`: the connection's last."""
     body = {
         "type": f"urn:order-engine:problem:{code}",
         "title": _TITLES[code],
@@ -29,12 +42,34 @@ def problem(status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str,
         "detail": detail,
         "code": code,
     }
-    return web.Response(
+    response = web.Response(
         status=status,
         body=json.dumps(body).encode(),
         content_type=PROBLEM,
         headers=headers,
     )
+    if closes:
+        response.force_close()
+    return response
+
+
+def malformed(detail: str) -> web.Response:
+    """The request is refused unread; where it ends is unknown, so the connection ends with it."""
+    return problem(HTTPStatus.BAD_REQUEST, "malformed_request", detail, closes=True)
+
+
+def as_sent(response: web.Response) -> bytes:
+    """A whole answer that closes its connection, for one on which no request is handled."""
+    body = cast(bytes, response.body)
+    retry_after = response.headers.get("Retry-After")
+    lines = [
+        f"HTTP/1.1 {response.status} {response.reason}",
+        f"Content-Type: {PROBLEM}",
+        f"Content-Length: {len(body)}",
+        *([f"Retry-After: {retry_after}"] if retry_after else []),
+        "Connection: close",
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
 def unavailable(detail: str) -> web.Response:

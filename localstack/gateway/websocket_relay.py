@@ -129,7 +129,7 @@ async def _explain(
     url = URL(f"{rest_url}/api/orders/{quote(order_id, safe='')}", encoded=True)
     async with session.get(url, headers=forwarded_headers(request)) as answer:
         if answer.status == HTTPStatus.NOT_FOUND or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            headers = answer_headers(answer.headers)
+            headers = answer_headers(answer.status, answer.headers)
             return web.Response(status=answer.status, headers=headers, body=await answer.read())
     if not _AFTER.fullmatch(request.query.get("after", "0")):
         return problem(

@@ -65,7 +65,9 @@ async def door() -> AsyncIterator[Door]:
     app = web.Application(client_max_size=1 << 26)
     app.router.add_get("/_aws/execute-api/websocket/live", websocket)
     app.router.add_route("*", STAGE + "{tail:.*}", rest)
-    async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession(auto_decompress=False) as http:
+    server = TestServer(app, host="127.0.0.1")
+    await server.start_server(max_line_size=1 << 14, max_field_size=1 << 14)
+    async with server, aiohttp.ClientSession(auto_decompress=False) as http:
         base = f"http://127.0.0.1:{server.port}/_aws/execute-api"
         async with FrontDoor(Upstream(f"{base}/rest/live", f"{base}/websocket/live")) as front_door:
             port = await front_door.start(("127.0.0.1",), 0)

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from localstack.gateway.front_door import MAX_BODY_BYTES, FrontDoor
+from localstack.gateway.admission import MAX_BODY_BYTES
+from localstack.gateway.front_door import FrontDoor
 from tests.unit.localstack.conftest import STAGE, Door
 
 LIMIT_SECONDS = 20
@@ -54,6 +55,16 @@ async def test_headers_of_one_connection_stay_behind(door: Door) -> None:
         assert "Keep-Alive" not in response.headers
         assert response.headers["X-Kept"] == "1"
     assert not {"X-Private", "TE", "Upgrade"} & set(door.service.requests[0].headers)
+
+
+async def test_an_upgrade_that_is_required_is_named(door: Door) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=426, headers={"Upgrade": "websocket"})
+
+    door.service.rest = answer
+    async with door.http.get(f"{door.url}/api/orders/execute") as response:
+        assert (response.status, response.headers["Upgrade"]) == (426, "websocket")
+        assert response.headers["Connection"] == "Upgrade"
 
 
 async def test_status_headers_and_encoded_body_come_back_as_they_are(door: Door) -> None:
@@ -141,22 +152,22 @@ async def test_bodies_up_to_the_limit_arrive_whole(door: Door, size: int) -> Non
         assert await response.json() == size
 
 
-async def test_a_body_of_unknown_length_is_streamed(door: Door) -> None:
+async def test_a_body_of_unknown_length_arrives_whole(door: Door) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(10):
-            yield b"x" * 50_000
+            yield b"x" * 20_000
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.json_response(len(await request.read()))
 
     door.service.rest = answer
     async with door.http.post(f"{door.url}/", data=chunks(), expect100=True) as response:
-        assert await response.json() == 500_000
+        assert await response.json() == 200_000
 
 
 async def _too_much() -> AsyncIterator[bytes]:
-    for _ in range(MAX_BODY_BYTES // 1_000_000 + 2):
-        yield b"x" * 1_000_000
+    for _ in range(MAX_BODY_BYTES // 10_000 + 2):
+        yield b"x" * 10_000
 
 
 async def test_a_larger_body_of_unknown_length_is_refused(door: Door) -> None:
@@ -239,12 +250,6 @@ async def test_a_service_that_breaks_off_within_its_answer(door: Door) -> None:
     async with door.http.get(f"{door.url}/") as response:
         with pytest.raises(aiohttp.ClientPayloadError):
             await response.read()
-
-
-async def test_dot_segments_stay_below_the_apis_address(door: Door) -> None:
-    async with door.http.get(URL(f"{door.url}/../../_ministack/reset", encoded=True)):
-        pass
-    assert door.service.requests[0].raw_path.startswith(STAGE)
 
 
 async def test_a_taken_port_is_an_error_of_the_start(door: Door) -> None:
