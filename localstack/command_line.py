@@ -22,14 +22,15 @@ _INTERRUPTED = 128 + signal.SIGINT  # typer's for KeyboardInterrupt
 
 
 class _Signals:
-    """Turns the signals that end a command into KeyboardInterrupt, and remembers which it was."""
+    """Turns the signals that end a command into KeyboardInterrupt, and remembers which was the first."""
 
     def __init__(self) -> None:
-        self._heard: int = signal.SIGINT
+        self._heard: int | None = None
+        self._over = False
 
     @property
     def exit_status(self) -> int:
-        return 128 + self._heard
+        return 128 + (self._heard or signal.SIGINT)
 
     def listen(self) -> None:
         """Hears them from now on, and those that came before, which ./dev has kept waiting."""
@@ -39,9 +40,16 @@ class _Signals:
                 signal.signal(number, self._hear)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
+    def ignore(self) -> None:
+        """Nothing changes the exit status any more: the interpreter's end would give each signal its usual effect."""
+        self._over = True
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
+
     def _hear(self, number: int, _frame: FrameType | None) -> None:
-        self._heard = number
-        raise KeyboardInterrupt
+        self._heard = self._heard or number
+        if not self._over:
+            raise KeyboardInterrupt
 
 
 def _fail(sentence: str, status: int = 1) -> None:
@@ -57,8 +65,11 @@ def main() -> None:
     """
     signals = _Signals()
     try:
-        signals.listen()
-        _run()
+        try:
+            signals.listen()
+            _run()
+        finally:
+            signals.ignore()
     except KeyboardInterrupt:
         sys.exit(signals.exit_status)
     except SystemExit as end:
