@@ -1,12 +1,15 @@
 """Answers that the front door compresses for clients who ask for it."""
 
 import gzip
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from localstack.gateway.compression import MIN_BYTES
+from localstack.packaging import template
+from localstack.paths import ROOT
 from tests.unit.localstack.conftest import Door
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
@@ -20,6 +23,11 @@ def answers(door: Door, body: bytes, **headers: str) -> None:
         return web.Response(body=body, headers={"Content-Type": "application/json", **named})
 
     door.service.rest = answer
+
+
+def test_aws_compresses_from_the_same_size_on() -> None:
+    properties: Any = template.read(ROOT / "template.yaml")["Resources"]
+    assert properties["RestApi"]["Properties"]["MinimumCompressionSize"] == MIN_BYTES
 
 
 @pytest.mark.parametrize("size", [MIN_BYTES, 60_000, 2_000_000])
