@@ -180,6 +180,19 @@ def work_on_queues_sooner() -> None:
     sqs._prune_dedup = once_a_second(sqs._prune_dedup)  # noqa: SLF001
 
 
+def allow_batches_of_what_is_allowed() -> None:
+    """Asks for `sqs:SendMessage` where a batch is sent, as AWS does: SQS has no permission of its own for batches."""
+    from ministack.core import iam_actions
+
+    named = iam_actions.extract_iam_action
+
+    def action(service: str, *request: object) -> str | None:
+        found = cast("str | None", named(service, *request))
+        return found.removesuffix("Batch") if found and service == "sqs" else found
+
+    iam_actions.extract_iam_action = action
+
+
 def main() -> None:
     """Runs MiniStack until it is ended."""
     if sys.platform == "linux":
@@ -189,6 +202,7 @@ def main() -> None:
             sys.stderr.write(f"Every function's process imports its libraries anew, for none can be forked: {error}\n")
 
     work_on_queues_sooner()
+    allow_batches_of_what_is_allowed()
 
     from ministack.app import main as serve
 

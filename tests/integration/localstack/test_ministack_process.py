@@ -9,7 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localstack.local_stack.ministack_process import ForkedProcess, once_a_second, work_on_queues_sooner
+from localstack.local_stack.ministack_process import (
+    ForkedProcess,
+    allow_batches_of_what_is_allowed,
+    once_a_second,
+    work_on_queues_sooner,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux only")
 _TELL = """
@@ -126,6 +131,25 @@ def test_a_fifo_queue_is_worked_on_in_two_batches_and_others_as_before(monkeypat
     # Then
     assert lambda_svc._sqs_esm_concurrency(limited, {}, {}, {"is_fifo": True}) == 2
     assert lambda_svc._sqs_esm_concurrency(limited, {}, {}, {"is_fifo": False}) == 20
+
+
+def test_a_batch_needs_the_permission_of_a_single_call_as_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ministack.core import iam_actions
+
+    def asked(service: str, target: str) -> object:
+        return iam_actions.extract_iam_action(service, "POST", "/", {"x-amz-target": target}, b"", {})
+
+    # Given an emulator that asks for a permission that AWS does not have
+    monkeypatch.setattr(iam_actions, "extract_iam_action", iam_actions.extract_iam_action)  # put back afterwards
+    assert asked("sqs", "AmazonSQS.SendMessageBatch") == "sqs:SendMessageBatch"
+
+    # When it is changed
+    allow_batches_of_what_is_allowed()
+
+    # Then
+    assert asked("sqs", "AmazonSQS.SendMessageBatch") == "sqs:SendMessage"
+    assert asked("sqs", "AmazonSQS.SendMessage") == "sqs:SendMessage"
+    assert asked("dynamodb", "DynamoDB_20120810.Query") == "dynamodb:Query"
 
 
 def test_what_is_changed_in_the_emulator_is_there_to_be_changed() -> None:
