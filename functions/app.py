@@ -102,6 +102,22 @@ def dashboard() -> Response:
     return _respond(lambda api, request: api.dashboard(request))
 
 
+@app.route("/health", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/orders/execute", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/orders", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/orders/{order_id}", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/orders/{order_id}/events", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/orders/{order_id}/cancel", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/quotes", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/tokens", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/openapi.json", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/docs", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/", methods=["OPTIONS"], content_types=ANY_TYPE)
+def options(order_id: str = "") -> Response:  # noqa: ARG001 - a path's parameter
+    """What may be asked, by pages of other origins too."""
+    return _respond(lambda api, _: api.options())
+
+
 def _respond(call: Callable[[Api, HttpRequest], HttpResponse]) -> Response:
     from chalicelib.handlers import api
 

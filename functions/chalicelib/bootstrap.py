@@ -239,6 +239,14 @@ def heartbeats() -> HeartbeatPorts:
 
 
 @cache
+def allowed_origins() -> frozenset[str]:
+    """Whose pages may read answers."""
+    from chalicelib import config
+
+    return config.allowed_origins(os.environ)
+
+
+@cache
 def api() -> Api:
     """The HTTP calls."""
     from chalicelib.config import required, switched_on

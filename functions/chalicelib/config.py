@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -16,8 +17,11 @@ CONNECT_TIMEOUT_S = 3
 MOST_CONNECTIONS = 10
 
 
+ORIGIN = re.compile(r"https?://[a-z0-9.:-]+")
+
 # What each variable of a function says; docs/configuration.md is made of these and of template.yaml.
 VARIABLES: Final[Mapping[str, str]] = {
+    "ALLOWED_ORIGINS": "Origins whose pages may read answers, separated by commas, or *; none without it.",
     "CONNECTIONS_TABLE": "The DynamoDB table of WebSocket connections.",
     "CURSOR_SECRET": "Signs page cursors; a change makes old cursors invalid.",
     "DATABASE_CONNECTIONS": "How many connections one process may hold: 1 to 10, 1 without it.",
@@ -72,6 +76,19 @@ def switched_on(environ: Mapping[str, str], name: str) -> bool:
     if value not in ("true", "false"):
         raise ConfigurationError(f"{name} is {value!r}; it takes true or false.")
     return value == "true"
+
+
+def allowed_origins(environ: Mapping[str, str]) -> frozenset[str]:
+    """The origins whose pages may read answers; * is every one.
+
+    Raises:
+        ConfigurationError: one is no origin.
+    """
+    named = frozenset(filter(None, environ.get("ALLOWED_ORIGINS", "").split(",")))
+    for origin in named - {"*"}:
+        if not ORIGIN.fullmatch(origin):
+            raise ConfigurationError(f"ALLOWED_ORIGINS names {origin!r}; it takes origins such as https://example.com.")
+    return named
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,13 @@ def _failed(error: Exception) -> web.Response:
 class FrontDoor:
     """The proxy; an async context manager that listens while it is open.
 
-    `upstream` may be replaced while it runs, after the stack was deployed anew. None answers 503.
+    `upstream` may be replaced while it runs, after the stack was deployed anew. None answers 503. `allowed_origins` is
+    the stack's AllowedOrigins: what the door answers by itself may be read by the same pages.
     """
 
-    def __init__(self, upstream: Upstream | None) -> None:
+    def __init__(self, upstream: Upstream | None, allowed_origins: str = "") -> None:
         self.upstream = upstream
+        self._allowed_origins = frozenset(filter(None, allowed_origins.split(",")))
         self._runner: web.ServerRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self._websockets: dict[web.WebSocketResponse, web.BaseRequest] = {}
@@ -112,6 +114,15 @@ class FrontDoor:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Forwards one request, or keeps a WebSocket open."""
+        answer = await self._handle(request)
+        origin = request.headers.get("Origin", "")
+        named = "*" if "*" in self._allowed_origins else origin
+        if named in self._allowed_origins and answer.content_type == PROBLEM:
+            # The gateway's own answers can name the first of several only.
+            answer.headers["Access-Control-Allow-Origin"] = named
+        return answer
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         upstream, session = self.upstream, self._session
         if upstream is None or session is None:
             return unavailable("The stack is being deployed: try again in a few seconds.")

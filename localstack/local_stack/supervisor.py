@@ -171,7 +171,7 @@ class Session:
 
     async def _serve(self, runtime: Runtime, hosts: tuple[str, ...]) -> None:
         await in_thread(runtime.start)
-        async with FrontDoor(runtime.upstream) as door:
+        async with FrontDoor(runtime.upstream, self._parameters.get("AllowedOrigins", "")) as door:
             try:
                 await door.start(hosts, self._port)
             except OSError as error:

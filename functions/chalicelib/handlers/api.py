@@ -9,6 +9,7 @@ from chalice.app import Request, Response
 
 from chalicelib import bootstrap, correlation
 from chalicelib.http.api import Api
+from chalicelib.http.cors import cors_headers
 from chalicelib.http.requests import HttpRequest, read_event
 from chalicelib.http.responses import HttpResponse, respond
 
@@ -20,4 +21,5 @@ def handle(current: Request | None, call: Callable[[Api, HttpRequest], HttpRespo
     request = read_event(current.to_original_event(), os.environ.get("PUBLIC_WEBSOCKET_URL", ""))
     correlation.bind(request_id=request.request_id)
     answer = respond(lambda: call(bootstrap.api(), request), request, bootstrap.telemetry())
-    return Response(answer.body, headers={**answer.headers}, status_code=answer.status)
+    policy = cors_headers(request, bootstrap.allowed_origins())
+    return Response(answer.body, headers={**answer.headers, **policy}, status_code=answer.status)

@@ -52,7 +52,8 @@ def found(document: Any, reference: str) -> Any:
 def test_every_route_of_the_app_is_specified_and_the_reverse() -> None:
     routes = {(method, path) for path, methods in app.app.routes.items() for method in methods}
     specified = {(operation.method, operation.path) for operation in OPERATIONS}
-    assert routes == specified | {("HEAD", path) for method, path in specified if method == "GET"}
+    heads = {("HEAD", path) for method, path in specified if method == "GET"}
+    assert routes == specified | heads | {("OPTIONS", path) for _, path in specified}
 
 
 @pytest.mark.parametrize("document", [openapi(), asyncapi()], ids=["openapi", "asyncapi"])

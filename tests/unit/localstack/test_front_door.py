@@ -252,6 +252,38 @@ async def test_a_service_that_breaks_off_within_its_answer(door: Door) -> None:
             await response.read()
 
 
+@pytest.mark.parametrize(
+    ("allowed", "origin", "named"),
+    [
+        ("", "https://a.example", None),
+        ("https://a.example,https://b.example", "https://b.example", "https://b.example"),
+        ("https://a.example", "https://b.example", None),
+        ("https://a.example", "", None),
+        ("*", "https://b.example", "*"),
+    ],
+)
+async def test_pages_that_may_read_answers_may_read_the_doors_own(
+    door: Door, allowed: str, origin: str, named: str | None
+) -> None:
+    async with FrontDoor(None, allowed) as second:
+        port = await second.start(("127.0.0.1",), 0)
+        async with door.http.get(f"http://127.0.0.1:{port}/", headers={"Origin": origin}) as response:
+            assert response.status == 503
+            assert response.headers.get("Access-Control-Allow-Origin") == named
+
+
+async def test_what_the_gateway_answers_to_any_page_names_the_one_that_asks(door: Door) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        headers = {"Access-Control-Allow-Origin": "https://a.example"}
+        return web.Response(status=404, content_type="application/problem+json", headers=headers)
+
+    door.service.rest = answer
+    async with FrontDoor(door.front_door.upstream, "https://a.example,https://b.example") as second:
+        port = await second.start(("127.0.0.1",), 0)
+        async with door.http.get(f"http://127.0.0.1:{port}/", headers={"Origin": "https://b.example"}) as response:
+            assert response.headers.getall("Access-Control-Allow-Origin") == ["https://b.example"]
+
+
 async def test_a_taken_port_is_an_error_of_the_start(door: Door) -> None:
     async with FrontDoor(None) as second:
         with pytest.raises(OSError, match="in use"):

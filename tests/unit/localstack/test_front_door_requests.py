@@ -141,6 +141,7 @@ async def test_9_kb_pass_as_the_rest_does(door: Door, what: str) -> None:
         (b"/", (b"Cookie: " + b"x" * (MAX_HEAD_BYTES // 2) + b"\r\n") * 2, (431, "headers_too_large")),
         (b"/", b"X: y\r\n" * 200, (431, "headers_too_large")),
     ],
+    ids=["query", "one header", "all headers", "many headers"],
 )
 async def test_a_larger_head_is_a_problem(
     door: Door, caplog: pytest.LogCaptureFixture, line: bytes, headers: bytes, problem: tuple[int, str]

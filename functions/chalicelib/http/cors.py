@@ -1,0 +1,30 @@
+"""Which pages of other origins may read answers (the Fetch standard's CORS protocol): those of AllowedOrigins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from chalicelib.http.requests import HttpRequest
+
+EVERY_ORIGIN = "*"
+METHODS = "GET, HEAD, POST, OPTIONS"
+# Browsers keep a policy for two hours at most; a changed one shall count sooner.
+PREFLIGHT: Mapping[str, str] = {
+    "Access-Control-Allow-Methods": METHODS,
+    "Access-Control-Allow-Headers": "Content-Type, Idempotency-Key, If-None-Match, X-Request-Id",
+    "Access-Control-Max-Age": "600",
+}
+EXPOSED = {"Access-Control-Expose-Headers": "ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"}
+
+
+def cors_headers(request: HttpRequest, allowed: Collection[str]) -> Mapping[str, str]:
+    """What an answer, an error too, says about its reader's origin; nothing at all where none is allowed."""
+    if not allowed:
+        return {}
+    origin = request.headers.get("origin", "")
+    every = EVERY_ORIGIN in allowed
+    varies = {} if every else {"Vary": "Origin"}
+    if not every and origin not in allowed:
+        return varies
+    policy = PREFLIGHT if "access-control-request-method" in request.headers else EXPOSED
+    return {"Access-Control-Allow-Origin": EVERY_ORIGIN if every else origin, **policy, **varies}
