@@ -83,7 +83,6 @@ PATHS = [
     "%ff",
     "%ed%a0%80",
     "%C3%BC",
-    "%2e%2e",
     "x" * 5000,
     quote("'; DROP TABLE orders"),
     "%25s",
@@ -206,7 +205,10 @@ async def test_too_many_requests_say_when_to_come_back(stack: Stack, http: aioht
 )
 async def test_head_is_answered_as_get_without_a_body(stack: Stack, path: str, status: int) -> None:
     # Over one connection: whoever sent a body would break the answer behind it.
-    async with aiohttp.ClientSession(stack.base_url, connector=aiohttp.TCPConnector(limit=1)) as http:
+    # As it is: how long a compressed answer gets, HEAD cannot know.
+    plain = {"Accept-Encoding": "identity"}
+    connector = aiohttp.TCPConnector(limit=1)
+    async with aiohttp.ClientSession(stack.base_url, connector=connector, headers=plain) as http:
         async with http.head(path) as head:
             assert (head.status, await head.read()) == (status, b"")
         async with http.get(path) as get:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.http import files, models
-from chalicelib.http.cors import METHODS
 from chalicelib.http.cursors import decode_cursor
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.requests import HttpRequest, order_id_of
@@ -89,8 +88,8 @@ class Api:
         return HttpResponse(200, tokens_view())
 
     def options(self) -> HttpResponse:
-        """What may be asked; a preflight's answer is in the headers that every answer gets."""
-        return HttpResponse(204, "", {"Allow": METHODS})
+        """Nothing itself: a preflight's answer is in the headers that every answer gets."""
+        return HttpResponse(204, "")
 
     def openapi(self, request: HttpRequest) -> HttpResponse:
         """The specification."""
