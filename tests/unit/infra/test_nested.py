@@ -188,7 +188,7 @@ def _dimensions() -> frozenset[tuple[str, frozenset[str]]]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "count"
+        and node.func.attr == "add_metric"
         and node.args
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)
