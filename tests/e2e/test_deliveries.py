@@ -86,6 +86,8 @@ async def test_a_message_that_no_worker_can_process(stack: Stack, monkeypatch: p
             nonsense = sqs.send_message(QueueUrl=queue, MessageBody="no order at all")["MessageId"]
             seen = await on.ended(LIMIT)
             assert await orders.until(lambda: is_archived(stack, nonsense), LIMIT)
+        check_commands(stack, order_id, nonsense, monkeypatch)
+        assert await orders.until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
     finally:
         sqs.set_queue_attributes(QueueUrl=queue, Attributes=usual)
     order = seen.orders[0]
@@ -94,8 +96,6 @@ async def test_a_message_that_no_worker_can_process(stack: Stack, monkeypatch: p
     assert "The last error was: An internal error (ValueError)." in order.error_message
     assert [frame.status for frame in seen.transcripts[0].connections[-1].frames] == ["pending", "failed"]
     assert [(letter.order_id, letter.verdict) for letter in seen.dead_letters] == [(order_id, "failed")]
-    check_commands(stack, order_id, nonsense, monkeypatch)
-    assert await orders.until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
     assert [each.status for each in on.evidence().orders] == ["failed"]
 
 
