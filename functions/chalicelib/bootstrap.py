@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from chalicelib.venues.router import VenueRouter
     from chalicelib.venues.simulation.chance import Simulation
 
-PUSH_THREADS = 32
+# As many as DynamoDB answers in time even where it is an emulator on two busy cores: a post that cannot be recorded in
+# time is posted twice.
+PUSH_THREADS = 16
+HEARTBEAT_THREADS = 32
 
 
 class SystemClock:
@@ -234,7 +237,7 @@ def heartbeats() -> HeartbeatPorts:
         clock=clock(),
         telemetry=telemetry(),
         schedule_next=SqsHeartbeats(sqs(), required(os.environ, "HEARTBEATS_QUEUE_URL")).schedule_next,
-        threads=ThreadPoolExecutor(PUSH_THREADS, thread_name_prefix="heartbeat"),
+        threads=ThreadPoolExecutor(HEARTBEAT_THREADS, thread_name_prefix="heartbeat"),
     )
 
 

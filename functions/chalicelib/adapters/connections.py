@@ -34,9 +34,9 @@ class Connection(Model):
 
     class Meta:
         table_name = "unnamed"
-        # Given up after 4 s at most, which a pusher's reserve (batches.RESERVE_MS) has room for behind its last post.
+        # Given up after 4.5 s at most, which a pusher's reserve (batches.RESERVE_MS) has room for behind its last post.
         connect_timeout_seconds = 0.5
-        read_timeout_seconds = 1
+        read_timeout_seconds = 1.25
         max_retry_attempts = 1
         max_pool_connections = 32
 
