@@ -124,11 +124,15 @@ class RecoveryWatch:
         self._left[kill.order_id] = left
         self._kills[kill.order_id] = kill
 
+    @property
+    def waiting(self) -> list[str]:
+        """The orders that nobody was seen to go on with yet."""
+        return [order_id for order_id, kill in self._kills.items() if kill not in self.recoveries]
+
     async def run(self) -> None:
         """Watches until it is cancelled."""
         while True:
-            waiting = [order_id for order_id, kill in self._kills.items() if kill not in self.recoveries]
-            for state in await asyncio.to_thread(self._read, waiting):
+            for state in await asyncio.to_thread(self._read, self.waiting):
                 left = self._left[state.id]
                 if state.progress != left.progress:
                     self.recoveries[self._kills[state.id]] = Recovery(left, state)

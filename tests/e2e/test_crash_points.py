@@ -10,7 +10,7 @@ import pytest
 
 from localstack.chaos.audit import audit, repeats
 from localstack.chaos.kills import Kill, Recovery, RecoveryWatch, arm, fired
-from localstack.chaos.orders import HOPELESS, PLAIN
+from localstack.chaos.orders import HOPELESS, PLAIN, until
 from localstack.chaos.plan import CRASH_POINTS
 from localstack.chaos.records import TERMINAL, Evidence
 from localstack.chaos.scene import Scene, scene
@@ -77,6 +77,8 @@ async def test_nothing_is_lost_wherever_a_process_dies(stack: Stack, crash_direc
                 async with asyncio.timeout(RECOVERED_WITHIN):
                     await on.follow(await on.place())
             seen = await on.ended(RECOVERED_WITHIN)
+            # Followers may hear of an end before the watch looks again.
+            assert await until(lambda: not watch.waiting, RECOVERED_WITHIN)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
