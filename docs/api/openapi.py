@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from chalicelib import VERSION
+from chalicelib.http.access import Owned, route_access
 from chalicelib.http.models import ListQuery, OrderBody, QuoteBody
 from chalicelib.http.problems import PROBLEM_JSON, PROBLEM_TYPES, ProblemCode, ProblemView
 from chalicelib.http.responses import EventsView, HealthView, PageView, PlacedView, TokensView
@@ -52,6 +53,10 @@ HEADERS: dict[str, Schema] = {
         "schema": {"type": "string"},
     },
     "Upgrade": {"description": "`websocket`.", "schema": {"type": "string"}},
+    "WWW-Authenticate": {
+        "description": "`Bearer`, with `error` where a token was sent (RFC 6750).",
+        "schema": {"type": "string"},
+    },
 }
 PARAMETERS: dict[str, Schema] = {
     "X-Request-Id": {
@@ -78,6 +83,8 @@ PARAMETERS: dict[str, Schema] = {
         "example": "ord_019aad1c8f005f2b7c9d1e3a4b6c8d0f",
     },
 }
+# Where the service asks for access tokens.
+OWNED = (ProblemCode.UNAUTHENTICATED, ProblemCode.FORBIDDEN)
 ANY_CALL = (ProblemCode.RATE_LIMITED, ProblemCode.INTERNAL_ERROR, ProblemCode.SERVICE_UNAVAILABLE)
 ANY_BODY = (
     ProblemCode.MALFORMED_JSON,
@@ -85,6 +92,13 @@ ANY_BODY = (
     ProblemCode.BODY_TOO_LARGE,
     ProblemCode.UNSUPPORTED_MEDIA_TYPE,
 )
+BEARER = "accessToken"
+SECURITY_SCHEME: Schema = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An access token of the service's issuer. A service in open mode, as on a laptop, asks for none.",
+}
 # What a gateway in front of the service answers by itself.
 GATEWAY_STATUSES = {502: "The answer broke off.", 504: "The answer took too long."}
 RETRYABLE = {429, 502, 503, 504}
@@ -127,7 +141,12 @@ class Operation:
     @property
     def all_problems(self) -> tuple[ProblemCode, ...]:
         """The problems of this call and those of any call."""
-        return (*(ANY_BODY if self.body else ()), *self.problems, *ANY_CALL)
+        return (*(OWNED if self.is_owned else ()), *(ANY_BODY if self.body else ()), *self.problems, *ANY_CALL)
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether it takes an access token, where the service asks for one."""
+        return isinstance(route_access(self.method, self.path), Owned)
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -297,7 +316,12 @@ def openapi() -> Schema:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": dict(paths),
-        "components": {"schemas": schemas, "parameters": PARAMETERS, "headers": HEADERS},
+        "components": {
+            "schemas": schemas,
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
+            "securitySchemes": {BEARER: SECURITY_SCHEME},
+        },
     }
 
 
@@ -310,6 +334,9 @@ def _operation(operation: Operation) -> Schema:
         "parameters": _parameters(operation),
         "responses": _responses(operation),
     }
+    if operation.is_owned:
+        # Nothing, too: a service in open mode asks for none.
+        described["security"] = [{BEARER: []}, {}]
     if operation.body:
         content = {"schema": reference(operation.body), "example": dict(operation.example)}
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
@@ -385,6 +412,8 @@ def _problem(status: int, codes: list[ProblemCode]) -> Schema:
     headers = ["Retry-After"] if status in RETRYABLE else []
     if ProblemCode.UPGRADE_REQUIRED in codes:
         headers.append("Upgrade")
+    if ProblemCode.UNAUTHENTICATED in codes:
+        headers.append("WWW-Authenticate")
     return {
         "description": " ".join(f"`{code}`: {PROBLEM_TYPES[code].title}." for code in codes),
         "headers": _headers(*headers),

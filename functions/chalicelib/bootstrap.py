@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from chalicelib.adapters.postgres.pool import Database
     from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
     from chalicelib.adapters.telemetry import PowertoolsTelemetry
+    from chalicelib.config import AuthMode
     from chalicelib.http.api import Api
+    from chalicelib.http.identity import Identify
     from chalicelib.services.execute_order import Worker
     from chalicelib.services.heartbeat import HeartbeatPorts
     from chalicelib.services.push_status import Pusher
@@ -247,6 +249,27 @@ def allowed_origins() -> frozenset[str]:
     from chalicelib import config
 
     return config.allowed_origins(os.environ)
+
+
+@cache
+def auth_mode() -> AuthMode:
+    """Whether requests prove whose they are."""
+    from chalicelib import config
+
+    return config.auth_mode(os.environ)
+
+
+@cache
+def identify() -> Identify:
+    """Who sends a request."""
+    from chalicelib.config import AuthMode
+    from chalicelib.http import identity
+
+    if auth_mode() is AuthMode.OPEN:
+        return identity.anyone
+    from chalicelib.config import ConfigurationError
+
+    raise ConfigurationError("AUTH_MODE is jwt and there are no keys.")
 
 
 @cache

@@ -22,6 +22,7 @@ ORIGIN = re.compile(r"https?://[a-z0-9.:-]+")
 # What each variable of a function says; docs/configuration.md is made of these and of template.yaml.
 VARIABLES: Final[Mapping[str, str]] = {
     "ALLOWED_ORIGINS": "Origins whose pages may read answers, separated by commas, or *; none without it.",
+    "AUTH_MODE": "open: nobody proves who they are; jwt: by an access token.",
     "CONNECTIONS_TABLE": "The DynamoDB table of WebSocket connections.",
     "CURSOR_SECRET": "Signs page cursors; a change makes old cursors invalid.",
     "DATABASE_CONNECTIONS": "How many connections one process may hold: 1 to 10, 1 without it.",
@@ -48,6 +49,13 @@ VARIABLES: Final[Mapping[str, str]] = {
     "STRICT_WALLETS": "true refuses wallet addresses that cannot sign on Solana; false without it.",
     "WEBSOCKET_MANAGEMENT_URL": "Where the WebSocket API takes what is posted to connections.",
 }
+
+
+class AuthMode(StrEnum):
+    """Whether requests prove whose they are."""
+
+    OPEN = "open"  # nobody is asked: for one's own machine
+    JWT = "jwt"  # by an access token
 
 
 class ConfigurationError(Exception):
@@ -89,6 +97,18 @@ def allowed_origins(environ: Mapping[str, str]) -> frozenset[str]:
         if not ORIGIN.fullmatch(origin):
             raise ConfigurationError(f"ALLOWED_ORIGINS names {origin!r}; it takes origins such as https://example.com.")
     return named
+
+
+def auth_mode(environ: Mapping[str, str]) -> AuthMode:
+    """How requests prove whose they are.
+
+    Raises:
+        ConfigurationError: it is unset or none that there is: nothing is open by an oversight.
+    """
+    value = required(environ, "AUTH_MODE")
+    if value not in set(AuthMode):
+        raise ConfigurationError(f"AUTH_MODE is {value!r}; it takes {' or '.join(AuthMode)}.")
+    return AuthMode(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ def environment() -> dict[str, str]:
         "WEBSOCKET_MANAGEMENT_URL": f"{nobody}/live",
         "PUBLIC_WEBSOCKET_URL": "ws://localhost/api/orders/execute",
         "CURSOR_SECRET": "a secret",
+        "AUTH_MODE": "open",
         "SIMULATED_DELAY_SCALE": "0",
         "POWERTOOLS_SERVICE_NAME": "order-engine",
         "POWERTOOLS_METRICS_NAMESPACE": "OrderEngine",

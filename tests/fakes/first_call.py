@@ -154,6 +154,7 @@ def environment(services: Aws, database_url: str) -> dict[str, str]:
         "WEBSOCKET_MANAGEMENT_URL": services.url,
         "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",
         "CURSOR_SECRET": "secret",
+        "AUTH_MODE": "open",
         "SIMULATED_DELAY_SCALE": "0",
         "POWERTOOLS_SERVICE_NAME": "order-engine",
         "POWERTOOLS_METRICS_NAMESPACE": "OrderEngine",

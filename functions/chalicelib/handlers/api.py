@@ -8,6 +8,7 @@ from collections.abc import Callable
 from chalice.app import Request, Response
 
 from chalicelib import bootstrap, correlation
+from chalicelib.http.access import admit
 from chalicelib.http.api import Api
 from chalicelib.http.cors import cors_headers
 from chalicelib.http.requests import HttpRequest, read_event
@@ -20,6 +21,8 @@ def handle(current: Request | None, call: Callable[[Api, HttpRequest], HttpRespo
         raise RuntimeError("A route was called outside of a request.")
     request = read_event(current.to_original_event(), os.environ.get("PUBLIC_WEBSOCKET_URL", ""))
     correlation.bind(request_id=request.request_id)
-    answer = respond(lambda: call(bootstrap.api(), request), request, bootstrap.telemetry())
+    answer = respond(
+        lambda: call(bootstrap.api(), admit(request, bootstrap.identify())), request, bootstrap.telemetry()
+    )
     policy = cors_headers(request, bootstrap.allowed_origins())
     return Response(answer.body, headers={**answer.headers, **policy}, status_code=answer.status)

@@ -16,6 +16,7 @@ def _api() -> None:
     from chalicelib.handlers import api  # noqa: F401  # imported ahead, as below
 
     bootstrap.api()
+    bootstrap.identify()
 
 
 def _execute_orders() -> None:

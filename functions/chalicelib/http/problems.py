@@ -46,6 +46,8 @@ class ProblemCode(StrEnum):
     VALIDATION_FAILED = "validation_failed"
     INVALID_CURSOR = "invalid_cursor"
     INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     ORDER_NOT_FOUND = "order_not_found"
     CLIENT_ORDER_ID_TAKEN = "client_order_id_taken"
@@ -91,6 +93,17 @@ PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = MappingProxyType(
             HTTPStatus.BAD_REQUEST,
             "The Idempotency-Key cannot be used",
             "Send one key of 1 to 255 printable ASCII characters without a comma; a UUID is a good choice.",
+        ),
+        ProblemCode.UNAUTHENTICATED: ProblemType(
+            HTTPStatus.UNAUTHORIZED,
+            "There is no valid access token",
+            "Send a valid, unexpired access token in one `Authorization: Bearer` header. The answer never says what is "
+            "wrong with one; the service's log does.",
+        ),
+        ProblemCode.FORBIDDEN: ProblemType(
+            HTTPStatus.FORBIDDEN,
+            "The access token does not allow this",
+            "`detail` says what it lacks: a scope, or the user that the request names.",
         ),
         ProblemCode.NOT_FOUND: ProblemType(
             HTTPStatus.NOT_FOUND,

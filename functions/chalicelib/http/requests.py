@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from chalicelib.domain.errors import OrderNotFound
+from chalicelib.domain.identity import Identity, Owner
 from chalicelib.domain.order import is_order_id
 from chalicelib.http import strict_json
 from chalicelib.http.problems import Problem, ProblemCode, printable
@@ -45,6 +46,18 @@ class HttpRequest:
     headers: Mapping[str, str]
     query: Mapping[str, list[str]]
     request_id: str
+    method: str = "GET"
+    # Every value of every spelling of the header; whoever reads it decides what several mean.
+    authorization: tuple[str, ...] = ()
+    # Whose request it is; known once http/access.py has let it in.
+    identity: Identity | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """Whose orders the request is about. A route that lets anybody in has none to ask for: that is a defect."""
+        if self.identity is None:
+            raise RuntimeError(f"{self.method} {self.route} is public and asked for an owner.")
+        return self.identity.owner
 
     @property
     def instance(self) -> str:
@@ -111,6 +124,8 @@ def read_event(event: Mapping[str, Any], websocket_url: str) -> HttpRequest:
         headers=headers,
         query=event.get("multiValueQueryStringParameters") or {},
         request_id=_request_id(headers, context),
+        method=str(context["httpMethod"]),
+        authorization=_authorization(event),
     )
 
 
@@ -119,6 +134,14 @@ def _headers(event: Mapping[str, Any]) -> dict[str, str]:
     single = {name: [value] for name, value in (event.get("headers") or {}).items()}
     several = {**single, **(event.get("multiValueHeaders") or {})}
     return {str(name).lower(): LIST_SEPARATOR.join(map(str, values)) for name, values in several.items()}
+
+
+def _authorization(event: Mapping[str, Any]) -> tuple[str, ...]:
+    """The values of all Authorization headers: none is lost where two spell the name differently."""
+    several = event.get("multiValueHeaders") or {}
+    single = {name: [value] for name, value in (event.get("headers") or {}).items() if name not in several}
+    named = [values for name, values in {**single, **several}.items() if str(name).lower() == "authorization"]
+    return tuple(str(value) for values in named for value in values)
 
 
 def order_id_of(text: str) -> str:

@@ -139,6 +139,7 @@ def stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         "WEBSOCKET_MANAGEMENT_URL": "http://127.0.0.1:1/live",
         "PUBLIC_WEBSOCKET_URL": WEBSOCKET_URL,
         "CURSOR_SECRET": "secret",
+        "AUTH_MODE": "open",
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     }.items():
         monkeypatch.setenv(name, value)

@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "WEBSOCKET_MANAGEMENT_URL": "http://127.0.0.1:1/live",
     "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",
     "CURSOR_SECRET": "secret",
+    "AUTH_MODE": "open",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "POWERTOOLS_SERVICE_NAME": "order-engine",
     "POWERTOOLS_METRICS_NAMESPACE": "OrderEngine",

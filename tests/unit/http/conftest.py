@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib import bootstrap
+from chalicelib.http.identity import anyone
 from tests.unit.http.service import Service
 
 
@@ -12,6 +13,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Service:
     """Has the app use a new service until the patch is undone."""
     running = Service()
     monkeypatch.setattr(bootstrap, "api", lambda: running.api)
+    monkeypatch.setattr(bootstrap, "identify", lambda: anyone)
     monkeypatch.setattr(bootstrap, "telemetry", lambda: running.telemetry)
     monkeypatch.setenv("PUBLIC_WEBSOCKET_URL", running.websocket_url)
     return running

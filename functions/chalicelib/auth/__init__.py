@@ -1,0 +1,1 @@
+"""Access tokens: who they are from, what they say. Nothing here is imported in open mode."""
