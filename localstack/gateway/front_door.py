@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-from aiohttp import WSCloseCode, web
+from aiohttp import HttpVersion11, WSCloseCode, web
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
@@ -177,6 +177,9 @@ async def _answer(request: web.BaseRequest, upstream: aiohttp.ClientResponse) ->
     response.content_length = length
     if zipped:
         response.enable_compression(web.ContentCoding.gzip)
+    if request.version < HttpVersion11 and (zipped or length is None):
+        # Only the connection's end tells such a client the answer's; aiohttp keeps it open.
+        response.force_close()
     return await _streamed(request, upstream, response)
 
 

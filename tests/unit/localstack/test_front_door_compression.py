@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from localstack.gateway.compression import MIN_BYTES
+from localstack.gateway.connections import IDLE_SECONDS
 from localstack.packaging import template
 from localstack.paths import ROOT
 from tests.unit.localstack.conftest import Door
@@ -105,7 +106,7 @@ async def test_an_old_client_gets_a_long_answer_until_the_connection_ends(door: 
     answers(door, b"x" * 2_000_000)
     async with (
         aiohttp.ClientSession(version=aiohttp.HttpVersion10, auto_decompress=False) as old,
-        old.get(f"{door.url}/", headers=GZIP) as response,
+        old.get(f"{door.url}/", headers=GZIP, timeout=aiohttp.ClientTimeout(IDLE_SECONDS / 2)) as response,
     ):
         assert "Transfer-Encoding" not in response.headers
         assert gzip.decompress(await response.read()) == b"x" * 2_000_000
