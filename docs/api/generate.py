@@ -58,7 +58,7 @@ FRONT_DOOR: Mapping[str, tuple[str, str]] = {
         "Send well-formed HTTP/1.1 (RFC 9112), no dot segments in the path, ASCII headers.",
     ),
     "request_timeout": ("408", "Send the request's head within 10 seconds and its body within 15."),
-    "body_too_large": ("413", "A body takes at most 64 KiB; the front door passes no more than 256 KiB on."),
+    "body_too_large": ("413", "A body takes at most 16 KiB; the front door passes no more than 256 KiB on."),
     "uri_too_long": ("414", "Path and query take at most 12 KiB, together with all headers."),
     "headers_too_large": ("431", "Request line and headers take at most 12 KiB and 128 headers: send fewer cookies."),
     "overloaded": ("503", "Too many requests or connections: try again after `Retry-After`. Nothing was passed on."),
@@ -83,7 +83,8 @@ PAGES: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
 }
 POLICY = (
     "default-src 'none'; style-src {style}; script-src {script}; img-src data:; connect-src 'self' {origin}; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 

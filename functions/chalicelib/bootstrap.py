@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chalicelib.config import AuthMode
     from chalicelib.http.api import Api
     from chalicelib.http.identity import Identify
+    from chalicelib.http.signing import SigningKeys
     from chalicelib.services.execute_order import Worker
     from chalicelib.services.heartbeat import HeartbeatPorts
     from chalicelib.services.push_status import Pusher
@@ -273,6 +274,15 @@ def identify() -> Identify:
 
 
 @cache
+def signing_keys() -> SigningKeys:
+    """The keys of cursors and stream tickets."""
+    from chalicelib.config import required, signing_generation
+    from chalicelib.http.signing import SigningKeys
+
+    return SigningKeys(required(os.environ, "CURSOR_SECRET"), signing_generation(os.environ))
+
+
+@cache
 def api() -> Api:
     """The HTTP calls."""
     from chalicelib.config import required, switched_on
@@ -287,7 +297,7 @@ def api() -> Api:
         telemetry=telemetry(),
         probes={"database": database().check, "queue": orders_queue().check},
         websocket_url=required(os.environ, "PUBLIC_WEBSOCKET_URL"),
-        cursor_secret=required(os.environ, "CURSOR_SECRET"),
+        signing_keys=signing_keys(),
         strict_wallets=switched_on(os.environ, "STRICT_WALLETS"),
     )
 

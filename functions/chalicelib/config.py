@@ -24,7 +24,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "ALLOWED_ORIGINS": "Origins whose pages may read answers, separated by commas, or *; none without it.",
     "AUTH_MODE": "open: nobody proves who they are; jwt: by an access token.",
     "CONNECTIONS_TABLE": "The DynamoDB table of WebSocket connections.",
-    "CURSOR_SECRET": "Signs page cursors; a change makes old cursors invalid.",
+    "CURSOR_SECRET": "What the keys of page cursors and stream tickets are derived from.",
     "DATABASE_CONNECTIONS": "How many connections one process may hold: 1 to 10, 1 without it.",
     "DATABASE_HOST": "Host of the created database or its proxy; the function logs in with an IAM token.",
     "DATABASE_NAME": "Name of that database.",
@@ -43,6 +43,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "POWERTOOLS_METRICS_NAMESPACE": "The CloudWatch namespace of the metrics.",
     "POWERTOOLS_SERVICE_NAME": "The stack's name, in every log line and metric.",
     "PUBLIC_WEBSOCKET_URL": "Where clients open their streams; shapes websocketUrl.",
+    "SIGNING_GENERATION": "Which keys are derived from CURSOR_SECRET, 1 without it; the number before holds too.",
     "SIMULATED_DELAY_SCALE": "Scales the simulated delays, 0 to 100: 1, the default, is realistic, 0 none at all.",
     "SIMULATED_FAULTS": "Rates of simulated faults, such as quote_error=0.1,dropped=0.05; none without it.",
     "STATUS_EVENTS_QUEUE_URL": "The FIFO queue of statuses to push.",
@@ -109,6 +110,15 @@ def auth_mode(environ: Mapping[str, str]) -> AuthMode:
     if value not in set(AuthMode):
         raise ConfigurationError(f"AUTH_MODE is {value!r}; it takes {' or '.join(AuthMode)}.")
     return AuthMode(value)
+
+
+def signing_generation(environ: Mapping[str, str]) -> int:
+    """The number of the keys that sign now.
+
+    Raises:
+        ConfigurationError: it is no whole number from 1 on.
+    """
+    return _integer(environ, "SIGNING_GENERATION", 1, 1, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from localstack.gateway.connections import MAX_HEAD_BYTES, headers_too_large
 from localstack.gateway.forwarding import path_and_query
 from localstack.gateway.problems import malformed, problem
 
-# The service reads 64 KiB and says so of what is a little larger. Held in memory, MAX_CONNECTIONS times at worst.
+# The service reads 16 KiB and says so of what is a little larger. Held in memory, MAX_CONNECTIONS times at worst.
 MAX_BODY_BYTES = 256 * 1024
 BODY_SECONDS = 15.0
 _SEPARATORS = re.compile(r"[/\\]")

@@ -204,6 +204,11 @@ class Runtime:
                     "DatabaseUrl": self.database_url,
                     "GatewayBaseUrl": f"{self.emulator_url}/_aws/execute-api",
                     "PublicUrl": self.settings.public_url,
+                    # One client, which measures, may have all that there is.
+                    "ThrottleRate": "1000",
+                    "ThrottleBurst": "2000",
+                    "WebSocketThrottleRate": "1000",
+                    "WebSocketThrottleBurst": "2000",
                     "PythonRuntime": f"python3.{minor}",  # the emulator runs the one that runs this anyway
                     "MigrationsDigest": source_zip.build(ROOT / "infra" / "migrations").digest,
                     **self.parameters,

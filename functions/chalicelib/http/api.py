@@ -10,6 +10,7 @@ from chalicelib.http.cursors import decode_cursor
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.requests import HttpRequest, order_id_of
 from chalicelib.http.responses import HttpResponse, health_response, page_view, placed_response, tokens_view
+from chalicelib.http.signing import SigningKeys
 from chalicelib.services.browse import OrderHistory
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.check_health import check_health
@@ -31,7 +32,7 @@ class Api:
     telemetry: Telemetry
     probes: Mapping[str, Callable[[], None]]
     websocket_url: str
-    cursor_secret: str
+    signing_keys: SigningKeys
     strict_wallets: bool = False
 
     def health(self) -> HttpResponse:
@@ -67,9 +68,9 @@ class Api:
         """A page of orders, newest first."""
         query = models.read_list_query(request.query)
         filters = query.to_filter()
-        before_id = decode_cursor(query.cursor, filters, self.cursor_secret) if query.cursor else None
+        before_id = decode_cursor(query.cursor, filters, self.signing_keys) if query.cursor else None
         page = self.history.page(filters, limit=query.limit, before_id=before_id)
-        return HttpResponse(200, page_view(page, filters, self.cursor_secret))
+        return HttpResponse(200, page_view(page, filters, self.signing_keys))
 
     def cancel_order(self, order_id: str) -> HttpResponse:
         """The cancelled order. Raises `NotCancellable` once it is signed."""

@@ -10,7 +10,7 @@ EVERY_ORIGIN = "*"
 # Browsers keep a policy for two hours at most; a changed one shall count sooner.
 PREFLIGHT: Mapping[str, str] = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST",
-    "Access-Control-Allow-Headers": "Content-Type, Idempotency-Key, If-None-Match, X-Request-Id",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
 EXPOSED = {"Access-Control-Expose-Headers": "ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"}
@@ -22,8 +22,7 @@ def cors_headers(request: HttpRequest, allowed: Collection[str]) -> Mapping[str,
         return {}
     origin = request.headers.get("origin", "")
     every = EVERY_ORIGIN in allowed
-    varies = {} if every else {"Vary": "Origin"}
     if not every and origin not in allowed:
-        return varies
+        return {}
     policy = PREFLIGHT if "access-control-request-method" in request.headers else EXPOSED
-    return {"Access-Control-Allow-Origin": EVERY_ORIGIN if every else origin, **policy, **varies}
+    return {"Access-Control-Allow-Origin": EVERY_ORIGIN if every else origin, **policy}

@@ -17,6 +17,10 @@ from chalicelib.http.responses import HttpResponse
 
 WEB = Path(__file__).parents[1].joinpath("web")
 CACHE_MAX_AGE_SECONDS = 300
+# What a page of ours never asks a browser for.
+NO_PERMISSIONS = ", ".join(
+    f"{feature}=()" for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
+)
 # What the built pages have in the place of a deployment's own values.
 WEBSOCKET_URL, WEBSOCKET_ORIGIN = "WEBSOCKET_URL", "WEBSOCKET_ORIGIN"
 
@@ -52,7 +56,8 @@ def page(name: str, websocket_url: str = "") -> WebFile:
         {
             "Content-Type": "text/html; charset=utf-8",
             "Content-Security-Policy": policy.replace(" ;", ";"),
-            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Permissions-Policy": NO_PERMISSIONS,
             "X-Frame-Options": "DENY",
         },
     )
@@ -64,7 +69,9 @@ def _built(name: str) -> str:
 
 def _file(text: str, headers: dict[str, str]) -> WebFile:
     tag = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return WebFile(text, {**headers, "Cache-Control": f"max-age={CACHE_MAX_AGE_SECONDS}", "ETag": f'"{tag}"'})
+    return WebFile(
+        text, {**headers, "Vary": "Origin", "Cache-Control": f"max-age={CACHE_MAX_AGE_SECONDS}", "ETag": f'"{tag}"'}
+    )
 
 
 def _origin(url: str) -> str:

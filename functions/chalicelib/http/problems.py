@@ -128,7 +128,7 @@ PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = MappingProxyType(
         ProblemCode.BODY_TOO_LARGE: ProblemType(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "The body is too large",
-            "A body takes at most 64 KiB.",
+            "A body takes at most 16 KiB.",
         ),
         ProblemCode.UNSUPPORTED_MEDIA_TYPE: ProblemType(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -18,7 +18,8 @@ from chalicelib.domain.order import is_order_id
 from chalicelib.http import strict_json
 from chalicelib.http.problems import Problem, ProblemCode, printable
 
-MAX_BODY_BYTES = 64 * 1024
+# An order is smaller than 2 KiB.
+MAX_BODY_BYTES = 16 * 1024
 MAX_PATH = 1024
 MAX_ID_SHOWN = 64
 STREAM_PATH = "/api/orders/execute"
@@ -46,6 +47,7 @@ class HttpRequest:
     headers: Mapping[str, str]
     query: Mapping[str, list[str]]
     request_id: str
+    is_https: bool = False
     method: str = "GET"
     # Every value of every spelling of the header; whoever reads it decides what several mean.
     authorization: tuple[str, ...] = ()
@@ -126,6 +128,7 @@ def read_event(event: Mapping[str, Any], websocket_url: str) -> HttpRequest:
         request_id=_request_id(headers, context),
         method=str(context["httpMethod"]),
         authorization=_authorization(event),
+        is_https=urlsplit(websocket_url).scheme == "wss",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Annotated
 
 from typing_extensions import TypedDict
@@ -14,11 +15,24 @@ from chalicelib.domain.tokens import REGISTRY
 from chalicelib.http.cursors import encode_cursor
 from chalicelib.http.problems import RETRY_AFTER_SECONDS, problem_from, problem_view
 from chalicelib.http.requests import HttpRequest
+from chalicelib.http.signing import SigningKeys
 from chalicelib.services.browse import OrderFilter, Page
 from chalicelib.services.check_health import Check
 from chalicelib.services.ports import PlacedOrder, Telemetry
 from chalicelib.services.views import EventView, OrderView, order_view
 from chalicelib.services.wire import OrderId, SchemaInfo, Symbol
+
+# What browsers may do with an answer: give it to a page of this origin, or to one that CORS lets read it; no more.
+# A page of ours brings a policy of its own.
+SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+)
+HSTS: Mapping[str, str] = MappingProxyType({"Strict-Transport-Security": "max-age=31536000"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,9 @@ def respond(call: Callable[[], HttpResponse], request: HttpRequest, telemetry: T
     every = {
         "Content-Type": "application/json",
         "X-Request-Id": request.request_id,
-        "X-Content-Type-Options": "nosniff",
+        "Vary": "Authorization, Origin",
+        **SECURITY_HEADERS,
+        **(HSTS if request.is_https else {}),
         "Cache-Control": "no-store",
     }
     return HttpResponse(answer.status, text, {**every, **answer.headers})
@@ -147,9 +163,9 @@ def placed_response(placed: PlacedOrder, root: str, websocket_url: str) -> HttpR
     return HttpResponse(202, view, {"Location": f"{root}/api/orders/{order_id}", **replayed})
 
 
-def page_view(page: Page, filters: OrderFilter, secret: str) -> PageView:
+def page_view(page: Page, filters: OrderFilter, keys: SigningKeys) -> PageView:
     """A page and, unless it is the last one, the signed cursor of the next."""
-    following = encode_cursor(page.last_id, filters, secret) if page.last_id else None
+    following = encode_cursor(page.last_id, filters, keys) if page.last_id else None
     return {"orders": [order_view(order) for order in page.orders], "nextCursor": following}
 
 

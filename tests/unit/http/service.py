@@ -10,6 +10,8 @@ from typing import Any
 
 import app
 from chalicelib.http.api import Api
+from chalicelib.http.responses import SECURITY_HEADERS
+from chalicelib.http.signing import SigningKeys
 from chalicelib.services.ports import Router
 from tests.fakes import FakeClock, FakeRouter, MemoryHistory, MemoryOrders, MemoryQueue, MemoryStatusEvents
 from tests.fakes import RecordingTelemetry as Telemetry
@@ -60,6 +62,7 @@ class Service:
     telemetry: Telemetry = field(default_factory=Telemetry)
     websocket_url: str = WEBSOCKET_URL
     strict_wallets: bool = False
+    signing_keys: SigningKeys = field(default_factory=lambda: SigningKeys("secret"))
     probes: dict[str, Callable[[], None]] = field(default_factory=dict)
     # Whether a test broke something behind the function: only then may it answer with a 5xx.
     has_trouble: bool = False
@@ -80,7 +83,7 @@ class Service:
             telemetry=self.telemetry,
             probes=self.probes or {"queue": self.queue.check},
             websocket_url=self.websocket_url,
-            cursor_secret="secret",
+            signing_keys=self.signing_keys,
             strict_wallets=self.strict_wallets,
         )
 
@@ -105,8 +108,13 @@ class Service:
         answered = app.app(event, None)
         got = Got(answered["statusCode"], answered["headers"], answered["body"])
         assert got.headers["X-Request-Id"]
-        assert got.headers["X-Content-Type-Options"] == "nosniff"
         is_file = event["resource"] in FILES and got.status in (200, 304)
+        is_page = is_file and event["resource"] != "/openapi.json"
+        assert {name for name, value in SECURITY_HEADERS.items() if got.headers[name] != value} == (
+            {"Content-Security-Policy"} if is_page else set()
+        )
+        assert "Set-Cookie" not in got.headers
+        assert got.headers["Vary"] == ("Origin" if is_file else "Authorization, Origin")
         assert got.headers["Cache-Control"] == ("max-age=300" if is_file else "no-store")
         if got.status >= 500:
             assert self.has_trouble, got.text

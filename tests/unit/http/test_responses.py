@@ -71,6 +71,15 @@ def test_without_a_front_door_paths_begin_with_the_stage(service: Service, monke
     assert answered[-1] == "/live/"
 
 
+@pytest.mark.parametrize(("scheme", "said"), [("ws", False), ("wss", True)])
+def test_browsers_are_told_to_stay_with_https_where_the_address_is(
+    service: Service, monkeypatch: pytest.MonkeyPatch, scheme: str, said: bool
+) -> None:
+    monkeypatch.setenv("PUBLIC_WEBSOCKET_URL", f"{scheme}://orders.example.com/api/orders/execute")
+    for path in ("/api/tokens", "/docs", "/api/orders/none"):
+        assert ("Strict-Transport-Security" in service.call("GET", path).headers) == said
+
+
 def test_a_placed_order_says_where_it_is(service: Service) -> None:
     placed = service.place()
     order_id = placed.body["orderId"]

@@ -1,6 +1,7 @@
 """Queues, table, stages and logs are as operating them needs."""
 
 import json
+import re
 
 import pytest
 
@@ -8,6 +9,12 @@ from chalicelib.domain.order import MAX_ATTEMPTS
 from chalicelib.handlers.sqs_batch import RESERVE_MS
 from tests.unit.infra.sam import Stack, source
 from tests.unit.template.facts import AWS, EMBEDDED, functions, listed
+
+# What of a request the access logs may name: a query holds stream tickets.
+LOGGED = {
+    *("requestId", "connectionId", "eventType", "routeKey", "identity", "requestTime", "httpMethod", "path"),
+    *("status", "responseLength", "responseLatency", "xrayTraceId"),
+}
 
 
 def test_queues_are_encrypted_and_outlast_their_consumers() -> None:
@@ -94,8 +101,38 @@ def test_api_gateway_answers_in_problem_documents_everywhere() -> None:
     assert Stack("template.yaml", AWS).of_type("AWS::ApiGateway::GatewayResponse") == {}
 
 
+@pytest.mark.parametrize(
+    ("allowed", "origin"),
+    [("", None), ("*", "'*'"), ("https://a.example,http://localhost:5173", "method.request.header.Origin")],
+)
+def test_pages_of_allowed_origins_may_read_what_api_gateway_answers_by_itself(allowed: str, origin: str | None) -> None:
+    stack = Stack("template.yaml", {**EMBEDDED, "AllowedOrigins": allowed})
+    defined = stack.of_type("AWS::ApiGateway::RestApi")["RestApi"]["Body"]["x-amazon-apigateway-gateway-responses"]
+    emulated = stack.of_type("AWS::ApiGateway::GatewayResponse").values()
+    for headers in [one["responseParameters"] for one in defined.values()] + [
+        one["ResponseParameters"] for one in emulated
+    ]:
+        assert headers.get("gatewayresponse.header.Access-Control-Allow-Origin") == origin
+        assert headers["gatewayresponse.header.X-Content-Type-Options"] == "'nosniff'"
+        assert headers["gatewayresponse.header.Cache-Control"] == "'no-store'"
+
+
+def test_an_access_log_names_no_query_no_header_and_no_ticket() -> None:
+    stack = Stack("template.yaml", {"AccessLogs": "true"})
+    (rest,) = stack.of_type("AWS::ApiGateway::Stage").values()
+    websocket = stack.of_type("AWS::ApiGatewayV2::Stage")["WebSocketStage"]
+    for settings in (rest["AccessLogSetting"], websocket["AccessLogSettings"]):
+        named = set(re.findall(r"\$context\.(\w+)", settings["Format"]))
+        assert named <= LOGGED
+    # Execution logs would hold whole requests.
+    assert all(setting.get("LoggingLevel", "OFF") == "OFF" for setting in rest["MethodSettings"])
+    assert websocket["DefaultRouteSettings"].get("LoggingLevel", "OFF") == "OFF"
+    assert not any(setting.get("DataTraceEnabled") for setting in rest["MethodSettings"])
+
+
 def test_stages_are_throttled() -> None:
-    stack = Stack("template.yaml", {"ThrottleRate": "7", "ThrottleBurst": "9"})
+    given = {"ThrottleRate": "7", "ThrottleBurst": "9", "WebSocketThrottleRate": "5", "WebSocketThrottleBurst": "6"}
+    stack = Stack("template.yaml", given)
     (rest,) = stack.of_type("AWS::ApiGateway::Stage").values()
     assert (rest["StageName"], stack.of_type("AWS::ApiGatewayV2::Stage")["WebSocketStage"]["StageName"]) == (
         "live",
@@ -105,7 +142,10 @@ def test_stages_are_throttled() -> None:
     limits = {"ThrottlingRateLimit": "7", "ThrottlingBurstLimit": "9"}
     assert limits.items() <= settings.items()
     websocket = stack.of_type("AWS::ApiGatewayV2::Stage")["WebSocketStage"]
-    assert limits.items() <= websocket["DefaultRouteSettings"].items()
+    assert websocket["DefaultRouteSettings"].items() >= {
+        ("ThrottlingRateLimit", "5"),
+        ("ThrottlingBurstLimit", "6"),
+    }
     assert websocket["AutoDeploy"] is True
 
 
