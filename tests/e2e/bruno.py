@@ -131,6 +131,8 @@ def holds(found: Any, expectation: str) -> bool:
     match operator:
         case "eq":
             return bool(found == value(operand))
+        case "gt":
+            return bool(found > value(operand))
         case "in":
             return found in [value(part.strip()) for part in operand.split(",")]
         case "startsWith":

@@ -160,7 +160,12 @@ ClientOrderId: TypeAlias = Annotated[
     str,
     BeforeValidator(_text),
     WithJsonSchema(
-        {**_TEXT_SCHEMA, "description": "Your own id for the order, unique per user.", "examples": ["my-order-1"]}
+        {
+            **_TEXT_SCHEMA,
+            "description": "Your own id for the order: unique among all orders of the user, for as long as they are "
+            "kept and however they ended. Two users may have the same.",
+            "examples": ["my-order-1"],
+        }
     ),
 ]
 ExactAmount: TypeAlias = Annotated[
