@@ -22,6 +22,7 @@ from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Side, Venue, c
 from chalicelib.domain.tokens import BONK, REGISTRY, SOL, USDC, Token
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.ports import VenueConnector
+from chalicelib.venues import raydium
 from chalicelib.venues.meteora import BIN_STEP, nearest_bin
 from chalicelib.venues.raydium import TRADE_FEE_RATE
 from chalicelib.venues.simulation.market import REFERENCE_USD, depth, reference_price
@@ -31,7 +32,7 @@ from tests.fakes.market import a_market
 
 PAIRS = [(one, other) for one, other in itertools.permutations(REGISTRY, 2) if one.mint != other.mint]
 ONE_SOL = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "ord_1:1")
-ROOM = Path(__file__).parents[3] / "functions" / "chalicelib" / "venues"
+ROOM = Path(raydium.__file__).parent
 
 
 def a_venue(
