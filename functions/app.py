@@ -57,19 +57,19 @@ def list_orders() -> Response:
 @app.route("/api/orders/{order_id}", methods=READ, content_types=ANY_TYPE)
 def get_order(order_id: str) -> Response:
     """One order."""
-    return _respond(lambda api, _: api.get_order(order_id))
+    return _respond(lambda api, request: api.get_order(request, order_id))
 
 
 @app.route("/api/orders/{order_id}/events", methods=READ, content_types=ANY_TYPE)
 def get_events(order_id: str) -> Response:
     """All events of one order."""
-    return _respond(lambda api, _: api.get_events(order_id))
+    return _respond(lambda api, request: api.get_events(request, order_id))
 
 
 @app.route("/api/orders/{order_id}/cancel", methods=["POST"], content_types=ANY_TYPE)
 def cancel_order(order_id: str) -> Response:
     """Cancels an order that is not signed yet."""
-    return _respond(lambda api, _: api.cancel_order(order_id))
+    return _respond(lambda api, request: api.cancel_order(request, order_id))
 
 
 @app.route("/api/quotes", methods=["POST"], content_types=ANY_TYPE)

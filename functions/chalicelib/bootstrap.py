@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from chalicelib.http.api import Api
     from chalicelib.http.identity import Identify
     from chalicelib.http.signing import SigningKeys
+    from chalicelib.services.browse import OwnedHistory
     from chalicelib.services.execute_order import Worker
     from chalicelib.services.heartbeat import HeartbeatPorts
+    from chalicelib.services.ports import OwnedOrders
     from chalicelib.services.push_status import Pusher
     from chalicelib.services.subscriptions import SubscriptionPorts
     from chalicelib.venues.router import VenueRouter
@@ -103,6 +105,34 @@ def history() -> PostgresHistory:
     from chalicelib.adapters.postgres.history import PostgresHistory
 
     return PostgresHistory(database())
+
+
+@cache
+def owned_orders() -> OwnedOrders:
+    """Orders as their owners reach them; in open mode everybody reaches all."""
+    from chalicelib.config import AuthMode
+
+    if auth_mode() is AuthMode.OPEN:
+        from chalicelib.services.anyone import AnyonesOrders
+
+        return AnyonesOrders(orders())
+    from chalicelib.adapters.postgres.owned import PostgresOwnedOrders
+
+    return PostgresOwnedOrders(database())
+
+
+@cache
+def owned_history() -> OwnedHistory:
+    """Pages as the orders' owners reach them; in open mode everybody reaches all."""
+    from chalicelib.config import AuthMode
+
+    if auth_mode() is AuthMode.OPEN:
+        from chalicelib.services.anyone import AnyonesHistory
+
+        return AnyonesHistory(history())
+    from chalicelib.adapters.postgres.owned import PostgresOwnedHistory
+
+    return PostgresOwnedHistory(database())
 
 
 @cache
@@ -289,8 +319,8 @@ def api() -> Api:
     from chalicelib.http.api import Api
 
     return Api(
-        store=orders(),
-        history=history(),
+        orders=owned_orders(),
+        history=owned_history(),
         queue=orders_queue(),
         events=status_events(),
         router=router(),

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from chalicelib.http import files, models
 from chalicelib.http.cursors import decode_cursor
+from chalicelib.http.identity import as_filtered, as_owned, refuse_another_user
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.requests import HttpRequest, order_id_of
 from chalicelib.http.responses import HttpResponse, health_response, page_view, placed_response, tokens_view
 from chalicelib.http.signing import SigningKeys
-from chalicelib.services.browse import OrderHistory
+from chalicelib.services.browse import OwnedHistory
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.check_health import check_health
 from chalicelib.services.place_order import place_order
-from chalicelib.services.ports import OrdersQueue, OrderStore, Router, StatusEvents, Telemetry
+from chalicelib.services.ports import OrdersQueue, OwnedOrders, Router, StatusEvents, Telemetry
 from chalicelib.services.quote_pair import quote_pair
 from chalicelib.services.views import event_view, order_view, route_view
 
@@ -24,8 +25,8 @@ from chalicelib.services.views import event_view, order_view, route_view
 class Api:
     """The calls and the ports that they need."""
 
-    store: OrderStore
-    history: OrderHistory
+    orders: OwnedOrders
+    history: OwnedHistory
     queue: OrdersQueue
     events: StatusEvents
     router: Router
@@ -42,8 +43,16 @@ class Api:
     def place_order(self, request: HttpRequest) -> HttpResponse:
         """202 once the order is durable."""
         key = request.idempotency_key
-        order = models.read_order(request.json(), strict_wallets=self.strict_wallets).to_order()
-        placed = place_order(order, idempotency_key=key, store=self.store, queue=self.queue, telemetry=self.telemetry)
+        owner = request.owner
+        body = models.read_order(as_owned(request.json(), owner), strict_wallets=self.strict_wallets)
+        refuse_another_user(body.userId, owner)
+        placed = place_order(
+            body.to_order(),
+            idempotency_key=key,
+            store=self.orders.of(owner),
+            queue=self.queue,
+            telemetry=self.telemetry,
+        )
         return placed_response(placed, request.root, self.websocket_url)
 
     def explain_stream(self) -> HttpResponse:
@@ -55,26 +64,33 @@ class Api:
             headers={"Upgrade": "websocket"},
         )
 
-    def get_order(self, order_id: str) -> HttpResponse:
+    def get_order(self, request: HttpRequest, order_id: str) -> HttpResponse:
         """The order as it now is. Raises `OrderNotFound`."""
-        return HttpResponse(200, order_view(self.store.get(order_id_of(order_id)).order))
+        return HttpResponse(200, order_view(self.orders.of(request.owner).get(order_id_of(order_id)).order))
 
-    def get_events(self, order_id: str) -> HttpResponse:
+    def get_events(self, request: HttpRequest, order_id: str) -> HttpResponse:
         """All events so far, oldest first. Raises `OrderNotFound`."""
-        history = self.store.get(order_id_of(order_id))
+        history = self.orders.of(request.owner).get(order_id_of(order_id))
         return HttpResponse(200, {"orderId": order_id, "events": [event_view(event) for event in history.events]})
 
     def list_orders(self, request: HttpRequest) -> HttpResponse:
         """A page of orders, newest first."""
         query = models.read_list_query(request.query)
-        filters = query.to_filter()
+        owner = request.owner
+        refuse_another_user(query.userId, owner)
+        filters = as_filtered(query.to_filter(), owner)
         before_id = decode_cursor(query.cursor, filters, self.signing_keys) if query.cursor else None
-        page = self.history.page(filters, limit=query.limit, before_id=before_id)
+        page = self.history.page(owner, filters, limit=query.limit, before_id=before_id)
         return HttpResponse(200, page_view(page, filters, self.signing_keys))
 
-    def cancel_order(self, order_id: str) -> HttpResponse:
+    def cancel_order(self, request: HttpRequest, order_id: str) -> HttpResponse:
         """The cancelled order. Raises `NotCancellable` once it is signed."""
-        history = cancel_order(order_id_of(order_id), store=self.store, events=self.events, telemetry=self.telemetry)
+        history = cancel_order(
+            order_id_of(order_id),
+            store=self.orders.of(request.owner),
+            events=self.events,
+            telemetry=self.telemetry,
+        )
         return HttpResponse(200, order_view(history.order))
 
     def quote(self, request: HttpRequest) -> HttpResponse:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from chalicelib.domain.identity import Identity, Owner, Scope
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.requests import HttpRequest
+from chalicelib.services.browse import OrderFilter
 from chalicelib.services.ports import Telemetry
 
 if TYPE_CHECKING:
@@ -42,3 +44,22 @@ def bearer(tokens: TokenChecker, telemetry: Telemetry) -> Identify:
         return Identity(Owner(claims.subject), claims.scopes, claims.expires_at)
 
     return identify
+
+
+# A body or a query may name a user. With a token it is the subject, or left out.
+
+
+def as_owned(body: dict[str, object], owner: Owner) -> dict[str, object]:
+    """An order's body with the owner's name in it, where it names nobody."""
+    return body if owner.subject is None else {"userId": owner.subject, **body}
+
+
+def as_filtered(filters: OrderFilter, owner: Owner) -> OrderFilter:
+    """A filter that says whose orders are listed: page cursors are signed with it."""
+    return filters if owner.subject is None else replace(filters, user_id=owner.subject)
+
+
+def refuse_another_user(named: str | None, owner: Owner) -> None:
+    """Raises `Problem` where the request names a user that its token is not of, whether there is one or not."""
+    if owner.subject is not None and named not in (None, owner.subject):
+        raise Problem(ProblemCode.FORBIDDEN, "userId is not the subject of the access token: leave it out.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import Order
 from chalicelib.domain.quotes import Venue
 from chalicelib.domain.tokens import Token
@@ -46,8 +47,15 @@ class Page:
     last_id: str | None
 
 
+class OwnedHistory(Protocol):
+    """Pages of an owner's orders; in open mode of everybody's. Raises `Unavailable`."""
+
+    def page(self, owner: Owner, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
+        """As `OrderHistory.page`; whatever the filters say of the user, the owner's only."""
+
+
 class OrderHistory(Protocol):
-    """Pages of orders. Raises `Unavailable`."""
+    """Pages of everybody's orders. Raises `Unavailable`."""
 
     def page(self, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         """Up to `limit` orders placed before `before_id` (exclusive); the cost does not depend on how far back."""

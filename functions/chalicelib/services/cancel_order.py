@@ -6,14 +6,14 @@ from chalicelib.domain.errors import Fenced, IllegalTransition, NotCancellable
 from chalicelib.domain.events import OrderCancelled
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import OrderStore, StatusEvents, Telemetry, Transition
+from chalicelib.services.ports import ClientOrders, StatusEvents, Telemetry, Transition
 from chalicelib.services.publish import publish
 
 # A worker moves an order a handful of times; a cancel that loses this many races in a row never had a chance.
 TRIES = 5
 
 
-def cancel_order(order_id: str, *, store: OrderStore, events: StatusEvents, telemetry: Telemetry) -> History:
+def cancel_order(order_id: str, *, store: ClientOrders, events: StatusEvents, telemetry: Telemetry) -> History:
     """Cancels the order; the worker that has it stops at its next write. One that is cancelled already stays as it is.
 
     Raises:

@@ -9,14 +9,14 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import NewOrder, Order, new_order_id, placed_at
 from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import Idempotency, OrdersQueue, OrderStore, PlacedOrder, Telemetry
+from chalicelib.services.ports import ClientOrders, Idempotency, OrdersQueue, PlacedOrder, Telemetry
 
 
 def place_order(
     new_order: NewOrder,
     *,
     idempotency_key: str | None,
-    store: OrderStore,
+    store: ClientOrders,
     queue: OrdersQueue,
     telemetry: Telemetry,
 ) -> PlacedOrder:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.domain.events import Move, apply
+from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import Failure, Fill, History, Order, SignedTransaction
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, Venue
 
@@ -87,8 +88,8 @@ class Idempotency:
     fingerprint: str
 
 
-class OrderStore(Protocol):
-    """The order history. Every method raises `Unavailable` when the database cannot be reached."""
+class ClientOrders(Protocol):
+    """Orders as a client's calls need them. Every method raises `Unavailable` when the database cannot be reached."""
 
     def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
         """Stores the order, its first event and the key in one transaction.
@@ -107,9 +108,6 @@ class OrderStore(Protocol):
             OrderNotFound: no order has this id.
         """
 
-    def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
-        """Takes the order for one worker, unless another has it."""
-
     def advance(self, history: History, transition: Transition) -> History:
         """Writes the move and its event in one statement.
 
@@ -117,6 +115,26 @@ class OrderStore(Protocol):
             Fenced: the order is no longer as `before` says, or the lease is lost.
             IllegalTransition: the event cannot happen to it.
         """
+
+    def mark_published(self, order: Order) -> None:
+        """Notes that followers were told of this order's end, so that reconcile leaves it alone."""
+
+
+class OwnedOrders(Protocol):
+    """The only way of clients' calls to orders: whose they are comes first. Another's is as one that never was.
+
+    In open mode, where nobody proves who he is, it leads to everybody's.
+    """
+
+    def of(self, owner: Owner) -> ClientOrders:
+        """This owner's orders; what is inserted becomes his."""
+
+
+class OrderStore(ClientOrders, Protocol):
+    """All orders, for what works on them. Every method raises `Unavailable` when the database cannot be reached."""
+
+    def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
+        """Takes the order for one worker, unless another has it."""
 
     def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
         """Stores the transaction with its bytes, before anything is sent, and renews the lease.
@@ -130,9 +148,6 @@ class OrderStore(Protocol):
 
     def record_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
         """Keeps why a worker could not go on and gives the lease up; does nothing where the lease is lost."""
-
-    def mark_published(self, order: Order) -> None:
-        """Notes that followers were told of this order's end, so that reconcile leaves it alone."""
 
     def delete_expired_idempotency_keys(self) -> int:
         """Deletes a batch of idempotency keys that are past the time for which they are promised; returns how many.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
-from chalicelib.services.ports import OrderStore, StatusEvents, Telemetry
+from chalicelib.services.ports import ClientOrders, StatusEvents, Telemetry
 
 
 def publish(
-    history: History, *, store: OrderStore, events: StatusEvents, telemetry: Telemetry, repeat: bool = False
+    history: History, *, store: ClientOrders, events: StatusEvents, telemetry: Telemetry, repeat: bool = False
 ) -> bool:
     """Queues the whole history for the followers, and tells whether it could; a failure never stops the trade.
 

@@ -158,6 +158,12 @@ def stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     yield stack
     if bootstrap.pusher.cache_info().currsize:
         bootstrap.pusher().threads.shutdown()
-    for composed in (bootstrap.pusher, bootstrap.subscriptions, bootstrap.api):
+    for composed in (
+        bootstrap.pusher,
+        bootstrap.subscriptions,
+        bootstrap.api,
+        bootstrap.owned_orders,
+        bootstrap.owned_history,
+    ):
         composed.cache_clear()
     cloud.empty()

@@ -12,9 +12,11 @@ import app
 from chalicelib.http.api import Api
 from chalicelib.http.responses import SECURITY_HEADERS
 from chalicelib.http.signing import SigningKeys
+from chalicelib.services.anyone import AnyonesHistory, AnyonesOrders
 from chalicelib.services.ports import Router
 from tests.fakes import FakeClock, FakeRouter, MemoryHistory, MemoryOrders, MemoryQueue, MemoryStatusEvents
 from tests.fakes import RecordingTelemetry as Telemetry
+from tests.fakes.owned import MemoryOwnedHistory, MemoryOwnedOrders
 from tests.unit.http.specification import check_answer
 
 WEBSOCKET_URL = "ws://localhost:3000/api/orders/execute"
@@ -66,6 +68,8 @@ class Service:
     probes: dict[str, Callable[[], None]] = field(default_factory=dict)
     # Whether a test broke something behind the function: only then may it answer with a 5xx.
     has_trouble: bool = False
+    # jwt mode: orders have owners.
+    is_owned: bool = False
 
     def __post_init__(self) -> None:
         self.store = MemoryOrders(self.clock)
@@ -75,8 +79,8 @@ class Service:
     def api(self) -> Api:
         """The calls over these ports."""
         return Api(
-            store=self.store,
-            history=MemoryHistory(self.store),
+            orders=MemoryOwnedOrders(self.store) if self.is_owned else AnyonesOrders(self.store),
+            history=MemoryOwnedHistory(self.store) if self.is_owned else AnyonesHistory(MemoryHistory(self.store)),
             queue=self.queue,
             events=self.events,
             router=self.router,

@@ -12,6 +12,8 @@ Three things keep a page's cost the same, however deep it is and however rare wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from psycopg.rows import DictRow
 
 from chalicelib.adapters.postgres.pool import Connection, Database
@@ -43,23 +45,26 @@ class PostgresHistory:
         statement, values = page_statement(filters, limit=limit, before_id=before_id)
 
         def read(connection: Connection) -> Page:
-            return _page(connection.execute(statement.encode(), values).fetchall(), limit)
+            return page_from(connection.execute(statement.encode(), values).fetchall(), limit)
 
         return self._database.run(read)
 
 
-def _page(rows: list[DictRow], limit: int) -> Page:
+def page_from(rows: list[DictRow], limit: int) -> Page:
+    """The page that these rows are; one more than the limit says that another follows."""
     orders = tuple(order_from(row) for row in rows if row["id"] is not None)
     if len(orders) > limit:
         return Page(orders[:limit], orders[limit - 1].id)
     return Page(orders, rows[0]["go_on"] if rows else None)
 
 
-def page_statement(filters: OrderFilter, *, limit: int, before_id: str | None) -> tuple[str, dict[str, object]]:
+def page_statement(
+    filters: OrderFilter, *, limit: int, before_id: str | None, indexed: Sequence[tuple[str, ...]] = INDEXED
+) -> tuple[str, dict[str, object]]:
     """The statement of a page and its values; one row more than the page tells whether another follows."""
     given = _equalities(filters)
     single = {name for name, value in given.items() if isinstance(value, str)}
-    leading = next(columns for columns in INDEXED if set(columns) <= single)
+    leading = next(columns for columns in indexed if set(columns) <= single)
     rest = [name for name in given if name not in leading]
     bounds = {
         "from_id": first_id_at(filters.placed_from) if filters.placed_from else None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
@@ -194,12 +195,43 @@ DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
     ORDER BY created_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
 """
 
+HOLDER_OF_CLIENT_ORDER_ID = """
+SELECT id FROM orders WHERE user_id = %(user_id)s AND client_order_id = %(client_order_id)s
+"""
 
-class PostgresOrders:
-    """`OrderStore` on Postgres."""
+COMMITTED_EVENT = """
+SELECT occurred_at FROM order_events JOIN orders ON orders.id = order_id
+WHERE order_id = %(id)s AND order_events.sequence = %(sequence)s AND order_events.status = %(status)s
+  AND message = %(message)s AND orders.sequence = %(sequence)s
+  AND (orders.lease_token = %(token)s::uuid OR orders.lease_token IS NULL)
+"""
 
-    def __init__(self, database: Database) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What serves the calls of clients; owned.py has one of each that finds the orders of one owner only."""
+
+    insert: str = INSERT
+    earlier: str = EARLIER
+    holder_of_client_order_id: str = HOLDER_OF_CLIENT_ORDER_ID
+    history: str = HISTORY
+    events: str = EVENTS
+    advance: str = ADVANCE
+    committed_event: str = COMMITTED_EVENT
+    mark_published: str = MARK_PUBLISHED
+
+
+STATEMENTS = Statements()
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+class PostgresClientOrders:
+    """`ClientOrders` on Postgres; `bound` is what every statement knows besides its own values."""
+
+    def __init__(self, database: Database, statements: Statements, bound: Mapping[str, object]) -> None:
         self._database = database
+        self._sql = statements
+        self._bound = bound
 
     def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
         message, meta = describe(order, OrderPlaced())
@@ -222,17 +254,29 @@ class PostgresOrders:
             "key": idempotency.key if idempotency else None,
             "fingerprint": idempotency.fingerprint if idempotency else None,
             "picked_up_within": PICKED_UP_WITHIN,
+            **self._bound,
         }
-        return self._database.run(lambda connection: _insert(connection, values))
+        return self._database.run(lambda connection: _insert(connection, self._sql, values))
 
     def get(self, order_id: str) -> History:
-        return self._database.run(lambda connection: _history(connection, order_id))
+        return self._database.run(lambda connection: _history(connection, order_id, self._sql, self._bound))
+
+    def advance(self, history: History, transition: Transition) -> History:
+        return self._database.run(lambda connection: _advance(connection, history, transition, self._sql, self._bound))
+
+    def mark_published(self, order: Order) -> None:
+        values = {"id": order.id, "sequence": order.sequence, **self._bound}
+        self._database.run(lambda connection: connection.execute(self._sql.mark_published, values))
+
+
+class PostgresOrders(PostgresClientOrders):
+    """`OrderStore` on Postgres."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, STATEMENTS, NOTHING)
 
     def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
         return self._database.run(lambda connection: _claim(connection, order_id, lease))
-
-    def advance(self, history: History, transition: Transition) -> History:
-        return self._database.run(lambda connection: _advance(connection, history, transition))
 
     def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
         values = {
@@ -269,10 +313,6 @@ class PostgresOrders:
         }
         self._database.run(lambda connection: connection.execute(RECORD_FAILURE, values))
 
-    def mark_published(self, order: Order) -> None:
-        values = {"id": order.id, "sequence": order.sequence}
-        self._database.run(lambda connection: connection.execute(MARK_PUBLISHED, values))
-
     def idle(self, limit: int, again_in: int) -> Idle:
         values = {"limit": limit, "again_in": again_in}
         rows = self._database.run(lambda connection: connection.execute(IDLE, values).fetchall())
@@ -295,39 +335,39 @@ class PostgresOrders:
         return self._database.run(lambda connection: connection.execute(DELETE_EXPIRED_KEYS, values).rowcount)
 
 
-def _insert(connection: Connection, values: dict[str, object]) -> Order | None:
+def _insert(connection: Connection, sql: Statements, values: Mapping[str, object]) -> Order | None:
     try:
-        if connection.execute(INSERT, values).fetchone() is not None:
+        if connection.execute(sql.insert, values).fetchone() is not None:
             return None
     except UniqueViolation as violation:
         if violation.diag.constraint_name == "orders_pkey":
             # Our own commit, whose answer was lost with the connection.
             return None
-        raise ClientOrderIdTaken(_holder_of_client_order_id(connection, values)) from None
-    row = connection.execute(EARLIER, values).fetchone()
+        raise ClientOrderIdTaken(_holder_of_client_order_id(connection, sql, values)) from None
+    row = connection.execute(sql.earlier, values).fetchone()
     if row is None or row["fingerprint"] != values["fingerprint"]:
         raise IdempotencyKeyReused("The Idempotency-Key came with another order before.")
     return None if row["id"] == values["id"] else order_from(row)
 
 
-def _holder_of_client_order_id(connection: Connection, values: dict[str, object]) -> str:
-    row = connection.execute(
-        "SELECT id FROM orders WHERE user_id = %(user_id)s AND client_order_id = %(client_order_id)s", values
-    ).fetchone()
+def _holder_of_client_order_id(connection: Connection, sql: Statements, values: Mapping[str, object]) -> str:
+    row = connection.execute(sql.holder_of_client_order_id, values).fetchone()
     return str(row["id"]) if row else "unknown"
 
 
-def _history(connection: Connection, order_id: str) -> History:
-    row = connection.execute(HISTORY, {"id": order_id}).fetchone()
+def _history(connection: Connection, order_id: str, sql: Statements, bound: Mapping[str, object]) -> History:
+    row = connection.execute(sql.history, {"id": order_id, **bound}).fetchone()
     if row is None:
         raise OrderNotFound(order_id)
     order = order_from(row)
-    return History(order, _events(connection, order))
+    return History(order, _events(connection, order, sql, bound))
 
 
-def _events(connection: Connection, order: Order) -> tuple[OrderEvent, ...]:
+def _events(
+    connection: Connection, order: Order, sql: Statements, bound: Mapping[str, object]
+) -> tuple[OrderEvent, ...]:
     """The events up to the order's own sequence: both together are one consistent picture."""
-    rows = connection.execute(EVENTS, {"id": order.id, "sequence": order.sequence})
+    rows = connection.execute(sql.events, {"id": order.id, "sequence": order.sequence, **bound})
     return tuple(event_from(row) for row in rows)
 
 
@@ -348,16 +388,18 @@ def _claim(connection: Connection, order_id: str, lease: Lease) -> Claimed | Hel
     row = connection.execute(CLAIM, values).fetchone()
     if row is not None:
         order = order_from(row)
-        return Claimed(History(order, _events(connection, order)), row["fruitless_claims"] - 1)
+        return Claimed(History(order, _events(connection, order, STATEMENTS, NOTHING)), row["fruitless_claims"] - 1)
     holder = connection.execute(HOLDER, values).fetchone()
     if holder is None:
         return Settled(None)
     if holder["over"]:
-        return Settled(_history(connection, order_id), published=holder["published"])
+        return Settled(_history(connection, order_id, STATEMENTS, NOTHING), published=holder["published"])
     return Held(max(float(holder["seconds"] or 0), 0.0))
 
 
-def _advance(connection: Connection, history: History, transition: Transition) -> History:
+def _advance(
+    connection: Connection, history: History, transition: Transition, sql: Statements, bound: Mapping[str, object]
+) -> History:
     before, after, lease = transition.before, transition.after, transition.lease
     message, meta = describe(before, transition.event)
     values = {
@@ -375,8 +417,9 @@ def _advance(connection: Connection, history: History, transition: Transition) -
         "picked_up_within": PICKED_UP_WITHIN,
         "after_lease": AFTER_LEASE,
         "published_within": PUBLISHED_WITHIN,
+        **bound,
     }
-    row = connection.execute(ADVANCE, values).fetchone() or _find_committed_event(connection, after, message, lease)
+    row = connection.execute(sql.advance, values).fetchone() or _find_committed_event(connection, sql, values)
     if row is None:
         raise Fenced
     event = OrderEvent(
@@ -391,23 +434,9 @@ def _advance(connection: Connection, history: History, transition: Transition) -
     return History(replace(after, updated_at=row["occurred_at"]), (*history.events, event))
 
 
-def _find_committed_event(connection: Connection, after: Order, message: str, lease: Lease | None) -> DictRow | None:
+def _find_committed_event(connection: Connection, sql: Statements, values: Mapping[str, object]) -> DictRow | None:
     """The event of this very move, where its commit succeeded and only the answer was lost.
 
     Nobody else can have written it: the lease was ours until that commit, and the message tells attempts apart.
     """
-    return connection.execute(
-        """
-        SELECT occurred_at FROM order_events JOIN orders ON orders.id = order_id
-        WHERE order_id = %(id)s AND order_events.sequence = %(sequence)s AND order_events.status = %(status)s
-          AND message = %(message)s AND orders.sequence = %(sequence)s
-          AND (orders.lease_token = %(token)s::uuid OR orders.lease_token IS NULL)
-        """,
-        {
-            "id": after.id,
-            "sequence": after.sequence,
-            "status": after.status,
-            "message": message,
-            "token": lease.token if lease else None,
-        },
-    ).fetchone()
+    return connection.execute(sql.committed_event, values).fetchone()

@@ -1,0 +1,61 @@
+"""One owner's orders of a store in memory."""
+
+from dataclasses import dataclass, replace
+
+from chalicelib.domain.errors import OrderNotFound
+from chalicelib.domain.identity import Owner
+from chalicelib.domain.order import History, Order
+from chalicelib.services.browse import OrderFilter, Page
+from chalicelib.services.ports import ClientOrders, Idempotency, Transition
+from tests.fakes.history import MemoryHistory
+from tests.fakes.store import MemoryOrders
+
+NOBODY = "\0nobody"
+
+
+@dataclass(frozen=True)
+class OwnersOrders:
+    """`ClientOrders` of one owner."""
+
+    store: MemoryOrders
+    owner: Owner
+
+    def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
+        assert self.owner.subject is not None
+        return self.store.insert(replace(order, user_id=self.owner.subject), idempotency)
+
+    def get(self, order_id: str) -> History:
+        return self._own(self.store.get(order_id))
+
+    def advance(self, history: History, transition: Transition) -> History:
+        self._own(history)
+        return self.store.advance(history, transition)
+
+    def mark_published(self, order: Order) -> None:
+        self.store.mark_published(self.get(order.id).order)
+
+    def _own(self, history: History) -> History:
+        if history.order.user_id != self.owner.subject:
+            raise OrderNotFound(history.order.id)
+        return history
+
+
+class MemoryOwnedOrders:
+    """`OwnedOrders`."""
+
+    def __init__(self, store: MemoryOrders) -> None:
+        self._store = store
+
+    def of(self, owner: Owner) -> ClientOrders:
+        return OwnersOrders(self._store, owner)
+
+
+class MemoryOwnedHistory:
+    """`OwnedHistory`."""
+
+    def __init__(self, store: MemoryOrders) -> None:
+        self._history = MemoryHistory(store)
+
+    def page(self, owner: Owner, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
+        mine = replace(filters, user_id=owner.subject if owner.subject is not None else NOBODY)
+        return self._history.page(mine, limit=limit, before_id=before_id)
