@@ -78,6 +78,12 @@ def quote() -> Response:
     return _respond(lambda api, request: api.quote(request))
 
 
+@app.route("/api/stream-tickets", methods=["POST"], content_types=ANY_TYPE)
+def stream_ticket() -> Response:
+    """A ticket to open a stream with."""
+    return _respond(lambda api, request: api.stream_ticket(request))
+
+
 @app.route("/api/tokens", methods=READ, content_types=ANY_TYPE)
 def tokens() -> Response:
     """The token registry."""
@@ -109,6 +115,7 @@ def dashboard() -> Response:
 @app.route("/api/orders/{order_id}/events", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/orders/{order_id}/cancel", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/quotes", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/stream-tickets", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/tokens", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/openapi.json", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/docs", methods=["OPTIONS"], content_types=ANY_TYPE)

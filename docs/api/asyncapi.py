@@ -50,14 +50,23 @@ EXAMPLES: dict[type, Schema] = {
 }
 DESCRIPTION = """\
 Connect with `?orderId=` and get the order's whole history, then what happens next: in order and without gaps, whenever
-you connect. `&after=N` resumes behind sequence N. One connection follows up to 100 orders.
+you connect. `&after=N` resumes behind sequence N. One connection follows up to 100 orders, and up to 20 connections
+one order.
+
+Where the service asks for access tokens, the address needs `&ticket=`, too: `websocketUrl` has one that is good for
+five minutes, and POST /api/stream-tickets makes others, for one order or for any of yours. Each `subscribe` brings its
+own. When the access token ends that a ticket was made with, nothing more is sent for it; a connection that has no other
+is told `session_over` and closed.
 
 A message may come twice, with the same sequence, after a crash on our side: ignore what you have. After a minute
 without a heartbeat, connect again with `after`.
 """
 HANDSHAKE = {
-    "400": "orderId is missing, or after is no whole number.",
-    "404": "There is no such order.",
+    "400": "orderId is missing, after is no whole number, or one of them stands twice.",
+    "401": "the ticket is missing, or does not hold for this order any more.",
+    "403": "a page of another origin opens it.",
+    "404": "There is no such order, or it is another user's.",
+    "429": "as many connections follow the order as may.",
     "503": "A dependency cannot be reached: try again in a second.",
 }
 
@@ -100,6 +109,7 @@ def _channel(kinds: tuple[type, ...]) -> Schema:
                 "default": 0,
                 "description": "The last sequence that you have.",
             },
+            "ticket": {"type": "string", "description": "A stream ticket; without access tokens, none is needed."},
         },
     }
     refusals = "; ".join(f"{status}: {text}" for status, text in HANDSHAKE.items())

@@ -12,9 +12,9 @@ from pydantic.json_schema import JsonSchemaMode
 
 from chalicelib import VERSION
 from chalicelib.http.access import Owned, route_access
-from chalicelib.http.models import ListQuery, OrderBody, QuoteBody
+from chalicelib.http.models import ListQuery, OrderBody, QuoteBody, TicketBody
 from chalicelib.http.problems import PROBLEM_JSON, PROBLEM_TYPES, ProblemCode, ProblemView
-from chalicelib.http.responses import EventsView, HealthView, PageView, PlacedView, TokensView
+from chalicelib.http.responses import EventsView, HealthView, PageView, PlacedView, TicketView, TokensView
 from chalicelib.services.views import OrderView, RouteView
 
 Schema: TypeAlias = dict[str, Any]
@@ -175,8 +175,9 @@ OPERATIONS: tuple[Operation, ...] = (
         id="openStream",
         tag=ORDERS,
         summary="Follow an order (WebSocket only)",
-        description="Open a WebSocket here, with `?orderId=` and optionally `&after=`: the stream is described in the "
-        "AsyncAPI document and in /docs. A GET without a handshake only gets this explanation.",
+        description="Open a WebSocket here, with `?orderId=`, optionally `&after=`, and `&ticket=` where the service "
+        "asks for access tokens: the stream is described in the AsyncAPI document and in /docs. A GET without a "
+        "handshake only gets this explanation.",
         answers={},
         problems=(ProblemCode.UPGRADE_REQUIRED,),
     ),
@@ -236,6 +237,20 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(ProblemCode.NO_QUOTE, ProblemCode.PRICE_IMPACT_TOO_HIGH),
         body=QuoteBody,
         example=SWAP,
+    ),
+    Operation(
+        method="POST",
+        path="/api/stream-tickets",
+        id="makeStreamTicket",
+        tag=ORDERS,
+        summary="Ask for a ticket to open a stream",
+        description="Browsers send no headers with a WebSocket, so the stream's address says who opens it. The ticket "
+        "holds for five minutes, for one order or for any of yours, and may be used as often as you connect again. A "
+        "service in open mode asks for none, and gives one all the same.",
+        answers={201: Success("The ticket.", TicketView)},
+        problems=(ProblemCode.ORDER_NOT_FOUND,),
+        body=TicketBody,
+        example={},
     ),
     Operation(
         method="GET",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from chalicelib.services.heartbeat import HeartbeatPorts
     from chalicelib.services.ports import OwnedOrders
     from chalicelib.services.push_status import Pusher
-    from chalicelib.services.subscriptions import SubscriptionPorts
+    from chalicelib.services.subscriptions import Admission, SubscriptionPorts
     from chalicelib.venues.router import VenueRouter
     from chalicelib.venues.simulation.chance import Simulation
 
@@ -325,11 +325,24 @@ def api() -> Api:
         events=status_events(),
         router=router(),
         telemetry=telemetry(),
+        clock=clock(),
         probes={"database": database().check, "queue": orders_queue().check},
         websocket_url=required(os.environ, "PUBLIC_WEBSOCKET_URL"),
         signing_keys=signing_keys(),
         strict_wallets=switched_on(os.environ, "STRICT_WALLETS"),
     )
+
+
+@cache
+def admission() -> Admission:
+    """Who may follow an order."""
+    from chalicelib.config import AuthMode
+    from chalicelib.http.admission import AdmitByTicket, admit_anyone
+
+    if auth_mode() is AuthMode.OPEN:
+        return admit_anyone
+
+    return AdmitByTicket(signing_keys(), clock().now, owned_orders())
 
 
 @cache
@@ -344,4 +357,5 @@ def subscriptions() -> SubscriptionPorts:
         clock=clock(),
         telemetry=telemetry(),
         crash_point=crash_point(),
+        admit=admission(),
     )

@@ -79,15 +79,19 @@ class World:
         self.sql(f"UPDATE orders SET {lease} WHERE id = %s", uuid.uuid4(), self.parked[0])
         return self.parked[0]
 
-    def follow(self, connection_id: str, *, sequence: int = 0, since: datetime = LONG_AGO) -> None:
+    def follow(
+        self, connection_id: str, *, sequence: int = 0, since: datetime = LONG_AGO, session_is_over: bool = False
+    ) -> None:
         """Stores a follower of the settled order."""
-        row = {
+        row: dict[str, Any] = {
             "order_id": {"S": self.settled},
             "connection_id": {"S": connection_id},
             "last_sequence": {"N": str(sequence)},
             "connected_at": {"S": since.strftime("%Y-%m-%dT%H:%M:%S.%f+0000")},
             "expires_at": {"N": str(int(time.time()) + 600)},
         }
+        if session_is_over:
+            row["session_ends_at"] = row["connected_at"]
         self.roles.table.put_item(TableName=self.stack.outputs["ConnectionsTableName"], Item=row)
 
     def connections(self) -> list[str]:
@@ -235,7 +239,7 @@ def ask_for_another_beat(world: World) -> list[Line]:
     return world.roles.call("Heartbeat", sqs_event([sqs_record('{"beat": 1}')]))
 
 
-@needs("Heartbeat", "dynamodb:Scan", "by_connection")
+@needs("Heartbeat", "dynamodb:Scan", "ConnectionsTable")
 @needs("Heartbeat", "dynamodb:Query", "by_connection")
 @needs("Heartbeat", "dynamodb:Query", "ConnectionsTable")
 @needs("Heartbeat", "dynamodb:DeleteItem", "ConnectionsTable")
@@ -245,7 +249,14 @@ def beat(world: World) -> list[Line]:
     return world.roles.call("Heartbeat", sqs_event([sqs_record('{"beat": 2}')]))
 
 
+@needs("Heartbeat", MANAGE, "DELETE")
+def end_a_session(world: World) -> list[Line]:
+    world.follow(GONE, session_is_over=True)
+    return world.roles.call("Heartbeat", sqs_event([sqs_record('{"beat": 2}')]))
+
+
 @needs("WebsocketConnect", "dynamodb:PutItem", "ConnectionsTable")
+@needs("WebsocketConnect", "dynamodb:Query", "ConnectionsTable")
 @needs("WebsocketConnect", "sqs:SendMessage", "StatusEventsQueue")
 def connect(world: World) -> list[Line]:
     query = {"orderId": world.settled}

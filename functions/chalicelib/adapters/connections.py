@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -45,6 +45,7 @@ class Connection(Model):
     last_sequence = NumberAttribute()
     connected_at = UTCDateTimeAttribute()
     opened = BooleanAttribute(null=True)
+    session_ends_at = UTCDateTimeAttribute(null=True)
     expires_at = TTLAttribute()
     by_connection = ByConnection()
 
@@ -70,6 +71,7 @@ class DynamoFollowers:
             last_sequence=follower.last_sequence,
             connected_at=follower.connected_at,
             opened=follower.opened,
+            session_ends_at=follower.session_ends_at,
             expires_at=datetime.now(UTC) + ROW_LIFETIME,
         )
         _reaching(row.save)
@@ -80,9 +82,15 @@ class DynamoFollowers:
     def orders_of(self, connection_id: str) -> Sequence[str]:
         return _reaching(lambda: [row.order_id for row in self._model.by_connection.query(connection_id)])
 
-    def connections(self) -> Sequence[str]:
-        """Every connection that follows an order, once for each order. Raises `Unavailable`."""
-        return _reaching(lambda: [row.connection_id for row in self._model.by_connection.scan()])
+    def sessions(self) -> Mapping[str, datetime | None]:
+        """Every connection that follows an order, and when the last of its sessions ends. Raises `Unavailable`."""
+        sessions: dict[str, datetime | None] = {}
+        for connection_id, ends_at in _reaching(
+            lambda: [(row.connection_id, row.session_ends_at) for row in self._model.scan()]
+        ):
+            known = sessions.setdefault(connection_id, ends_at)
+            sessions[connection_id] = max(known, ends_at) if known and ends_at else None
+        return sessions
 
     def find(self, order_id: str, connection_id: str) -> Follower | None:
         key = self._model.connection_id == connection_id
@@ -111,7 +119,14 @@ class DynamoFollowers:
 
 def _followers(rows: Iterable[Connection]) -> list[Follower]:
     return [
-        Follower(row.order_id, row.connection_id, int(row.last_sequence), row.connected_at, bool(row.opened))
+        Follower(
+            order_id=row.order_id,
+            connection_id=row.connection_id,
+            last_sequence=int(row.last_sequence),
+            connected_at=row.connected_at,
+            opened=bool(row.opened),
+            session_ends_at=row.session_ends_at,
+        )
         for row in rows
     ]
 

@@ -3,6 +3,8 @@
 EngineError
  ├─ InvalidOrder            a request that breaks a rule of ours: refused, nothing is written
  ├─ OrderNotFound           no order has this id
+ ├─ TicketRefused           a stream ticket is missing, or does not hold: nothing is followed
+ │   └─ TicketOfAnotherOrder    it holds, for another order
  ├─ IdempotencyKeyReused    the key stands for another order
  ├─ ClientOrderIdTaken      the user already has an order with this client order id
  ├─ NotCancellable          the order's transaction may be on its way, or the order is over
@@ -64,6 +66,17 @@ class OrderNotFound(EngineError):
     def __init__(self, order_id: str) -> None:
         super().__init__(f"There is no order {order_id}.")
         self.order_id = order_id
+
+
+class TicketRefused(EngineError):
+    """No ticket, or one that does not hold."""
+
+    def __init__(self) -> None:
+        super().__init__("Send a ticket that is not older than five minutes: POST /api/stream-tickets makes one.")
+
+
+class TicketOfAnotherOrder(TicketRefused):
+    """The ticket holds, for another order."""
 
 
 class IdempotencyKeyReused(EngineError):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chalice.app import WebsocketEvent
 
 from chalicelib import bootstrap, correlation
-from chalicelib.domain.errors import OrderNotFound, Unavailable
+from chalicelib.domain.errors import OrderNotFound, TicketOfAnotherOrder, TicketRefused, Unavailable
 from chalicelib.domain.order import is_order_id
 from chalicelib.http import strict_json
+from chalicelib.http.admission import order_id_shown
+from chalicelib.http.cors import EVERY_ORIGIN
 from chalicelib.http.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, Reply, StreamCode, StreamErrorView
 from chalicelib.services.subscriptions import (
     SubscriptionPorts,
+    TooManyFollowers,
     TooManySubscriptions,
     add_subscription,
     forget_connection,
@@ -23,7 +27,6 @@ from chalicelib.services.subscriptions import (
 from chalicelib.services.views import timestamp
 
 ACTIONS = "subscribe, unsubscribe, ping"
-MAX_ID_SHOWN = 64
 
 
 class StreamError(Exception):
@@ -36,10 +39,11 @@ class StreamError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Which order, from behind which sequence."""
+    """Which order, from behind which sequence, by which ticket."""
 
     order_id: str
     after: int
+    ticket: str | None
 
 
 def connect(event: WebsocketEvent) -> dict[str, object]:
@@ -49,11 +53,24 @@ def connect(event: WebsocketEvent) -> dict[str, object]:
     """
     _correlate(event)
     request = event.to_dict()
-    status = handshake_status(
-        request.get("queryStringParameters") or {}, event.connection_id, bootstrap.subscriptions()
-    )
-    offered = _header(request.get("headers") or {}, "sec-websocket-protocol").split(",")[0].strip()
+    headers = request.get("headers") or {}
+    if is_foreign(_header(headers, "origin"), bootstrap.allowed_origins()):
+        bootstrap.telemetry().warn("handshake_refused", connection_id=event.connection_id, status=403, reason="origin")
+        return {"statusCode": 403}
+    status = handshake_status(_query(request), event.connection_id, bootstrap.subscriptions())
+    offered = _header(headers, "sec-websocket-protocol").split(",")[0].strip()
     return {"statusCode": status, **({"headers": {"Sec-WebSocket-Protocol": offered}} if offered else {})}
+
+
+def is_foreign(origin: str, allowed: Collection[str]) -> bool:
+    """Whether a page of another origin opens the connection: browsers say so, and CORS does not guard streams."""
+    return bool(origin) and bool(allowed) and EVERY_ORIGIN not in allowed and origin not in allowed
+
+
+def _query(request: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+    """Every value of every parameter: of one that stands twice, gateways show one the first and others the last."""
+    single = {name: [value] for name, value in (request.get("queryStringParameters") or {}).items()}
+    return {**single, **(request.get("multiValueQueryStringParameters") or {})}
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
@@ -78,18 +95,34 @@ def _correlate(event: WebsocketEvent) -> None:
     correlation.bind(request_id=str(context.get("requestId", "")), connection_id=event.connection_id)
 
 
-def handshake_status(query: Mapping[str, str], connection_id: str, ports: SubscriptionPorts) -> int:
+def handshake_status(query: Mapping[str, Sequence[str]], connection_id: str, ports: SubscriptionPorts) -> int:
     """Follows the order that the URL names and returns the status that the handshake is answered with."""
     try:
-        wanted = _subscription(query.get("orderId"), query.get("after", "0"))
-        subscribe(wanted.order_id, connection_id, wanted.after, ports=ports)
+        given = {name: _only(name, query[name]) for name in ("orderId", "after", "ticket") if name in query}
+        wanted = _subscription(given.get("orderId"), given.get("after", "0"), given.get("ticket"))
+        subscribe(wanted.order_id, connection_id, wanted.after, ticket=wanted.ticket, ports=ports)
     except StreamError as error:
         return _refused(400, error, connection_id, ports)
+    except TicketRefused as error:
+        _count_refused_ticket(ports)
+        return _refused(401, error, connection_id, ports)
+    except TooManyFollowers as error:
+        return _refused(429, error, connection_id, ports)
     except OrderNotFound as error:
         return _refused(404, error, connection_id, ports)
     except Unavailable as error:
         return _refused(503, error, connection_id, ports)
     return 200
+
+
+def _only(name: str, values: Sequence[str]) -> str:
+    if len(values) != 1:
+        raise StreamError(StreamCode.REPEATED_PARAMETER, f"{name} stands {len(values)} times: send it once.")
+    return values[0]
+
+
+def _count_refused_ticket(ports: SubscriptionPorts) -> None:
+    ports.telemetry.add_metric("AuthFailures", reason="ticket")
 
 
 def _refused(status: int, error: Exception, connection_id: str, ports: SubscriptionPorts) -> int:
@@ -105,6 +138,13 @@ def reply_to(text: str, connection_id: str, ports: SubscriptionPorts) -> Reply:
         return _error(error.code, str(error))
     except TooManySubscriptions as error:
         return _error(StreamCode.TOO_MANY_SUBSCRIPTIONS, str(error))
+    except TooManyFollowers as error:
+        return _error(StreamCode.TOO_MANY_FOLLOWERS, str(error))
+    except TicketOfAnotherOrder as error:
+        return _error(StreamCode.ORDER_NOT_FOUND, str(error))
+    except TicketRefused as error:
+        _count_refused_ticket(ports)
+        return _error(StreamCode.UNAUTHENTICATED, str(error))
     except OrderNotFound as error:
         return {**_error(StreamCode.ORDER_NOT_FOUND, str(error)), "orderId": error.order_id}
     except Unavailable as error:
@@ -121,8 +161,8 @@ def _dispatch(message: Mapping[str, object], connection_id: str, ports: Subscrip
         case "ping":
             return {"type": "pong", "at": timestamp(ports.clock.now())}
         case "subscribe":
-            wanted = _subscription(message.get("orderId"), message.get("after", 0))
-            history = add_subscription(wanted.order_id, connection_id, wanted.after, ports=ports)
+            wanted = _subscription(message.get("orderId"), message.get("after", 0), message.get("ticket"))
+            history = add_subscription(wanted.order_id, connection_id, wanted.after, ticket=wanted.ticket, ports=ports)
             return {
                 "type": "subscribed",
                 "orderId": wanted.order_id,
@@ -130,7 +170,9 @@ def _dispatch(message: Mapping[str, object], connection_id: str, ports: Subscrip
                 "sequence": history.order.sequence,
             }
         case "unsubscribe":
-            wanted = _subscription(message.get("orderId"), 0)
+            wanted = _subscription(message.get("orderId"), 0, None)
+            if not is_order_id(wanted.order_id):
+                raise OrderNotFound(order_id_shown(wanted.order_id))
             ports.followers.remove(wanted.order_id, connection_id)
             return {"type": "unsubscribed", "orderId": wanted.order_id}
     raise StreamError(StreamCode.UNKNOWN_ACTION, f"The message needs an action: {ACTIONS}.")
@@ -150,17 +192,16 @@ def _parse(text: str) -> Mapping[str, object]:
     return message
 
 
-def _subscription(order_id: object, after: object) -> Subscription:
+def _subscription(order_id: object, after: object, ticket: object) -> Subscription:
     if not isinstance(order_id, str) or not order_id:
         wrong = "is missing" if order_id in (None, "") else "must be a string"
         raise StreamError(StreamCode.ORDER_ID_MISSING, f"orderId {wrong}: name the order to follow.")
-    if not is_order_id(order_id):
-        raise OrderNotFound(order_id[:MAX_ID_SHOWN].encode("ascii", "replace").decode())
     digits = str(strict_json.whole(after))
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_AFTER))
     if not is_number or int(digits) > MAX_AFTER:
         raise StreamError(StreamCode.INVALID_AFTER, f"after takes a whole number from 0 to {MAX_AFTER}.")
-    return Subscription(order_id, int(digits))
+    # What is no text is no ticket: a number where a ticket is asked for is refused as one that does not hold.
+    return Subscription(order_id, int(digits), ticket if isinstance(ticket, str) else None)
 
 
 def _error(code: StreamCode, message: str) -> StreamErrorView:

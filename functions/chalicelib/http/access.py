@@ -41,6 +41,7 @@ ROUTES: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/api/orders/{order_id}/events"): READ,
         ("POST", "/api/orders/{order_id}/cancel"): WRITE,
         ("POST", "/api/quotes"): READ,
+        ("POST", "/api/stream-tickets"): READ,
         ("GET", "/api/tokens"): PUBLIC,
         ("GET", "/health"): PUBLIC,
         ("GET", "/openapi.json"): PUBLIC,

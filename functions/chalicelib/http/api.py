@@ -10,13 +10,21 @@ from chalicelib.http.cursors import decode_cursor
 from chalicelib.http.identity import as_filtered, as_owned, refuse_another_user
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.requests import HttpRequest, order_id_of
-from chalicelib.http.responses import HttpResponse, health_response, page_view, placed_response, tokens_view
+from chalicelib.http.responses import (
+    HttpResponse,
+    health_response,
+    page_view,
+    placed_response,
+    ticket_response,
+    tokens_view,
+)
 from chalicelib.http.signing import SigningKeys
+from chalicelib.http.tickets import issue_ticket, stream_url, write_ticket
 from chalicelib.services.browse import OwnedHistory
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.check_health import check_health
 from chalicelib.services.place_order import place_order
-from chalicelib.services.ports import OrdersQueue, OwnedOrders, Router, StatusEvents, Telemetry
+from chalicelib.services.ports import Clock, OrdersQueue, OwnedOrders, Router, StatusEvents, Telemetry
 from chalicelib.services.quote_pair import quote_pair
 from chalicelib.services.views import event_view, order_view, route_view
 
@@ -31,6 +39,7 @@ class Api:
     events: StatusEvents
     router: Router
     telemetry: Telemetry
+    clock: Clock
     probes: Mapping[str, Callable[[], None]]
     websocket_url: str
     signing_keys: SigningKeys
@@ -53,7 +62,14 @@ class Api:
             queue=self.queue,
             telemetry=self.telemetry,
         )
-        return placed_response(placed, request.root, self.websocket_url)
+        return placed_response(placed, request.root, self._stream_url(request, placed.order.id))
+
+    def _stream_url(self, request: HttpRequest, order_id: str) -> str:
+        """Where a placed order is followed, with a ticket where the sender is known."""
+        if request.owner.subject is None:
+            return stream_url(self.websocket_url, order_id, None)
+        ticket = issue_ticket(request.sender, order_id, self.clock.now())
+        return stream_url(self.websocket_url, order_id, write_ticket(ticket, self.signing_keys))
 
     def explain_stream(self) -> HttpResponse:
         """What a GET without a WebSocket handshake is told: always raises `Problem`."""
@@ -99,6 +115,14 @@ class Api:
         question = body.to_request()
         route = quote_pair(question, body.slippageBps, body.maxPriceImpactBps, router=self.router)
         return HttpResponse(200, route_view(route, question, body.slippageBps))
+
+    def stream_ticket(self, request: HttpRequest) -> HttpResponse:
+        """201 with a ticket for one order, or for any of the sender's. Raises `OrderNotFound`."""
+        order_id = models.read_ticket_request(request.json()).orderId
+        if order_id is not None:
+            self.orders.of(request.owner).get(order_id_of(order_id))
+        ticket = issue_ticket(request.sender, order_id, self.clock.now())
+        return ticket_response(ticket, write_ticket(ticket, self.signing_keys), self.websocket_url)
 
     def tokens(self) -> HttpResponse:
         """The token registry."""

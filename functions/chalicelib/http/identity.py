@@ -14,6 +14,7 @@ from chalicelib.services.ports import Telemetry
 
 if TYPE_CHECKING:
     from chalicelib.auth.claims import TokenChecker
+    from chalicelib.http.tickets import StreamTicket
 
 Identify: TypeAlias = Callable[[HttpRequest], Identity]
 # One sentence whatever is wrong: which check failed is in the log.
@@ -29,6 +30,11 @@ def unauthenticated(challenge: str = BAD_TOKEN) -> Problem:
 def anyone(_request: HttpRequest) -> Identity:
     """Open mode: nobody is asked, and everybody may do everything."""
     return Identity(Owner(None), frozenset(Scope), None)
+
+
+def owner_of(ticket: StreamTicket) -> Owner:
+    """Whose orders a checked ticket is about."""
+    return Owner(ticket.subject)
 
 
 def bearer(tokens: TokenChecker, telemetry: Telemetry) -> Identify:

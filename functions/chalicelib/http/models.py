@@ -168,6 +168,17 @@ ClientOrderId: TypeAlias = Annotated[
         }
     ),
 ]
+TicketOrderId: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_text),
+    WithJsonSchema(
+        {
+            **_TEXT_SCHEMA,
+            "description": "The order to follow. Without it the ticket is good for any order of the user.",
+            "examples": ["ord_019aad1c8f005f2b7c9d1e3a4b6c8d0f"],
+        }
+    ),
+]
 ExactAmount: TypeAlias = Annotated[
     Decimal,
     BeforeValidator(_exact),
@@ -340,6 +351,14 @@ class OrderBody(SwapRequest):
         )
 
 
+class TicketBody(BaseModel):
+    """What a stream ticket is for: one order, or any of the user's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    orderId: TicketOrderId | None = None
+
+
 class ListQuery(BaseModel):
     """Which orders to list, newest first."""
 
@@ -378,6 +397,11 @@ def read_order(values: object, *, strict_wallets: bool) -> OrderBody:
 def read_quote(values: object) -> QuoteBody:
     """A validated dry run. Raises `InvalidOrder`."""
     return _validated(QuoteBody, values)
+
+
+def read_ticket_request(values: object) -> TicketBody:
+    """What a ticket is asked for. Raises `InvalidOrder`."""
+    return _validated(TicketBody, values)
 
 
 def read_list_query(parameters: Mapping[str, list[str]]) -> ListQuery:

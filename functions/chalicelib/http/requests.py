@@ -55,11 +55,16 @@ class HttpRequest:
     identity: Identity | None = None
 
     @property
-    def owner(self) -> Owner:
-        """Whose orders the request is about. A route that lets anybody in has none to ask for: that is a defect."""
+    def sender(self) -> Identity:
+        """Who sends the request. A route that lets anybody in has nobody to ask for: that is a defect."""
         if self.identity is None:
-            raise RuntimeError(f"{self.method} {self.route} is public and asked for an owner.")
-        return self.identity.owner
+            raise RuntimeError(f"{self.method} {self.route} is public and asked for its sender.")
+        return self.identity
+
+    @property
+    def owner(self) -> Owner:
+        """Whose orders the request is about."""
+        return self.sender.owner
 
     @property
     def instance(self) -> str:

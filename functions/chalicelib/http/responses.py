@@ -16,11 +16,12 @@ from chalicelib.http.cursors import encode_cursor
 from chalicelib.http.problems import RETRY_AFTER_SECONDS, problem_from, problem_view
 from chalicelib.http.requests import HttpRequest
 from chalicelib.http.signing import SigningKeys
+from chalicelib.http.tickets import StreamTicket, stream_url
 from chalicelib.services.browse import OrderFilter, Page
 from chalicelib.services.check_health import Check
 from chalicelib.services.ports import PlacedOrder, Telemetry
-from chalicelib.services.views import EventView, OrderView, order_view
-from chalicelib.services.wire import OrderId, SchemaInfo, Symbol
+from chalicelib.services.views import EventView, OrderView, order_view, timestamp
+from chalicelib.services.wire import Moment, OrderId, SchemaInfo, Symbol
 
 # What browsers may do with an answer: give it to a page of this origin, or to one that CORS lets read it; no more.
 # A page of ours brings a policy of its own.
@@ -83,7 +84,24 @@ class PlacedView(TypedDict):
 
     orderId: OrderId
     status: Annotated[str, SchemaInfo("Always `pending`, also when a request is repeated.", one_of=("pending",))]
-    websocketUrl: Annotated[str, SchemaInfo("Where to follow the order.", format="uri")]
+    websocketUrl: Annotated[
+        str,
+        SchemaInfo(
+            "Where to follow the order. Where the service asks for access tokens it holds a ticket for five minutes; "
+            "POST /api/stream-tickets makes others.",
+            format="uri",
+        ),
+    ]
+
+
+class TicketView(TypedDict):
+    """What opens a stream; it may be used again until it expires."""
+
+    ticket: Annotated[str, SchemaInfo("Send it as `ticket`: in the stream's address, or in a `subscribe` message.")]
+    websocketUrl: Annotated[
+        str, SchemaInfo("Where to open the stream; add `orderId` where the ticket is not for one order.", format="uri")
+    ]
+    expiresAt: Annotated[Moment, SchemaInfo("In five minutes, or when the access token ends, whichever comes first.")]
 
 
 class PageView(TypedDict):
@@ -151,16 +169,22 @@ def health_response(checks: tuple[Check, ...]) -> HttpResponse:
     return HttpResponse(200, view) if healthy else HttpResponse(503, view, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def placed_response(placed: PlacedOrder, root: str, websocket_url: str) -> HttpResponse:
-    """What a client gets for an accepted order; the same again for a replayed one, which a header tells."""
+def placed_response(placed: PlacedOrder, root: str, stream_url: str) -> HttpResponse:
+    """What a client gets for an accepted order; the same order again for a replayed one, which a header tells."""
     order_id = placed.order.id
-    view: PlacedView = {
-        "orderId": order_id,
-        "status": "pending",
-        "websocketUrl": f"{websocket_url}?orderId={order_id}",
-    }
+    view: PlacedView = {"orderId": order_id, "status": "pending", "websocketUrl": stream_url}
     replayed = {"Idempotent-Replayed": "true"} if placed.replayed else {}
     return HttpResponse(202, view, {"Location": f"{root}/api/orders/{order_id}", **replayed})
+
+
+def ticket_response(ticket: StreamTicket, text: str, websocket_url: str) -> HttpResponse:
+    """A new ticket and where to use it."""
+    view: TicketView = {
+        "ticket": text,
+        "websocketUrl": stream_url(websocket_url, ticket.order_id, text),
+        "expiresAt": timestamp(ticket.expires_at),
+    }
+    return HttpResponse(201, view)
 
 
 def page_view(page: Page, filters: OrderFilter, keys: SigningKeys) -> PageView:

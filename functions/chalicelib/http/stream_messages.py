@@ -24,6 +24,10 @@ class StreamCode(StrEnum):
     ORDER_ID_MISSING = "order_id_missing"
     INVALID_AFTER = "invalid_after"
     ORDER_NOT_FOUND = "order_not_found"
+    UNAUTHENTICATED = "unauthenticated"
+    REPEATED_PARAMETER = "repeated_parameter"
+    TOO_MANY_FOLLOWERS = "too_many_followers"
+    SESSION_OVER = "session_over"
     TOO_MANY_SUBSCRIPTIONS = "too_many_subscriptions"
     SERVICE_UNAVAILABLE = "service_unavailable"
     INTERNAL_ERROR = "internal_error"
@@ -38,6 +42,12 @@ STREAM_ERRORS: Mapping[StreamCode, str] = MappingProxyType(
         StreamCode.ORDER_ID_MISSING: "Name the order in `orderId`.",
         StreamCode.INVALID_AFTER: f"`after` takes a whole number from 0 to {MAX_AFTER}: the last sequence you have.",
         StreamCode.ORDER_NOT_FOUND: "Check the order id. An order exists from the moment that its 202 is sent.",
+        StreamCode.UNAUTHENTICATED: "Send a `ticket` for the order: `websocketUrl` has one, POST /api/stream-tickets "
+        "makes another. It holds for five minutes.",
+        StreamCode.REPEATED_PARAMETER: "Send each parameter of the address once.",
+        StreamCode.TOO_MANY_FOLLOWERS: "At most 20 connections follow one order: close one that you no longer need.",
+        StreamCode.SESSION_OVER: "The access token behind the connection has expired, and the connection is closed: "
+        "connect again with a new ticket.",
         StreamCode.TOO_MANY_SUBSCRIPTIONS: "Unsubscribe from orders that are over, or open another connection.",
         StreamCode.SERVICE_UNAVAILABLE: "Nothing was changed; send the message again in a second.",
         StreamCode.INTERNAL_ERROR: "Report the `requestId`; the connection stays open.",
@@ -55,6 +65,9 @@ class Subscribe(TypedDict):
     action: Literal["subscribe"]
     orderId: OrderId
     after: NotRequired[After]
+    ticket: NotRequired[
+        Annotated[str, SchemaInfo("A stream ticket for this order; left out where the service asks for no tokens.")]
+    ]
 
 
 class Unsubscribe(TypedDict):

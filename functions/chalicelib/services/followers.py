@@ -19,6 +19,7 @@ class Follower:
 
     `connected_at` is the moment of this subscription; subscribing anew makes another.
     `opened` once it is known that its handshake is over: something was posted to it, or it sent us a message.
+    `session_ends_at` is when whoever follows may do so no longer; None for never.
     """
 
     order_id: str
@@ -26,6 +27,16 @@ class Follower:
     last_sequence: int
     connected_at: datetime
     opened: bool = False
+    session_ends_at: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from every other."""
+        return self.order_id, self.connection_id
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the session has ended: nothing may be sent any more."""
+        return self.session_ends_at is not None and now >= self.session_ends_at
 
     def may_still_open(self, now: datetime) -> bool:
         """Whether a 410 may come from a handshake that has not returned yet."""

@@ -7,9 +7,10 @@ the next one (decision 0006).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.errors import Unavailable
@@ -21,13 +22,21 @@ from chalicelib.services.views import timestamp
 INTERVAL_SECONDS = 20
 BEATS_A_MINUTE = 3
 FIRST = 1
+SESSION_OVER = json.dumps(
+    {
+        "type": "error",
+        "code": "session_over",
+        "message": "The access token behind this connection has expired: connect again with a new ticket.",
+    },
+    separators=(",", ":"),
+)
 
 
 class Connections(Protocol):
     """The connections table, as heartbeats need it. Every method raises `Unavailable`."""
 
-    def connections(self) -> Iterable[str]:
-        """Every connection that follows an order; one may come several times."""
+    def sessions(self) -> Mapping[str, datetime | None]:
+        """Every connection that follows an order, and when the last of its sessions ends: None for never."""
 
     def orders_of(self, connection_id: str) -> Iterable[str]:
         """The ids of all orders that the connection follows."""
@@ -52,16 +61,22 @@ class HeartbeatPorts:
 
 
 def send_heartbeats(number: int, ports: HeartbeatPorts) -> int:
-    """Sends one heartbeat to every connection and returns how many it reached.
+    """Sends one heartbeat to every connection and returns how many it reached; closes those whose session is over.
 
     An outage costs this beat and no more: a late heartbeat would say less than none.
     """
     if number < BEATS_A_MINUTE:
         _schedule_next(number + 1, ports)
-    frame = json.dumps({"type": "heartbeat", "at": timestamp(ports.clock.now())}, separators=(",", ":"))
+    now = ports.clock.now()
+    frame = json.dumps({"type": "heartbeat", "at": timestamp(now)}, separators=(",", ":"))
     try:
-        open_connections = sorted(set(ports.connections.connections()))
-        reached = sum(ports.threads.map(lambda connection_id: _send(frame, connection_id, ports), open_connections))
+        open_connections = sorted(ports.connections.sessions().items())
+        reached = sum(
+            ports.threads.map(
+                lambda one: _end_session(one[0], ports) if one[1] and now >= one[1] else _send(frame, one[0], ports),
+                open_connections,
+            )
+        )
     except Unavailable as error:
         ports.telemetry.warn("heartbeat_skipped", beat=number, reason=str(error))
         return 0
@@ -74,6 +89,13 @@ def _schedule_next(number: int, ports: HeartbeatPorts) -> None:
         ports.schedule_next(number)
     except Unavailable as error:
         ports.telemetry.warn("heartbeat_not_scheduled", beat=number, reason=str(error))
+
+
+def _end_session(connection_id: str, ports: HeartbeatPorts) -> bool:
+    reached = _send(SESSION_OVER, connection_id, ports)
+    closed = ports.notifier.close(connection_id)
+    ports.telemetry.log("session_ended", connection_id=connection_id, closed=closed)
+    return reached
 
 
 def _send(frame: str, connection_id: str, ports: HeartbeatPorts) -> bool:

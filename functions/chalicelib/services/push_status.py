@@ -121,6 +121,9 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
         raise Unavailable("Too many followers for one invocation: the others are served by the next.")
     sent, delivery = 0, Delivery.DELIVERED
     for event in missing:
+        if follower.is_over(pusher.clock.now()):
+            # It stays a follower: the heartbeat says so and closes, which may be some seconds later.
+            break
         newest = event is missing[-1]
         frame = status_message(event, push.history if newest else None)
         delivery = _post(follower, json.dumps(frame, separators=(",", ":")), push, pusher)

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from chalicelib.domain.order import History
 from chalicelib.services.followers import Follower, Followers
 from chalicelib.services.ports import Clock, CrashPoint, OrderStore, StatusEvents, Telemetry
 
 MAX_SUBSCRIPTIONS = 100
+# Each costs a post for every status of the order.
+MAX_FOLLOWERS = 20
+# Followers that come at the same moment see each other and all stand back, each for a time of its own.
+SETTLED_AFTER = timedelta(seconds=1)
+STAND_BACK_TRIES = 6
+STAND_BACK_SECONDS = 0.05
 
 
 class TooManySubscriptions(Exception):
     """The connection follows as many orders as one may."""
+
+
+class TooManyFollowers(Exception):
+    """As many connections follow the order as may."""
+
+
+class Admission(Protocol):
+    """Whether somebody may follow an order. Asked before anything is stored about him."""
+
+    def __call__(self, order_id: str, ticket: str | None) -> datetime | None:
+        """When what he proved ends, None for never.
+
+        Raises:
+            TicketRefused: he proves nothing.
+            OrderNotFound: there is no such order, or it is not his.
+            Unavailable: nobody can tell right now.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +51,31 @@ class SubscriptionPorts:
     clock: Clock
     telemetry: Telemetry
     crash_point: CrashPoint
+    admit: Admission
 
 
 def subscribe(
-    order_id: str, connection_id: str, after: int, *, ports: SubscriptionPorts, opened: bool = False
+    order_id: str,
+    connection_id: str,
+    after: int,
+    *,
+    ports: SubscriptionPorts,
+    ticket: str | None = None,
+    opened: bool = False,
 ) -> History:
-    """Stores the follower first, then reads the history and queues it for this connection.
+    """Asks whether the order may be followed, stores the follower, reads the history and queues it for this connection.
 
     Whatever is committed after the read is pushed to the stored follower; whatever was committed before is in the
     history. Both go through the order's group, so they stay in order.
 
     Raises:
-        OrderNotFound: no order has this id; nothing stays stored.
+        TicketRefused: the ticket does not hold; nothing was stored.
+        OrderNotFound: no order has this id, or it is not the ticket's user's; nothing stays stored.
+        TooManyFollowers: as many follow the order as may; they still do.
         Unavailable: a dependency cannot be reached; the client should try again.
     """
-    follower = Follower(order_id, connection_id, after, ports.clock.now(), opened)
-    ports.followers.add(follower)
+    session_ends_at = ports.admit(order_id, ticket)
+    follower = _store(Follower(order_id, connection_id, after, ports.clock.now(), opened, session_ends_at), ports)
     ports.crash_point("after_follower_stored")
     try:
         history = ports.store.get(order_id)
@@ -55,19 +90,38 @@ def subscribe(
     return history
 
 
-def add_subscription(order_id: str, connection_id: str, after: int, *, ports: SubscriptionPorts) -> History:
+def _store(follower: Follower, ports: SubscriptionPorts) -> Follower:
+    """Stores the follower, among the first 20 of its order. Never leaves more, whoever comes at the same time."""
+    for _ in range(STAND_BACK_TRIES):
+        ports.followers.add(follower)
+        others = [other for other in ports.followers.of_order(follower.order_id) if other.key != follower.key]
+        if len(others) < MAX_FOLLOWERS:
+            return follower
+        ports.followers.remove(*follower.key)
+        now = ports.clock.now()
+        if sum(now - other.connected_at > SETTLED_AFTER for other in others) >= MAX_FOLLOWERS:
+            break
+        ports.clock.sleep(STAND_BACK_SECONDS * random.uniform(0.5, 3))
+        follower = replace(follower, connected_at=ports.clock.now())
+    raise TooManyFollowers(f"{MAX_FOLLOWERS} connections follow this order already.")
+
+
+def add_subscription(
+    order_id: str, connection_id: str, after: int, *, ports: SubscriptionPorts, ticket: str | None = None
+) -> History:
     """Follows one more order on an open connection, or one that it follows already from another place.
 
     Raises:
         TooManySubscriptions: the connection follows 100 orders already.
-        OrderNotFound, Unavailable: as `subscribe`; what the connection followed before it still follows.
+        TicketRefused, OrderNotFound, TooManyFollowers, Unavailable: as `subscribe`; what the connection followed
+            before it still follows.
     """
     followed = ports.followers.orders_of(connection_id)
     if order_id not in followed and len(followed) >= MAX_SUBSCRIPTIONS:
         raise TooManySubscriptions(f"One connection follows at most {MAX_SUBSCRIPTIONS} orders.")
     earlier = ports.followers.find(order_id, connection_id) if order_id in followed else None
     try:
-        return subscribe(order_id, connection_id, after, ports=ports, opened=True)
+        return subscribe(order_id, connection_id, after, ports=ports, ticket=ticket, opened=True)
     except Exception:  # raised on whatever it was, a defect too: the earlier subscription holds as before
         if earlier is not None:
             ports.followers.add(earlier)

@@ -85,6 +85,7 @@ class Service:
             events=self.events,
             router=self.router,
             telemetry=self.telemetry,
+            clock=self.clock,
             probes=self.probes or {"queue": self.queue.check},
             websocket_url=self.websocket_url,
             signing_keys=self.signing_keys,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.tokens import find_token
 from chalicelib.handlers.websocket import handshake_status, reply_to
+from chalicelib.http.admission import admit_anyone
 from chalicelib.services.subscriptions import SubscriptionPorts
 from tests.fakes import CrashAt, MemoryFollowers, MemoryOrders
 from tests.unit.http.junk import body_of, deep, header_texts, texts, values, written
@@ -165,7 +166,9 @@ def test_any_order_id(fuzzed: Service, order_id: str) -> None:
 
 @pytest.fixture(scope="module")
 def ports(fuzzed: Service) -> SubscriptionPorts:
-    return SubscriptionPorts(fuzzed.store, MemoryFollowers(), fuzzed.events, fuzzed.clock, fuzzed.telemetry, CrashAt())
+    return SubscriptionPorts(
+        fuzzed.store, MemoryFollowers(), fuzzed.events, fuzzed.clock, fuzzed.telemetry, CrashAt(), admit_anyone
+    )
 
 
 messages = st.fixed_dictionaries(
@@ -174,6 +177,7 @@ messages = st.fixed_dictionaries(
         "action": st.one_of(st.sampled_from(["subscribe", "unsubscribe", "ping"]), values),
         "orderId": st.one_of(st.just(EXISTING), values),
         "after": values,
+        "ticket": values,
     },
 ).map(json.dumps)
 
@@ -186,7 +190,7 @@ def test_any_text_on_the_stream(ports: SubscriptionPorts, text: str) -> None:
 
 
 @fuzz
-@given(st.dictionaries(st.sampled_from(["orderId", "after", "x"]), texts))
-def test_any_handshake(ports: SubscriptionPorts, query: dict[str, str]) -> None:
+@given(st.dictionaries(st.sampled_from(["orderId", "after", "ticket", "x"]), st.lists(texts, min_size=1, max_size=2)))
+def test_any_handshake(ports: SubscriptionPorts, query: dict[str, list[str]]) -> None:
     assert handshake_status(query, "c", ports) in (400, 404)
     assert not ports.followers.orders_of("c")

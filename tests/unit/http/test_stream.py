@@ -7,6 +7,7 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.handlers.websocket import handshake_status, reply_to
+from chalicelib.http.admission import admit_anyone
 from chalicelib.services.subscriptions import SubscriptionPorts
 from tests.fakes import CrashAt, MemoryFollowers
 from tests.unit.http.service import Service
@@ -22,7 +23,9 @@ def followers() -> MemoryFollowers:
 
 @pytest.fixture
 def ports(service: Service, followers: MemoryFollowers) -> SubscriptionPorts:
-    return SubscriptionPorts(service.store, followers, service.events, service.clock, service.telemetry, CrashAt())
+    return SubscriptionPorts(
+        service.store, followers, service.events, service.clock, service.telemetry, CrashAt(), admit_anyone
+    )
 
 
 @pytest.fixture
@@ -31,9 +34,15 @@ def order_id(service: Service) -> str:
     return placed
 
 
-def say(ports: SubscriptionPorts, message: object) -> dict[str, object]:
+def connect(ports: SubscriptionPorts, connection_id: str = "c", /, **query: str | list[str]) -> int:
+    """The status of a handshake with this query."""
+    several = {name: value if isinstance(value, list) else [value] for name, value in query.items()}
+    return handshake_status(several, connection_id, ports)
+
+
+def say(ports: SubscriptionPorts, message: object, connection_id: str = "c") -> dict[str, object]:
     """Sends a message and gives the reply, which is as specified."""
-    reply = dict(reply_to(message if isinstance(message, str) else json.dumps(message), "c", ports))
+    reply = dict(reply_to(message if isinstance(message, str) else json.dumps(message), connection_id, ports))
     check_frame(reply)
     return reply
 
@@ -51,24 +60,24 @@ def say(ports: SubscriptionPorts, message: object) -> dict[str, object]:
 def test_a_handshake_without_an_order_is_refused(
     ports: SubscriptionPorts, followers: MemoryFollowers, query: dict[str, str], status: int
 ) -> None:
-    assert handshake_status(query, "c", ports) == status
+    assert connect(ports, **query) == status
     assert not followers.rows
 
 
 @pytest.mark.parametrize("after", ["-1", "1.0", "x", "", "1000001", "9" * 5000, "٣", "00000001"])
 def test_a_handshake_with_a_strange_sequence_is_refused(ports: SubscriptionPorts, order_id: str, after: str) -> None:
-    assert handshake_status({"orderId": order_id, "after": after}, "c", ports) == 400
+    assert connect(ports, orderId=order_id, after=after) == 400
 
 
 def test_a_handshake_during_an_outage_answers_503(
     ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str
 ) -> None:
     followers.outage = True
-    assert handshake_status({"orderId": order_id}, "c", ports) == 503
+    assert connect(ports, orderId=order_id) == 503
 
 
 def test_a_handshake_follows_the_order(ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str) -> None:
-    assert handshake_status({"orderId": order_id, "after": "1"}, "c", ports) == 200
+    assert connect(ports, orderId=order_id, after="1") == 200
     assert followers.rows[order_id, "c"].last_sequence == 1
 
 

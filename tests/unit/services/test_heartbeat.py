@@ -1,8 +1,8 @@
 """Heartbeats: three a minute to whoever follows an order, whatever becomes of single connections."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -15,14 +15,15 @@ from chalicelib.handlers.heartbeat import parse_beat
 from chalicelib.services.followers import Delivery, Follower
 from chalicelib.services.heartbeat import BEATS_A_MINUTE, FIRST, INTERVAL_SECONDS, HeartbeatPorts, send_heartbeats
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, RecordingTelemetry
+from tests.unit.http.specification import check_frame
 
 
 class Connections(MemoryFollowers):
     """Followers that can be listed."""
 
-    def connections(self) -> Sequence[str]:
+    def sessions(self) -> Mapping[str, datetime | None]:
         self._reach()
-        return [connection_id for _, connection_id in self.rows]
+        return {row.connection_id: row.session_ends_at for row in self.rows.values()}
 
 
 class Body:
@@ -44,8 +45,8 @@ class Body:
             raise Unavailable("The queue is down.")
         self.scheduled.append(number)
 
-    def follow(self, order_id: str, connection_id: str) -> None:
-        self.connections.add(Follower(order_id, connection_id, 0, self.clock.now()))
+    def follow(self, order_id: str, connection_id: str, session_ends_at: datetime | None = None) -> None:
+        self.connections.add(Follower(order_id, connection_id, 0, self.clock.now(), session_ends_at=session_ends_at))
 
 
 @pytest.fixture
@@ -122,6 +123,18 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+def test_a_connection_whose_session_is_over_is_told_so_and_closed(body: Body) -> None:
+    now = body.clock.now()
+    body.follow("a", "over", now)
+    body.follow("a", "soon", now + timedelta(seconds=1))
+    assert send_heartbeats(FIRST, body.ports) == 2
+    assert body.notifier.closed == ["over"]
+    (told,) = body.notifier.frames["over"]
+    assert (told["type"], told["code"]) == ("error", "session_over")
+    check_frame(told)
+    assert [frame["type"] for frame in body.notifier.frames["soon"]] == ["heartbeat"]
+
+
 @pytest.mark.usefixtures("aws")
 def test_the_next_beat_waits_in_the_queue() -> None:
     client = boto3.client("sqs")
@@ -153,6 +166,11 @@ def test_the_table_lists_every_connection() -> None:
         ],
     )
     followers = DynamoFollowers("connections")
-    for order_id, connection_id in [("a", "1"), ("b", "1"), ("a", "2")]:
-        followers.add(Follower(order_id, connection_id, 0, datetime.now(UTC)))
-    assert set(followers.connections()) == {"1", "2"}
+    now = datetime.now(UTC)
+    later = now + timedelta(hours=1)
+    for order_id, connection_id, ends_at in [
+        *(("a", "1", now), ("b", "1", later), ("c", "1", now), ("a", "2", None), ("a", "3", now), ("b", "3", None)),
+        *(("c", "3", later), ("a", "4", now)),
+    ]:
+        followers.add(Follower(order_id, connection_id, 0, now, session_ends_at=ends_at))
+    assert followers.sessions() == {"1": later, "2": None, "3": None, "4": now}

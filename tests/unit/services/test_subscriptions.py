@@ -4,6 +4,7 @@ import pytest
 
 from chalicelib.domain.errors import OrderNotFound, Unavailable
 from chalicelib.domain.transitions import OrderStatus
+from chalicelib.http.admission import admit_anyone
 from chalicelib.services.followers import Follower
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.subscriptions import (
@@ -24,7 +25,9 @@ def followers() -> MemoryFollowers:
 
 
 def the_ports(engine: Engine, followers: MemoryFollowers, crash: CrashPoint | None = None) -> SubscriptionPorts:
-    return SubscriptionPorts(engine.store, followers, engine.events, engine.clock, engine.telemetry, crash or CrashAt())
+    return SubscriptionPorts(
+        engine.store, followers, engine.events, engine.clock, engine.telemetry, crash or CrashAt(), admit_anyone
+    )
 
 
 def test_the_follower_is_stored_and_the_history_queued_for_it_alone(engine: Engine, followers: MemoryFollowers) -> None:

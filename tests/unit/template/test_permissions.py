@@ -24,11 +24,12 @@ PERMISSIONS: dict[str, dict[str, set[str]]] = {
     },
     "Heartbeat": {
         "<HeartbeatsQueue.Arn>": CONSUME | {"sqs:SendMessage"},
-        TABLE: {"dynamodb:Query", "dynamodb:DeleteItem"},
-        INDEX: {"dynamodb:Scan", "dynamodb:Query"},
+        TABLE: {"dynamodb:Scan", "dynamodb:Query", "dynamodb:DeleteItem"},
+        INDEX: {"dynamodb:Query"},
         CONNECTIONS.format("POST"): {"execute-api:ManageConnections"},
+        CONNECTIONS.format("DELETE"): {"execute-api:ManageConnections"},
     },
-    "WebsocketConnect": dict([STATUS_EVENTS, (TABLE, {"dynamodb:PutItem", "dynamodb:DeleteItem"})]),
+    "WebsocketConnect": dict([STATUS_EVENTS, (TABLE, {"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"})]),
     "WebsocketMessage": dict(
         [
             STATUS_EVENTS,
