@@ -1,4 +1,4 @@
-"""`mutants`: makes small faults in domain, services, venues and chain, one at a time, and tells which of them no unit test notices."""
+"""`mutants`: small faults in domain, services, venues and chain, one at a time; tells which no unit test notices."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def _score(folder: Path) -> str:
 
 
 def mutants(context: typer.Context) -> None:
-    """Makes small faults in domain, services, venues and chain and tells which their unit tests miss; takes some half an hour.
+    """Makes small faults in domain, services, venues and chain and tells which unit tests miss; takes half an hour.
 
     What follows goes to mutmut, e.g. ./dev mutants run 'chalicelib.services.publish*', ./dev mutants show NAME.
     """
