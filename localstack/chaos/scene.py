@@ -26,9 +26,9 @@ EARLY = Manner(Style.EARLY)
 _HIDDEN = """
 WITH placed AS (
     INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps, status,
-                        attempt, sequence, created_at, updated_at, attention_at)
+                        attempt, sequence, created_at, updated_at, attention_at, followed_until)
     SELECT %(id)s, 'chaos', 'wallet_12345', 'SOL', 'USDC', 'sell', 1500000000, 50, %(status)s, 1, 1, moment, moment,
-           moment + interval '1 hour'
+           moment + interval '1 hour', NULL
     FROM date_trunc('milliseconds', clock_timestamp()) AS moment
     RETURNING id, created_at
 )

@@ -62,8 +62,9 @@ class World:
             connection.execute(statement.encode(), values)
 
     def park(self) -> str:
-        """An order that stays pending: not enqueued, and reconcile has no business with it."""
+        """An order that stays pending and has a follower: not enqueued, and reconcile has no business with it."""
         order_id = str(self.post("/api/orders/execute", ORDER)["orderId"])
+        self.sql("UPDATE orders SET followed_until = clock_timestamp() + interval '1 hour' WHERE id = %s", order_id)
         self.due(order_id, PARKED_SECONDS)
         return order_id
 

@@ -61,6 +61,19 @@ async def test_early_and_late_followers_see_the_same(trader: Trader) -> None:
     assert [{**message, "order": None} for message in late] == [{**message, "order": None} for message in early]
 
 
+async def test_a_client_gets_everything_once_however_late_it_comes(trader: Trader) -> None:
+    """Each follows an order of its own, which nobody is told of until then; an order is over after some 300 ms."""
+
+    async def follow_after(milliseconds: int) -> list[Json]:
+        order_id = await trader.place()
+        await asyncio.sleep(milliseconds / 1000)
+        return await trader.follow(order_id)
+
+    delays = (0, 10, 25, 50, 80, 120, 170, 230, 300, 1000)
+    streams = await asyncio.gather(*(follow_after(milliseconds) for milliseconds in delays))
+    assert [column(messages, "sequence") for messages in streams] == [[1, 2, 3, 4, 5]] * len(delays)
+
+
 async def test_the_history_agrees_with_the_stream(trader: Trader) -> None:
     order_id = await trader.place(userId="historian")
     messages = await trader.follow(order_id)

@@ -178,4 +178,5 @@ class Engine:
             assert order.fill == self.chain.taken[order.transaction.signature].fill
         # A late worker may publish an older history after a newer one, but the end is published, or reconcile does it.
         published = {sent.history.order.sequence for sent in self.events.sent if sent.history.order.id == order_id}
-        assert order.sequence in published or self.store.rows[order_id].attention_at is not None
+        row = self.store.rows[order_id]
+        assert order.sequence in published or row.attention_at is not None or row.followed_until is None

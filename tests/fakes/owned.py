@@ -27,6 +27,10 @@ class OwnersOrders:
     def get(self, order_id: str) -> History:
         return self._own(self.store.get(order_id))
 
+    def follow(self, order_id: str) -> History:
+        self.get(order_id)
+        return self.store.follow(order_id)
+
     def advance(self, history: History, transition: Transition) -> History:
         self._own(history)
         return self.store.advance(history, transition)

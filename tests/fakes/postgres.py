@@ -52,7 +52,8 @@ def move_deadlines(connection: psycopg.Connection, seconds: float) -> None:
         """
         UPDATE orders SET lease_expires_at = lease_expires_at - make_interval(secs => %(seconds)s),
             next_attempt_at = next_attempt_at - make_interval(secs => %(seconds)s),
-            attention_at = attention_at - make_interval(secs => %(seconds)s)
+            attention_at = attention_at - make_interval(secs => %(seconds)s),
+            followed_until = followed_until - make_interval(secs => %(seconds)s)
         """,
         {"seconds": seconds},
     )
@@ -69,10 +70,10 @@ def fresh(**changes: object) -> Order:
 
 
 def placed(store: PostgresOrders, **changes: object) -> History:
-    """An order just placed."""
+    """An order just placed that somebody follows."""
     order = fresh(**changes)
     assert store.insert(order, None) is None
-    return store.get(order.id)
+    return store.follow(order.id)
 
 
 def claimed(store: PostgresOrders, lease: Lease = LEASE, **changes: object) -> History:

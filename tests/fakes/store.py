@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound, Unavailable
 from chalicelib.domain.events import OrderPlaced
@@ -19,6 +19,8 @@ PUBLISHED_WITHIN = 5
 BETWEEN_REPAIRS = 45
 KEYS_KEPT_FOR = 48 * 3600
 KEYS_A_BATCH = 1_000
+FOLLOWED_AT_LEAST = 2.25 * 3600
+MARKED_FOR = 2.5 * 3600
 PATH = (OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
 
 
@@ -34,6 +36,7 @@ class Row:
     attention_at: datetime | None = None
     look_at: datetime | None = None
     fruitless_claims: int = 0
+    followed_until: datetime | None = None
 
     def attend(self, moment: datetime, *, look: bool = False) -> None:
         """Attention is due at the moment; reconcile's look follows where there was none, or at the order's end."""
@@ -66,9 +69,11 @@ class Outages:
 class MemoryOrders:
     """`OrderStore`."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, *, all_followed: bool = True) -> None:
         self._clock = clock
         self._lock = threading.RLock()
+        # Whether every order is followed from the first moment, as most tests want it.
+        self.all_followed = all_followed
         self.rows: dict[str, Row] = {}
         self.keys: dict[tuple[str, str], Key] = {}
         self.outages = Outages()
@@ -87,7 +92,7 @@ class MemoryOrders:
             if order.id not in self.rows:
                 message, meta = describe(order, OrderPlaced())
                 event = OrderEvent(order.id, 1, order.status, order.attempt, message, meta, order.created_at)
-                self.rows[order.id] = row = Row(order, [event])
+                self.rows[order.id] = row = Row(order, [event], followed_until=self._from_the_start())
                 row.attend(self._in(PICKED_UP_WITHIN))
                 self.writes += 1
             if idempotency is not None:
@@ -99,6 +104,23 @@ class MemoryOrders:
         with self._lock:
             self.reach("get")
             return self._row(order_id).history
+
+    def follow(self, order_id: str) -> History:
+        with self._lock:
+            self.reach("follow")
+            row = self._row(order_id)
+            if not row.order.status.is_terminal and (
+                row.followed_until is None or row.followed_until < self._in(FOLLOWED_AT_LEAST)
+            ):
+                row.followed_until = self._in(MARKED_FOR)
+                self.writes += 1
+            return row.history
+
+    def _from_the_start(self) -> datetime | None:
+        return datetime.max.replace(tzinfo=UTC) if self.all_followed else None
+
+    def _is_followed(self, row: Row) -> bool:
+        return row.followed_until is not None and not self._past(row.followed_until)
 
     def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
         with self._lock:
@@ -128,7 +150,8 @@ class MemoryOrders:
             row = self._row(after.id)
             if not self._stands_as(row, before) or not self._may_write(row, lease):
                 if self._was_written(row, transition):
-                    return History(replace(after, updated_at=row.order.updated_at), (*history.events, row.events[-1]))
+                    after = replace(after, updated_at=row.order.updated_at)
+                    return History(after, (*history.events, row.events[-1]), self._is_followed(row))
                 raise Fenced
             moment = max(self._clock.now(), row.order.updated_at)
             event = OrderEvent(after.id, after.sequence, after.status, after.attempt, message, meta, moment)
@@ -136,7 +159,7 @@ class MemoryOrders:
             row.events.append(event)
             self._hand_on(row, transition)
             self.writes += 1
-            return row.history
+            return replace(row.history, followed=self._is_followed(row))
 
     def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
         with self._lock:
@@ -237,7 +260,7 @@ class MemoryOrders:
             )
             for sequence in range(1, order.sequence + 1)
         ]
-        row = Row(order, events)
+        row = Row(order, events, followed_until=self._from_the_start())
         row.attend(self._in(PICKED_UP_WITHIN))
         if lease is not None:
             row.lease_token, row.lease_until = lease.token, self._in(lease.seconds)
@@ -276,7 +299,9 @@ class MemoryOrders:
             row.lease_until = self._in(seconds)
         row.next_attempt_at = self._in(resume_in) if resume_in > 0 else None
         row.fruitless_claims = 0
-        if transition.after.status.is_terminal:
+        if transition.after.status.is_terminal and not self._is_followed(row):
+            row.attention_at = row.look_at = None
+        elif transition.after.status.is_terminal:
             row.attend(self._in(PUBLISHED_WITHIN), look=True)
         elif transition.release:
             row.attend(self._in(resume_in + PICKED_UP_WITHIN))
@@ -302,7 +327,7 @@ class MemoryOrders:
         newest, after, lease = row.events[-1], transition.after, transition.lease
         message, _ = describe(transition.before, transition.event)
         same = (newest.sequence, newest.status, newest.message) == (after.sequence, after.status, message)
-        return same and (row.lease_token is None or (lease is not None and row.lease_token == lease.token))
+        return same and lease is not None and row.lease_token in (None, lease.token)
 
     def _in(self, seconds: float) -> datetime:
         return self._clock.now() + timedelta(seconds=seconds)

@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias, TypedDict, Unpack
@@ -179,7 +179,8 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """An order and all its events so far, oldest first."""
+    """An order and all its events so far, oldest first; `followed` where somebody may have to be told of it."""
 
     order: Order
     events: tuple[OrderEvent, ...]
+    followed: bool = field(default=True, compare=False)

@@ -21,10 +21,14 @@ def cancel_order(order_id: str, *, store: ClientOrders, events: StatusEvents, te
         NotCancellable: its transaction may be on its way, or it has ended otherwise.
         Unavailable: the database cannot be reached.
     """
+    lost = False
     for _ in range(TRIES):
         history = store.get(order_id)
         order = history.order
         if order.status is OrderStatus.CANCELLED:
+            if lost:
+                # Somebody else's cancel came first, or our own, whose answer was lost: then only we can tell of it.
+                publish(history, store=store, events=events, telemetry=telemetry)
             return history
         if order.transaction is not None:
             raise NotCancellable(order.id, order.status)
@@ -33,6 +37,7 @@ def cancel_order(order_id: str, *, store: ClientOrders, events: StatusEvents, te
         except IllegalTransition:
             raise NotCancellable(order.id, order.status) from None
         except Fenced:
+            lost = True
             continue
         telemetry.log("order_cancelled", order_id=order.id)
         telemetry.add_metric("OrdersCancelled")

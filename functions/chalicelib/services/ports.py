@@ -108,8 +108,20 @@ class ClientOrders(Protocol):
             OrderNotFound: no order has this id.
         """
 
+    def follow(self, order_id: str) -> History:
+        """As `get`, and marks the order as followed for as long as a connection may live.
+
+        The mark and a move are ordered by the order's row: whichever comes second sees the first. So a move that the
+        history does not hold finds the mark.
+
+        Raises:
+            OrderNotFound: no order has this id.
+        """
+
     def advance(self, history: History, transition: Transition) -> History:
-        """Writes the move and its event in one statement.
+        """Writes the move and its event in one statement; `followed` says whether the order is marked.
+
+        An end that nobody follows needs no attention any more.
 
         Raises:
             Fenced: the order is no longer as `before` says, or the lease is lost.

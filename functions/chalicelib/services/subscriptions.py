@@ -63,10 +63,10 @@ def subscribe(
     ticket: str | None = None,
     opened: bool = False,
 ) -> History:
-    """Asks whether the order may be followed, stores the follower, reads the history and queues it for this connection.
+    """Stores the follower, once he is admitted; then marks the order, reads its history and queues that for him.
 
-    Whatever is committed after the read is pushed to the stored follower; whatever was committed before is in the
-    history. Both go through the order's group, so they stay in order.
+    Whatever is committed after the read finds the mark and is pushed to the stored follower; whatever was committed
+    before is in the history. Both go through the order's group, so they stay in order.
 
     Raises:
         TicketRefused: the ticket does not hold; nothing was stored.
@@ -78,7 +78,7 @@ def subscribe(
     follower = _store(Follower(order_id, connection_id, after, ports.clock.now(), opened, session_ends_at), ports)
     ports.crash_point("after_follower_stored")
     try:
-        history = ports.store.get(order_id)
+        history = ports.store.follow(order_id)
         if after > history.order.sequence:
             # Whoever claims to have seen what has not happened yet would never hear of it when it does.
             ports.followers.add(replace(follower, last_sequence=history.order.sequence))

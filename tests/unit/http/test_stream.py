@@ -181,7 +181,7 @@ def test_a_defect_shows_nothing_of_our_insides(
     def broken(_: object) -> None:
         raise RuntimeError("secret insides")
 
-    monkeypatch.setattr(service.store, "get", broken)
+    monkeypatch.setattr(service.store, "follow", broken)
     monkeypatch.setattr(bootstrap, "subscriptions", lambda: ports)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     event = {

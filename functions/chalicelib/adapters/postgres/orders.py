@@ -31,6 +31,10 @@ PICKED_UP_WITHIN = "15 seconds"
 AFTER_LEASE = "12 seconds"
 PUBLISHED_WITHIN = "5 seconds"
 BETWEEN_REPAIRS = "45 seconds"
+# An order's mark outlasts the connections table's rows, and so every connection. It is made longer than that, so that
+# it is written only once for all who come within a quarter of an hour.
+FOLLOWED_AT_LEAST = "2 hours 15 minutes"
+MARKED_FOR = "2 hours 30 minutes"
 KEYS_KEPT_FOR = "48 hours"
 # Few enough that a batch holds its locks for some milliseconds only.
 KEYS_A_BATCH = 1_000
@@ -47,10 +51,10 @@ WITH key AS (
 ), placed AS (
     INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
                         client_order_id, max_price_impact_bps, status, attempt, sequence, created_at, updated_at,
-                        attention_at)
+                        attention_at, followed_until)
     SELECT %(id)s, %(user_id)s, %(wallet_address)s, %(input_token)s, %(output_token)s, %(side)s, %(amount)s,
            %(slippage_bps)s, %(client_order_id)s, %(max_price_impact_bps)s, %(status)s, %(attempt)s, 1,
-           %(created_at)s, %(created_at)s, clock_timestamp() + %(picked_up_within)s::interval
+           %(created_at)s, %(created_at)s, clock_timestamp() + %(picked_up_within)s::interval, NULL
     WHERE %(key)s::text IS NULL OR EXISTS (SELECT FROM key)
     RETURNING id, status, attempt
 )
@@ -71,6 +75,15 @@ SELECT {ORDER_COLUMNS} FROM orders WHERE id = %(id)s
 
 EVENTS = f"""
 SELECT {EVENT_COLUMNS} FROM order_events WHERE order_id = %(id)s AND sequence <= %(sequence)s ORDER BY sequence
+"""  # noqa: S608
+
+# Nothing is written where the order is over or its mark lasts anyway: then it is enough to read, for whatever moves
+# the order after that finds the mark.
+FOLLOW = f"""
+UPDATE orders SET followed_until = clock_timestamp() + %(marked_for)s::interval
+WHERE id = %(id)s AND status IN ({OPEN_STATUSES})
+  AND (followed_until IS NULL OR followed_until < clock_timestamp() + %(at_least)s::interval)
+RETURNING {ORDER_COLUMNS}
 """  # noqa: S608
 
 HISTORIES = f"""
@@ -118,17 +131,18 @@ WITH moved AS (
         next_attempt_at = CASE WHEN %(resume_in)s > 0
                                THEN clock_timestamp() + make_interval(secs => %(resume_in)s) END,
         attention_at = clock_timestamp() + CASE
-            WHEN %(over)s THEN %(published_within)s::interval
+            -- null, which the sum is then, where nobody has to be told
+            WHEN %(over)s THEN CASE WHEN followed_until > clock_timestamp() THEN %(published_within)s::interval END
             WHEN %(release)s THEN make_interval(secs => %(resume_in)s) + %(picked_up_within)s::interval
             ELSE make_interval(secs => %(lease)s) + %(after_lease)s::interval END
     WHERE id = %(id)s AND status = %(before)s AND sequence = %(sequence)s - 1
       AND signature IS NOT DISTINCT FROM %(signature_before)s
       AND (%(token)s::uuid IS NULL OR lease_token = %(token)s::uuid)
-    RETURNING id, status, attempt, sequence, updated_at
+    RETURNING id, status, attempt, sequence, updated_at, coalesce(followed_until > clock_timestamp(), false) AS followed
 )
 INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
 SELECT id, sequence, status, attempt, %(message)s, %(meta)s, updated_at FROM moved
-RETURNING occurred_at
+RETURNING occurred_at, (SELECT followed FROM moved)
 """
 
 SAVE_SIGNED_TRANSACTION = f"""
@@ -200,7 +214,8 @@ SELECT id FROM orders WHERE user_id = %(user_id)s AND client_order_id = %(client
 """
 
 COMMITTED_EVENT = """
-SELECT occurred_at FROM order_events JOIN orders ON orders.id = order_id
+SELECT occurred_at, coalesce(followed_until > clock_timestamp(), false) AS followed
+FROM order_events JOIN orders ON orders.id = order_id
 WHERE order_id = %(id)s AND order_events.sequence = %(sequence)s AND order_events.status = %(status)s
   AND message = %(message)s AND orders.sequence = %(sequence)s
   AND (orders.lease_token = %(token)s::uuid OR orders.lease_token IS NULL)
@@ -216,6 +231,7 @@ class Statements:
     holder_of_client_order_id: str = HOLDER_OF_CLIENT_ORDER_ID
     history: str = HISTORY
     events: str = EVENTS
+    follow: str = FOLLOW
     advance: str = ADVANCE
     committed_event: str = COMMITTED_EVENT
     mark_published: str = MARK_PUBLISHED
@@ -260,6 +276,9 @@ class PostgresClientOrders:
 
     def get(self, order_id: str) -> History:
         return self._database.run(lambda connection: _history(connection, order_id, self._sql, self._bound))
+
+    def follow(self, order_id: str) -> History:
+        return self._database.run(lambda connection: _follow(connection, order_id, self._sql, self._bound))
 
     def advance(self, history: History, transition: Transition) -> History:
         return self._database.run(lambda connection: _advance(connection, history, transition, self._sql, self._bound))
@@ -363,6 +382,16 @@ def _history(connection: Connection, order_id: str, sql: Statements, bound: Mapp
     return History(order, _events(connection, order, sql, bound))
 
 
+def _follow(connection: Connection, order_id: str, sql: Statements, bound: Mapping[str, object]) -> History:
+    values = {"id": order_id, "marked_for": MARKED_FOR, "at_least": FOLLOWED_AT_LEAST, **bound}
+    row = connection.execute(sql.follow, values).fetchone()
+    if row is None:
+        # Not in the same statement: its picture would be older than the end, or the mark, that it waited for.
+        return _history(connection, order_id, sql, bound)
+    order = order_from(row)
+    return History(order, _events(connection, order, sql, bound))
+
+
 def _events(
     connection: Connection, order: Order, sql: Statements, bound: Mapping[str, object]
 ) -> tuple[OrderEvent, ...]:
@@ -431,12 +460,15 @@ def _advance(
         meta=meta,
         occurred_at=row["occurred_at"],
     )
-    return History(replace(after, updated_at=row["occurred_at"]), (*history.events, event))
+    return History(replace(after, updated_at=row["occurred_at"]), (*history.events, event), row["followed"])
 
 
 def _find_committed_event(connection: Connection, sql: Statements, values: Mapping[str, object]) -> DictRow | None:
     """The event of this very move, where its commit succeeded and only the answer was lost.
 
-    Nobody else can have written it: the lease was ours until that commit, and the message tells attempts apart.
+    Nobody else can have written it: the lease was ours until that commit, and the message tells attempts apart. Without
+    a lease anybody can.
     """
+    if values["token"] is None:
+        return None
     return connection.execute(sql.committed_event, values).fetchone()

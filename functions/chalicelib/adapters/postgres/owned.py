@@ -40,6 +40,7 @@ OWNED: Final = Statements(
         "WHERE order_id = %(id)s",
         f"EXISTS (SELECT FROM orders WHERE id = %(id)s AND {IS_THE_OWNERS})",
     ),
+    follow=_beside(STATEMENTS.follow, "WHERE id = %(id)s"),
     advance=_beside(STATEMENTS.advance, "WHERE id = %(id)s"),
     committed_event=_beside(STATEMENTS.committed_event, "WHERE order_id = %(id)s"),
     mark_published=_beside(STATEMENTS.mark_published, "WHERE id = %(id)s"),

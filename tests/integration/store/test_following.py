@@ -1,0 +1,318 @@
+"""Only followed orders are told: the mark and a move are ordered by the order's row, so that nobody misses anything."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from chalicelib.adapters.postgres.orders import PostgresOrders
+from chalicelib.domain.order import History
+from chalicelib.domain.transitions import Trigger
+from chalicelib.http.admission import admit_anyone
+from chalicelib.services.cancel_order import cancel_order
+from chalicelib.services.ports import Claimed
+from chalicelib.services.publish import publish
+from chalicelib.services.push_status import Pusher, push_newest
+from chalicelib.services.subscriptions import SubscriptionPorts, subscribe
+from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, MemoryStatusEvents, RecordingTelemetry
+from tests.fakes.builders import a_transaction
+from tests.fakes.postgres import LEASE, at_once, fresh, let_time_pass, row_of, step
+
+PATH = (Trigger.START, Trigger.CHOOSE_ROUTE, Trigger.SUBMIT, Trigger.CONFIRM)
+TWO_AND_A_HALF_HOURS = 9_000
+Result = TypeVar("Result")
+
+
+def claimed_by_nobody_s_follower(store: PostgresOrders) -> History:
+    order = fresh()
+    assert store.insert(order, None) is None
+    claim = store.claim(order.id, LEASE)
+    assert isinstance(claim, Claimed)
+    return claim.history
+
+
+def advanced(store: PostgresOrders, history: History, trigger: Trigger) -> History:
+    if trigger is Trigger.SUBMIT:
+        order = store.save_signed_transaction(history.order, a_transaction(), LEASE)
+        history = History(order, history.events)
+    return step(store, history, trigger)
+
+
+def test_an_order_that_nobody_follows_is_told_to_nobody_and_needs_no_attention(
+    store: PostgresOrders, database_url: str
+) -> None:
+    history = claimed_by_nobody_s_follower(store)
+    for trigger in PATH:
+        history = advanced(store, history, trigger)
+        assert not history.followed
+    assert row_of(database_url, history.order.id)["attention_at"] is None
+    assert store.unpublished(10) == []
+
+
+def test_the_mark_lasts_longer_than_a_connection_and_ends(store: PostgresOrders, database_url: str) -> None:
+    history = claimed_by_nobody_s_follower(store)
+    store.follow(history.order.id)
+    let_time_pass(database_url, 2 * 3600)
+    history = advanced(store, history, Trigger.START)
+    assert history.followed
+    let_time_pass(database_url, TWO_AND_A_HALF_HOURS - 2 * 3600)
+    assert not advanced(store, history, Trigger.CHOOSE_ROUTE).followed
+
+
+def test_a_mark_is_renewed_for_a_connection_that_would_outlast_it_and_else_not_written(
+    store: PostgresOrders, database_url: str
+) -> None:
+    order_id = claimed_by_nobody_s_follower(store).order.id
+    store.follow(order_id)
+    first = row_of(database_url, order_id)["followed_until"]
+    store.follow(order_id)
+    assert row_of(database_url, order_id)["followed_until"] == first
+    let_time_pass(database_url, 16 * 60)
+    store.follow(order_id)
+    assert row_of(database_url, order_id)["followed_until"] >= first  # type: ignore[operator]
+
+
+def test_following_an_order_that_is_over_writes_nothing(store: PostgresOrders, database_url: str) -> None:
+    history = claimed_by_nobody_s_follower(store)
+    history = step(store, history, Trigger.FAIL)
+    assert store.follow(history.order.id) == history
+    assert row_of(database_url, history.order.id)["followed_until"] is None
+
+
+@contextmanager
+def uncommitted(url: str, work: Callable[[PostgresOrders], Result]) -> Iterator[Result]:
+    """Does the work in a transaction that is committed at the end of the block."""
+
+    class InOne:
+        def run(self, call: Callable[[psycopg.Connection[dict[str, object]]], object]) -> object:
+            return call(connection)
+
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        yield work(PostgresOrders(InOne()))  # type: ignore[arg-type]
+
+
+def waits_for_the_row(url: str, future: Future[Result]) -> None:
+    """Returns once a statement waits for a lock; fails where it went through instead."""
+    give_up = time.monotonic() + 20
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < give_up:
+            assert not future.done(), "It did not wait for the other one."
+            row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+            if row and row[0]:
+                return
+            time.sleep(0.01)
+    pytest.fail("It neither waited nor ended.")
+
+
+@pytest.mark.parametrize("trigger", [Trigger.START, Trigger.FAIL])
+def test_a_follower_that_comes_while_a_move_is_being_committed_waits_and_sees_it(
+    store: PostgresOrders, database_url: str, trigger: Trigger
+) -> None:
+    history = claimed_by_nobody_s_follower(store)
+    with ThreadPoolExecutor(1) as threads:
+        with uncommitted(database_url, lambda other: step(other, history, trigger)) as moved:
+            follow = threads.submit(store.follow, history.order.id)
+            waits_for_the_row(database_url, follow)
+        assert not moved.followed
+        seen = follow.result(20)
+    assert [event.sequence for event in seen.events] == [1, 2]
+    assert seen.order.status is moved.order.status
+
+
+@pytest.mark.parametrize("trigger", [Trigger.START, Trigger.FAIL])
+def test_a_move_that_comes_while_a_mark_is_being_committed_waits_and_finds_it(
+    store: PostgresOrders, database_url: str, trigger: Trigger
+) -> None:
+    history = claimed_by_nobody_s_follower(store)
+    with ThreadPoolExecutor(1) as threads:
+        with uncommitted(database_url, lambda other: other.follow(history.order.id)) as seen:
+            move = threads.submit(step, store, history, trigger)
+            waits_for_the_row(database_url, move)
+        assert len(seen.events) == 1
+        assert move.result(20).followed
+
+
+def test_a_second_follower_that_needs_no_mark_of_its_own_misses_nothing(
+    store: PostgresOrders, database_url: str
+) -> None:
+    """It reads without waiting: what is being committed meanwhile found the first one's mark, and is told."""
+    history = claimed_by_nobody_s_follower(store)
+    store.follow(history.order.id)
+    with uncommitted(database_url, lambda other: step(other, history, Trigger.START)) as moved:
+        assert len(store.follow(history.order.id).events) == 1
+    assert moved.followed
+
+
+class World:
+    """A worker's turn cut into its steps, a queue, a pusher, and clients that connect in between."""
+
+    def __init__(self, store: PostgresOrders, threads: ThreadPoolExecutor) -> None:
+        self.store = store
+        self.clock = FakeClock()
+        self.telemetry = RecordingTelemetry()
+        self.followers = MemoryFollowers()
+        self.notifier = MemoryNotifier(self.clock)
+        self.events = MemoryStatusEvents()
+        self.pusher = Pusher(
+            followers=self.followers,
+            notifier=self.notifier,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            crash_point=lambda _: None,
+            requeue=self.events.requeue,
+            threads=threads,
+        )
+        self.history = claimed_by_nobody_s_follower(store)
+        self.order_id = self.history.order.id
+        self.steps = self._turn()
+        self.pushed = 0
+
+    def _turn(self) -> Iterator[None]:
+        """Each `next` commits a move, or tells of the last one."""
+        for trigger in PATH:
+            self.history = advanced(self.store, self.history, trigger)
+            yield
+            publish(self.history, store=self.store, events=self.events, telemetry=self.telemetry)
+            yield
+
+    def work(self, steps: int) -> None:
+        for _ in itertools.islice(self.steps, steps):
+            pass
+
+    def connect(self, pauses: tuple[int, int], *, name: str = "c") -> None:
+        """Connects while the worker goes so many steps after the follower is stored and after the history is read."""
+        stored, read = pauses
+
+        class Paused:
+            def __init__(self, world: World) -> None:
+                self._world = world
+
+            def follow(self, order_id: str) -> History:
+                history = self._world.store.follow(order_id)
+                self._world.work(read)
+                return history
+
+        ports = SubscriptionPorts(
+            store=Paused(self),  # type: ignore[arg-type]
+            followers=self.followers,
+            events=self.events,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            crash_point=lambda _: self.work(stored),
+            admit=admit_anyone,
+        )
+        subscribe(self.order_id, name, 0, ports=ports)
+
+    def push(self) -> None:
+        """Pushes what is queued, one message after the other."""
+        for push in self.events.pushes[self.pushed :]:
+            push_newest([push], self.pusher)
+        self.pushed = len(self.events.pushes)
+
+
+@pytest.mark.parametrize("pushing", ["at once", "at the end"])
+def test_whenever_a_client_connects_it_gets_everything_once_and_in_order(store: PostgresOrders, pushing: str) -> None:
+    """Every interleaving of a worker's eight steps with the three of a client that connects, on the real store."""
+    steps = 2 * len(PATH)
+    interleavings = [
+        (before, stored, read)
+        for before in range(steps + 1)
+        for stored in range(steps + 1 - before)
+        for read in range(steps + 1 - before - stored)
+    ]
+    assert len(interleavings) == 165
+    told = set()
+    with ThreadPoolExecutor(2) as threads:
+        for before, stored, read in interleavings:
+            world = World(store, threads)
+            world.work(before)
+            world.connect((stored, read))
+            if pushing == "at once":
+                world.push()
+            world.work(steps)
+            world.push()
+            assert world.notifier.sequences("c") == [1, 2, 3, 4, 5], (before, stored, read)
+            told.add(len(world.events.pushes))
+    # From the one message of a client that comes after the end, to one more for each move.
+    assert told == {1, 2, 3, 4, 5}
+
+
+def test_two_clients_that_connect_at_any_two_moments_get_everything_once(store: PostgresOrders) -> None:
+    steps = 2 * len(PATH)
+    with ThreadPoolExecutor(2) as threads:
+        for first, then in itertools.product(range(steps + 1), range(3)):
+            world = World(store, threads)
+            world.work(first)
+            world.connect((1, 0), name="a")
+            world.work(then)
+            world.connect((0, 1), name="b")
+            world.work(steps)
+            world.push()
+            for name in "ab":
+                assert world.notifier.sequences(name) == [1, 2, 3, 4, 5], (first, then, name)
+
+
+def test_a_mark_that_is_made_after_the_history_was_read_would_come_too_late(
+    store: PostgresOrders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the interleavings above do tell whether the mark is made where it has to be."""
+
+    follow = store.follow
+    monkeypatch.setattr(store, "follow", store.get)
+    with ThreadPoolExecutor(2) as threads:
+        world = World(store, threads)
+        world.connect((0, 8))
+        follow(world.order_id)
+        world.push()
+    assert world.notifier.sequences("c") == [1]
+
+
+def test_two_cancels_at_once_end_the_order_once_and_both_get_it(store: PostgresOrders) -> None:
+    for _ in range(5):
+        order_id = claimed_by_nobody_s_follower(store).order.id
+        store.follow(order_id)
+        events, telemetry = MemoryStatusEvents(), RecordingTelemetry()
+        read = threading.Barrier(2)
+
+        class Together:
+            """Lets both read the order before either writes."""
+
+            def __init__(self) -> None:
+                self._reads = itertools.count()
+
+            def get(self, wanted: str, together: threading.Barrier = read) -> History:
+                history = store.get(wanted)
+                if next(self._reads) == 0:
+                    together.wait(10)
+                return history
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(store, name)
+
+        def cancel(_: int) -> History:
+            return cancel_order(order_id, store=Together(), events=events, telemetry=telemetry)  # type: ignore[arg-type] # noqa: B023
+
+        answers = at_once(2, cancel)
+        assert answers[0] == answers[1] == store.get(order_id)
+        assert [event.status for event in answers[0].events] == ["pending", "cancelled"]
+        assert telemetry.total("OrdersCancelled") == 1
+        assert len(events.sent) == 1
+
+
+def test_a_cancel_whose_answer_was_lost_is_told_all_the_same(
+    store: PostgresOrders, forgetful: PostgresOrders, database_url: str
+) -> None:
+    order_id = claimed_by_nobody_s_follower(store).order.id
+    store.follow(order_id)
+    events = MemoryStatusEvents()
+    cancelled = cancel_order(order_id, store=forgetful, events=events, telemetry=RecordingTelemetry())
+    assert cancelled == store.get(order_id)
+    assert [sent.history for sent in events.sent] == [cancelled]
+    assert row_of(database_url, order_id)["attention_at"] is None
