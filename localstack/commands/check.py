@@ -14,7 +14,7 @@ from localstack.client.console import Console
 from localstack.paths import ROOT
 
 _LIMIT_SECONDS = 600.0
-_TYPED = ("functions/chalicelib", "functions/app.py", "localstack", "infra", "docs/api", "tests")
+_TYPED = ("functions/chalicelib", "functions/app.py", "order_engine", "localstack", "infra", "docs/api", "tests")
 
 
 @dataclass(frozen=True)

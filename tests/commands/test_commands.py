@@ -24,7 +24,16 @@ from localstack.paths import ROOT
 
 LIMIT_SECONDS = 120.0
 pytestmark = [pytest.mark.xdist_group("commands"), pytest.mark.timeout(400)]
-COPIED = ("dev", "template.yaml", "requirements.txt", "constraints.txt", "functions", "infra", "localstack")
+COPIED = (
+    "dev",
+    "template.yaml",
+    "requirements.txt",
+    "constraints.txt",
+    "functions",
+    "infra",
+    "localstack",
+    "order_engine",
+)
 HANDSHAKE = (
     "GET /api/orders/execute?orderId={} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -121,10 +130,10 @@ def first_match(process: "subprocess.Popen[str]", pattern: str) -> str:
 
 
 def test_order_follows_to_the_end_and_logs_find_it_again(up: Up) -> None:
-    status, out = up.clone.run("order")
+    status, out = up.clone.run("order", "-v")
     assert status == 0, out
     order_id, *_ = re.findall(r"ord_\w+", out)
-    statuses = re.findall(r"^  [\d:.]+ +(\w+)", out, re.MULTILINE)
+    statuses = re.findall(r"^[\d:.]{12} (\w+)", out, re.MULTILINE)
     assert statuses == ["pending", "routing", "building", "submitted", "confirmed"]
 
     kept = up.clone.folder / ".state" / "logs" / "functions.jsonl"
@@ -168,10 +177,12 @@ def test_ctrl_c_ends_following_and_not_the_order(up: Up) -> None:
     out, _ = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 130
     assert out.splitlines()[-1] == (
-        f"dev: interrupted, and the order is not: GET {up.url}/api/orders/{order_id} tells how it stands."
+        f"dev: interrupted, and the order is not: ./dev order watch {order_id} goes on watching."
     )
-    ended = wait_until(lambda: up.call("GET", f"/api/orders/{order_id}")["status"] == "confirmed", LIMIT_SECONDS)
-    assert ended
+    status, out = up.clone.run("order", "watch", order_id)
+    assert status == 0
+    assert "confirmed in" in out
+    assert len(out.splitlines()) == 4
 
 
 def send_until_it_ends(process: "subprocess.Popen[str]", *numbers: signal.Signals) -> None:

@@ -19,7 +19,16 @@ from localstack.local_stack.processes import tail, wait_until
 from localstack.paths import ROOT
 
 LIMIT_SECONDS = 200
-SOURCES = ("dev", "functions", "infra", "localstack", "template.yaml", "requirements.txt", "constraints.txt")
+SOURCES = (
+    "dev",
+    "functions",
+    "infra",
+    "localstack",
+    "order_engine",
+    "template.yaml",
+    "requirements.txt",
+    "constraints.txt",
+)
 AWS = {
     "AWS_PROFILE": "gone",
     "AWS_CONFIG_FILE": "/nowhere/config",

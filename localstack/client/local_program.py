@@ -1,0 +1,38 @@
+"""The client's commands as part of `./dev`: the stack that runs in this clone is the one that they ask."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from localstack.errors import Unreachable, UserError
+from order_engine.cli.program import program
+
+
+def url() -> str:
+    """The address of the stack that runs in this clone; never another one's. Raises Unreachable where none runs."""
+    from localstack.local_stack import state_file
+
+    try:
+        return state_file.find().url
+    except UserError as error:
+        raise Unreachable(f"{error} Another stack's address can be given with --url.") from error
+
+
+def logs(order_id: str) -> Iterator[Text]:
+    """What the functions logged about the order."""
+    from localstack.logs.log_lines import order_of, readable
+    from localstack.logs.log_reader import KeptLines
+    from localstack.paths import FUNCTION_LOG
+
+    with KeptLines(FUNCTION_LOG) as kept:
+        for line in kept.there():
+            if order_id in line.text and order_of(line.text) == order_id and (text := readable(line)) is not None:
+                yield text
+
+
+def adopt() -> None:
+    """Makes the client's commands this program's."""
+    program.name = "./dev"
+    program.find_url = url
+    program.hint = "Check the address, or start a stack with ./dev up."
+    program.logs = logs

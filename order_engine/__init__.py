@@ -1,0 +1,114 @@
+"""A client of the order execution engine: place orders once, follow them to their end, exact amounts throughout."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from order_engine.client import Answer, Client, Patience
+    from order_engine.errors import (
+        Conflict,
+        ConnectionLost,
+        Forbidden,
+        InvalidField,
+        InvalidRequest,
+        InvalidUrl,
+        NotFound,
+        OrderEngineError,
+        OutcomeUnknown,
+        Refused,
+        ServiceFailed,
+        StreamError,
+        StreamLost,
+        StreamRefused,
+        TimedOut,
+        TooManyRequests,
+        TransportError,
+        Unauthenticated,
+        UnexpectedAnswer,
+        Unprocessable,
+        Unreachable,
+    )
+    from order_engine.models import (
+        OVER,
+        Amount,
+        Check,
+        Event,
+        Failure,
+        Frame,
+        Health,
+        Heartbeat,
+        NewOrder,
+        NoQuote,
+        Order,
+        Page,
+        Placed,
+        Quote,
+        Route,
+        StreamProblem,
+        Subscribed,
+        Swap,
+        Ticket,
+        Token,
+        Unsubscribed,
+    )
+    from order_engine.stream import Stream
+
+__version__ = "0.1.0"
+__all__ = [
+    "OVER",
+    "Amount",
+    "Answer",
+    "Check",
+    "Client",
+    "Conflict",
+    "ConnectionLost",
+    "Event",
+    "Failure",
+    "Forbidden",
+    "Frame",
+    "Health",
+    "Heartbeat",
+    "InvalidField",
+    "InvalidRequest",
+    "InvalidUrl",
+    "NewOrder",
+    "NoQuote",
+    "NotFound",
+    "Order",
+    "OrderEngineError",
+    "OutcomeUnknown",
+    "Page",
+    "Patience",
+    "Placed",
+    "Quote",
+    "Refused",
+    "Route",
+    "ServiceFailed",
+    "Stream",
+    "StreamError",
+    "StreamLost",
+    "StreamProblem",
+    "StreamRefused",
+    "Subscribed",
+    "Swap",
+    "Ticket",
+    "TimedOut",
+    "Token",
+    "TooManyRequests",
+    "TransportError",
+    "Unauthenticated",
+    "UnexpectedAnswer",
+    "Unprocessable",
+    "Unreachable",
+    "Unsubscribed",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Loads what is asked for: the command line's --help needs no HTTP client."""
+    if name in __all__:
+        for module in ("errors", "models", "stream", "client"):
+            found = getattr(importlib.import_module(f"order_engine.{module}"), name, None)
+            if found is not None:
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

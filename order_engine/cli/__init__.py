@@ -1,0 +1,72 @@
+"""The command line `order-engine`; `./dev` has the same commands."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+COMMANDS = ("order", "quote", "tokens", "health", "watch")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    from order_engine.cli import order, service, watch
+
+    app.add_typer(order.app, name="order")
+    for command in (service.quote, service.tokens, service.health, watch.watch):
+        app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from order_engine import __version__
+
+        sys.stdout.write(f"order-engine {__version__}\n")
+        raise typer.Exit
+
+
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Says which version this is.")
+    ] = False,
+) -> None:
+    """The options before any command."""
+    del version
+
+
+def application() -> typer.Typer:
+    """`order-engine` with its commands."""
+    from order_engine.cli.program import EXITS
+
+    app = typer.Typer(
+        name="order-engine",
+        help="Places and follows orders of an order execution engine.\n\n--url or ORDER_ENGINE_URL says where it is, "
+        f"--token or ORDER_ENGINE_TOKEN who asks.\n\n{EXITS}",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    app.callback()(options)
+    add_to(app)
+    return app
+
+
+def main() -> None:
+    """Runs the command line; a signal N ends it with 128 + N."""
+    from order_engine.cli.signals import INTERRUPTED, Signals
+
+    # A character that the terminal can't show ends no command.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    signals = Signals()
+    try:
+        try:
+            signals.listen()
+            application()(prog_name="order-engine")
+        finally:
+            signals.ignore()
+    except KeyboardInterrupt:
+        sys.exit(signals.exit_status)
+    except SystemExit as end:
+        sys.exit(signals.exit_status if end.code == INTERRUPTED else end.code)

@@ -1,0 +1,497 @@
+"""`order place|get|list|cancel|watch`; `order` with nothing but options places one."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+from order_engine.cli import text
+from order_engine.cli.console import Console, visible
+from order_engine.cli.program import (
+    EXITS,
+    AsJson,
+    Bearer,
+    Exit,
+    Quiet,
+    Url,
+    Verbose,
+    escaped,
+    fail,
+    print_json,
+    program,
+    run,
+    say,
+)
+
+if TYPE_CHECKING:
+    from order_engine import Client, Event, NewOrder, Order, Placed
+
+_ENDS = {"confirmed": Exit.DONE, "cancelled": Exit.CANCELLED}
+_WIDE_COLUMNS = 110
+_STATUSES = tuple(text.COLOURS)
+
+
+class PlaceByDefault(TyperGroup):
+    """`order --amount 2` is `order place --amount 2`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Takes options without a command for those of `place`."""
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h")):
+            args = ["place", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="order",
+    cls=PlaceByDefault,
+    help=f"Places, shows, lists, cancels and follows orders; without a command it is place.\n\n{EXITS}",
+)
+
+Amount = Annotated[str, typer.Option(help="How much, as an exact decimal.")]
+Sell = Annotated[
+    bool, typer.Option("--sell/--buy", help="Spend the amount of the input token, or receive it of the other.")
+]
+Source = Annotated[str, typer.Option("--input", help="Token to pay with.")]
+Destination = Annotated[str, typer.Option("--output", help="Token to receive.")]
+Slippage = Annotated[int | None, typer.Option(help="Worst acceptable price, in hundredths of a percent.")]
+Impact = Annotated[int | None, typer.Option(help="How far it may move the market, in hundredths of a percent.")]
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds until it gives up following.")]
+OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
+
+
+def _complete_status(incomplete: str) -> list[str]:
+    return [status for status in _STATUSES if status.startswith(incomplete)]
+
+
+@dataclass(frozen=True)
+class Output:
+    """How much is shown, and as what."""
+
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Lines for a person."""
+        return not self.as_json and not self.quiet
+
+
+class Screen:
+    """What is shown of an order while it is followed: lines that stay, and below them, on a terminal, what it does."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._console = Console()
+        self._is_live = output.is_plain and self._console.is_terminal
+        self._spinner = Spinner("dots", Text("waiting"), style="dim")
+        self._live = Live(self._spinner, console=self._console, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._is_live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_live:
+            self._live.stop()
+
+    def line(self, line: Text | str | Table) -> None:
+        """Stays there."""
+        if self._output.is_plain:
+            self._console.print(line, markup=False, soft_wrap=not self._console.is_terminal)
+
+    def event(self, event: "Event") -> None:
+        """A new status."""
+        if self._output.as_json and self._output.verbose:
+            sys.stdout.write(json.dumps(_event_json(event), separators=(",", ":")) + "\n")
+            sys.stdout.flush()
+        elif self._output.verbose:
+            self.line(text.event_row(event) if self._console.is_terminal else text.event_line(event))
+        elif event.status == "building":
+            self.line(Text(event.message))
+        if not event.is_last:
+            self._spinner.update(text=Text.assemble(text.status_text(event.status), " ", (event.message, "dim")))
+
+
+def _event_json(event: "Event") -> dict[str, object]:
+    return {
+        "orderId": event.order_id,
+        "sequence": event.sequence,
+        "status": event.status,
+        "attempt": event.attempt,
+        "at": event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "message": event.message,
+        "meta": event.meta,
+    }
+
+
+async def _follow(client: "Client", order: "Placed | str", seconds: float, screen: Screen) -> "Order":
+    """The order as it ended. Raises TimeoutError."""
+    async with asyncio.timeout(seconds), aclosing(client.follow(order)) as following:
+        last = None
+        async for event in following:
+            screen.event(event)
+            last = event.order or last
+        order_id = order if isinstance(order, str) else order.order_id
+        return last if last is not None and last.is_over else await client.get(order_id)
+
+
+async def _shown_to_the_end(client: "Client", order: "Placed | str", seconds: float, output: Output) -> Exit:
+    from order_engine.client import path_of
+
+    order_id = order if isinstance(order, str) else order.order_id
+    again = f"{program.name} order watch {order_id}"
+    try:
+        with Screen(output) as screen:
+            done = await _follow(client, order, seconds, screen)
+            for line in text.outcome(done):
+                screen.line(line)
+        if output.as_json and not output.verbose:
+            print_json((await client.request("GET", path_of(order_id))).text)
+    except TimeoutError:
+        say(f"The order {order_id} did not end within {seconds:.0f} s and goes on: {again} follows it.")
+        return Exit.NOT_KNOWN
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say(f"interrupted, and the order is not: {again} goes on watching.")
+        raise
+    return _ENDS.get(done.status, Exit.FAILED)
+
+
+async def _placed(client: "Client", wanted: "NewOrder") -> "Placed":
+    try:
+        return await client.place(wanted)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say(
+            f"interrupted, and the order may have been placed: {program.name} order list --user "
+            f"{wanted.user_id} --last 1 tells."
+        )
+        raise
+
+
+@app.command()
+def place(
+    *,
+    amount: Amount = "1.5",
+    sell: Sell = True,
+    source: Source = "SOL",
+    destination: Destination = "USDC",
+    slippage_bps: Slippage = None,
+    max_price_impact_bps: Impact = None,
+    user: Annotated[str, typer.Option(help="Whose order it is.")] = "dev",
+    wallet: Annotated[str, typer.Option(help="The wallet that trades.")] = "wallet_dev",
+    client_order_id: Annotated[str | None, typer.Option(help="Your own id for it, once a user.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="One key, one order, however often it is sent; else a new one.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Shows the quotes and places nothing.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Ends once it is placed.")] = False,
+    timeout: Timeout = 120.0,
+    url: Url = "",
+    token: Bearer = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Places an order and follows it to its end.
+
+    Ctrl-C ends following only. With --json the order as it ended, with --json -v each status, a line each; with --quiet
+    its id.
+    """
+    from order_engine import NewOrder
+
+    optional = {"idempotency_key": idempotency_key} if idempotency_key is not None else {}
+    wanted = NewOrder(
+        user_id=user,
+        wallet_address=wallet,
+        input_token=source,
+        output_token=destination,
+        side="sell" if sell else "buy",
+        amount=amount,
+        slippage_bps=slippage_bps,
+        max_price_impact_bps=max_price_impact_bps,
+        client_order_id=client_order_id,
+        **optional,
+    )
+    output = Output(as_json, quiet, verbose)
+
+    async def work(client: "Client") -> Exit:
+        if dry_run:
+            await _show_quote(client, wanted, output)
+            return Exit.DONE
+        placed = await _placed(client, wanted)
+        console = Console()
+        if output.is_plain:
+            ask = text.wanted(wanted.side, amount, source, destination)
+            console.print(Text.assemble((ask, "bold"), "  ", (placed.order_id, "cyan")), soft_wrap=True)
+        if quiet:
+            console.print(placed.order_id, markup=False, soft_wrap=True)
+        if no_wait:
+            if as_json:
+                print_json(json.dumps({"orderId": placed.order_id, "websocketUrl": placed.websocket_url}))
+            return Exit.DONE
+        return await _shown_to_the_end(client, placed, timeout, output)
+
+    raise typer.Exit(run(work, url, token))
+
+
+async def _show_quote(client: "Client", wanted: "NewOrder", output: Output) -> None:
+    from order_engine import Swap
+
+    if output.as_json:
+        print_json((await client.request("POST", "/api/quotes", body=Swap.body(wanted))).text)
+        return
+    route = await client.quote(wanted)
+    console = Console()
+    if output.quiet:
+        got = route.chosen.amount_out if wanted.side == "sell" else route.chosen.amount_in
+        console.print(text.number(got.amount), markup=False)
+        return
+    ask = text.wanted(wanted.side, str(wanted.amount), wanted.input_token, wanted.output_token)
+    console.print(Text.assemble((ask, "bold"), "  nothing is placed"))
+    text.show(console, text.quote_lines(route, wanted.side))
+    if output.verbose:
+        console.print(json.dumps(wanted.body(), indent=2), markup=False, soft_wrap=True)
+
+
+@app.command()
+def watch(
+    order_id: OrderId,
+    *,
+    timeout: Timeout = 120.0,
+    url: Url = "",
+    token: Bearer = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Follows an order to its end, from wherever it is. Output and exit status as those of place."""
+    output = Output(as_json, quiet, verbose)
+
+    async def work(client: "Client") -> Exit:
+        if output.is_plain:
+            order = await client.get(order_id)
+            title = Text.assemble((text.ask_of(order), "bold"), "  ", (order.id, "cyan"))
+            Console().print(title, soft_wrap=True)
+        return await _shown_to_the_end(client, order_id, timeout, output)
+
+    raise typer.Exit(run(work, url, token))
+
+
+@app.command()
+def get(
+    order_id: OrderId,
+    *,
+    url: Url = "",
+    token: Bearer = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Shows an order as it now is; with -v its whole history too, with --quiet only its status."""
+
+    from order_engine.client import path_of
+
+    async def work(client: "Client") -> None:
+        if as_json:
+            print_json((await client.request("GET", path_of(order_id))).text)
+            return
+        order = await client.get(order_id)
+        console = Console()
+        if quiet:
+            console.print(order.status, markup=False)
+            return
+        text.show(console, text.order_details(order))
+        if verbose:
+            for event in await client.events(order_id):
+                console.print(text.event_row(event) if console.is_terminal else text.event_line(event), soft_wrap=True)
+
+    run(work, url, token)
+
+
+@app.command("list")
+def list_orders(
+    *,
+    user: Annotated[str | None, typer.Option(help="Only this user's.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help=f"Only those that are {', '.join(_STATUSES)}.", autocompletion=_complete_status)
+    ] = None,
+    venue: Annotated[str | None, typer.Option(help="Only those routed there.")] = None,
+    source: Annotated[str | None, typer.Option("--input", help="Only those that pay with this token.")] = None,
+    destination: Annotated[str | None, typer.Option("--output", help="Only those that receive it.")] = None,
+    client_order_id: Annotated[str | None, typer.Option(help="The one with your own id.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Placed then (local time) or later.")] = None,
+    before: Annotated[datetime | None, typer.Option(help="Placed before that (local time).")] = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many at most.")] = 20,
+    url: Url = "",
+    token: Bearer = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Lists orders, newest first; with --json one a line, with --quiet their ids.
+
+    Where the output is no terminal, its columns are separated by tabs: id, time, side, input, output, amount, received,
+    price, venue, status.
+    """
+
+    async def work(client: "Client") -> None:
+        filters = {
+            "user_id": user,
+            "client_order_id": client_order_id,
+            "status": status,
+            "venue": venue,
+            "input_token": source,
+            "output_token": destination,
+            "placed_from": since.astimezone() if since else None,
+            "placed_before": before.astimezone() if before else None,
+        }
+        console = Console()
+        if as_json:
+            await _print_each(client, last, filters)
+            return
+        async with aclosing(client.orders(at_most=last, **filters)) as listed:
+            orders = [order async for order in listed]
+        if quiet:
+            for order in orders:
+                console.print(order.id, markup=False, soft_wrap=True)
+        elif not console.is_terminal:
+            for order in orders:
+                sys.stdout.write("\t".join(visible(column).replace("\t", " ") for column in _columns(order)) + "\n")
+        elif not orders:
+            say("No such orders.")
+        else:
+            console.print(_table(orders) if console.width >= _WIDE_COLUMNS else _cards(orders))
+
+    run(work, url, token)
+
+
+async def _print_each(client: "Client", last: int, filters: Mapping[str, str | datetime | None]) -> None:
+    """The service's own JSON of each order, one a line."""
+    import msgspec
+
+    class RawPage(msgspec.Struct, rename="camel"):
+        orders: list[msgspec.Raw]
+        next_cursor: str | None = None
+
+    cursor: str | None = None
+    while last > 0:
+        query = {_camel(name): value for name, value in filters.items()}
+        answer = await client.request("GET", "/api/orders", query={**query, "limit": min(last, 200), "cursor": cursor})
+        page = msgspec.json.decode(answer.text, type=RawPage)
+        for order in page.orders:
+            sys.stdout.write(escaped(bytes(order).decode()) + "\n")
+        last -= len(page.orders)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.title() for other in others)
+
+
+def _columns(order: "Order") -> tuple[str, ...]:
+    return (
+        order.id,
+        order.created_at.isoformat(timespec="milliseconds"),
+        order.side,
+        order.input_token,
+        order.output_token,
+        text.number(order.amount),
+        text.amount(order.executed_output) if order.executed_output else "",
+        text.number(order.executed_price) if order.executed_price else "",
+        order.chosen_dex or "",
+        order.status,
+    )
+
+
+def _table(orders: "list[Order]") -> Table:
+    table = Table(
+        "placed",
+        "order",
+        "side",
+        "pair",
+        "amount",
+        "received",
+        "price",
+        "venue",
+        "status",
+        box=None,
+        header_style="dim",
+    )
+    for order in orders:
+        table.add_row(
+            text.when(order.created_at),
+            Text(order.id, style="cyan", no_wrap=True),
+            order.side,
+            f"{order.input_token}/{order.output_token}",
+            text.number(order.amount),
+            text.amount(order.executed_output) if order.executed_output else "",
+            text.price(order.executed_price) if order.executed_price else "",
+            order.chosen_dex or "",
+            text.status_text(order.status),
+        )
+    return table
+
+
+def _cards(orders: "list[Order]") -> Text:
+    """Two lines an order, for a narrow terminal."""
+    lines = Text()
+    for order in orders:
+        lines.append(f"{order.id}\n", style="cyan")
+        lines.append_text(Text.assemble("  ", text.status_text(order.status), f"  {text.ask_of(order)}\n"))
+    lines.rstrip()
+    return lines
+
+
+@app.command()
+def cancel(
+    order_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The orders' ids.", show_default=False)],
+    *,
+    url: Url = "",
+    token: Bearer = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Cancels orders, which works until their transactions are signed and may be repeated.
+
+    Of several it tries all; the exit status is that of the first that was refused.
+    """
+    from order_engine import Refused
+    from order_engine.client import path_of
+
+    async def work(client: "Client") -> "Refused | None":
+        first = None
+        for order_id in order_ids:
+            try:
+                if as_json:
+                    print_json((await client.request("POST", f"{path_of(order_id)}/cancel")).text)
+                    continue
+                order = await client.cancel(order_id)
+            except Refused as error:
+                if len(order_ids) > 1:
+                    say(f"{order_id}: {error}")
+                first = first or error
+                continue
+            if not quiet:
+                line = Text.assemble((order.id, "cyan"), "  ", text.status_text(order.status))
+                Console().print(line, soft_wrap=True)
+        return first
+
+    refused = run(work, url, token)
+    if refused is not None:
+        if len(order_ids) == 1:
+            fail(refused)
+        raise typer.Exit(Exit.REFUSED)

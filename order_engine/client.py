@@ -1,0 +1,468 @@
+"""The client: one coroutine a call, with the service's answers as types and its refusals as exceptions."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import random
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, Self, TypeAlias, TypeVar
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from order_engine import errors
+from order_engine.models import Event, Health, Model, NewOrder, Order, Page, Placed, Route, Swap, Ticket, Token
+from order_engine.stream import SILENCE_SECONDS, Stream, opened
+
+T = TypeVar("T")
+TokenSource: TypeAlias = str | Callable[[], str] | None
+Query: TypeAlias = Mapping[str, str | int | datetime | None]
+PLACE: Final = "/api/orders/execute"
+_SHOWN_LENGTH = 200
+_MAX_PAUSE_SECONDS = 8.0
+# The fourth pause of `follow` is its longest: 2 seconds, where no stream can be had.
+_SLOWEST_LOOK = 3
+_LOOPBACK = ("localhost", "127.", "::1")
+
+
+class _Events(Model, frozen=True):
+    events: tuple[Event, ...]
+
+
+class _Tokens(Model, frozen=True):
+    tokens: tuple[Token, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that is no refusal, as it came."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long is waited for what, and how often a call is repeated that may be repeated."""
+
+    answer_seconds: float = 30.0
+    tries: int = 5
+    first_pause_seconds: float = 0.25  # twice as long each time, up to 8 s, and a random part of it
+    follow_seconds: float = 60.0  # without any sign of the order before `follow` gives up
+    silence_seconds: float = SILENCE_SECONDS  # without any frame, heartbeats among them, before a stream is opened anew
+
+    def pause(self, number: int) -> float:
+        """How long to wait before the next try; random, so that a restarted service's clients don't come at once."""
+        longest = min(self.first_pause_seconds * 2.0**number, _MAX_PAUSE_SECONDS)
+        return random.uniform(longest / 2, longest)
+
+
+class Client:
+    """The service at one address; an async context manager.
+
+    `url` is what stands before /api, with the stage on AWS: https://….execute-api.eu-central-1.amazonaws.com/live.
+    `token` is sent as a bearer token; a function is asked for it before each call. Every call raises an
+    `OrderEngineError`. Reads, cancels and orders (which carry their key) are repeated where the network or the service
+    fails for a moment.
+    """
+
+    def __init__(self, url: str, *, token: TokenSource = None, patience: Patience | None = None) -> None:
+        self.url = checked(url)
+        self.patience = patience or Patience()
+        self._token = token
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections; open streams end."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def place(self, order: NewOrder) -> Placed:
+        """Places the order once, whatever the network does: every repetition carries the order's idempotency key.
+
+        Raises:
+            Refused: it was not placed.
+            Unreachable: it was not even sent.
+            OutcomeUnknown: it may have been placed; `place(order)` again tells.
+        """
+        may_exist = False
+        number = 0
+        while True:
+            try:
+                answer = await self._once("POST", PLACE, body=order.body(), key=order.idempotency_key)
+                return _read(answer, Placed, self.url)
+            except (errors.InvalidRequest, errors.Unprocessable, errors.Conflict):
+                raise  # this very order was not placed, before neither
+            except errors.OrderEngineError as error:
+                failure = error
+            may_exist = may_exist or _may_have_arrived(failure)
+            number += 1
+            if not may_exist and not isinstance(failure, errors.TooManyRequests | errors.ServiceFailed):
+                raise failure
+            if number >= self.patience.tries or not _is_passing(failure):
+                break
+            await asyncio.sleep(_after(failure, self.patience.pause(number - 1)))
+        if not may_exist:
+            raise failure
+        raise errors.OutcomeUnknown(
+            f"The order was sent and may have been placed: {_bare(failure)}. Placing it again with the same "
+            f"idempotency key ({order.idempotency_key}) tells, and makes no second one.",
+            order.idempotency_key,
+        ) from failure
+
+    async def get(self, order_id: str) -> Order:
+        """The order as it now is. Raises NotFound."""
+        return _read(await self.request("GET", path_of(order_id)), Order, self.url)
+
+    async def events(self, order_id: str) -> tuple[Event, ...]:
+        """Every status so far, oldest first. Raises NotFound."""
+        return _read(await self.request("GET", f"{path_of(order_id)}/events"), _Events, self.url).events
+
+    async def cancel(self, order_id: str) -> Order:
+        """The cancelled order; may be repeated. Raises Conflict once its transaction is signed, NotFound."""
+        return _read(await self.request("POST", f"{path_of(order_id)}/cancel"), Order, self.url)
+
+    async def page(
+        self,
+        *,
+        user_id: str | None = None,
+        client_order_id: str | None = None,
+        status: str | None = None,
+        venue: str | None = None,
+        input_token: str | None = None,
+        output_token: str | None = None,
+        placed_from: datetime | None = None,
+        placed_before: datetime | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Page:
+        """A page of orders, newest first. A page may be empty and still have a next one."""
+        query: Query = {
+            "userId": user_id,
+            "clientOrderId": client_order_id,
+            "status": status,
+            "venue": venue,
+            "inputToken": input_token,
+            "outputToken": output_token,
+            "placedFrom": placed_from,
+            "placedBefore": placed_before,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return _read(await self.request("GET", "/api/orders", query=query), Page, self.url)
+
+    async def orders(self, *, at_most: int | None = None, **filters: str | datetime | None) -> AsyncGenerator[Order]:
+        """Every order that `page` lists, newest first, page after page."""
+        left = at_most
+        cursor: str | None = None
+        while left is None or left > 0:
+            page = await self.page(limit=200 if left is None else min(left, 200), cursor=cursor, **filters)  # type: ignore[arg-type]
+            for order in page.orders:
+                yield order
+            left = None if left is None else left - len(page.orders)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def quote(self, swap: Swap) -> Route:
+        """What an order would be routed to right now. Raises Unprocessable where no venue gives a quote."""
+        return _read(await self.request("POST", "/api/quotes", body=Swap.body(swap)), Route, self.url)
+
+    async def tokens(self) -> tuple[Token, ...]:
+        """What can be traded."""
+        return _read(await self.request("GET", "/api/tokens"), _Tokens, self.url).tokens
+
+    async def health(self) -> Health:
+        """Whether orders can be taken; no exception where the service says that they can't."""
+        answer = await self._once("GET", "/health", accepted=(HTTPStatus.SERVICE_UNAVAILABLE,))
+        return _read(answer, Health, self.url)
+
+    @asynccontextmanager
+    async def stream(self, order_id: str, *, after: int = 0, url: str = "") -> AsyncIterator[Stream]:
+        """One connection that follows the order from behind sequence `after`; `url` is a `Placed.websocket_url`.
+
+        It ends when the connection does: `follow` is what comes back.
+        """
+        target = URL(url or (await self.ticket(order_id)).websocket_url).update_query(after=str(after))
+        async with opened(self._session(), target, self._proxy(target), self.patience.silence_seconds) as stream:
+            yield stream
+
+    async def ticket(self, order_id: str | None = None) -> Ticket:
+        """What opens a stream for five minutes: of this order, or of any of the token's user. Raises NotFound."""
+        body = {} if order_id is None else {"orderId": order_id}
+        return _read(await self.request("POST", "/api/stream-tickets", body=body), Ticket, self.url)
+
+    async def follow(self, order: Placed | str, *, after: int = 0) -> AsyncGenerator[Event]:
+        """Every status of the order once, in order, from behind sequence `after` until the last.
+
+        Where the stream breaks off, or no stream can be had, the order's events are read and the stream is opened again
+        behind the last one. Ends at once where the order is over and `after` its last sequence.
+
+        Raises:
+            NotFound: there is no such order.
+            StreamLost: for a minute (`Patience.follow_seconds`) there was no sign of it.
+            Refused, StreamRefused: the service does not let it be followed.
+        """
+        order_id, url = (order, "") if isinstance(order, str) else (order.order_id, order.websocket_url)
+        last, number, heard = after, 0, time.monotonic()
+        is_new = bool(url) and after == 0
+        while True:
+            try:
+                async with aclosing(self._rest_of(order_id, last, url, has_missed_some=not is_new)) as rest:
+                    async for event in rest:
+                        heard = time.monotonic()
+                        if event is not None:
+                            last, number = event.sequence, 0
+                            yield event
+                            if event.is_last:
+                                return
+                failure: errors.OrderEngineError = errors.StreamLost("the stream was closed")
+            except _Over:
+                return
+            except errors.OrderEngineError as error:
+                if not (isinstance(error, errors.StreamError) or _is_passing(error)):
+                    raise
+                failure = error
+            is_new, url = False, ""  # the ticket in it may have run out
+            if time.monotonic() - heard > self.patience.follow_seconds:
+                raise errors.StreamLost(
+                    f"The order {order_id} goes on, and there was no sign of it for "
+                    f"{self.patience.follow_seconds:.0f} s: {_bare(failure)}."
+                ) from failure
+            await asyncio.sleep(_after(failure, self.patience.pause(min(number, _SLOWEST_LOOK))))
+            number += 1
+
+    async def _rest_of(
+        self, order_id: str, last: int, url: str, *, has_missed_some: bool
+    ) -> AsyncGenerator[Event | None]:
+        """The events behind `last` without a gap, as long as the stream goes; None where something else was heard.
+
+        Raises _Over where there are none and will be none.
+        """
+        if has_missed_some:
+            events = await self.events(order_id)
+            yield None
+            for event in events:
+                if event.sequence > last:
+                    last = event.sequence
+                    yield event
+            if events and events[-1].is_last:
+                raise _Over
+        async with self.stream(order_id, after=last, url=url) as stream:
+            async for frame in stream:
+                is_ours = isinstance(frame, Event) and frame.order_id == order_id
+                if not isinstance(frame, Event) or not is_ours or frame.sequence <= last:
+                    yield None
+                elif frame.sequence == last + 1:
+                    last = frame.sequence
+                    yield frame
+                else:
+                    return  # what is missing is read first
+
+    async def request(
+        self, method: str, path: str, *, body: Mapping[str, object] | None = None, query: Query | None = None
+    ) -> Answer:
+        """The answer to one call as it came, for what this client has no method for.
+
+        It may be sent more than once. Raises as every call does.
+        """
+        number = 0
+        while True:
+            try:
+                return await self._once(method, path, body=body, query=query)
+            except errors.OrderEngineError as error:
+                number += 1
+                # Nothing there at the first try: most likely a wrong address.
+                is_wrong = isinstance(error, errors.Unreachable) and number == 1
+                if is_wrong or not _is_passing(error) or number >= self.patience.tries:
+                    raise
+                failure = error
+            await asyncio.sleep(_after(failure, self.patience.pause(number - 1)))
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, object] | None = None,
+        query: Query | None = None,
+        key: str | None = None,
+        accepted: tuple[int, ...] = (),
+    ) -> Answer:
+        url = URL(f"{self.url}{path}", encoded=True).update_query(_given(query or {}))
+        headers = {**self._authorization(), **({"Idempotency-Key": key} if key else {})}
+        try:
+            # A redirect would be followed with a GET.
+            async with self._session().request(
+                method, url, json=body, headers=headers, allow_redirects=False, proxy=self._proxy(url)
+            ) as response:
+                text = await response.text(errors="replace")
+                answer = Answer(response.status, text, response.headers)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise transport_error(self.url, error) from error
+        if answer.status in accepted or answer.status // 100 == 2:
+            return answer
+        if answer.status // 100 == 3:
+            raise errors.UnexpectedAnswer(
+                f"{self.url} sends its callers on to {answer.headers.get('Location', 'nowhere')}: give that address.",
+                answer.status,
+            )
+        problem = _fields(answer.text)
+        if "code" in problem and ("detail" in problem or "title" in problem):
+            raise errors.refusal(answer.status, problem, _seconds(answer.headers.get("Retry-After")))
+        raise unexpected(self.url, answer)
+
+    def _authorization(self) -> dict[str, str]:
+        token = self._token() if callable(self._token) else self._token
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=self.patience.answer_seconds),
+                # As many as there are callers.
+                connector=aiohttp.TCPConnector(limit=0),
+                json_serialize=json.dumps,
+            )
+        return self._http
+
+    def _proxy(self, url: URL) -> str | None:
+        """The environment's, except for this machine's own addresses. aiohttp's own way reads .netrc too."""
+        host = url.host or ""
+        if host.startswith(_LOOPBACK) or urllib.request.proxy_bypass(host):
+            return None
+        scheme = {"ws": "http", "wss": "https"}.get(url.scheme, url.scheme)
+        return urllib.request.getproxies().get(scheme)
+
+
+class _Over(Exception):
+    """Nothing will follow any more."""
+
+
+def checked(url: str) -> str:
+    """The address without a slash at its end. Raises InvalidUrl."""
+    refused = errors.InvalidUrl(f"The address is what stands before /api, such as http://localhost:3000, not {url!r}.")
+    try:
+        parsed = URL(url)
+    except ValueError as error:
+        raise refused from error
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query_string or parsed.fragment:
+        raise refused
+    return url.rstrip("/")
+
+
+def transport_error(url: str, error: Exception) -> errors.TransportError:
+    """The error for what the network did."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
+        return errors.Unreachable(f"{url} can't be reached: {_reason(error)}.")
+    if isinstance(error, TimeoutError):
+        return errors.TimedOut(f"{url} does not answer in time.")
+    return errors.ConnectionLost(f"{url} broke the connection off: {_reason(error)}.")
+
+
+def unexpected(url: str, answer: Answer) -> errors.UnexpectedAnswer:
+    """The error for an answer that is not of this service."""
+    shown = " ".join(answer.text.split())
+    shown = shown if len(shown) <= _SHOWN_LENGTH else f"{shown[:_SHOWN_LENGTH]}…"
+    return errors.UnexpectedAnswer(
+        f"{url} answers, but not as this service does ({answer.status}: {shown or 'an empty answer'}). "
+        "Check the address; on AWS it ends with the stage, /live.",
+        answer.status,
+    )
+
+
+def _is_passing(error: errors.OrderEngineError) -> bool:
+    """Whether the same request may be answered in a moment."""
+    kinds = errors.TransportError | errors.TooManyRequests | errors.ServiceFailed
+    return isinstance(error, kinds) or (isinstance(error, errors.UnexpectedAnswer) and error.is_passing)
+
+
+def _may_have_arrived(error: errors.OrderEngineError) -> bool:
+    """Whether the service may have done what it was asked for."""
+    kinds = errors.TimedOut | errors.ConnectionLost | errors.ServiceFailed
+    return isinstance(error, kinds) or (isinstance(error, errors.UnexpectedAnswer) and error.is_passing)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return f"nobody knows the name {error.host}"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"its certificate is not trusted ({error.certificate_error})"
+        case aiohttp.ClientConnectorSSLError():
+            return "it does not speak TLS"
+        case aiohttp.ClientConnectorError(errno=errno.ECONNREFUSED):
+            return "nothing listens there"
+        case aiohttp.ClientConnectorError():
+            return error.os_error.strerror or str(error)
+        case aiohttp.ConnectionTimeoutError():
+            return "it does not answer in time"
+        case aiohttp.ClientResponseError():
+            return f"it does not speak HTTP as expected ({error.message})"
+    return str(error) or type(error).__name__
+
+
+def _read(answer: Answer, kind: type[T], url: str) -> T:
+    try:
+        # Not strict: base units are whole numbers written as strings, since u64 does not fit a double.
+        return msgspec.json.decode(answer.text, type=kind, strict=False)
+    except msgspec.DecodeError as error:
+        raise unexpected(url, answer) from error
+
+
+def _fields(text: str) -> Mapping[str, object]:
+    """The fields of a JSON object; none where the text is something else."""
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _given(query: Query) -> dict[str, str]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else str(value)
+        for name, value in query.items()
+        if value is not None
+    }
+
+
+def path_of(order_id: str) -> str:
+    """The path of an order, whatever stands in its id."""
+    return f"/api/orders/{urllib.parse.quote(order_id, safe='')}"
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isascii() and header.isdigit() else None
+
+
+def _after(failure: Exception | None, pause: float) -> float:
+    """How long to wait before the next try: as the service says, else the pause."""
+    named = failure.retry_after if isinstance(failure, errors.Refused) else None
+    return pause if named is None else max(pause, min(named, 60.0))
+
+
+def _bare(error: Exception) -> str:
+    return str(error).rstrip(".")

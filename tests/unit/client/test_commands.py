@@ -1,0 +1,235 @@
+"""The client's commands before a service on real sockets, with their exit statuses, signals and output."""
+
+import asyncio
+import json
+import os
+import signal
+import ssl
+import sys
+from pathlib import Path
+
+import pytest
+
+from chalicelib.domain.transitions import OrderStatus
+from order_engine.cli import text
+from tests.fakes.certificates import Authority
+from tests.fakes.service import ID, Handler, Service, cut, order, refusing, saying, served
+from tests.unit.client.commands import DEV, INSTALLED, LIMIT_SECONDS, end, invoke, on_a_terminal, run, start
+
+EVIL = "\x1b]0;owned\x07\x1b[31m\u202eevil\x9b2J"
+
+
+@pytest.mark.parametrize(("ends_as", "status"), [("confirmed", 0), ("failed", 1), ("cancelled", 3)])
+async def test_an_order_is_followed_where_the_answer_says_and_the_status_tells_its_end(
+    service: Service, ends_as: str, status: int
+) -> None:
+    service.statuses = ("pending", "building", ends_as)
+    ended = await run("order", "--url", f"{service.url}/")
+    assert (ended.status, ended.err) == (status, "")
+    assert service.connections == [f"orderId={ID}&after=0"]
+    first, *_, last = ended.out.splitlines()
+    assert first == f"Sell 1.5 SOL → USDC  {ID}"
+    assert len(ended.out.splitlines()) <= 4
+    assert ends_as in ended.out
+    if ends_as == "confirmed":
+        assert "10 bps below the quote (limit 50)" in last
+
+
+async def test_with_v_every_status_has_its_details_in_words(service: Service) -> None:
+    service.statuses = ("pending", "routing", "confirmed")
+    ended = await invoke("order", "-v", "--url", service.url)
+    assert [line.split()[1] for line in ended.out.splitlines()[1:4]] == list(service.statuses)
+    assert text.details({"finalExecutionPrice": "1", "fee": {"amount": "2", "token": "SOL", "baseUnits": "3"}}) == {
+        "final execution price": "1",
+        "fee": "2 SOL",
+    }
+
+
+async def test_options_become_the_order_with_one_key(service: Service) -> None:
+    options = (
+        "--amount",
+        "2.50",
+        "--buy",
+        "--input",
+        "USDC",
+        "--output",
+        "SOL",
+        "--slippage-bps",
+        "10",
+        "--user",
+        "me",
+    )
+    mine = ("--wallet", "w", "--client-order-id", "mine", "--idempotency-key", "k", "--max-price-impact-bps", "7")
+    service.answers = [cut]
+    assert (await invoke("order", "place", *options, *mine, "--url", service.url, "--no-wait", "-q")).out == f"{ID}\n"
+    assert service.keys == ["k", "k"]
+    assert service.placed[0] == service.placed[1]
+    assert service.placed[0] == {
+        "userId": "me",
+        "walletAddress": "w",
+        "inputToken": "USDC",
+        "outputToken": "SOL",
+        "side": "buy",
+        "amount": "2.50",
+        "slippageBps": 10,
+        "maxPriceImpactBps": 7,
+        "clientOrderId": "mine",
+    }
+
+
+async def test_the_other_commands(service: Service) -> None:
+    service.placed = [{}]
+    for arguments, shown in {
+        ("order", "get", ID, "-q"): "confirmed",
+        ("order", "get", ID, "-v"): "250.23951 USDC",
+        ("order", "list", "-q"): ID,
+        ("order", "list"): f"{ID}\t2026-01-01",
+        ("order", "watch", ID): "confirmed in 4.0 s",
+        ("quote",): "1.5 SOL → 250.49 USDC on raydium",
+        ("quote", "-q"): "250.49",
+        ("tokens", "-q"): "SOL\nUSDC",
+        ("health",): "Orders can be taken",
+        ("order", "--dry-run"): "nothing is placed",
+        ("order", "cancel", ID): "cancelled",
+    }.items():
+        ended = await invoke(*arguments, "--url", service.url)
+        assert (ended.status, ended.err) == (0, ""), arguments
+        assert shown in ended.out, arguments
+    assert service.placed == [{}]
+
+
+async def test_json_is_the_service_s_own(service: Service) -> None:
+    service.placed = [{}]
+    for arguments in (("order",), ("order", "get", ID), ("order", "list"), ("order", "cancel", ID)):
+        ended = await invoke(*arguments, "--json", "--url", service.url)
+        assert json.loads(ended.out.splitlines()[0] if arguments[1:] == ("list",) else ended.out) == service.order()
+    lines = (await invoke("order", "--json", "-v", "--url", service.url)).out.splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["pending", "cancelled"]
+
+
+async def test_the_installed_program_takes_address_and_token_from_the_environment(service: Service) -> None:
+    ended = await run("order", program=INSTALLED, ORDER_ENGINE_URL=service.url, ORDER_ENGINE_TOKEN="t")
+    assert (ended.status, ended.err) == (0, "")
+    assert service.tokens == ["Bearer t"]
+    assert (await invoke("--version")).out == "order-engine 0.1.0\n"
+    ended = await invoke("health")
+    assert ended.status == 2
+    assert "ORDER_ENGINE_URL" in ended.sentence
+    completion = await run(
+        program=INSTALLED, _ORDER_ENGINE_COMPLETE="complete_bash", COMP_WORDS="order-engine or", COMP_CWORD="1"
+    )
+    assert completion.out.split() == ["order"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "said"),
+    [
+        ([refusing(422, "no_quote")], 6, "Not today (422)"),
+        ([refusing(400, errors=[{"field": "amount", "message": "must be positive"}])], 6, "amount must be positive"),
+        ([saying(404, "<html>")], 4, "ends with the stage, /live"),
+        ([cut] * 5, 5, "may have been placed"),
+    ],
+)
+async def test_each_failure_is_one_sentence_with_a_status_of_its_own(
+    service: Service, answers: list[Handler], status: int, said: str
+) -> None:
+    service.answers = answers
+    ended = await invoke("order", "--url", service.url)
+    assert (ended.status, ended.out) == (status, "")
+    assert said in ended.sentence
+
+
+async def test_nothing_at_the_address_and_no_address() -> None:
+    for command in ("order", "bench"):
+        ended = await run(command, "--url", "http://127.0.0.1:1")
+        assert (ended.status, ended.out) == (4, "")
+        assert "http://127.0.0.1:1 can't be reached: nothing listens there." in ended.sentence
+    assert (await run("order", "--url", "localhost")).status == 2
+
+
+async def test_some_of_several_cancels_may_be_refused(service: Service) -> None:
+    ended = await invoke("order", "cancel", "a", ID, "--url", service.url)
+    assert (ended.status, ended.out) == (6, f"{ID}  cancelled\n")
+    assert ended.sentence.startswith("order-engine: a: ")
+
+
+async def test_an_order_that_does_not_end_is_left_to_itself(service: Service) -> None:
+    service.statuses = ("submitted",)
+    ended = await invoke("order", "--url", service.url, "--timeout", "1")
+    assert ended.status == 5
+    assert f"order-engine order watch {ID} follows it" in ended.sentence
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "program"),
+    [(signal.SIGINT, 130, DEV), (signal.SIGINT, 130, INSTALLED), (signal.SIGTERM, 143, INSTALLED)],
+)
+async def test_a_signal_ends_following_and_says_how_to_go_on(
+    service: Service, number: signal.Signals, status: int, program: tuple[str, ...]
+) -> None:
+    service.statuses = ("pending", "building", "submitted")
+    process = await start("order", "--url", service.url, program=program)
+    assert process.stdout is not None
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while b"Message 2" not in await process.stdout.readline():
+            pass
+    process.send_signal(number)
+    ended = await end(process)
+    assert ended.status == status
+    assert f"order watch {ID} goes on watching" in ended.sentence
+
+
+async def test_a_reader_that_has_gone_ends_the_command_as_in_a_shell(service: Service) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "localstack", "order", "--url", service.url),
+        env={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", ".")},
+        stdout=write,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(write)
+    ended = await end(process)
+    assert (ended.status, ended.err) == (141, "")
+
+
+async def test_https_and_wss_with_a_trusted_certificate_only(tmp_path: Path) -> None:
+    authority = Authority.new("Authority of a test")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.server("service.example", tmp_path / "server.pem"))
+    trusted = str(authority.write(tmp_path / "authority.pem"))
+    async with served(Service(), context) as service:
+        assert (await run("order", "--url", service.url, SSL_CERT_FILE=trusted)).status == 0
+        refused = await run("order", "--url", service.url)
+        assert refused.status == 4
+        assert "its certificate is not trusted" in refused.sentence
+        assert len(service.placed) == 1
+
+
+async def test_a_server_s_text_steers_no_terminal(service: Service) -> None:
+    service.view = order("failed", userId=EVIL, error={"code": "x", "message": EVIL, "retryable": False})
+    service.placed = [{}]
+    for arguments in (("get", ID), ("get", ID, "--json"), ("list",), ("list", "--json"), ("watch", ID, "-v")):
+        out = (await invoke("order", *arguments, "--url", service.url)).out
+        assert "evil" in out or arguments == ("list",)
+        assert not set(out) & set("\x1b\x07\x9b\u202e"), arguments
+    service.answers = [refusing(400, errors=[{"field": EVIL, "message": EVIL}])]
+    assert "\x1b" not in (await invoke("order", "--url", service.url)).err
+
+
+@pytest.mark.parametrize("environment", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}])
+async def test_it_works_without_a_locale(service: Service, environment: dict[str, str]) -> None:
+    ended = await run("order", "--url", service.url, program=INSTALLED, **environment)
+    assert (ended.status, ended.err) == (0, "")
+
+
+async def test_forty_columns_are_enough(service: Service) -> None:
+    service.placed = [{}]
+    for arguments in (("list",), ("get", ID), ("place", "-v")):
+        out = await on_a_terminal("order", *arguments, "--url", service.url, columns=40)
+        assert ID in out
+        assert "confirmed" in out
+
+
+def test_every_status_has_a_colour() -> None:
+    assert set(text.COLOURS) == {str(status) for status in OrderStatus}
