@@ -1,158 +1,195 @@
-"""`bench`: posts orders as fast as the connections allow, waits for their ends, and prints the figures."""
+"""`bench`: how fast the service is, and what an order costs it."""
 
-import asyncio
-import statistics
 import time
-import uuid
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import aiohttp
 import typer
-from rich.table import Table
 
-from localstack.client import service
 from localstack.client.console import Console
-from localstack.client.service import Placed
-from localstack.client.statuses import TERMINAL
-from localstack.errors import NotOver
+from localstack.errors import UserError
 
-_POLL_SECONDS = 0.2
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+    from rich.table import Table
 
+    from localstack.bench.load import Progress, Samples
+    from localstack.bench.results import Results, Run
+    from localstack.bench.run import Plan
 
-@dataclass
-class Figures:
-    """What was measured, in seconds."""
+_SIMPLE_SECONDS = 300.0
+_ROW_SECONDS = 900.0
 
-    posts: list[float] = field(default_factory=list)
-    pushes: list[float] = field(default_factory=list)
-    posted: float = 0.0
-    over: float = 0.0
-    ends: dict[str, int] = field(default_factory=dict)
-
-
-class Bench:
-    """One run with a user of its own, so that the history tells how its orders stand."""
-
-    def __init__(self, http: aiohttp.ClientSession, url: str, orders: int, follow: int) -> None:
-        self.http, self.url, self.orders, self.follow = http, url, orders, follow
-        self.user = f"bench-{uuid.uuid4()}"
-        self.figures = Figures()
-        self._left = orders
-        self._followers: list[asyncio.Task[None]] = []
-
-    async def run(self, connections: int, seconds: float) -> Figures:
-        start = time.monotonic()
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(self._post_some() for _ in range(connections)))
-            self.figures.posted = time.monotonic() - start
-            await self._wait_for_ends()
-            self.figures.over = time.monotonic() - start
-            await asyncio.gather(*self._followers)
-        return self.figures
-
-    async def _post_some(self) -> None:
-        while self._left:
-            self._left -= 1
-            number = self._left
-            body = {
-                "userId": self.user,
-                "walletAddress": "wallet_bench",
-                "inputToken": "SOL",
-                "outputToken": "USDC",
-                "amount": "1.5",
-                "side": "sell",
-            }
-            start = time.monotonic()
-            placed = await service.place(self.http, self.url, body)
-            self.figures.posts.append(time.monotonic() - start)
-            if number < self.follow:
-                self._followers.append(asyncio.create_task(self._follow(placed)))
-
-    async def _follow(self, placed: Placed) -> None:
-        """Times live statuses only: those that were committed after the socket was open."""
-        try:
-            async with self.http.ws_connect(placed.websocket_url) as socket:
-                opened = time.time()
-                async for frame in socket:
-                    status = frame.json()
-                    if status["type"] != "status":
-                        continue
-                    committed = datetime.fromisoformat(status["at"]).timestamp()
-                    if committed > opened:
-                        self.figures.pushes.append(time.time() - committed)
-                    if status["status"] in TERMINAL:
-                        return
-        except aiohttp.ClientError as error:
-            raise service.stream_not_reached(placed, error) from error
-        raise NotOver(f"The stream {placed.websocket_url} ended before its order: run it again.")
-
-    async def _wait_for_ends(self) -> None:
-        while True:
-            ends = {status: await self._count(status) for status in TERMINAL}
-            if sum(ends.values()) >= self.orders:
-                self.figures.ends = {status: count for status, count in ends.items() if count}
-                return
-            await asyncio.sleep(_POLL_SECONDS)
-
-    async def _count(self, status: str) -> int:
-        count, cursor = 0, None
-        while True:
-            query = {"userId": self.user, "status": status, "limit": "200", **({"cursor": cursor} if cursor else {})}
-            async with self.http.get(f"{self.url}/api/orders", params=query) as response:
-                response.raise_for_status()
-                page = await response.json()
-            count += len(page["orders"])
-            cursor = page["nextCursor"]
-            if cursor is None:
-                return count
+group = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
 
 def _percentiles(samples: list[float]) -> str:
-    ordered = sorted(samples)
-    last = len(ordered) - 1
-    p50, p99 = statistics.median(ordered), ordered[min(last, int(len(ordered) * 0.99))]
-    return f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, worst {ordered[-1] * 1000:.0f} ms ({len(ordered)})"
+    from localstack.bench.percentiles import percentile
+
+    p50, p99, worst = (percentile(samples, rank) * 1000 for rank in (50, 99, 100))
+    return f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, worst {worst:.0f} ms ({len(samples)})"
 
 
-def _table(figures: Figures, orders: int, connections: int) -> Table:
+def _simple_table(samples: "Samples", orders: int, connections: int) -> "Table":
+    from rich.table import Table
+
     table = Table(show_header=False, box=None)
-    table.add_row("posted", f"{orders} orders over {connections} connections in {figures.posted:.1f} s")
-    table.add_row("all over", f"after {figures.over:.1f} s = {orders / figures.over:.1f} orders/s")
-    table.add_row("ends", ", ".join(f"{count} {status}" for status, count in figures.ends.items()))
-    table.add_row("POST", _percentiles(figures.posts))
-    if figures.pushes:
-        table.add_row("commit to frame", _percentiles(figures.pushes))
+    table.add_row("posted", f"{orders} orders over {connections} connections in {samples.posted:.1f} s")
+    table.add_row("all over", f"after {samples.over:.1f} s = {orders / samples.over:.1f} orders/s")
+    table.add_row("ends", ", ".join(f"{count} {status}" for status, count in samples.ends.items()))
+    table.add_row("POST", _percentiles(samples.posts))
+    if samples.frames:
+        table.add_row("commit to frame", _percentiles(samples.frames))
     return table
 
 
+def _simple(orders: int, connections: int, follow: int, url: str, seconds: float) -> None:
+    from localstack.bench import measuring
+    from localstack.bench.load import Workload
+    from localstack.client import service
+
+    server = measuring.Server("", service.url_of(url))
+    workload = Workload(orders, connections, min(follow, orders))
+    found = measuring.measured(server, workload, seconds, lambda _done, _of: None)
+    Console().print(_simple_table(found.samples, orders, connections))
+
+
+class _Display:
+    """A bar for the present step on a terminal, a line for each step anywhere else; each row as soon as it is there."""
+
+    def __init__(self, console: Console, bar: "Bar | None") -> None:
+        self._console = console
+        self._bar = bar
+        self._task: TaskID | None = None
+        self._started = time.monotonic()
+
+    def step(self, text: str) -> "Progress":
+        bar = self._bar
+        if bar is None:
+            self._console.print(f"{time.monotonic() - self._started:6.1f} s  {text}", style="dim", soft_wrap=True)
+            return lambda _done, _of: None
+        if self._task is not None:
+            bar.remove_task(self._task)
+        task = self._task = bar.add_task(text, total=None)
+        return lambda done, of: bar.update(task, completed=done, total=of)
+
+    def done(self, run: "Run") -> None:
+        from localstack.bench.tables import shown
+
+        figures = ", ".join(f"{value.name} {shown(value.value, value.unit)}" for value in run.values)
+        self._console.print(f"[bold]{run.row}[/bold]  {figures}", soft_wrap=True)
+
+
+def _names(text: str) -> list[str]:
+    from localstack.bench.rows import EVERY_ROW
+
+    chosen = [name.strip() for name in text.split(",") if name.strip()] or list(EVERY_ROW)
+    for name in chosen:
+        if name not in EVERY_ROW:
+            raise UserError(f"There is no row {name!r}: choose of {', '.join(EVERY_ROW)}.")
+    return chosen
+
+
+def _sizes(text: str) -> list[int]:
+    sizes = [part.strip().replace("_", "") for part in text.split(",")]
+    if not all(size.isdecimal() for size in sizes):
+        raise UserError(f"--history takes numbers of orders, such as 0,100000,1000000, not {text!r}.")
+    return sorted({int(size) for size in sizes})
+
+
+@group.callback()
 def bench(
+    context: typer.Context,
     *,
-    orders: Annotated[int, typer.Option(min=1, max=100_000)] = 200,
-    connections: Annotated[int, typer.Option(min=1, max=256)] = 16,
-    follow: Annotated[int, typer.Option(min=0, help="How many of the orders to follow over a WebSocket.")] = 0,
-    url: Annotated[str, typer.Option(help="Of the service; without it the one that runs in this clone.")] = "",
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds until it gives up.")] = 300.0,
+    orders: Annotated[int | None, typer.Option(min=1, max=100_000, help="One load of so many (200).")] = None,
+    connections: Annotated[int | None, typer.Option(min=1, max=256, help="One load over so many (16).")] = None,
+    follow: Annotated[int | None, typer.Option(min=0, help="One load, so many followed over a WebSocket.")] = None,
+    url: Annotated[
+        list[str] | None, typer.Option(help="Another server with the same contract; may be repeated.")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds until a load is given up.")] = None,
+    rows: Annotated[str, typer.Option(help="Only these rows, separated by commas.")] = "",
+    history: Annotated[str, typer.Option(help="The rows with so many older orders each, such as 0,100000.")] = "0",
+    scale: Annotated[float, typer.Option(min=0.001, max=100, help="Makes every row so many times as large.")] = 1.0,
+    own: Annotated[bool, typer.Option("--own/--no-own", help="Measure a stack of this clone's code.")] = True,
+    json: Annotated[Path | None, typer.Option(help="Writes all figures and samples there.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Writes one page of plots there.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="Shows the figures of an earlier --json beside.")] = None,
 ) -> None:
-    """Posts orders as fast as the connections allow and times their way to the end.
+    """Measures every row of docs/performance.md on a stack of its own, which takes some minutes.
 
-    Exit status: 0 all are over, however they ended; else as that of order.
+    With --orders, --connections or --follow: one load at the stack that runs in this clone, or at --url. Exit status: 0
+    all orders are over, however they ended; else as that of order.
     """
+    if context.invoked_subcommand:
+        return
+    if orders is not None or connections is not None or follow is not None:
+        if url and len(url) > 1:
+            raise UserError("One load goes to one --url; several are for the rows.")
+        _simple(orders or 200, connections or 16, follow or 0, (url or [""])[0], timeout or _SIMPLE_SECONDS)
+        return
+    from localstack.bench import run, tables
+    from localstack.bench.results import Results
+    from localstack.client import service
 
-    async def measure() -> Figures:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            return await Bench(http, service.url_of(url), orders, follow).run(connections, timeout)
+    old = Results.read(compare) if compare else None
+    urls = [service.url_of(each) for each in url or ()]
+    plan = run.Plan(_names(rows), urls, _sizes(history), own, scale, timeout or _ROW_SECONDS)
+    if not plan.own and not plan.urls:
+        raise UserError("There is nothing to measure: --no-own needs a --url.")
+    for path in filter(None, (json, html)):
+        if not path.parent.is_dir():
+            raise UserError(f"{path} can't be written: there is no folder {path.parent}.")
+    console = Console()
+    results = _run(plan, console)
+    console.print()
+    console.print(tables.table(results.runs, old))
+    if (by_process := tables.processor_table(results.runs)) is not None:
+        console.print()
+        console.print(by_process)
+    console.print(f"\n{tables.where(results)}", soft_wrap=True)
+    if json is not None:
+        results.write(json)
+    if html is not None:
+        from localstack.bench import plots
 
-    try:
-        figures = asyncio.run(measure())
-    except TimeoutError as error:
-        raise NotOver(f"Not all orders were over within {timeout:.0f} s.") from error
-    except aiohttp.ClientError as error:
-        raise NotOver(f"The service stopped answering while the orders ran: {error}") from error
-    Console().print(_table(figures, orders, connections))
+        plots.write(results, html, lambda text: console.print(text, style="dim"))
+
+
+def _run(plan: "Plan", console: Console) -> "Results":
+    from localstack.bench import run
+
+    if not console.is_terminal:
+        return run.measure(plan, _Display(console, None))
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        return run.measure(plan, _Display(console, bar))
+
+
+@group.command()
+def profile(
+    *,
+    orders: Annotated[int, typer.Option(min=1, max=100_000, help="How many orders, twice.")] = 400,
+    connections: Annotated[int, typer.Option(min=1, max=256)] = 16,
+    follow: Annotated[int, typer.Option(min=0, help="How many of them are followed.")] = 0,
+    functions: Annotated[int, typer.Option(min=1, help="How many functions of each process are shown.")] = 15,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds until a load is given up.")] = _ROW_SECONDS,
+) -> None:
+    """Shows the processor time of an order by process and by function, on a stack of its own without delays."""
+    from localstack.bench import tables
+    from localstack.bench.load import Workload
+    from localstack.bench.profile import profile as take
+
+    console = Console()
+    display = _Display(console, None)
+    found = take(Workload(orders, connections, min(follow, orders)), timeout, display.step)
+    console.print()
+    console.print(tables.profile_table(found, functions))
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command()(bench)
+    app.add_typer(group, name="bench")

@@ -28,10 +28,10 @@ from chalicelib.domain.tokens import BONK, RAY, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.browse import OrderFilter
 from infra.migrations.migrate import upgrade
+from localstack.bench.history import analyze, fill
 from localstack.errors import UserError
 from localstack.local_stack import postgres
 from localstack.local_stack.processes import Reaper
-from tests.benchmarks.orders import analyze, fill
 from tests.fakes.builders import METEORA, RAYDIUM
 
 PAGE = 50

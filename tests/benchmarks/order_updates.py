@@ -25,9 +25,9 @@ from chalicelib.config import SimulationSettings
 from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
 from chalicelib.venues.simulation.chance import Simulation
 from infra.migrations.migrate import upgrade
+from localstack.bench.history import analyze, fill
 from localstack.local_stack import postgres
 from localstack.local_stack.processes import Reaper
-from tests.benchmarks.orders import analyze, fill
 from tests.fakes import CrashAt, MemoryStatusEvents, RecordingTelemetry
 from tests.fakes.market import a_router
 from tests.fakes.postgres import open_database, placed

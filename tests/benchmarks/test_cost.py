@@ -1,12 +1,13 @@
 """docs/cost.md says what the script computes, and the script counts what an order really uses."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import cost
-from tests.benchmarks.cost import Measured, Prices
-from tests.benchmarks.cost_counts import measure
+from localstack.bench import cost
+from localstack.bench.cost import Measured, Prices, load
+from localstack.bench.cost_counts import ONE_FOLLOWED, TEN_UNWATCHED, measure
 
 SIMPLE = Measured(
     orders=1,
@@ -25,11 +26,11 @@ def usd(items: list[cost.Item]) -> dict[str, float]:
 
 def test_the_page_says_what_the_script_computes() -> None:
     page = cost.PAGE.read_text()
-    assert page == cost.rendered(page, Measured.load()), "python -m tests.benchmarks.cost makes the page anew"
+    assert page == cost.rendered(page, load()), "python -m localstack.bench.cost makes the page anew"
 
 
 def test_the_formula_by_hand() -> None:
-    assert usd(cost.per_million(SIMPLE, 1)) == {
+    assert usd(cost.per_million(SIMPLE)) == {
         "REST API": 3.50,
         "Lambda time, worker": 26.67,  # 4 s × 0.5 GB × 13.3334
         "Lambda time, the others": 1.47,  # (0.02 + 4 × 0.05) s × 0.5 GB × 13.3334
@@ -45,15 +46,11 @@ def test_the_formula_by_hand() -> None:
     }
 
 
-def test_a_full_batch_shares_the_workers_time_and_calls() -> None:
-    single, full = usd(cost.per_million(SIMPLE, 1)), usd(cost.per_million(SIMPLE, 10))
-    assert full["Lambda time, worker"] == 2.67
-    assert full["SQS orders"] == 0.48
-    assert {name for name in single if single[name] != full[name]} == {
-        "Lambda time, worker",
-        "Lambda requests",
-        "SQS orders",
-    }
+def test_what_is_not_used_is_no_line_of_the_bill() -> None:
+    nobody = replace(SIMPLE, calls={"sqs orders SendMessage": 1}, invocations={"api": 1}, frames=0)
+    assert {"WebSocket messages", "WebSocket connection", "DynamoDB writes", "SQS status-events.fifo"}.isdisjoint(
+        usd(cost.per_million(nobody))
+    )
 
 
 def test_items_stand_by_size_and_idle_costs_the_endpoint_and_the_database() -> None:
@@ -73,22 +70,24 @@ def test_an_alarm_costs_by_the_metrics_it_looks_at() -> None:
 
 def test_a_page_without_a_place_for_a_part() -> None:
     with pytest.raises(ValueError, match="no place for summary"):
-        cost.rendered("nothing", SIMPLE)
+        cost.rendered("nothing", {"a case": SIMPLE})
 
 
 @pytest.mark.timeout(400)
 def test_an_order_uses_what_is_written_down(tmp_path: Path) -> None:
     """The counts that do not depend on timing, counted anew; how many statuses share a push does depend on it."""
-    recorded, counted = Measured.load(), measure(tmp_path, 3)
-    for name in ("sqs orders SendMessage", "dynamodb PutItem"):
-        assert counted.calls[name] == recorded.calls[name] == 1
-    assert counted.frames == recorded.frames == 5
-    # A push that met a connection still in its handshake asks to be sent again: on a busy machine that happens.
-    sends = "sqs status-events SendMessage"
-    assert recorded.calls[sends] <= counted.calls[sends] <= recorded.calls[sends] + 1
-    assert counted.calls.keys() <= recorded.calls.keys()
-    for name in ("api", "execute-orders", "websocket-connect", "websocket-disconnect"):
-        assert counted.invocations[name] == recorded.invocations[name] == 1
-    assert 1 <= counted.invocations["push-status"] <= counted.frames
-    # The worker's time is the shipped delays; a busy machine makes it longer, never shorter.
-    assert counted.milliseconds["execute-orders"] > 2_000
+    recorded, counted = load(), measure(tmp_path, 2, (ONE_FOLLOWED, TEN_UNWATCHED))
+    for case, found in counted.items():
+        sends = "sqs orders SendMessage"
+        assert found.calls[sends] == recorded[case].calls[sends] == 1
+        assert found.invocations["api"] == recorded[case].invocations["api"] == 1
+        # A push that met a connection still in its handshake asks to be sent again: on a busy machine that happens.
+        assert found.calls.keys() <= recorded[case].calls.keys()
+        assert found.log_bytes == pytest.approx(recorded[case].log_bytes, rel=0.2)
+    followed, unwatched = counted[ONE_FOLLOWED.name], counted[TEN_UNWATCHED.name]
+    assert followed.frames == recorded[ONE_FOLLOWED.name].frames == 5
+    assert followed.invocations["websocket-connect"] == followed.invocations["websocket-disconnect"] == 1
+    assert 1 <= followed.invocations["push-status"] <= followed.frames
+    # The ten share a worker's invocations.
+    assert unwatched.invocations["execute-orders"] < followed.invocations["execute-orders"]
+    assert unwatched.frames == 0

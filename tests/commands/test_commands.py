@@ -157,7 +157,13 @@ def test_order_ends_when_its_order_is_cancelled(up: Up) -> None:
 def test_no_order_goes_to_the_stack_of_another_clone(up: Up, tmp_path: Path) -> None:
     other = Clone(Clone.at(tmp_path).folder, up.clone.port)
     before = up.placed()
-    for command, expected in ((["order"], 4), (["bench"], 4), (["dlq", "list"], 1), (["logs"], 1), (["metrics"], 1)):
+    for command, expected in (
+        (["order"], 4),
+        (["bench", "--orders", "1"], 4),
+        (["dlq", "list"], 1),
+        (["logs"], 1),
+        (["metrics"], 1),
+    ):
         status, out = other.run(*command)
         assert status == expected, out
         assert out.startswith("dev: "), out

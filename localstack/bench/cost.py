@@ -1,4 +1,4 @@
-"""The numbers of docs/cost.md: `python -m tests.benchmarks.cost [--measure]` writes them into the page.
+"""The numbers of docs/cost.md: `python -m localstack.bench.cost [--measure]` writes them into the page.
 
 What an order uses is measured once (cost_counts.py, by --measure) and kept in cost_measured.json.
 """
@@ -7,21 +7,20 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "cost.md"
 RECORD = Path(__file__).with_name("cost_measured.json")
-_BEGIN, _END = "<!-- {}: made by tests/benchmarks/cost.py -->", "<!-- end of {} -->"
+_BEGIN, _END = "<!-- {}: made by localstack/bench/cost.py -->", "<!-- end of {} -->"
 _MILLION = 1_000_000
 _HOURS = 730
 _MEMORY_GB = 0.5
 _GIB = 1024**3
 # Lambda holds five long polls of 20 s open for each queue, also while nothing comes.
 _IDLE_RECEIVES = 5 * 3 * 60 * _HOURS
-_BATCH = 10
 _CONNECTION_MINUTES = 1
 # X-Ray's default rule records the first request of a second and 5 % of the others.
 _TRACED = 0.05
@@ -34,7 +33,7 @@ _SCHEDULED_MS = 100
 
 @dataclass(frozen=True)
 class Measured:
-    """What an order used on average; milliseconds are the median of an invocation."""
+    """What an order used on average; milliseconds are those of an invocation."""
 
     orders: int
     calls: Mapping[str, float]
@@ -44,10 +43,10 @@ class Measured:
     log_bytes: int
     metrics: int
 
-    @classmethod
-    def load(cls) -> "Measured":
-        """The kept measurement."""
-        return cls(**json.loads(RECORD.read_text()))
+
+def load() -> dict[str, Measured]:
+    """The kept measurement of each case of cost_counts.py."""
+    return {name: Measured(**found) for name, found in json.loads(RECORD.read_text()).items()}
 
 
 @dataclass(frozen=True)
@@ -103,27 +102,25 @@ _WRITES = {
 _READS = {"dynamodb Query": 1.0, "dynamodb GetItem": 1.0}
 
 
-def per_million(measured: Measured, batch: int, prices: Prices = PRICES) -> list[Item]:
-    """A million orders, each with one follower; `batch` orders share an invocation of the worker. Largest first."""
-    invocations = {
-        name: count / (batch if name == "execute-orders" else 1) for name, count in measured.invocations.items()
-    }
-    seconds = {name: count * measured.milliseconds[name] / 1000 for name, count in invocations.items()}
+def per_million(measured: Measured, prices: Prices = PRICES) -> list[Item]:
+    """A million orders like the measured ones. Largest first; what is not used is left out."""
+    seconds = {name: count * measured.milliseconds[name] / 1000 for name, count in measured.invocations.items()}
     worker = seconds.pop("execute-orders", 0.0) * _MEMORY_GB
     others = sum(seconds.values()) * _MEMORY_GB
     # Beside what the functions send, Lambda receives and deletes once for each invocation by a queue.
-    orders = _calls(measured, "sqs orders ") + 2 * invocations.get("execute-orders", 0.0)
-    events = _calls(measured, "sqs status-events ") + 2 * invocations.get("push-status", 0.0)
+    orders = _calls(measured, "sqs orders ") + 2 * measured.invocations.get("execute-orders", 0.0)
+    events = _calls(measured, "sqs status-events ") + 2 * measured.invocations.get("push-status", 0.0)
     writes, reads = _units(measured.calls, _WRITES), _units(measured.calls, _READS)
-    requests = sum(invocations.values())
+    requests = sum(measured.invocations.values())
     gigabytes = measured.log_bytes * _MILLION / _GIB
+    minutes = _CONNECTION_MINUTES if measured.frames else 0
     items = [
         Item("REST API", "1 request", prices.rest_request),
         Item("Lambda time, worker", f"{worker:.2f} GB s", worker * _MILLION * prices.lambda_gb_second),
         Item("Lambda time, the others", f"{others:.2f} GB s", others * _MILLION * prices.lambda_gb_second),
         Item("Lambda requests", f"{requests:.1f}", requests * prices.lambda_request),
         Item("WebSocket messages", f"{measured.frames:.1f}", measured.frames * prices.websocket_message),
-        Item("WebSocket connection", f"{_CONNECTION_MINUTES} minute", _CONNECTION_MINUTES * prices.websocket_minute),
+        Item("WebSocket connection", f"{minutes} minute", minutes * prices.websocket_minute),
         Item("SQS orders", f"{orders:.1f} calls", orders * prices.sqs),
         Item("SQS status-events.fifo", f"{events:.1f} calls", events * prices.sqs_fifo),
         Item("DynamoDB writes", f"{writes:.1f} units", writes * prices.dynamodb_write),
@@ -131,7 +128,12 @@ def per_million(measured: Measured, batch: int, prices: Prices = PRICES) -> list
         Item("CloudWatch Logs", f"{measured.log_bytes / 1024:.1f} KiB", gigabytes * prices.logs_gb),
         Item("X-Ray", f"{_TRACED:.2f} traces", _TRACED * prices.trace),
     ]
-    return sorted(items, key=lambda item: -item.usd)
+    return sorted((item for item in items if item.usd), key=lambda item: -item.usd)
+
+
+def total(items: Sequence[Item]) -> float:
+    """What they cost together, in USD."""
+    return sum(item.usd for item in items)
 
 
 def _calls(measured: Measured, prefix: str) -> float:
@@ -185,50 +187,59 @@ def _table(head: str, items: Sequence[Item]) -> list[str]:
     return [head, "| --- | --- | ---: | ---: |", *rows, f"| **together** | | **{total:.2f}** | |"]
 
 
-def sections(measured: Measured) -> dict[str, str]:
+def sections(measured: Mapping[str, Measured]) -> dict[str, str]:
     """The page's computed parts by name."""
-    single, full = (per_million(measured, batch) for batch in (1, _BATCH))
-    idle = idle_month(measured)
-    totals = [sum(item.usd for item in items) for items in (single, full, idle)]
-    largest = [" and ".join(item.name for item in items[:2]) for items in (single, full, idle)]
-    rest = (
-        f"{measured.frames:.1f} frames to the follower, {measured.log_bytes / 1024:.1f} KiB of log lines, "
-        f"{measured.metrics} different metrics (over {measured.orders} orders)."
-    )
-    calls = [f"| {name} | {count:.1f} |" for name, count in measured.calls.items()]
-    runs = [
-        f"| {name} | {count:.1f} | {measured.milliseconds[name]:.0f} |" for name, count in measured.invocations.items()
+    bills = {name: per_million(found) for name, found in measured.items()}
+    idle = idle_month(next(iter(measured.values())))
+    summary = [
+        f"| a million orders, {name} | {total(items):.2f} | {_largest(items)} |" for name, items in bills.items()
     ]
     return {
         "summary": "\n".join(
             [
                 "| | USD | largest items |",
                 "| --- | ---: | --- |",
-                f"| a million orders, one at a time | {totals[0]:.2f} | {largest[0]} |",
-                f"| a million orders, in full batches of {_BATCH} | {totals[1]:.2f} | {largest[1]} |",
-                f"| a month without an order | {totals[2]:.2f} | {largest[2]} |",
+                *summary,
+                f"| a month without an order | {total(idle):.2f} | {_largest(idle)} |",
             ]
         ),
-        "counts": "\n".join(
-            [
-                "| AWS call by a function | per order |",
-                "| --- | ---: |",
-                *calls,
-                "",
-                "| function | invocations per order | median ms |",
-                "| --- | ---: | ---: |",
-                *runs,
-                "",
-                rest,
-            ]
+        "counts": _counts(measured),
+        "bills": "\n\n".join(
+            "\n".join(_table(f"| {name} | per order | USD per million | |", items)) for name, items in bills.items()
         ),
-        "single": "\n".join(_table("| one at a time | per order | USD per million | |", single)),
-        "full": "\n".join(_table(f"| batches of {_BATCH} | per order | USD per million | |", full)),
         "idle": "\n".join(_table("| idle | what | USD a month | |", idle)),
     }
 
 
-def rendered(page: str, measured: Measured) -> str:
+def _largest(items: Sequence[Item]) -> str:
+    return " and ".join(item.name for item in items[:2])
+
+
+def _counts(measured: Mapping[str, Measured]) -> str:
+    """What an order uses, a column a case."""
+    cases = list(measured.values())
+    calls = sorted({name for case in cases for name in case.calls})
+    functions = sorted({name for case in cases for name in case.invocations})
+    head = f"| {' | '.join(measured)} |"
+    line = "| --- |" + " ---: |" * len(cases)
+    rows = [f"| AWS call by a function, per order {head}", line]
+    rows += [f"| {name} | " + " | ".join(f"{case.calls.get(name, 0):.1f}" for case in cases) + " |" for name in calls]
+    rows += ["", f"| invocations per order × ms {head}", line]
+    for name in functions:
+        cells = (
+            f"{case.invocations[name]:.1f} × {case.milliseconds[name]:.0f}" if name in case.invocations else "–"
+            for case in cases
+        )
+        rows.append(f"| {name} | " + " | ".join(cells) + " |")
+    rows += ["", f"| beside {head}", line]
+    rows.append("| frames to the follower | " + " | ".join(f"{case.frames:.1f}" for case in cases) + " |")
+    rows.append("| log lines, KiB | " + " | ".join(f"{case.log_bytes / 1024:.1f}" for case in cases) + " |")
+    rows.append("| different metrics | " + " | ".join(str(case.metrics) for case in cases) + " |")
+    rows.append("| orders counted | " + " | ".join(str(case.orders) for case in cases) + " |")
+    return "\n".join(rows)
+
+
+def rendered(page: str, measured: Mapping[str, Measured]) -> str:
     """The page with its computed parts made anew. Raises ValueError where one has no place."""
     for name, text in sections(measured).items():
         begin, end = _BEGIN.format(name), _END.format(name)
@@ -240,19 +251,25 @@ def rendered(page: str, measured: Measured) -> str:
     return page
 
 
+def measure(orders: int, report: Callable[[str], object]) -> dict[str, Measured]:
+    """Counts anew, by case. Raises UserError where the stack to count on does not start."""
+    from localstack.bench.cost_counts import measure
+
+    with tempfile.TemporaryDirectory(prefix="order-engine-cost-") as folder:
+        Path(folder).chmod(0o755)  # Postgres runs as a user of its own where root calls
+        return measure(Path(folder), orders, report=report)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Computes the numbers of docs/cost.md and writes them into it.")
     parser.add_argument("--measure", action="store_true", help="measures anew first (about two minutes)")
-    parser.add_argument("--orders", type=int, default=10, help="how many orders to measure")
+    parser.add_argument("--orders", type=int, default=10, help="how many orders to measure in each case")
     arguments = parser.parse_args()
     if arguments.measure:
-        from tests.benchmarks.cost_counts import measure
-
-        with tempfile.TemporaryDirectory(prefix="order-engine-cost-") as folder:
-            measured = measure(Path(folder), arguments.orders)
-        RECORD.write_text(json.dumps(asdict(measured), indent=2) + "\n")
-    PAGE.write_text(rendered(PAGE.read_text(), Measured.load()))
-    sys.stdout.write(sections(Measured.load())["summary"] + "\n")
+        found = measure(arguments.orders, lambda text: sys.stderr.write(f"{text}\n"))
+        RECORD.write_text(json.dumps({name: asdict(case) for name, case in found.items()}, indent=2) + "\n")
+    PAGE.write_text(rendered(PAGE.read_text(), load()))
+    sys.stdout.write(sections(load())["summary"] + "\n")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ One user has a third of all orders, another a fifth, but none of the newest two 
 oldest twentieth; one status has no order at all.
 """
 
+from collections.abc import Callable
+
 import psycopg
 
 # A realistic size: two quotes and the decision.
@@ -52,10 +54,22 @@ FROM (
         n <= %(size)s / 20 AND n %% 10 = 0 AS rare,
         CASE WHEN chance %% 7 < 3 THEN 'raydium' ELSE 'meteora' END AS venue,
         to_timestamp(1760000000 + n) AS placed
-    FROM (SELECT n, abs(hashint8(n)) AS chance FROM generate_series(1, %(size)s) AS n) AS numbers
+    FROM (SELECT n, abs(hashint8(n)) AS chance FROM generate_series(%(first)s, %(last)s) AS n) AS numbers
 ) AS orders_to_be
 ORDER BY n
+"""  # noqa: S608  # the route is a constant
+_EVENTS = """
+INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
+SELECT id, number, (ARRAY['pending', 'routing', 'building', 'submitted', status])[number], 1,
+       'Route chosen: raydium gives 168.0648382 USDC per SOL after fees, meteora 161.6871297.',
+       CASE WHEN number >= 3 THEN jsonb_build_object('route', route, 'txHash', signature) ELSE '{}' END,
+       created_at + (number - 1) * interval '1 second'
+FROM orders, generate_series(1, sequence) AS number
+WHERE id BETWEEN %(first)s AND %(last)s
 """
+# What autovacuum would have done in the weeks that such a history takes.
+_TIDY = ("VACUUM (ANALYZE) orders", "VACUUM (ANALYZE) order_events")
+_A_BATCH = 50_000
 
 
 def fill(connection: psycopg.Connection, size: int) -> str:
@@ -63,11 +77,37 @@ def fill(connection: psycopg.Connection, size: int) -> str:
     # VACUUM marks a page as visible to all only once its commits are flushed.
     connection.execute("SET synchronous_commit = on")
     connection.execute("TRUNCATE orders CASCADE")
-    connection.execute(FILL.encode(), {"size": size})
+    connection.execute(FILL.encode(), {"size": size, "first": 1, "last": size})
     newest = connection.execute("SELECT max(id) FROM orders").fetchone()
     if newest is None:
         raise ValueError("A table of no orders has no newest one.")
     return str(newest[0])
+
+
+def extend(url: str, size: int, report: Callable[[int, int], None]) -> None:
+    """Adds older orders with their events until the history has so many; those that are there stay.
+
+    `report` is told how many there are and how many there will be.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        found = connection.execute("SELECT count(*) FROM orders WHERE id < %s", (_id(size + 1),)).fetchone()
+        done = int(found[0]) if found else 0
+        while done < size:
+            last = min(done + _A_BATCH, size)
+            connection.execute(FILL.encode(), {"size": size + _A_BATCH, "first": done + 1, "last": last})
+            connection.execute(_EVENTS, {"first": _id(done + 1), "last": _id(last + 1)})
+            done = last
+            report(done, size)
+        if size:
+            for each in _TIDY:
+                connection.execute(each.encode())
+            connection.execute("CHECKPOINT")
+
+
+def _id(number: int) -> str:
+    """The lowest id that the order of that number can have."""
+    return f"ord_{1760000000000 + number * 1000:012x}"
 
 
 def analyze(connection: psycopg.Connection) -> None:

@@ -1,26 +1,31 @@
 """Counts what an order really uses: every AWS call of the functions, their invocations, frames and log lines.
 
 The usual stack with the shipped delays, and a proxy between the functions and the emulator that counts. Orders go
-through one after the other, each with one follower from its first to its last status.
+through one after the other or ten at once, each with one follower from its first to its last status or none.
 """
 
 import asyncio
 import json
 import statistics
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import boto3
+import psycopg
 
+from localstack.bench.cost import Measured
 from localstack.client import follow
+from localstack.client.service import Placed
+from localstack.client.statuses import TERMINAL
 from localstack.environment import adopt_composed
 from localstack.errors import UserError
 from localstack.gateway.front_door_thread import FrontDoorThread
@@ -29,10 +34,13 @@ from localstack.local_stack.runtime import Runtime, Settings
 from localstack.local_stack.warmup import warm
 from localstack.logs.log_lines import Line
 from localstack.logs.log_reader import LogReader
-from tests.benchmarks.cost import Measured
 
-_SECONDS_AN_ORDER = 60.0
+_SECONDS_A_ROUND = 90.0
 _SETTLE_SECONDS = 3.0
+_LOOK_SECONDS = 0.1
+_OPEN = "SELECT count(*) FROM orders WHERE id = ANY(%(ids)s) AND NOT status = ANY(%(over)s)"
+# What SQS charges as one request.
+_SQS_UNIT = 64 * 1024
 _UPSTREAM_SECONDS = 30.0
 BODY: follow.Body = {
     "userId": "cost",
@@ -54,12 +62,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        target = self.headers.get("X-Amz-Target", "")
         with self.lock:
-            self.calls[_name_of(self.headers.get("X-Amz-Target", ""), body)] += 1
+            self.calls[_name_of(target, body)] += -(-len(body) // _SQS_UNIT) if target.startswith("AmazonSQS") else 1
         headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
-        request = urllib.request.Request(self.upstream + self.path, body, headers, method="POST")
+        request = urllib.request.Request(  # noqa: S310  # http, ours
+            self.upstream + self.path, body, headers, method="POST"
+        )
         try:
-            with urllib.request.urlopen(request, timeout=_UPSTREAM_SECONDS) as answer:
+            with urllib.request.urlopen(request, timeout=_UPSTREAM_SECONDS) as answer:  # noqa: S310
                 self._answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as refusal:
             self._answer(refusal.code, dict(refusal.headers), refusal.read())
@@ -122,7 +133,7 @@ class _CountedRuntime(Runtime):
 
 
 @contextmanager
-def _counted_stack(folder: Path, parameters: Mapping[str, str]) -> Iterator[tuple[Runtime, CountingProxy, str]]:
+def _counted_stack(folder: Path) -> Iterator[tuple[Runtime, CountingProxy, str]]:
     adopt_composed()
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
@@ -132,7 +143,7 @@ def _counted_stack(folder: Path, parameters: Mapping[str, str]) -> Iterator[tupl
             data=folder / "postgres",
             logs=folder / "logs",
             durable=False,
-            parameters={"CursorSecret": "a secret of the cost page", **parameters},
+            parameters={"CursorSecret": "a secret of the cost page"},
             # A signature names the host that it was made for, and the proxy's is another.
             emulator_environment={"AUTH": "false", "AWS_ENDPOINT_URL": proxy.url},
         )
@@ -143,19 +154,71 @@ def _counted_stack(folder: Path, parameters: Mapping[str, str]) -> Iterator[tupl
                 yield runtime, proxy, url
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """How orders come: `batch` at once, which one worker gets together; each with a follower, or nobody follows."""
+
+    name: str
+    batch: int
+    followed: bool
+
+    def rounds(self, orders: int) -> int:
+        """How often, for at least so many orders."""
+        return max(-(-orders // self.batch), 1)
+
+
+ONE_FOLLOWED = Case("followed, one at a time", 1, followed=True)
+TEN_FOLLOWED = Case("followed, ten at once", 10, followed=True)
+ONE_UNWATCHED = Case("nobody follows, one at a time", 1, followed=False)
+TEN_UNWATCHED = Case("nobody follows, ten at once", 10, followed=False)
+CASES = (ONE_FOLLOWED, TEN_FOLLOWED, ONE_UNWATCHED, TEN_UNWATCHED)
+
+
 @dataclass(frozen=True)
 class Followed:
-    """An order that was followed to its end over one connection, and the frames that came."""
+    """An order that is over, and the frames that came of it."""
 
     order_id: str
     frames: int
 
 
-async def _one_order(url: str) -> Followed:
-    """Places an order and follows it to its end. Raises TimeoutError past the limit."""
-    async with follow.Client(url) as client, asyncio.timeout(_SECONDS_AN_ORDER):
-        placed = await client.place(BODY)
-        return Followed(placed.order_id, len([status async for status in client.statuses(placed)]))
+async def _round(runtime: Runtime, url: str, case: Case) -> list[Followed]:
+    """Places the orders of one round and sees them to their ends. Raises TimeoutError past the limit."""
+    async with follow.Client(url) as client, asyncio.timeout(_SECONDS_A_ROUND):
+        with _held_back(runtime) if case.batch > 1 else nullcontext():
+            placed = [await client.place(BODY) for _ in range(case.batch)]
+            following = [asyncio.create_task(_follow(client, each)) for each in placed] if case.followed else []
+            # Until the first frames are there: a follower is one from the start.
+            await asyncio.sleep(_SETTLE_SECONDS if case.followed and case.batch > 1 else 0)
+        frames = await asyncio.gather(*following) if case.followed else [0] * case.batch
+        await _ended(runtime.database_url, [each.order_id for each in placed])
+    return [Followed(each.order_id, count) for each, count in zip(placed, frames, strict=True)]
+
+
+async def _follow(client: follow.Client, placed: Placed) -> int:
+    return len([status async for status in client.statuses(placed)])
+
+
+async def _ended(database_url: str, order_ids: list[str]) -> None:
+    """Asks the database: a question to the API would be an invocation more."""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        while True:
+            found = await connection.execute(_OPEN, {"ids": order_ids, "over": sorted(TERMINAL)})
+            if await found.fetchone() == (0,):
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+@contextmanager
+def _held_back(runtime: Runtime) -> Iterator[None]:
+    """Orders wait in their queue while the context is open; the worker then gets them as one batch."""
+    functions, name = runtime.clients.functions, runtime.outputs.function_names["ExecuteOrders"]
+    (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    try:
+        yield
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
 
 
 def _handshake_lines(runtime: Runtime, reader: LogReader, orders: list[Followed]) -> list[Line]:
@@ -170,24 +233,28 @@ def _handshake_lines(runtime: Runtime, reader: LogReader, orders: list[Followed]
             )
             if "FunctionError" in answer:
                 raise UserError(f"{name} failed: {answer['Payload'].read().decode(errors='replace')}")
-    asyncio.run(asyncio.sleep(_SETTLE_SECONDS))
+    time.sleep(_SETTLE_SECONDS)
     return [line for line in reader.read() if line.function in ("websocket-connect", "websocket-disconnect")]
+
+
+def _records(lines: Iterable[Line]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for line in lines:
+        if line.text.startswith("{"):
+            yield line.function, json.loads(line.text)
 
 
 def _invocations(lines: list[Line]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for line in lines:
-        record = json.loads(line.text) if line.text.startswith("{") else {}
+    for function, record in _records(lines):
         if record.get("message") == "invocation":
-            found.setdefault(line.function, []).append(int(record["milliseconds"]))
+            found.setdefault(function, []).append(int(record["milliseconds"]))
     return found
 
 
 def _metrics(lines: list[Line]) -> int:
     """Different metrics, each with its dimensions: CloudWatch charges them one by one."""
     found = set()
-    for line in lines:
-        record = json.loads(line.text) if line.text.startswith("{") else {}
+    for _, record in _records(lines):
         for directive in record.get("_aws", {}).get("CloudWatchMetrics", []):
             for keys in directive["Dimensions"]:
                 dimensions = tuple((key, str(record[key])) for key in sorted(keys))
@@ -202,7 +269,7 @@ def _stop_schedules(runtime: Runtime) -> None:
         endpoint_url=runtime.emulator_url,
         region_name=runtime.clients.target.region,
         aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_secret_access_key="test",  # noqa: S106  # the emulator's
     )
     try:
         for rule in events.list_rules()["Rules"]:
@@ -211,28 +278,47 @@ def _stop_schedules(runtime: Runtime) -> None:
         events.close()
 
 
-def measure(folder: Path, orders: int, **parameters: str) -> Measured:
-    """What `orders` orders used, by order. Raises UserError where the stack does not come up."""
-    with _counted_stack(folder, parameters) as (runtime, proxy, url):
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The stack that is counted on."""
+
+    runtime: Runtime
+    proxy: CountingProxy
+    url: str
+    reader: LogReader
+
+
+def measure(
+    folder: Path, orders: int, cases: Sequence[Case] = CASES, report: Callable[[str], object] = lambda _: None
+) -> dict[str, Measured]:
+    """What so many orders used in each case, by order. Raises UserError where the stack does not come up."""
+    with _counted_stack(folder) as (runtime, proxy, url):
         _stop_schedules(runtime)
-        reader = LogReader(runtime.clients, runtime.settings.stack_name)
-        asyncio.run(_one_order(url))  # what only a first order does
-        asyncio.run(asyncio.sleep(_SETTLE_SECONDS))
-        reader.read()
-        before = Counter(proxy.calls)
-        followed = [asyncio.run(_one_order(url)) for _ in range(orders)]
-        asyncio.run(asyncio.sleep(_SETTLE_SECONDS))
-        calls = Counter(proxy.calls)
-        calls.subtract(before)
-        lines = reader.read()
-        lines += _handshake_lines(runtime, reader, followed)
-    invocations = _invocations(lines)
+        stack = _Counted(runtime, proxy, url, LogReader(runtime.clients, runtime.settings.stack_name))
+        asyncio.run(_round(runtime, url, ONE_FOLLOWED))  # what only a first order does
+        return {case.name: _measured(stack, case, orders, report) for case in cases}
+
+
+def _measured(stack: _Counted, case: Case, orders: int, report: Callable[[str], object]) -> Measured:
+    runtime, proxy, reader = stack.runtime, stack.proxy, stack.reader
+    report(f"counting what orders use: {case.name}")
+    time.sleep(_SETTLE_SECONDS)
+    reader.read()
+    before = Counter(proxy.calls)
+    seen = [order for _ in range(case.rounds(orders)) for order in asyncio.run(_round(runtime, stack.url, case))]
+    time.sleep(_SETTLE_SECONDS)
+    calls = Counter(proxy.calls)
+    calls.subtract(before)
+    lines = reader.read()
+    if case.followed:
+        lines += _handshake_lines(runtime, reader, seen)
+    count, invocations = len(seen), _invocations(lines)
     return Measured(
-        orders=orders,
-        calls={name: count / orders for name, count in sorted(calls.items()) if count},
-        invocations={name: len(found) / orders for name, found in sorted(invocations.items())},
-        milliseconds={name: statistics.median(found) for name, found in sorted(invocations.items())},
-        frames=sum(order.frames for order in followed) / orders,
-        log_bytes=round(sum(len(line.text.encode()) for line in lines) / orders),
+        orders=count,
+        calls={name: calls[name] / count for name in sorted(calls) if calls[name]},
+        invocations={name: len(found) / count for name, found in sorted(invocations.items())},
+        milliseconds={name: statistics.mean(found) for name, found in sorted(invocations.items())},
+        frames=sum(order.frames for order in seen) / count,
+        log_bytes=round(sum(len(line.text.encode()) for line in lines) / count),
         metrics=_metrics(lines),
     )
