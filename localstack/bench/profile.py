@@ -19,7 +19,7 @@ from localstack.deployment import tools
 from localstack.errors import UserError
 
 # A sample stops each of some fifty processes for a moment: more of them would mostly measure themselves.
-_RATE = 8
+_RATE = 20
 _ATTACH_SECONDS = 3.0
 _WRITE_SECONDS = 60.0
 _PROCESS = re.compile(r'process \d+:"(.*?)"(?:;|$)')
@@ -66,7 +66,11 @@ def profile(workload: Workload, seconds: float, step: Callable[[str], Progress])
 
     Raises UserError where py-spy can't be installed or may not look at processes.
     """
-    spy = tools.ensure("py-spy", lambda text: step(text) and None)
+
+    def report(text: str) -> None:
+        step(text)
+
+    spy = tools.ensure("py-spy", report)
     step("starting a stack")
     with (
         tempfile.TemporaryDirectory(prefix="order-engine-profile-") as folder,
