@@ -1,22 +1,28 @@
 """`metrics`: what the functions counted, from the EMF lines that CloudWatch would read."""
 
 import json
+import math
 import statistics
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
 
 import typer
-from rich.table import Table
+from rich.live import Live
+from rich.table import Column, Table
+from rich.text import Text
 
 from localstack.client.console import Console
 from localstack.errors import UserError
+from localstack.logs.log_lines import Line
 from localstack.logs.log_reader import KeptLines
 from localstack.paths import FUNCTION_LOG
 
 _OF_EVERY_METRIC = "service"
+_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, order=True)
@@ -45,32 +51,68 @@ def _samples(text: str) -> Iterable[tuple[Series, list[float]]]:
             yield series, cast("list[float]", values if isinstance(values, list) else [values])
 
 
+def _add(counted: dict[Series, list[float]], lines: Iterable[Line]) -> None:
+    for line in lines:
+        for series, values in _samples(line.text):
+            counted[series].extend(values)
+
+
 def read(path: Path) -> dict[Series, list[float]]:
     """Every value that the functions reported, by series."""
-    found: dict[Series, list[float]] = defaultdict(list)
+    counted: dict[Series, list[float]] = defaultdict(list)
     with KeptLines(path) as kept:
-        for line in kept.there():
-            for series, values in _samples(line.text):
-                found[series].extend(values)
-    return found
+        _add(counted, kept.there())
+    return counted
 
 
-def _row(series: Series, values: list[float]) -> tuple[str, ...]:
-    name = f"{series.name} [dim]{series.dimensions}[/dim]" if series.dimensions else series.name
+_UNITS = {"Milliseconds": "ms", "Seconds": "s", "Bytes": "B", "Percent": "%", "None": ""}
+
+
+def _row(series: Series, values: list[float]) -> tuple[str | Text, ...]:
+    name = Text.assemble(series.name, (f" {series.dimensions}" if series.dimensions else "", "dim"))
     if series.unit == "Count":
-        return name, f"{sum(values):g}", "", ""
-    return name, f"{len(values)}", f"{statistics.median(values):.0f}", f"{max(values):.0f}"
+        return name, f"{sum(values):g}", "", "", "", ""
+    unit = _UNITS.get(series.unit, series.unit.lower())
+    middle, high, highest = (f"{value:.0f}" for value in (statistics.median(values), p95(values), max(values)))
+    return name, f"{len(values)}", middle, high, highest, unit
 
 
-def metrics() -> None:
-    """Shows what the functions counted: totals, and for durations and spreads the median and the highest."""
-    counted = read(FUNCTION_LOG)
-    if not counted:
-        raise UserError("Nothing has been counted yet: start the stack with ./dev up and place an order.")
-    table = Table("metric", "total", "median", "highest", box=None)
+def p95(values: list[float]) -> float:
+    """The value that 95 % are not above (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(math.ceil(len(ordered) * 0.95) - 1, 0)]
+
+
+def _table(counted: dict[Series, list[float]]) -> Table:
+    table = Table(
+        "metric", *(Column(name, justify="right") for name in ("total", "median", "p95", "highest")), "", box=None
+    )
     for series, values in sorted(counted.items()):
         table.add_row(*_row(series, values))
-    Console().print(table)
+    return table
+
+
+def metrics(
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Goes on showing them until Ctrl-C; also from before the first.")
+    ] = False,
+) -> None:
+    """Shows what the functions counted: totals, and for what is measured its median, 95th percentile and highest."""
+    console = Console()
+    counted: dict[Series, list[float]] = defaultdict(list)
+    with KeptLines(FUNCTION_LOG) as kept:
+        _add(counted, kept.there())
+        if not watch:
+            if not counted:
+                raise UserError("Nothing has been counted yet: start the stack with ./dev up and place an order.")
+            console.print(_table(counted))
+            return
+        with Live(_table(counted), console=console, auto_refresh=False, vertical_overflow="crop") as live:
+            while True:
+                time.sleep(_LOOK_SECONDS)
+                _add(counted, kept.added())
+                live.update(_table(counted), refresh=True)
 
 
 def add_to(app: typer.Typer) -> None:

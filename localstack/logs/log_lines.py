@@ -87,6 +87,15 @@ def _is_routine(fields: Mapping[str, object]) -> bool:
     return fields.get("level") == "INFO" and fields.get("message") in _ROUTINE and not fields.get("frames")
 
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def level_of(text: str) -> str | None:
+    """The level of a raw line; None where it has none, as what the runtime writes about a crash."""
+    level = str((_fields(text) or {}).get("level", "")).upper()
+    return level if level in LEVELS else None
+
+
 def order_of(text: str) -> str | None:
     """The order that a raw line is about."""
     fields = _fields(text)

@@ -1,6 +1,7 @@
 """`./dev logs`: what it shows of the lines that were kept."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,38 @@ def test_raw_lines_are_as_they_were_written(log: Path) -> None:
 def test_before_anything_was_logged_it_says_what_to_do(log: Path) -> None:
     with pytest.raises(UserError, match=r"\./dev up"):
         run()
+
+
+def test_level_function_and_time_choose_the_lines(log: Path) -> None:
+    crash = Line("api", 2.0, "Traceback: no JSON")
+    append(log, [about("first"), about("second", level="ERROR"), crash, Line("worker", 3.0, about("third").text)])
+    assert [line.partition("api")[2].split()[-1] for line in run("--level", "warning").output.splitlines()] == [
+        "second",
+        "JSON",
+    ]
+    assert shown("--function", "worker") == ["third"]
+    assert run("--since", "1970-01-01T00:00:03+00:00").output.count("\n") == 1
+    assert run("--since", "10m").output == ""
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [("10m", "11:52:00"), ("2h", "10:02:00"), ("9:30", "09:30:00"), ("2026-01-02T03:04:05", "03:04:05")],
+)
+def test_since_is_how_long_ago_or_a_time(since: str, expected: str) -> None:
+    now = datetime(2026, 1, 2, 12, 2).astimezone()
+    assert f"{logs.moment(since, now):%H:%M:%S}" == expected
+
+
+def test_what_is_no_time_or_no_function_is_told_so(log: Path) -> None:
+    append(log, [about("first")])
+    with pytest.raises(UserError, match="10m, 2h"):
+        run("--since", "yesterday")
+    with pytest.raises(UserError, match="No function nobody has logged anything; these have: api"):
+        run("--function", "nobody")
+
+
+def test_nothing_that_was_logged_steers_the_terminal(log: Path) -> None:
+    append(log, [Line("api", 1.0, "\x1b[2Jraw"), about("\x1b]0;x\x07text")])
+    for arguments in ([], ["--raw"]):
+        assert not set(run(*arguments).output) & {"\x1b", "\x07"}
