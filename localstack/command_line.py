@@ -15,7 +15,9 @@ from localstack.client import local_program
 from localstack.client.console import Console, give_up
 from localstack.errors import UserError
 from order_engine import cli as client_commands
+from order_engine.cli import program as client_program
 from order_engine.cli.signals import INTERRUPTED, Signals
+from order_engine.errors import OrderEngineError
 
 # A disk that takes no more; ENOENT without a name is `tempfile` that has found no folder.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT)
@@ -83,6 +85,9 @@ def _run() -> None:
         app(prog_name="./dev")
     except UserError as error:
         _fail(str(error), error.exit_status)
+    except OrderEngineError as error:
+        local_program.adopt()
+        _fail(client_program.explained(error), client_program.exit_of(error))
     except PermissionError as error:
         if error.filename is None:
             raise

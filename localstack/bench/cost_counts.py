@@ -23,9 +23,6 @@ import boto3
 import psycopg
 
 from localstack.bench.cost import Measured
-from localstack.client import follow
-from localstack.client.service import Placed
-from localstack.client.statuses import TERMINAL
 from localstack.environment import adopt_composed
 from localstack.errors import UserError
 from localstack.gateway.front_door_thread import FrontDoorThread
@@ -34,6 +31,7 @@ from localstack.local_stack.runtime import Runtime, Settings
 from localstack.local_stack.warmup import warm
 from localstack.logs.log_lines import Line
 from localstack.logs.log_reader import LogReader
+from order_engine import OVER, Client, NewOrder, Placed
 
 _SECONDS_A_ROUND = 90.0
 _SETTLE_SECONDS = 3.0
@@ -42,14 +40,6 @@ _OPEN = "SELECT count(*) FROM orders WHERE id = ANY(%(ids)s) AND NOT status = AN
 # What SQS charges as one request.
 _SQS_UNIT = 64 * 1024
 _UPSTREAM_SECONDS = 30.0
-BODY: follow.Body = {
-    "userId": "cost",
-    "walletAddress": "wallet_of_cost",
-    "inputToken": "SOL",
-    "outputToken": "USDC",
-    "amount": "1.5",
-    "side": "sell",
-}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -182,11 +172,22 @@ class Followed:
     frames: int
 
 
+def _an_order() -> NewOrder:
+    return NewOrder(
+        user_id="cost",
+        wallet_address="wallet_of_cost",
+        input_token="SOL",
+        output_token="USDC",
+        amount="1.5",
+        side="sell",
+    )
+
+
 async def _round(runtime: Runtime, url: str, case: Case) -> list[Followed]:
     """Places the orders of one round and sees them to their ends. Raises TimeoutError past the limit."""
-    async with follow.Client(url) as client, asyncio.timeout(_SECONDS_A_ROUND):
+    async with Client(url) as client, asyncio.timeout(_SECONDS_A_ROUND):
         with _held_back(runtime) if case.batch > 1 else nullcontext():
-            placed = [await client.place(BODY) for _ in range(case.batch)]
+            placed = [await client.place(_an_order()) for _ in range(case.batch)]
             following = [asyncio.create_task(_follow(client, each)) for each in placed] if case.followed else []
             # Until the first frames are there: a follower is one from the start.
             await asyncio.sleep(_SETTLE_SECONDS if case.followed and case.batch > 1 else 0)
@@ -195,15 +196,15 @@ async def _round(runtime: Runtime, url: str, case: Case) -> list[Followed]:
     return [Followed(each.order_id, count) for each, count in zip(placed, frames, strict=True)]
 
 
-async def _follow(client: follow.Client, placed: Placed) -> int:
-    return len([status async for status in client.statuses(placed)])
+async def _follow(client: Client, placed: Placed) -> int:
+    return len([event async for event in client.follow(placed)])
 
 
 async def _ended(database_url: str, order_ids: list[str]) -> None:
     """Asks the database: a question to the API would be an invocation more."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         while True:
-            found = await connection.execute(_OPEN, {"ids": order_ids, "over": sorted(TERMINAL)})
+            found = await connection.execute(_OPEN, {"ids": order_ids, "over": sorted(OVER)})
             if await found.fetchone() == (0,):
                 return
             await asyncio.sleep(_LOOK_SECONDS)
@@ -269,7 +270,7 @@ def _stop_schedules(runtime: Runtime) -> None:
         endpoint_url=runtime.emulator_url,
         region_name=runtime.clients.target.region,
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106  # the emulator's
+        aws_secret_access_key="test",  # the emulator's
     )
     try:
         for rule in events.list_rules()["Rules"]:

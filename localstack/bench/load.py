@@ -8,6 +8,7 @@ everybody who would have come meanwhile (coordinated omission).
 
 import asyncio
 import itertools
+import json
 import random
 import time
 import uuid
@@ -16,12 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias, cast
 
-import aiohttp
-
-from localstack.client import service
-from localstack.client.service import Placed
-from localstack.client.statuses import TERMINAL
-from localstack.errors import NotOver, UserError
+from order_engine import OVER, Client, Event, NewOrder, OrderEngineError, Patience, Placed, StreamLost
 
 _POLL_SECONDS = 0.2
 _OPEN = ("pending", "routing", "building", "submitted")
@@ -81,10 +77,8 @@ class Samples:
 class Load:
     """One run with a user of its own, so that the history tells how its orders stand."""
 
-    def __init__(
-        self, http: aiohttp.ClientSession, url: str, workload: Workload, *, progress: Progress = _say_nothing
-    ) -> None:
-        self.http, self.url, self.workload = http, url, workload
+    def __init__(self, client: Client, workload: Workload, *, progress: Progress = _say_nothing) -> None:
+        self.client, self.workload = client, workload
         self.user = f"bench-{uuid.uuid4()}"
         self.samples = Samples()
         self._progress = progress
@@ -97,7 +91,7 @@ class Load:
     async def run(self, seconds: float) -> Samples:
         """Posts all, waits for their ends and for the followers' last frames.
 
-        Raises TimeoutError where that takes longer, NotOver where a stream breaks, and what `service.place` raises.
+        Raises TimeoutError where that takes longer, StreamLost where a stream breaks, and what `Client.place` raises.
         """
         start, began = time.monotonic(), time.time()
         try:
@@ -133,20 +127,20 @@ class Load:
         await asyncio.sleep(max(due - time.monotonic(), 0))
         await self._post(number, start, due)
 
-    def _body(self) -> dict[str, object]:
+    def _order(self) -> NewOrder:
         sells = self._chance.random() < 0.5
-        return {
-            "userId": self.user,
-            "walletAddress": "wallet_bench",
-            "inputToken": "SOL" if sells else "USDC",
-            "outputToken": "USDC" if sells else "SOL",
-            "amount": f"{self._chance.uniform(1, 5) * (1 if sells else 100):.2f}",
-            "side": "sell",
-        }
+        return NewOrder(
+            user_id=self.user,
+            wallet_address="wallet_bench",
+            input_token="SOL" if sells else "USDC",
+            output_token="USDC" if sells else "SOL",
+            amount=f"{self._chance.uniform(1, 5) * (1 if sells else 100):.2f}",
+            side="sell",
+        )
 
     async def _post(self, number: int, start: float, due: float) -> None:
         due_at = time.time() - (time.monotonic() - due)
-        placed = await service.place(self.http, self.url, self._body())
+        placed = await self.client.place(self._order())
         answered = time.monotonic()
         self.samples.posts.append(answered - due)
         self.samples.posted_at.append(answered - start)
@@ -157,28 +151,24 @@ class Load:
 
     async def _follow(self, placed: Placed) -> None:
         """Times live statuses only: those that were committed after the socket was open."""
-        try:
-            async with self.http.ws_connect(placed.websocket_url) as socket:
-                opened = time.time()
-                async for frame in socket:
-                    status = frame.json()
-                    if status["type"] != "status":
-                        continue
-                    committed = datetime.fromisoformat(status["at"]).timestamp()
-                    if committed > opened:
-                        self.samples.frames.append(time.time() - committed)
-                    if status["status"] in TERMINAL:
-                        return
-        except aiohttp.ClientError as error:
-            raise service.stream_not_reached(placed, error) from error
-        raise NotOver(f"The stream {placed.websocket_url} ended before its order: run it again.")
+        async with self.client.stream(placed.order_id, url=placed.websocket_url) as stream:
+            opened = time.time()
+            async for frame in stream:
+                if not isinstance(frame, Event):
+                    continue
+                committed = frame.at.timestamp()
+                if committed > opened:
+                    self.samples.frames.append(time.time() - committed)
+                if frame.is_last:
+                    return
+        raise StreamLost(f"The stream of {placed.order_id} ended before its order: run it again.")
 
     async def _wait_for_ends(self, expected: int | None = None) -> None:
         """Looks for one open order at a time, which costs the server little; counts once there is none."""
         expected = expected or self.workload.orders
         while True:
             if not await self._one_is_open():
-                ended = {status: await self._orders(status) for status in sorted(TERMINAL)}
+                ended = {status: await self._orders(status) for status in sorted(OVER)}
                 if sum(map(len, ended.values())) >= expected:
                     self._ended = ended
                     return
@@ -219,9 +209,7 @@ class Load:
                 samples.stages.setdefault(str(event["status"]), []).append(seconds)
 
     async def _read(self, path: str, **query: str) -> JsonObject:
-        async with self.http.get(self.url + path, params=query) as response:
-            response.raise_for_status()
-            return cast("JsonObject", await response.json())
+        return cast("JsonObject", json.loads((await self.client.request("GET", path, query=query)).text))
 
 
 async def _all(parts: Iterable[Coroutine[object, object, None]]) -> None:
@@ -230,7 +218,7 @@ async def _all(parts: Iterable[Coroutine[object, object, None]]) -> None:
         async with asyncio.TaskGroup() as group:
             for part in parts:
                 group.create_task(part)
-    except* (UserError, aiohttp.ClientError) as failures:
+    except* OrderEngineError as failures:
         first: BaseException = failures
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
@@ -248,5 +236,6 @@ def _moment(value: object) -> float:
 
 async def measure(url: str, workload: Workload, seconds: float, progress: Progress = _say_nothing) -> Samples:
     """One load at that address, over connections of its own. Raises as `Load.run`."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        return await Load(http, url, workload, progress=progress).run(seconds)
+    # An order that is sent again would be measured twice.
+    async with Client(url, patience=Patience(tries=1)) as client:
+        return await Load(client, workload, progress=progress).run(seconds)

@@ -6,8 +6,6 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
 from localstack.bench import processor_time
 from localstack.bench.load import Progress, Samples, Workload, measure
 from localstack.bench.own_stack import OwnStack
@@ -36,8 +34,6 @@ def _load(server: Server, workload: Workload, seconds: float, progress: Progress
         return asyncio.run(measure(server.url, workload, seconds, progress))
     except TimeoutError as error:
         raise NotOver(f"Not all orders were over within {seconds:.0f} s.") from error
-    except aiohttp.ClientError as error:
-        raise NotOver(f"{server.url} stopped answering while the orders ran: {error}") from error
 
 
 def warm_up(server: Server, seconds: float, scale: float = 1) -> None:
@@ -48,7 +44,7 @@ def warm_up(server: Server, seconds: float, scale: float = 1) -> None:
 def measured(server: Server, workload: Workload, seconds: float, progress: Progress) -> Measurement:
     """One load and what it took.
 
-    Raises NotOver where not all orders end within the time, and what `service.place` raises.
+    Raises NotOver where not all orders end within the time, and what `Client.place` raises.
     """
     own = server.own
     if own is None:

@@ -9,11 +9,11 @@ from typing import Self
 import psycopg
 from psycopg.rows import class_row
 
-from localstack.client.statuses import TERMINAL
 from localstack.deployment.aws_clients import Clients, Target
 from localstack.errors import UserError
 from localstack.local_stack.cloudformation import Outputs, outputs
 from localstack.local_stack.state_file import Running
+from order_engine import OVER
 
 _CONNECT_SECONDS = 5
 _COLUMNS = """
@@ -48,7 +48,7 @@ class Letter:
     @property
     def order_is_over(self) -> bool:
         """Whether sending the message again can change nothing any more."""
-        return self.order_status in TERMINAL
+        return self.order_status in OVER
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,13 @@ def url() -> str:
         raise Unreachable(f"{error} Another stack's address can be given with --url.") from error
 
 
+def url_of(given: str) -> str:
+    """The address that was given, else that of the stack that runs here. Raises InvalidUrl, Unreachable."""
+    from order_engine.client import checked
+
+    return checked(given) if given else url()
+
+
 def logs(order_id: str) -> Iterator[Text]:
     """What the functions logged about the order."""
     from localstack.logs.log_lines import order_of, readable

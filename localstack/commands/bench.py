@@ -47,9 +47,9 @@ def _simple_table(samples: "Samples", orders: int, connections: int) -> "Table":
 def _simple(orders: int, connections: int, follow: int, url: str, seconds: float) -> None:
     from localstack.bench import measuring
     from localstack.bench.load import Workload
-    from localstack.client import service
+    from localstack.client import local_program
 
-    server = measuring.Server("", service.url_of(url))
+    server = measuring.Server("", local_program.url_of(url))
     workload = Workload(orders, connections, min(follow, orders))
     found = measuring.measured(server, workload, seconds, lambda _done, _of: None)
     Console().print(_simple_table(found.samples, orders, connections))
@@ -131,10 +131,10 @@ def bench(
         return
     from localstack.bench import run, tables
     from localstack.bench.results import Results
-    from localstack.client import service
+    from localstack.client import local_program
 
     old = Results.read(compare) if compare else None
-    urls = [service.url_of(each) for each in url or ()]
+    urls = [local_program.url_of(each) for each in url or ()]
     plan = run.Plan(_names(rows), urls, _sizes(history), own, scale, timeout or _ROW_SECONDS)
     if not plan.own and not plan.urls:
         raise UserError("There is nothing to measure: --no-own needs a --url.")

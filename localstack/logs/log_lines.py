@@ -8,7 +8,7 @@ from typing import cast
 
 from rich.text import Text
 
-from localstack.client.statuses import COLOURS
+from order_engine.cli.text import COLOURS
 
 _PLATFORM = ("START RequestId:", "END RequestId:", "REPORT RequestId:", "INIT_START", "XRAY TraceId:")
 _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}

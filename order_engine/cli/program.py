@@ -108,12 +108,16 @@ def exit_of(error: Exception) -> Exit:
     return Exit.NOT_KNOWN
 
 
+def explained(error: Exception) -> str:
+    """What to say of a failure: what happened and what to do."""
+    needs_hint = exit_of(error) is Exit.UNREACHABLE and not str(error).endswith("/live.")
+    return f"{error} {program.hint}" if needs_hint else str(error)
+
+
 def fail(error: Exception) -> NoReturn:
     """Says on standard error what happened, in one sentence, and ends the command."""
-    status = exit_of(error)
-    hint = f" {program.hint}" if status is Exit.UNREACHABLE and not str(error).endswith("/live.") else ""
-    say(f"{error}{hint}")
-    raise typer.Exit(status)
+    say(explained(error))
+    raise typer.Exit(exit_of(error))
 
 
 def say(sentence: str) -> None:

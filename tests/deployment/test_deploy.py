@@ -18,7 +18,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from localstack.client import follow
 from localstack.commands import deploy as commands
 from localstack.deployment import deploying
 from localstack.deployment.aws_clients import Clients, Target
@@ -28,17 +27,11 @@ from localstack.local_stack import state_file
 from localstack.local_stack.stack_for_tests import Stack, boot
 from localstack.packaging import lambda_package, template, wheels
 from localstack.paths import ROOT
+from order_engine import Client
+from tests.fakes.service import an_order
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("deploy")]
 SECOND = "second"
-BODY: follow.Body = {
-    "userId": "somebody",
-    "walletAddress": "wallet_of_somebody",
-    "inputToken": "SOL",
-    "outputToken": "USDC",
-    "amount": "1.5",
-    "side": "sell",
-}
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +118,8 @@ def uploads(clients: Clients, stack_name: str) -> list[str]:
 
 async def confirmed(url: str) -> list[str]:
     """The statuses of one order, followed over its WebSocket to the end."""
-    async with follow.Client(url) as client, asyncio.timeout(60):
-        return [status.status async for status in client.statuses(await client.place(BODY))]
+    async with Client(url) as client, asyncio.timeout(60):
+        return [event.status async for event in client.follow(await client.place(an_order("somebody")))]
 
 
 def code_of(stack: Stack, function: str) -> str:

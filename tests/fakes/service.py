@@ -1,19 +1,31 @@
 """The service as its clients see it, on real sockets: REST below /live at one address, the stream at another."""
 
+import dataclasses
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
+
+from order_engine import NewOrder
 
 ID = "ord_1"
 AT = "2026-01-01T00:00:0{}.000Z"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # In CI several processes run tests: none of theirs listens here.
 HOST = "127.0.0.9"
+
+
+def an_order(user: str = "dev", **changes: Any) -> NewOrder:
+    """An order to place."""
+    usual = NewOrder(
+        user_id=user, wallet_address="wallet_12345", input_token="SOL", output_token="USDC", side="sell", amount="1.5"
+    )
+    return dataclasses.replace(usual, **changes)
 
 
 def amount(value: str, token: str, units: int = 0) -> dict[str, object]:

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from localstack.bench.load import Workload, measure
-from localstack.errors import NotOver, UserError
+from order_engine import StreamLost, Unprocessable
 
 
 class Service:
@@ -66,10 +66,10 @@ class Service:
     async def stream(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        for status in ("routing", "confirmed"):
+        for sequence, status in enumerate(("routing", "confirmed"), 1):
             await asyncio.sleep(0.01)
-            at = datetime.now(UTC).isoformat()
-            await socket.send_json({"type": "status", "status": status, "at": at})
+            event = {"orderId": request.query["orderId"], "sequence": sequence, "status": status, "message": ""}
+            await socket.send_json({"type": "status", **event, "at": datetime.now(UTC).isoformat()})
         return socket
 
 
@@ -123,7 +123,7 @@ async def test_orders_that_do_not_end_in_time_are_an_error_and_none_is_measured(
 
 async def test_a_refusal_ends_the_load_with_the_services_own_sentence(service: Service) -> None:
     service.refuses = True
-    with pytest.raises(UserError, match="Not today"):
+    with pytest.raises(Unprocessable, match="Not today"):
         await measure(service.url, Workload(50), 60)
 
 
@@ -141,6 +141,6 @@ async def test_a_stream_that_ends_too_early_is_an_error(service: Service) -> Non
     server = TestServer(app)
     await server.start_server()
     service.url = str(server.make_url("")).rstrip("/")
-    with pytest.raises(NotOver, match="ended before its order"):
+    with pytest.raises(StreamLost, match="ended before its order"):
         await measure(service.url, Workload(1, followed=1), 60)
     await server.close()

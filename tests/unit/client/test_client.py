@@ -5,6 +5,8 @@ import dataclasses
 import inspect
 import socket
 import ssl
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,13 +14,11 @@ import pytest
 
 import order_engine
 from chalicelib import VERSION
-from chalicelib.domain.transitions import TERMINAL
+from localstack.paths import ROOT
 from order_engine import (
-    OVER,
     Client,
     ConnectionLost,
     InvalidUrl,
-    NewOrder,
     OrderEngineError,
     OutcomeUnknown,
     Patience,
@@ -32,18 +32,12 @@ from order_engine import (
 )
 from order_engine.models import Exact
 from tests.fakes.certificates import Authority
-from tests.fakes.service import ID, Handler, Service, cut, order, refusing, saying, served
+from tests.fakes.service import ID, Handler, Service, an_order, cut, order, refusing, saying, served
 from tests.unit.client.conftest import IMPATIENT
 
 
-def new_order(amount: Exact = "1.5") -> NewOrder:
-    return NewOrder(
-        user_id="dev", wallet_address="w", side="sell", amount=amount, input_token="SOL", output_token="USDC"
-    )
-
-
 async def sequences(client: Client, **arguments: int) -> list[int]:
-    placed = await client.place(new_order())
+    placed = await client.place(an_order())
     return [event.sequence async for event in client.follow(placed, **arguments)]
 
 
@@ -60,13 +54,13 @@ async def test_an_order_is_sent_again_with_its_key(
     service: Service, client: Client, answers: list[Handler], sent: int
 ) -> None:
     service.answers = answers
-    wanted = new_order()
+    wanted = an_order()
     assert (await client.place(wanted)).order_id == ID
     assert service.keys == [wanted.idempotency_key] * sent
 
 
 async def test_two_orders_have_two_keys_and_one_order_one(service: Service, client: Client) -> None:
-    first, second = new_order(), new_order()
+    first, second = an_order(), an_order()
     for each in (first, second, first):
         await client.place(each)
     assert service.keys[0] == service.keys[2] != service.keys[1]
@@ -75,7 +69,7 @@ async def test_two_orders_have_two_keys_and_one_order_one(service: Service, clie
 @pytest.mark.parametrize("last", [cut, saying(502, ""), refusing(401, "unauthenticated")])
 async def test_an_order_that_may_exist_is_said_to(service: Service, client: Client, last: Handler) -> None:
     service.answers = [cut, cut, last]
-    wanted = new_order()
+    wanted = an_order()
     with pytest.raises(OutcomeUnknown, match=wanted.idempotency_key) as told:
         await client.place(wanted)
     assert told.value.idempotency_key == wanted.idempotency_key
@@ -102,7 +96,7 @@ async def test_a_refusal_has_a_type_and_is_final(
 ) -> None:
     service.answers = [answer]
     with pytest.raises(Refused, match=said) as told:
-        await client.place(new_order())
+        await client.place(an_order())
     assert type(told.value).__name__ == kind
     assert told.value.code == "a_code"
     assert len(service.placed) == 1
@@ -111,7 +105,7 @@ async def test_a_refusal_has_a_type_and_is_final(
 async def test_a_refusal_has_the_fields_as_values(service: Service, client: Client) -> None:
     service.answers = [refusing(400, errors=[{"field": "a", "message": "b"}], requestId="r", orderId="o")]
     with pytest.raises(errors.InvalidRequest) as told:
-        await client.place(new_order())
+        await client.place(an_order())
     assert told.value.fields == (errors.InvalidField("a", "b"),)
     assert (told.value.request_id, told.value.order_id, told.value.status) == ("r", "o", 400)
 
@@ -130,19 +124,19 @@ async def test_a_refusal_has_the_fields_as_values(service: Service, client: Clie
 async def test_another_service_is_recognised(service: Service, client: Client, answer: Handler, said: str) -> None:
     service.answers = [answer]
     with pytest.raises(UnexpectedAnswer, match=said):
-        await client.place(new_order())
+        await client.place(an_order())
 
 
 @pytest.mark.parametrize("amount", [1.5, True, None])
 async def test_an_amount_is_exact_or_refused(service: Service, client: Client, amount: Exact) -> None:
     with pytest.raises(TypeError, match="an amount is a Decimal, an int or a str"):
-        await client.place(new_order(amount))
+        await client.place(an_order(amount=amount))
     assert service.placed == []
 
 
 async def test_amounts_arrive_as_they_were_given(service: Service, client: Client) -> None:
     for each in (Decimal("0.123456789012345678901234567890"), "1.50", 7):
-        await client.place(new_order(each))
+        await client.place(an_order(amount=each))
     assert [body["amount"] for body in service.placed] == ["0.123456789012345678901234567890", "1.50", "7"]
 
 
@@ -182,7 +176,7 @@ async def test_each_status_comes_once_however_often_the_stream_breaks(
 
 async def test_a_broken_stream_goes_on_behind_the_last_status(service: Service, client: Client) -> None:
     service.statuses, service.cuts = ("pending", "routing"), [1]
-    following = client.follow(await client.place(new_order()))
+    following = client.follow(await client.place(an_order()))
     assert [(await anext(following)).sequence, (await anext(following)).sequence] == [1, 2]
     service.statuses = (*service.statuses, "failed")
     assert [event.status async for event in following] == ["failed"]
@@ -206,7 +200,7 @@ async def test_an_order_that_is_over_ends_at_once(service: Service, client: Clie
 async def test_a_stream_that_stays_away_is_said_to(service: Service) -> None:
     service.statuses = ("pending",)
     async with Client(service.url, patience=dataclasses.replace(IMPATIENT, follow_seconds=0.2)) as client:
-        following = client.follow(await client.place(new_order()))
+        following = client.follow(await client.place(an_order()))
         await anext(following)
         client.url = "http://127.0.0.1:1"
         service.cuts = [0]
@@ -220,7 +214,7 @@ async def test_a_stream_that_stays_away_is_said_to(service: Service) -> None:
 async def test_a_silent_stream_is_opened_again(service: Service) -> None:
     service.statuses = ("pending",)
     async with Client(service.url, patience=dataclasses.replace(IMPATIENT, silence_seconds=0.1)) as client:
-        following = client.follow(await client.place(new_order()))
+        following = client.follow(await client.place(an_order()))
         await anext(following)
         waiting = asyncio.ensure_future(anext(following))
         while len(service.connections) < 2:  # noqa: ASYNC110  # the service has no event for it
@@ -240,8 +234,8 @@ async def test_a_connection_follows_other_orders_too(client: Client) -> None:
 async def test_the_token_is_asked_for_before_each_call(service: Service) -> None:
     tokens = iter("ab")
     async with Client(service.url, token=lambda: next(tokens)) as client:
-        await client.place(new_order())
-        await client.place(new_order())
+        await client.place(an_order())
+        await client.place(an_order())
     assert service.tokens == ["Bearer a", "Bearer b"]
 
 
@@ -264,7 +258,7 @@ async def test_nobody_there() -> None:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         async with Client(f"http://127.0.0.1:{taken.getsockname()[1]}") as client:
             with pytest.raises(Unreachable, match="nothing listens there"):
-                await client.place(new_order())
+                await client.place(an_order())
     async with Client("http://nobody.invalid") as client:
         with pytest.raises(Unreachable, match=r"nobody knows the name nobody\.invalid"):
             await client.get(ID)
@@ -320,6 +314,22 @@ def test_every_error_is_in_the_tree_and_can_be_imported() -> None:
         assert kind.__name__ in order_engine.__all__
 
 
-def test_the_client_s_copies_are_the_service_s() -> None:
-    assert {str(status) for status in TERMINAL} == OVER
+def test_the_client_has_the_service_s_version() -> None:
     assert order_engine.__version__ == VERSION
+    assert f'version = "{VERSION}"' in ROOT.joinpath("pyproject.toml").read_text()
+
+
+async def test_the_readme_s_example_runs(service: Service) -> None:
+    example = ROOT.joinpath("order_engine", "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    shown = (
+        await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", example, service.url],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    ).stdout
+    assert shown.splitlines()[-2:] == ["5 confirmed Message 5.", "confirmed 166.82634 10.0"]

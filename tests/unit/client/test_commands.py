@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.domain.transitions import OrderStatus
 from order_engine.cli import text
 from tests.fakes.certificates import Authority
 from tests.fakes.service import ID, Handler, Service, cut, order, refusing, saying, served
@@ -140,8 +139,8 @@ async def test_each_failure_is_one_sentence_with_a_status_of_its_own(
 
 
 async def test_nothing_at_the_address_and_no_address() -> None:
-    for command in ("order", "bench"):
-        ended = await run(command, "--url", "http://127.0.0.1:1")
+    for command in (("order",), ("bench", "--orders", "1")):
+        ended = await run(*command, "--url", "http://127.0.0.1:1")
         assert (ended.status, ended.out) == (4, "")
         assert "http://127.0.0.1:1 can't be reached: nothing listens there." in ended.sentence
     assert (await run("order", "--url", "localhost")).status == 2
@@ -229,7 +228,3 @@ async def test_forty_columns_are_enough(service: Service) -> None:
         out = await on_a_terminal("order", *arguments, "--url", service.url, columns=40)
         assert ID in out
         assert "confirmed" in out
-
-
-def test_every_status_has_a_colour() -> None:
-    assert set(text.COLOURS) == {str(status) for status in OrderStatus}

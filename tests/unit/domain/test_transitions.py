@@ -5,8 +5,10 @@ import pytest
 from chalicelib.domain.errors import IllegalTransition
 from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OPEN, TERMINAL, TRANSITIONS, OrderStatus, Trigger, next_status
+from localstack.chaos import records
 from localstack.chaos.audit import FOLLOWS
-from localstack.client import statuses
+from order_engine import OVER
+from order_engine.cli.text import COLOURS
 from tests.fakes import an_order
 
 # Written by hand, not from the table: a row a status; a column for start, choose_route, submit, confirm, retry,
@@ -93,7 +95,7 @@ def test_the_table_cannot_be_changed() -> None:
 
 
 def test_every_copy_of_the_states_is_the_tables() -> None:
-    assert statuses.TERMINAL == TERMINAL
-    assert statuses.COLOURS.keys() == set(OrderStatus)
+    assert OVER == records.TERMINAL == TERMINAL
+    assert COLOURS.keys() == set(OrderStatus)
     for status in OPEN:
         assert {to for (before, _), to in TRANSITIONS.items() if before is status} == FOLLOWS[status]
