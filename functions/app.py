@@ -90,6 +90,12 @@ def tokens() -> Response:
     return _respond(lambda api, _: api.tokens())
 
 
+@app.route("/api/stats", methods=READ, content_types=ANY_TYPE)
+def stats() -> Response:
+    """Execution quality over the newest orders."""
+    return _respond(lambda api, request: api.stats(request))
+
+
 @app.route("/openapi.json", methods=READ, content_types=ANY_TYPE)
 def openapi() -> Response:
     """The specification."""
@@ -103,9 +109,15 @@ def docs() -> Response:
 
 
 @app.route("/", methods=READ, content_types=ANY_TYPE)
-def dashboard() -> Response:
-    """The page to place an order on and watch it live."""
-    return _respond(lambda api, request: api.dashboard(request))
+def desk() -> Response:
+    """The trading desk."""
+    return _respond(lambda api, request: api.desk(request))
+
+
+@app.route("/assets/{name}", methods=READ, content_types=ANY_TYPE)
+def asset(name: str) -> Response:
+    """A script or style of the desk."""
+    return _respond(lambda api, request: api.asset(request, name))
 
 
 @app.route("/health", methods=["OPTIONS"], content_types=ANY_TYPE)
@@ -117,10 +129,12 @@ def dashboard() -> Response:
 @app.route("/api/quotes", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/stream-tickets", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/tokens", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/stats", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/openapi.json", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/docs", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/", methods=["OPTIONS"], content_types=ANY_TYPE)
-def options(order_id: str = "") -> Response:  # noqa: ARG001 - a path's parameter
+@app.route("/assets/{name}", methods=["OPTIONS"], content_types=ANY_TYPE)
+def options(order_id: str = "", name: str = "") -> Response:  # noqa: ARG001 - a path's parameter
     """What may be asked, by pages of other origins too."""
     return _respond(lambda api, _: api.options())
 

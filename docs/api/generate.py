@@ -22,10 +22,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from chalicelib.config import VARIABLES  # noqa: E402
 from chalicelib.domain.errors import ErrorCode  # noqa: E402
-from chalicelib.domain.tokens import REGISTRY  # noqa: E402
+from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS  # noqa: E402
+from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, VENUES  # noqa: E402
 from chalicelib.domain.transitions import TERMINAL, TRANSITIONS, OrderStatus, Trigger  # noqa: E402
 from chalicelib.http.files import WEBSOCKET_ORIGIN, WEBSOCKET_URL  # noqa: E402
 from chalicelib.http.problems import PROBLEM_TYPES, type_of  # noqa: E402
+from chalicelib.http.responses import tokens_view  # noqa: E402
 from chalicelib.http.stream_messages import STREAM_ERRORS  # noqa: E402
 from docs.api.asyncapi import EXAMPLES, FROM_CLIENTS, FROM_SERVER, HANDSHAKE, asyncapi  # noqa: E402
 from docs.api.openapi import HEADERS, PARAMETERS, TAGS, component_name, openapi  # noqa: E402
@@ -66,21 +68,25 @@ FRONT_DOOR: Mapping[str, tuple[str, str]] = {
     "upstream_unavailable": ("503", "Nothing answers behind the front door: try again after `Retry-After`."),
     "upstream_timeout": ("504", "The service took too long. Look the order up before sending it again."),
 }
-# What the dashboard's script knows of the state machine.
-ORDER_STATES = {
+# What the desk knows of the domain: web/ is built with it.
+DOMAIN = {
+    "statuses": list(OrderStatus),
     "steps": [status for status in OrderStatus if status not in TERMINAL or status is OrderStatus.CONFIRMED],
+    "open": [status for status in OrderStatus if status not in TERMINAL],
     "over": [status for status in OrderStatus if status in TERMINAL],
     "cancellable": [status for status in OrderStatus if (status, Trigger.CANCEL) in TRANSITIONS],
+    "venues": list(VENUES),
+    "types": ["market"],
+    "tokens": tokens_view()["tokens"],
+    "slippageBps": DEFAULT_SLIPPAGE_BPS,
+    "maxPriceImpactBps": DEFAULT_MAX_PRICE_IMPACT_BPS,
+    "failures": {str(code): FAILURES[code] for code in ErrorCode},
 }
-MADE = {"order_states.js": f"const ORDER_STATES = {json.dumps(ORDER_STATES)};\n"}
-# The styles and scripts of each page: files of pages/, and those that are made here.
+# The styles and scripts of each page: files of pages/. The first script runs before anything is painted.
 PAGES: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
-    "dashboard.html": (
-        ("base.css", "dashboard.css"),
-        ("theme.js", "order_states.js", "dashboard_form.js", "dashboard_live.js", "dashboard_recent.js"),
-    ),
     "docs.html": (("base.css", "docs.css"), ("theme.js", "docs.js")),
 }
+EARLY = "theme_early.js"
 POLICY = (
     "default-src 'none'; style-src {style}; script-src {script}; img-src data:; connect-src 'self' {origin}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -118,7 +124,6 @@ def rendered() -> dict[Path, str]:
         "failures": {code: FAILURES[code] for code in ErrorCode},
         "front_door": FRONT_DOOR,
         "statuses": OrderStatus,
-        "tokens": REGISTRY,
         "websocket_url": WEBSOCKET_URL,
     }
     built = {
@@ -128,8 +133,14 @@ def rendered() -> dict[Path, str]:
     policies = {}
     for name, (styles, scripts) in PAGES.items():
         style, script = "".join(map(_source, styles)), "".join(map(_source, scripts))
-        built[WEB / name] = environment.get_template(name).render(style=style, script=script)
-        policies[name] = POLICY.format(style=_digest(style), script=_digest(script), origin=WEBSOCKET_ORIGIN)
+        early = _source(EARLY)
+        built[WEB / name] = environment.get_template(name).render(style=style, early=early, script=script)
+        policies[name] = POLICY.format(
+            style=_digest(style), script=f"{_digest(early)} {_digest(script)}", origin=WEBSOCKET_ORIGIN
+        )
+    policies["desk.html"] = POLICY.format(
+        style="'self'", script=f"'self' {_digest(_source(EARLY))}", origin=WEBSOCKET_ORIGIN
+    )
     return {**built, WEB / "policies.json": json.dumps(policies, indent=2) + "\n"}
 
 
@@ -155,7 +166,7 @@ def _settings() -> dict[str, object]:
 
 
 def _source(name: str) -> str:
-    return MADE[name] if name in MADE else (HERE / "pages" / name).read_text(encoding="utf-8")
+    return (HERE / "pages" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
@@ -166,6 +177,7 @@ def generated() -> dict[Path, str]:
     """Every file and what it should contain."""
     return {
         # docs/api/openapi.json is a link to it.
+        ROOT / "web" / "src" / "generated" / "domain.json": json.dumps(DOMAIN, indent=2, ensure_ascii=False) + "\n",
         WEB / "openapi.json": json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n",
         ROOT / "docs" / "api" / "asyncapi.yaml": yaml.safe_dump(
             json.loads(json.dumps(asyncapi())), sort_keys=False, allow_unicode=True, width=110

@@ -12,9 +12,10 @@ from pydantic.json_schema import JsonSchemaMode
 
 from chalicelib import VERSION
 from chalicelib.http.access import Owned, route_access
-from chalicelib.http.models import ListQuery, OrderBody, QuoteBody, TicketBody
+from chalicelib.http.models import ListQuery, OrderBody, QuoteBody, StatsQuery, TicketBody
 from chalicelib.http.problems import PROBLEM_JSON, PROBLEM_TYPES, ProblemCode, ProblemView
 from chalicelib.http.responses import EventsView, HealthView, PageView, PlacedView, TicketView, TokensView
+from chalicelib.services.statistics import StatsView
 from chalicelib.services.views import OrderView, RouteView
 
 Schema: TypeAlias = dict[str, Any]
@@ -82,6 +83,14 @@ PARAMETERS: dict[str, Schema] = {
         "schema": {"type": "string"},
         "example": "ord_019aad1c8f005f2b7c9d1e3a4b6c8d0f",
     },
+    "name": {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "description": "The file's name, as the page has it.",
+        "schema": {"type": "string"},
+        "example": "desk.js",
+    },
 }
 # Where the service asks for access tokens.
 OWNED = (ProblemCode.UNAUTHENTICATED, ProblemCode.FORBIDDEN)
@@ -99,6 +108,7 @@ SECURITY_SCHEME: Schema = {
     "bearerFormat": "JWT",
     "description": "An access token of the service's issuer. A service in open mode, as on a laptop, asks for none.",
 }
+QUERIES = (ListQuery, StatsQuery)
 # What a gateway in front of the service answers by itself.
 GATEWAY_STATUSES = {502: "The answer broke off.", 504: "The answer took too long."}
 RETRYABLE = {429, 502, 503, 504}
@@ -116,6 +126,10 @@ class Success:
 
 class Nothing:
     """No body."""
+
+
+class Asset:
+    """A script or a style."""
 
 
 NOT_MODIFIED = Success("Yours is the newest: `If-None-Match` names it.", Nothing, ("ETag",))
@@ -263,6 +277,18 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="GET",
+        path="/api/stats",
+        id="stats",
+        tag=MARKET,
+        summary="Ask how well orders were executed",
+        description="Time by stage, slippage against the quotes, venues and failures over the newest orders, of a user "
+        "or of all.",
+        answers={200: Success("The figures.", StatsView)},
+        problems=(ProblemCode.VALIDATION_FAILED,),
+        query=StatsQuery,
+    ),
+    Operation(
+        method="GET",
         path="/health",
         id="health",
         tag=SERVICE,
@@ -298,11 +324,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         method="GET",
         path="/",
-        id="dashboard",
+        id="desk",
         tag=SERVICE,
-        summary="The dashboard",
-        description="Place an order and watch it live.",
+        summary="The desk",
+        description="Place orders, follow them live, look at the history.",
         answers={200: Success("The page.", None, ("ETag",)), 304: NOT_MODIFIED},
+    ),
+    Operation(
+        method="GET",
+        path="/assets/{name}",
+        id="asset",
+        tag=SERVICE,
+        summary="A part of the desk",
+        description="The scripts and styles that the desk's page names; a name stands for one content for ever.",
+        answers={200: Success("The file.", Asset, ("ETag",)), 304: NOT_MODIFIED},
+        problems=(ProblemCode.NOT_FOUND,),
     ),
 )
 
@@ -316,10 +352,13 @@ def openapi() -> Schema:
     for operation in OPERATIONS:
         paths[operation.path][operation.method.lower()] = _operation(operation)
     schemas = schemas_of(
-        kind for kind in dict.fromkeys([*bodies, ListQuery, *views, ProblemView]) if kind not in (None, dict, Nothing)
+        kind
+        for kind in dict.fromkeys([*bodies, *QUERIES, *views, ProblemView])
+        if kind not in (None, dict, Nothing, Asset)
     )
-    # Its fields stand at the operation, as parameters.
-    del schemas[ListQuery.__name__]
+    # Their fields stand at the operations, as parameters.
+    for query in QUERIES:
+        del schemas[query.__name__]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -360,8 +399,7 @@ def _operation(operation: Operation) -> Schema:
 
 def _parameters(operation: Operation) -> list[Schema]:
     names = [*operation.headers, "X-Request-Id"]
-    if "{order_id}" in operation.path:
-        names.insert(0, "order_id")
+    names = [*(name for name in ("order_id", "name") if f"{{{name}}}" in operation.path), *names]
     shared: list[Schema] = [{"$ref": f"#/components/parameters/{name}"} for name in names]
     return [*(_query_parameters(operation.query) if operation.query else []), *shared]
 
@@ -404,6 +442,10 @@ def _responses(operation: Operation) -> Schema:
 def _success(answer: Success) -> Schema:
     if answer.view is Nothing:
         return {"description": answer.description, "headers": _headers(*answer.headers)}
+    if answer.view is Asset:
+        text: Schema = {"schema": {"type": "string"}}
+        content = {"text/javascript": text, "text/css": text}
+        return {"description": answer.description, "headers": _headers(*answer.headers), "content": content}
     media_type, schema = "application/json", {"type": "object"}
     if answer.view is None:
         media_type, schema = "text/html", {"type": "string"}

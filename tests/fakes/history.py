@@ -1,6 +1,10 @@
 """Pages of the orders that a store in memory has."""
 
-from chalicelib.services.browse import OrderFilter, Page, symbols_of
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from chalicelib.services.browse import OrderFilter, Page, StageTime, symbols_of
 from tests.fakes.store import MemoryOrders
 
 
@@ -30,3 +34,27 @@ class MemoryHistory:
         ]
         page = tuple(found[:limit])
         return Page(page, page[-1].id if len(found) > limit else None)
+
+    def stage_times(self, order_ids: Sequence[str]) -> tuple[StageTime, ...]:
+        spans: dict[str, list[float]] = {}
+        for order_id in order_ids:
+            events = self._store.rows[order_id].events
+            lasted = [
+                (before.status, (after.occurred_at - before.occurred_at).total_seconds() * 1000)
+                for before, after in pairwise(events)
+            ]
+            for stage, ms in [*lasted, *([("total", sum(ms for _, ms in lasted))] if lasted else [])]:
+                spans.setdefault(str(stage), []).append(ms)
+        first: dict[str, int] = {
+            str(event.status): event.sequence
+            for order_id in order_ids
+            for event in sorted(self._store.rows[order_id].events, key=lambda event: -event.sequence)
+        }
+        return tuple(
+            StageTime(stage, _quantile(spans[stage], 0.5), _quantile(spans[stage], 0.95))
+            for stage in sorted(spans, key=lambda stage: first.get(stage, 1_000_000))
+        )
+
+
+def _quantile(values: list[float], share: float) -> int:
+    return round(sorted(values)[max(math.ceil(len(values) * share), 1) - 1])

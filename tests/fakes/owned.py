@@ -1,11 +1,12 @@
 """One owner's orders of a store in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.errors import OrderNotFound
 from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import History, Order
-from chalicelib.services.browse import OrderFilter, Page
+from chalicelib.services.browse import OrderFilter, Page, StageTime
 from chalicelib.services.ports import ClientOrders, Idempotency, Transition
 from tests.fakes.history import MemoryHistory
 from tests.fakes.store import MemoryOrders
@@ -58,8 +59,13 @@ class MemoryOwnedHistory:
     """`OwnedHistory`."""
 
     def __init__(self, store: MemoryOrders) -> None:
+        self._store = store
         self._history = MemoryHistory(store)
 
     def page(self, owner: Owner, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         mine = replace(filters, user_id=owner.subject if owner.subject is not None else NOBODY)
         return self._history.page(mine, limit=limit, before_id=before_id)
+
+    def stage_times(self, owner: Owner, order_ids: Sequence[str]) -> tuple[StageTime, ...]:
+        mine = [each for each in order_ids if self._store.rows[each].order.user_id == owner.subject]
+        return self._history.stage_times(mine)

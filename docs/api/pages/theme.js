@@ -1,9 +1,7 @@
 "use strict";
-// Light and dark: the system's choice, or the one made with the button.
+// Light and dark: the system's choice, or the one made with the button (theme_early.js keeps it).
 (() => {
   const root = document.documentElement;
-  const kept = localStorage.getItem("theme");
-  if (kept) root.dataset.theme = kept;
   document.getElementById("theme").addEventListener("click", () => {
     const dark = root.dataset.theme
       ? root.dataset.theme === "dark"

@@ -42,11 +42,13 @@ ROUTES: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/orders/{order_id}/cancel"): WRITE,
         ("POST", "/api/quotes"): READ,
         ("POST", "/api/stream-tickets"): READ,
+        ("GET", "/api/stats"): READ,
         ("GET", "/api/tokens"): PUBLIC,
         ("GET", "/health"): PUBLIC,
         ("GET", "/openapi.json"): PUBLIC,
         ("GET", "/docs"): PUBLIC,
         ("GET", "/"): PUBLIC,
+        ("GET", "/assets/{name}"): PUBLIC,
     }
 )
 # What a stream's client may send; `$connect` is the handshake. Owned ones need a ticket.

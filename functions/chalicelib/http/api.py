@@ -26,6 +26,7 @@ from chalicelib.services.check_health import check_health
 from chalicelib.services.place_order import place_order
 from chalicelib.services.ports import Clock, OrdersQueue, OwnedOrders, Router, StatusEvents, Telemetry
 from chalicelib.services.quote_pair import quote_pair
+from chalicelib.services.statistics import execution_stats
 from chalicelib.services.views import event_view, order_view, route_view
 
 
@@ -124,6 +125,14 @@ class Api:
         ticket = issue_ticket(request.sender, order_id, self.clock.now())
         return ticket_response(ticket, write_ticket(ticket, self.signing_keys), self.websocket_url)
 
+    def stats(self, request: HttpRequest) -> HttpResponse:
+        """How well the newest orders were executed."""
+        query = models.read_stats_query(request.query)
+        owner = request.owner
+        refuse_another_user(query.userId, owner)
+        filters = as_filtered(query.to_filter(), owner)
+        return HttpResponse(200, execution_stats(owner, filters, query.orders, history=self.history))
+
     def tokens(self) -> HttpResponse:
         """The token registry."""
         return HttpResponse(200, tokens_view())
@@ -142,6 +151,11 @@ class Api:
             return HttpResponse(308, "", {"Location": f"{request.root}/docs"})
         return files.page("docs.html").response(request.if_none_match)
 
-    def dashboard(self, request: HttpRequest) -> HttpResponse:
-        """The page to place an order on and watch it live."""
-        return files.page("dashboard.html", self.websocket_url).response(request.if_none_match)
+    def desk(self, request: HttpRequest) -> HttpResponse:
+        """The desk."""
+        base = files.base_path(request.root, request.path)
+        return files.page("desk.html", self.websocket_url, base).response(request.if_none_match)
+
+    def asset(self, request: HttpRequest, name: str) -> HttpResponse:
+        """A script or style of the desk."""
+        return files.asset(name).response(request.if_none_match)

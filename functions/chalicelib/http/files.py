@@ -1,4 +1,4 @@
-"""The pages and the specification, as `docs/api/generate.py` built them into chalicelib/web.
+"""The pages and the specification, as `docs/api/generate.py` and `web/build.mjs` built them into chalicelib/web.
 
 Only what differs between deployments is filled in, once a process: where the API hangs, where streams are opened.
 """
@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.responses import HttpResponse
 
 WEB = Path(__file__).parents[1].joinpath("web")
@@ -22,7 +23,7 @@ NO_PERMISSIONS = ", ".join(
     f"{feature}=()" for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
 )
 # What the built pages have in the place of a deployment's own values.
-WEBSOCKET_URL, WEBSOCKET_ORIGIN = "WEBSOCKET_URL", "WEBSOCKET_ORIGIN"
+WEBSOCKET_URL, WEBSOCKET_ORIGIN, BASE_PATH = "WEBSOCKET_URL", "WEBSOCKET_ORIGIN", "BASE_PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,32 @@ def specification(root: str) -> WebFile:
 
 
 @cache
-def page(name: str, websocket_url: str = "") -> WebFile:
-    """A page; `websocket_url` is the one address besides ours that it may call."""
+def asset(name: str) -> WebFile:
+    """A script or style of the desk; its name changes with its content, so whoever has it never asks again.
+
+    Raises:
+        Problem: there is none of that name.
+    """
+    found = WEB / "assets" / name
+    # Only what the folder lists: the name comes from a path.
+    if name not in {each.name for each in found.parent.iterdir()}:
+        raise Problem(ProblemCode.NOT_FOUND, "There is no such file; reload the page that named it.")
+    kind = {".js": "text/javascript", ".css": "text/css"}[found.suffix]
+    served = _file(found.read_text(encoding="utf-8"), {"Content-Type": f"{kind}; charset=utf-8"})
+    return WebFile(served.text, {**served.headers, "Cache-Control": "public, max-age=31536000, immutable"})
+
+
+def base_path(root: str, path: str) -> str:
+    """What leads from the address of the desk to where the API hangs: a stage may be asked for without its slash."""
+    return "" if path.endswith("/") else f"{root.rsplit('/', 1)[-1]}/"
+
+
+@cache
+def page(name: str, websocket_url: str = "", base: str = "") -> WebFile:
+    """A page; `websocket_url` is the one address besides ours that it may call, `base` leads to its assets."""
     policy = json.loads(_built("policies.json"))[name].replace(WEBSOCKET_ORIGIN, _origin(websocket_url))
     return _file(
-        _built(name).replace(WEBSOCKET_URL, html.escape(websocket_url), 1),
+        _built(name).replace(WEBSOCKET_URL, html.escape(websocket_url), 1).replace(BASE_PATH, html.escape(base)),
         {
             "Content-Type": "text/html; charset=utf-8",
             "Content-Security-Policy": policy.replace(" ;", ";"),

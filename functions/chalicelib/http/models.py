@@ -267,6 +267,19 @@ PageSize: TypeAlias = Annotated[
         }
     ),
 ]
+StatsWindow: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_page_size),
+    WithJsonSchema(
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_PAGE,
+            "default": MAX_PAGE,
+            "description": "How many of the newest orders to look at.",
+        }
+    ),
+]
 PlacedFrom: TypeAlias = Annotated[
     datetime,
     BeforeValidator(_moment),
@@ -389,6 +402,19 @@ class ListQuery(BaseModel):
         )
 
 
+class StatsQuery(BaseModel):
+    """Whose orders the figures are about, and how many of the newest."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, frozen=True)
+
+    userId: UserId | None = None
+    orders: StatsWindow = MAX_PAGE
+
+    def to_filter(self) -> OrderFilter:
+        """The filter without the number."""
+        return OrderFilter(user_id=self.userId)
+
+
 def read_order(values: object, *, strict_wallets: bool) -> OrderBody:
     """A validated order. Raises `InvalidOrder`."""
     return _validated(OrderBody, values, {STRICT_WALLETS: strict_wallets})
@@ -406,10 +432,19 @@ def read_ticket_request(values: object) -> TicketBody:
 
 def read_list_query(parameters: Mapping[str, list[str]]) -> ListQuery:
     """The validated query. Raises `InvalidOrder`."""
+    return _validated(ListQuery, _once(parameters))
+
+
+def read_stats_query(parameters: Mapping[str, list[str]]) -> StatsQuery:
+    """The validated query. Raises `InvalidOrder`."""
+    return _validated(StatsQuery, _once(parameters))
+
+
+def _once(parameters: Mapping[str, list[str]]) -> dict[str, str]:
     repeated = [name for name, values in parameters.items() if len(values) > 1]
     if repeated:
         raise InvalidOrder(*(InvalidField(printable(name), "must be given once") for name in repeated))
-    return _validated(ListQuery, {name: values[0] for name, values in parameters.items()})
+    return {name: values[0] for name, values in parameters.items()}
 
 
 def _validated(model: type[Model], values: object, settings: Mapping[str, object] | None = None) -> Model:

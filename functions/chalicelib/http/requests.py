@@ -162,7 +162,7 @@ def order_id_of(text: str) -> str:
 def _split(whole: str, pattern: str) -> tuple[str, str]:
     """Where the API hangs and the path behind that: it begins with what the pattern has before its first parameter."""
     if pattern == "/":
-        return whole.rstrip("/"), "/"
+        return whole.rstrip("/"), "/" if whole.endswith("/") else ""
     start = max(whole.find(pattern.partition("{")[0]), 0)
     return whole[:start], quote(whole[start:], safe=PATH_CHARACTERS, errors="replace")[:MAX_PATH]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chalicelib.domain.identity import Owner
-from chalicelib.services.browse import OrderFilter, OrderHistory, Page
+from chalicelib.services.browse import OrderFilter, OrderHistory, Page, StageTime
 from chalicelib.services.ports import ClientOrders
 
 
@@ -25,3 +27,6 @@ class AnyonesHistory:
 
     def page(self, _owner: Owner, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         return self._history.page(filters, limit=limit, before_id=before_id)
+
+    def stage_times(self, _owner: Owner, order_ids: Sequence[str]) -> tuple[StageTime, ...]:
+        return self._history.stage_times(order_ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -47,11 +48,23 @@ class Page:
     last_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long orders were in a status, in milliseconds; `total` is from the first event to the last."""
+
+    stage: str
+    p50_ms: int
+    p95_ms: int
+
+
 class OwnedHistory(Protocol):
     """Pages of an owner's orders; in open mode of everybody's. Raises `Unavailable`."""
 
     def page(self, owner: Owner, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         """As `OrderHistory.page`; whatever the filters say of the user, the owner's only."""
+
+    def stage_times(self, owner: Owner, order_ids: Sequence[str]) -> tuple[StageTime, ...]:
+        """As `OrderHistory.stage_times`, of those of these orders that are the owner's."""
 
 
 class OrderHistory(Protocol):
@@ -59,3 +72,6 @@ class OrderHistory(Protocol):
 
     def page(self, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         """Up to `limit` orders placed before `before_id` (exclusive); the cost does not depend on how far back."""
+
+    def stage_times(self, order_ids: Sequence[str]) -> tuple[StageTime, ...]:
+        """What these orders spent their time on, a row a status that any of them left, and `total`."""

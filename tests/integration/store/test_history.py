@@ -126,6 +126,23 @@ def test_by_venue_and_by_status(history: PostgresHistory, store: PostgresOrders)
     assert found == (failed.order,)
 
 
+def test_stage_times_are_what_the_model_says(history: PostgresHistory, store: PostgresOrders) -> None:
+    memory = MemoryOrders(FakeClock())
+    ids = []
+    for number in range(3):
+        moved = step(store, claimed(store), Trigger.START)
+        if number:
+            failure = Failure(ErrorCode.NO_QUOTE, "No.", retryable=True)
+            step(store, moved, Trigger.FAIL, failure=failure)
+        found = store.get(moved.order.id)
+        memory.insert(found.order, None)
+        memory.rows[found.order.id].events[:] = found.events
+        ids.append(found.order.id)
+    assert history.stage_times(ids) == MemoryHistory(memory).stage_times(ids)
+    assert [time.stage for time in history.stage_times(ids)] == ["pending", "routing", "total"]
+    assert history.stage_times([]) == ()
+
+
 def test_nothing_found(history: PostgresHistory) -> None:
     assert history.page(OrderFilter(), limit=10, before_id=None) == Page((), None)
 

@@ -146,5 +146,15 @@ def test_a_page_has_the_owner_s_orders_only(
             assert page.last_id is None
 
 
+def test_stage_times_are_of_the_owner_s_orders_only(database: Database, owned: PostgresOwnedOrders) -> None:
+    order = fresh()
+    owned.of(ANN).insert(order, None)
+    placed = owned.of(ANN).get(order.id)
+    owned.of(ANN).advance(placed, cancelling(placed.order))
+    history = PostgresOwnedHistory(database)
+    assert [time.stage for time in history.stage_times(ANN, [order.id])] == ["pending", "total"]
+    assert history.stage_times(BOB, [order.id]) == history.stage_times(NOBODY, [order.id]) == ()
+
+
 def _lease() -> Lease:
     return Lease("00000000-0000-0000-0000-000000000000", 9)

@@ -114,13 +114,15 @@ class Service:
         got = Got(answered["statusCode"], answered["headers"], answered["body"])
         assert got.headers["X-Request-Id"]
         is_file = event["resource"] in FILES and got.status in (200, 304)
+        is_asset = event["resource"] == "/assets/{name}" and got.status in (200, 304)
         is_page = is_file and event["resource"] != "/openapi.json"
         assert {name for name, value in SECURITY_HEADERS.items() if got.headers[name] != value} == (
             {"Content-Security-Policy"} if is_page else set()
         )
         assert "Set-Cookie" not in got.headers
-        assert got.headers["Vary"] == ("Origin" if is_file else "Authorization, Origin")
-        assert got.headers["Cache-Control"] == ("max-age=300" if is_file else "no-store")
+        assert got.headers["Vary"] == ("Origin" if is_file or is_asset else "Authorization, Origin")
+        kept = "public, max-age=31536000, immutable" if is_asset else "max-age=300" if is_file else "no-store"
+        assert got.headers["Cache-Control"] == kept
         if got.status >= 500:
             assert self.has_trouble, got.text
         if got.status in (429, 503):

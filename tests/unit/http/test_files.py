@@ -1,16 +1,15 @@
 """The pages and the specification as they are served: nothing from outside, nothing that a browser runs but ours."""
 
 import base64
+import gzip
 import hashlib
-import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.tokens import REGISTRY
-from chalicelib.domain.transitions import TERMINAL, OrderStatus
+from chalicelib.http.files import WEB
 from chalicelib.http.problems import ProblemCode
 from chalicelib.http.stream_messages import StreamCode
 from docs.api.asyncapi import asyncapi
@@ -48,18 +47,21 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def content_of(page: Got, tag: str) -> str:
-    """The only element of this tag."""
-    [content] = re.findall(rf"<{tag}>(.*?)</{tag}>", page.text, re.DOTALL)
-    return str(content)
+ASSETS = sorted(path.name for path in (WEB / "assets").iterdir())
+
+
+def contents_of(page: Got, tag: str) -> list[str]:
+    """Every element of this tag that stands in the page itself."""
+    return re.findall(rf"<{tag}>(.*?)</{tag}>", page.text, re.DOTALL)
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_needs_nothing_from_outside(service: Service, path: str) -> None:
     reader = Reader(service.call("GET", path))
     assert len(set(reader.ids)) == len(reader.ids)
+    ours = {"./", "docs", "openapi.json", "data:,", *(f"assets/{name}" for name in ASSETS)}
     for target in reader.targets:
-        assert target in ("./", "docs", "openapi.json", "data:,") or target.removeprefix("#") in reader.ids, target
+        assert target in ours or target.removeprefix("#") in reader.ids, target
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -69,14 +71,15 @@ def test_the_policy_allows_our_own_style_and_script_only(service: Service, path:
     rules = dict(rule.strip().split(" ", 1) for rule in page.headers["Content-Security-Policy"].split(";"))
     assert rules["default-src"] == rules["base-uri"] == rules["frame-ancestors"] == rules["form-action"] == "'none'"
     for tag in ("style", "script"):
-        digest = hashlib.sha256(content_of(page, tag).encode()).digest()
-        assert rules[f"{tag}-src"] == f"'sha256-{base64.b64encode(digest).decode()}'"
+        digests = [hashlib.sha256(content.encode()).digest() for content in contents_of(page, tag)]
+        hashes = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+        assert rules[f"{tag}-src"].split() == [*(["'self'"] if path == "/" else []), *hashes]
     for tag, name in Reader(page).attributes:
         assert name != "style", tag
         assert not name.startswith("on"), (tag, name)
 
 
-def test_the_dashboard_may_call_the_stream_and_nobody_else(service: Service) -> None:
+def test_the_desk_may_call_the_stream_and_nobody_else(service: Service) -> None:
     policy = service.call("GET", "/").headers["Content-Security-Policy"]
     assert "connect-src 'self' ws://localhost:3000;" in policy
     service.websocket_url = 'wss://abc.example/live"><script>'
@@ -86,27 +89,41 @@ def test_the_dashboard_may_call_the_stream_and_nobody_else(service: Service) -> 
     assert "connect-src 'self';" in service.call("GET", "/docs").headers["Content-Security-Policy"]
 
 
-def test_the_dashboard_writes_text_and_never_markup(service: Service) -> None:
-    script = content_of(service.call("GET", "/"), "script")
-    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "DOMParser", "srcdoc"):
+@pytest.mark.parametrize(("path", "base"), [("/live", "live/"), ("/live/", ""), ("/", "")])
+def test_the_desk_finds_its_parts_with_and_without_a_slash_behind_the_stage(
+    service: Service, monkeypatch: pytest.MonkeyPatch, path: str, base: str
+) -> None:
+    monkeypatch.setenv("PUBLIC_WEBSOCKET_URL", "wss://abc.execute-api.us-east-1.amazonaws.com/live")
+    event = an_event("GET", "/", None, {}, {}, "")
+    event["requestContext"]["path"] = path
+    page = service.send(event)
+    parts = [target for target in Reader(page).targets if "assets/" in target]
+    assert parts
+    for target in parts:
+        assert target.startswith(f"{base}assets/"), target
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_a_part_of_the_desk_is_kept_for_good(service: Service, name: str) -> None:
+    got = service.call("GET", f"/assets/{name}")
+    kind = {"js": "text/javascript", "css": "text/css"}[name.rsplit(".", 1)[1]]
+    assert got.headers["Content-Type"] == f"{kind}; charset=utf-8"
+    assert got.text == (WEB / "assets" / name).read_text(encoding="utf-8")
+    assert service.call("GET", f"/assets/{name}", headers={"If-None-Match": got.headers["ETag"]}).status == 304
+
+
+@pytest.mark.parametrize("name", ["none.js", "..", "%2e%2e", "policies.json", "desk.js\0"])
+def test_no_other_file_is_served(service: Service, name: str) -> None:
+    got = service.call("GET", f"/assets/{name}")
+    assert (got.status, got.body["code"]) == (404, "not_found")
+
+
+def test_the_desk_is_small_and_writes_text_and_never_markup(service: Service) -> None:
+    sent = [gzip.compress((WEB / "assets" / name).read_bytes()) for name in ASSETS]
+    assert sum(map(len, sent)) + len(gzip.compress(service.call("GET", "/").text.encode())) < 150 * 1024
+    [script] = [(WEB / "assets" / name).read_text() for name in ASSETS if name.startswith("desk-")]
+    for way in ("outerHTML", "insertAdjacentHTML", "document.write", "eval(", "DOMParser", "srcdoc"):
         assert way not in script
-
-
-def test_the_dashboard_knows_the_domains_statuses_and_tokens(service: Service) -> None:
-    page = service.call("GET", "/")
-    [states] = map(json.loads, re.findall(r"^const ORDER_STATES = (.*);$", content_of(page, "script"), re.MULTILINE))
-    assert states["steps"] == ["pending", "routing", "building", "submitted", "confirmed"]
-    assert set(states["over"]) == TERMINAL
-    assert states["cancellable"] == ["pending", "routing", "building"]
-    options = re.findall(r"<option>(.*?)</option>", page.text)
-    assert options == [*(token.symbol for token in REGISTRY * 2), *OrderStatus]
-
-
-def test_the_dashboards_script_finds_its_elements(service: Service) -> None:
-    page = service.call("GET", "/")
-    wanted = set(re.findall(r'byId\("([^"]+)"\)', content_of(page, "script")))
-    assert wanted
-    assert wanted <= set(Reader(page).ids)
 
 
 def test_the_docs_tell_everything_that_the_specifications_know(service: Service) -> None:

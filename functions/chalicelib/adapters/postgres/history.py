@@ -12,14 +12,14 @@ Three things keep a page's cost the same, however deep it is and however rare wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from psycopg.rows import DictRow
 
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_from
 from chalicelib.domain.order import first_id_at
-from chalicelib.services.browse import OrderFilter, Page, symbols_of
+from chalicelib.services.browse import OrderFilter, Page, StageTime, symbols_of
 
 # Index entries that a search reads for one page: a few milliseconds.
 WINDOW = 2_000
@@ -35,6 +35,24 @@ INDEXED = (
 )
 
 
+# In the order in which statuses first come; the events of a few hundred orders, by their primary key.
+STAGE_TIMES = """
+WITH spans AS (
+    SELECT order_id, status AS stage, sequence,
+           extract(epoch FROM lead(occurred_at) OVER next_event - occurred_at) * 1000 AS ms
+    FROM order_events WHERE order_id = ANY(%(ids)s)
+    WINDOW next_event AS (PARTITION BY order_id ORDER BY sequence)
+), totals AS (
+    SELECT stage, ms, sequence FROM spans WHERE ms IS NOT NULL
+    UNION ALL
+    SELECT 'total', sum(ms), 1000000 FROM spans GROUP BY order_id HAVING sum(ms) IS NOT NULL
+)
+SELECT stage, round(percentile_disc(0.5) WITHIN GROUP (ORDER BY ms))::bigint AS p50_ms,
+       round(percentile_disc(0.95) WITHIN GROUP (ORDER BY ms))::bigint AS p95_ms
+FROM totals GROUP BY stage ORDER BY min(sequence)
+"""
+
+
 class PostgresHistory:
     """`OrderHistory` on Postgres."""
 
@@ -48,6 +66,15 @@ class PostgresHistory:
             return page_from(connection.execute(statement.encode(), values).fetchall(), limit)
 
         return self._database.run(read)
+
+    def stage_times(self, order_ids: Sequence[str]) -> tuple[StageTime, ...]:
+        values = {"ids": list(order_ids)}
+        return self._database.run(lambda connection: stage_times_of(connection, STAGE_TIMES, values))
+
+
+def stage_times_of(connection: Connection, statement: str, values: Mapping[str, object]) -> tuple[StageTime, ...]:
+    """The rows of STAGE_TIMES, or of a statement made of it."""
+    return tuple(StageTime(**row) for row in connection.execute(statement.encode(), values))
 
 
 def page_from(rows: list[DictRow], limit: int) -> Page:

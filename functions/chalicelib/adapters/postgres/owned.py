@@ -6,14 +6,15 @@ them, equals nobody, and finds nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Final
 
-from chalicelib.adapters.postgres.history import page_from, page_statement
+from chalicelib.adapters.postgres.history import STAGE_TIMES, page_from, page_statement, stage_times_of
 from chalicelib.adapters.postgres.orders import STATEMENTS, PostgresClientOrders, Statements
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.domain.identity import Owner
-from chalicelib.services.browse import OrderFilter, Page
+from chalicelib.services.browse import OrderFilter, Page, StageTime
 
 IS_THE_OWNERS: Final = "user_id = %(owner)s"
 # For the place that a statement has for a user: what is stored and looked for is the owner, whatever an order says.
@@ -46,12 +47,18 @@ OWNED: Final = Statements(
     mark_published=_beside(STATEMENTS.mark_published, "WHERE id = %(id)s"),
 )
 
+OWNED_STAGE_TIMES: Final = _beside(
+    STAGE_TIMES,
+    "WHERE order_id = ANY(%(ids)s)",
+    f"EXISTS (SELECT FROM orders WHERE id = order_id AND {IS_THE_OWNERS})",
+)
+
 
 def statements() -> dict[str, str]:
     """Every statement that the adapters of this module run, by name, for whoever checks them."""
     sql = {field.name: str(getattr(OWNED, field.name)) for field in fields(OWNED)}
     page, _ = owned_page_statement(Owner(None), OrderFilter(), limit=1, before_id=None)
-    return {**sql, "page": page}
+    return {**sql, "page": page, "stage_times": OWNED_STAGE_TIMES}
 
 
 class PostgresOwnedOrders:
@@ -77,6 +84,10 @@ class PostgresOwnedHistory:
             return page_from(connection.execute(statement.encode(), values).fetchall(), limit)
 
         return self._database.run(read)
+
+    def stage_times(self, owner: Owner, order_ids: Sequence[str]) -> tuple[StageTime, ...]:
+        values = {"ids": list(order_ids), "owner": owner.subject}
+        return self._database.run(lambda connection: stage_times_of(connection, OWNED_STAGE_TIMES, values))
 
 
 def owned_page_statement(

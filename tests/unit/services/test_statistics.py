@@ -1,0 +1,85 @@
+"""The figures of the newest orders."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.identity import Owner
+from chalicelib.domain.order import Failure, Fill, Order
+from chalicelib.domain.quotes import Side
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.anyone import AnyonesHistory
+from chalicelib.services.browse import OrderFilter
+from chalicelib.services.statistics import bins_of, execution_stats, quantile, slippage_bps
+from tests.fakes import FakeClock, MemoryHistory, MemoryOrders, an_order
+from tests.fakes.builders import ONE_SOL, a_quote, an_id
+from tests.fakes.clock import START
+
+NOBODY = Owner(None)
+
+
+def filled(amount_out: int, **changes: object) -> Order:
+    """Quoted at 165 USDC for a SOL."""
+    order = replace(an_order(OrderStatus.CONFIRMED), **changes)  # type: ignore[arg-type]
+    assert order.route is not None
+    route = replace(order.route, chosen=a_quote(amount_out=165_000_000))
+    return replace(order, route=route, fill=Fill(ONE_SOL, amount_out, 1))
+
+
+def test_slippage_is_negative_where_it_is_worse_for_the_trader() -> None:
+    assert slippage_bps(filled(165_000_000)) == 0
+    assert slippage_bps(filled(164_719_500)) == -17
+    assert slippage_bps(filled(165_016_500)) == 1
+    bought = filled(165_000_000, side=Side.BUY)
+    assert bought.fill is not None
+    assert slippage_bps(replace(bought, fill=replace(bought.fill, amount_in=1_001_000_000))) == -10
+    assert slippage_bps(an_order()) is None
+
+
+def test_a_histogram_has_no_gap_and_few_bins() -> None:
+    assert bins_of([]) == []
+    assert bins_of([-2, -2, 0]) == [
+        {"fromBps": -2, "toBps": -1, "fills": 2},
+        {"fromBps": -1, "toBps": 0, "fills": 0},
+        {"fromBps": 0, "toBps": 1, "fills": 1},
+    ]
+    wide = bins_of([-4_999, 12, 5_000])
+    assert (len(wide) <= 21, sum(each["fills"] for each in wide)) == (True, 3)
+    assert wide[0]["fromBps"] <= -4_999
+    assert wide[-1]["toBps"] > 5_000
+
+
+def test_a_quantile_is_a_value_that_there_was() -> None:
+    assert quantile([], 50) is None
+    assert quantile([7], 5) == 7
+    assert [quantile(list(range(1, 101)), percent) for percent in (5, 50, 95, 100)] == [5, 50, 95, 100]
+
+
+def test_the_figures_are_about_the_newest_orders_of_the_user() -> None:
+    store = MemoryOrders(FakeClock())
+    history = AnyonesHistory(MemoryHistory(store))
+    assert execution_stats(NOBODY, OrderFilter(), 200, history=history) == {
+        "orders": 0,
+        "open": 0,
+        "failedPct": "0",
+        "stages": [],
+        "slippage": {"p50Bps": None, "p95Bps": None, "bins": []},
+        "venues": [],
+        "failures": [],
+        "fills": [],
+    }
+    orders = [
+        filled(165_000_000),
+        filled(164_719_500),
+        an_order(OrderStatus.PENDING),
+        replace(an_order(OrderStatus.FAILED), failure=Failure(ErrorCode.NO_QUOTE, "None.", retryable=True)),
+        replace(filled(1), user_id="another"),
+    ]
+    for number, order in enumerate(orders):
+        store.insert(replace(order, id=an_id(START + timedelta(seconds=number))), None)
+    got = execution_stats(NOBODY, OrderFilter(user_id="user-1"), 200, history=history)
+    assert (got["orders"], got["open"], got["failedPct"]) == (4, 1, "33.3")
+    assert [fill["slippageBps"] for fill in got["fills"]] == [-17, 0]
+    assert got["venues"] == [{"venue": "raydium", "fills": 2}]
+    assert got["failures"] == [{"code": "no_quote", "orders": 1}]
+    assert execution_stats(NOBODY, OrderFilter(user_id="user-1"), 1, history=history)["orders"] == 1

@@ -1,0 +1,484 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { unreachableSince } from "../api";
+import { bpsToPercent, percentToBps, shown } from "../lib/amounts";
+import { priceOf } from "../lib/orders";
+import { capital } from "../lib/text";
+import {
+  amountToken,
+  consentWord,
+  type FieldName,
+  impactGrade,
+  inputOf,
+  outputOf,
+  type Swap,
+} from "../lib/ticket";
+import type { Route } from "../lib/types";
+import { isReady } from "../session";
+import { form, now, tokens } from "../state";
+import {
+  action,
+  askQuote,
+  change,
+  consentText,
+  consentWanted,
+  errorsShown,
+  formProblem,
+  freshQuote,
+  impactOf,
+  inDoubt,
+  press,
+  quote,
+  restUntil,
+  shownQuote,
+  touched,
+} from "../trade";
+import { askForToken } from "./token";
+
+const touch = (name: FieldName): void => {
+  touched.value = new Set([...touched.value, name]);
+};
+
+function FieldError({ name }: { name: FieldName }) {
+  const error = errorsShown.value[name];
+  return error ? (
+    <p class="error" id={`${name}-error`}>
+      {error}
+    </p>
+  ) : null;
+}
+const described = (name: FieldName) =>
+  errorsShown.value[name] ? { "aria-invalid": true, "aria-describedby": `${name}-error` } : {};
+
+export function Ticket() {
+  const value = form.value;
+  const [focused, setFocused] = useState<string | null>(null);
+  const button = useRef<HTMLButtonElement>(null);
+
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (action.peek() === "token") return askForToken();
+    const wrong = await press();
+    if (!wrong) return;
+    if (wrong === "slippage" || wrong === "impact" || wrong === "wallet")
+      document.getElementById(wrong)?.closest("details")?.setAttribute("open", "");
+    // Once the field says what is wrong.
+    requestAnimationFrame(() => {
+      const field = document.getElementById(
+        wrong === "tokens" ? "pay-token" : wrong === "amount" ? amountField() : wrong,
+      );
+      field?.focus();
+      if (field instanceof HTMLInputElement) field.select();
+    });
+  };
+
+  return (
+    <section class="panel ticket" aria-labelledby="ticket-title">
+      <h2 id="ticket-title">Ticket</h2>
+      <form onSubmit={submit} noValidate autocomplete="off">
+        <div class="sides" role="group" aria-label="Side">
+          {(["sell", "buy"] as const).map((side) => (
+            <button
+              key={side}
+              type="button"
+              class={side}
+              aria-pressed={value.action === side}
+              onClick={() => change({ action: side })}
+            >
+              {capital(side)} {value.base}
+            </button>
+          ))}
+        </div>
+        <AmountField place="pay" token={inputOf(value)} focused={focused} onFocus={setFocused} />
+        <button type="button" class="quiet turn" aria-label="Swap the tokens" onClick={turn}>
+          ⇅
+        </button>
+        <AmountField place="get" token={outputOf(value)} focused={focused} onFocus={setFocused} />
+        <FieldError name="tokens" />
+        <Slippage />
+        <QuoteView />
+        <details class="more">
+          <summary>
+            Limits and wallet
+            <span class="note"> impact at most {value.impact || "?"} %</span>
+          </summary>
+          <label class="field">
+            <span>Price impact at most</span>
+            <span class="unit">
+              <input
+                id="impact"
+                inputMode="decimal"
+                value={value.impact}
+                onInput={(event) => change({ impact: event.currentTarget.value })}
+                onBlur={() => touch("impact")}
+                {...described("impact")}
+              />
+              <span aria-hidden="true">%</span>
+            </span>
+          </label>
+          <FieldError name="impact" />
+          <label class="field">
+            <span>Wallet</span>
+            <input
+              id="wallet"
+              value={value.wallet}
+              spellcheck={false}
+              onInput={(event) => change({ wallet: event.currentTarget.value })}
+              onBlur={() => touch("wallet")}
+              {...described("wallet")}
+            />
+          </label>
+          <FieldError name="wallet" />
+        </details>
+        <Consent />
+        <Trouble />
+        <div class="actions sticky">
+          <button
+            ref={button}
+            type="submit"
+            class={`main ${value.action} ${action.value}`}
+            aria-disabled={
+              ["asking", "placing", "resting", "offline"].includes(action.value) ? true : undefined
+            }
+          >
+            <Label />
+          </button>
+        </div>
+      </form>
+    </section>
+  );
+}
+
+const amountField = (): string => (amountToken(form.peek()) === inputOf(form.peek()) ? "pay" : "get");
+
+function turn(): void {
+  const { base, quote: other, exact } = form.peek();
+  change({
+    base: other,
+    quote: base,
+    exact: exact === "base" ? "quote" : "base",
+    action: form.peek().action === "sell" ? "buy" : "sell",
+  });
+}
+
+function estimate(route: Route | undefined, token: string): string {
+  const chosen = route?.quotes.find((each) => each.venue === route.chosenDex);
+  const view = chosen ? [chosen.amountIn, chosen.amountOut].find((each) => each.token === token) : undefined;
+  return view ? view.amount : "";
+}
+
+interface AmountProps {
+  place: "pay" | "get";
+  token: string;
+  focused: string | null;
+  onFocus: (place: string | null) => void;
+}
+
+function AmountField({ place, token, focused, onFocus }: AmountProps) {
+  const value = form.value;
+  const isExact = amountToken(value) === token;
+  const other = freshQuote.value ? estimate(freshQuote.value.route, token) : "";
+  const role = token === value.base ? "base" : "quote";
+  const choose = (symbol: string) => {
+    const { base, quote: second } = form.peek();
+    if (role === "base") change(symbol === second ? { base: second, quote: base } : { base: symbol });
+    else change(symbol === base ? { base: second, quote: base } : { quote: symbol });
+  };
+  const label = place === "pay" ? "You pay" : "You get";
+  return (
+    <div class="field amount">
+      <label for={place}>
+        {label} {isExact ? <span class="note">exactly</span> : <span class="note">about</span>}
+      </label>
+      <div class={`unit ${isExact ? "exact" : "about"}`}>
+        {!isExact && other && focused !== place ? (
+          <span class="about-sign" aria-hidden="true">
+            ≈
+          </span>
+        ) : null}
+        <input
+          id={place}
+          inputMode="decimal"
+          autocomplete="off"
+          value={isExact ? value.amount : other ? shown(other).replaceAll(",", "") : ""}
+          placeholder={isExact ? "0" : "…"}
+          onFocus={(event) => {
+            onFocus(place);
+            event.currentTarget.select();
+          }}
+          onBlur={() => {
+            onFocus(null);
+            if (isExact) touch("amount");
+          }}
+          onInput={(event) => change({ amount: event.currentTarget.value, exact: role })}
+          {...(isExact ? described("amount") : {})}
+        />
+        <select
+          id={`${place}-token`}
+          aria-label={`Token that you ${place}`}
+          value={token}
+          onChange={(event) => choose(event.currentTarget.value)}
+        >
+          {tokens.value.map((each) => (
+            <option key={each.symbol} value={each.symbol}>
+              {each.symbol}
+            </option>
+          ))}
+        </select>
+      </div>
+      {isExact ? <FieldError name="amount" /> : null}
+    </div>
+  );
+}
+
+const USUAL = ["0.1", "0.5", "1"];
+
+function Slippage() {
+  const value = form.value;
+  const found = percentToBps(value.slippage);
+  const bps = "bps" in found ? found.bps : null;
+  return (
+    <fieldset class="field slippage">
+      <legend>Slippage at most</legend>
+      <div class="choices">
+        {USUAL.map((each) => (
+          <button
+            key={each}
+            type="button"
+            aria-pressed={value.slippage === each}
+            onClick={() => change({ slippage: each })}
+          >
+            {each} %
+          </button>
+        ))}
+        <span class="unit">
+          <input
+            id="slippage"
+            aria-label="Slippage in percent"
+            inputMode="decimal"
+            value={value.slippage}
+            onInput={(event) => change({ slippage: event.currentTarget.value })}
+            onBlur={() => touch("slippage")}
+            {...described("slippage")}
+          />
+          <span aria-hidden="true">%</span>
+        </span>
+      </div>
+      <FieldError name="slippage" />
+      {bps !== null && bps > 100 && bps <= 5_000 ? (
+        <p class={`warning ${bps >= 500 ? "red" : "amber"}`}>
+          You accept {value.action === "sell" ? "up to" : "paying up to"} {bpsToPercent(bps)} %{" "}
+          {amountToken(value) === inputOf(value) ? "less than quoted" : "more than quoted"}.
+        </p>
+      ) : null}
+    </fieldset>
+  );
+}
+
+function QuoteView() {
+  const have = shownQuote.value;
+  if (!isReady.value) return null;
+  if (!have || have.state === "asking")
+    return (
+      <div class="quote" aria-busy="true">
+        <p class="note">{have ? "Asking the venues …" : " "}</p>
+      </div>
+    );
+  if (have.state === "refused")
+    return have.tooHigh ? null : (
+      <div class="quote">
+        <p class="warning red">{have.problem || "No quote."}</p>
+        <button type="button" class="quiet" onClick={() => void askQuote()}>
+          Ask again
+        </button>
+      </div>
+    );
+  const route = have.route;
+  const chosen = route?.quotes.find((each) => each.venue === route.chosenDex);
+  if (!route || !chosen) return null;
+  const left = Math.max(0, Math.ceil((have.endsAt - now.value) / 1000));
+  const age = Math.max(0, Math.floor((now.value - have.askedAt) / 1000));
+  const isOld = left === 0;
+  const price = priceOf(chosen.effectivePrice, chosen.amountIn.token, chosen.amountOut.token);
+  const grade = impactGrade(chosen.priceImpactPct);
+  const isSell = amountToken(form.value) === inputOf(form.value);
+  return (
+    <div class={`quote ${isOld ? "old" : ""}`}>
+      <dl>
+        <div>
+          <dt>Price</dt>
+          <dd>
+            {price.text} {price.unit}
+          </dd>
+        </div>
+        <div>
+          <dt>{isSell ? "At least" : "At most"}</dt>
+          <dd>
+            {isSell
+              ? `${shown(chosen.minimumOutput.amount)} ${chosen.minimumOutput.token}`
+              : `${shown(chosen.maximumInput.amount)} ${chosen.maximumInput.token}`}
+          </dd>
+        </div>
+        <div class={grade}>
+          <dt>Price impact</dt>
+          <dd>{shown(chosen.priceImpactPct, 2)} %</dd>
+        </div>
+        <div>
+          <dt>Fee</dt>
+          <dd>
+            {shown(chosen.fee.amount)} {chosen.fee.token}
+          </dd>
+        </div>
+      </dl>
+      <ul class="venues">
+        {route.quotes.map((each) => {
+          const said = priceOf(each.effectivePrice, each.amountIn.token, each.amountOut.token);
+          return (
+            <li key={each.venue} class={each.venue === route.chosenDex ? "best" : ""}>
+              <span>{capital(each.venue)}</span>
+              <span>
+                {said.text}
+                {each.venue === route.chosenDex && route.quotes.length > 1 && route.spreadBps !== null
+                  ? ` best, +${bpsToPercent(route.spreadBps)} %`
+                  : ""}
+              </span>
+            </li>
+          );
+        })}
+        {route.unavailable.map((each) => (
+          <li key={each.venue} class="gone">
+            <span>{capital(each.venue)}</span>
+            <span>{each.message}</span>
+          </li>
+        ))}
+      </ul>
+      <p class="age">
+        <span class="timer" aria-hidden="true">
+          <span
+            style={{
+              width: `${Math.min(100, have.lifeMs ? ((have.endsAt - now.value) / have.lifeMs) * 100 : 0)}%`,
+            }}
+          />
+        </span>
+        <span>{isOld ? "This quote has run out." : `Quote ${age} s old, holds ${left} s`}</span>
+        <button type="button" class="quiet" onClick={() => void askQuote()} title="Get a new quote (r)">
+          Refresh
+        </button>
+      </p>
+    </div>
+  );
+}
+
+function Consent() {
+  const percent = consentWanted.value;
+  if (percent === null) return null;
+  const word = consentWord(percent);
+  return (
+    <div class="warning red consent" role="alert">
+      <p>
+        This swap moves the market by <b>{shown(percent, 2)} %</b> against you; your limit is{" "}
+        {form.value.impact} %. Swap less at a time, or type <b>{word}</b> to go on.
+      </p>
+      <label class="field">
+        <span>Your consent</span>
+        <input
+          id="consent"
+          autocomplete="off"
+          spellcheck={false}
+          value={consentText.value}
+          placeholder={word}
+          onInput={(event) => {
+            consentText.value = event.currentTarget.value;
+          }}
+        />
+      </label>
+    </div>
+  );
+}
+
+function Trouble() {
+  const doubt = inDoubt.value;
+  if (doubt)
+    return (
+      <div class="warning amber" role="alert">
+        <p>
+          No answer came to “{said(JSON.parse(doubt.body) as Swap)}”: it may have been placed. Sending it
+          again is safe: it carries the same key and can't become a second order. Changing the form makes it
+          another order.
+        </p>
+      </div>
+    );
+  if (unreachableSince.value !== null)
+    return <p class="warning amber">Offline: nothing can be placed until the service answers.</p>;
+  if (!formProblem.value) return null;
+  return (
+    <div class="warning red" role="alert">
+      <p>{formProblem.value}</p>
+    </div>
+  );
+}
+
+function said(swap: Swap): string {
+  return swap.side === "sell"
+    ? `Sell ${swap.amount} ${swap.inputToken} for ${swap.outputToken}`
+    : `Buy ${swap.amount} ${swap.outputToken} with ${swap.inputToken}`;
+}
+
+/** What the click will do. */
+function Label() {
+  const value = form.value;
+  const amount = value.amount.trim();
+  const isBase = value.exact === "base";
+  const verb = value.action === "sell" ? "Sell" : "Buy";
+  const what = isBase
+    ? `${verb} ${amount} ${value.base}`
+    : `${verb} ${value.base} for ${amount} ${value.quote}`;
+  const counted = amountToken(value);
+  const other = counted === inputOf(value) ? outputOf(value) : inputOf(value);
+  const doing = action.value;
+  const about = freshQuote.value ? estimate(freshQuote.value.route, other) : "";
+  switch (doing) {
+    case "token":
+      return <>Sign in to trade</>;
+    case "fix":
+      return (
+        <>
+          {verb} {value.base}
+        </>
+      );
+    case "asking":
+      return <>{what} → …</>;
+    case "requote":
+      return <>{quote.value?.key ? "Get a new quote" : "Get a quote"}</>;
+    case "consent":
+      return <>{what}: type your consent first</>;
+    case "placing":
+      return <>Placing …</>;
+    case "again":
+      return <>Send the same order again</>;
+    case "resting":
+      return <>Placed. Again in {Math.max(1, Math.ceil((restUntil.value - now.value) / 1000))} s</>;
+    case "offline":
+      return <>Offline</>;
+    case "place": {
+      const sign = isBase ? (value.action === "sell" ? "→ ≈" : "for ≈") : "→ ≈";
+      return (
+        <>
+          {what} {sign} {shown(about, 4)} {other}
+        </>
+      );
+    }
+  }
+}
+
+export function useTicketKeys(): void {
+  useEffect(() => {
+    // After Back, a page that comes from the cache has an old quote: it counts as such by its age.
+    const back = () => {
+      now.value = Date.now();
+    };
+    window.addEventListener("pageshow", back);
+    return () => window.removeEventListener("pageshow", back);
+  }, []);
+}
+export const focusAmount = (): void => document.getElementById(amountField())?.focus();
+export { impactOf };

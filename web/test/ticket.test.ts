@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import domain from "../src/generated/domain.json";
+import {
+  consentedBps,
+  consents,
+  consentWord,
+  EMPTY,
+  type Form,
+  fieldErrors,
+  impactGrade,
+  readParty,
+  readSwap,
+} from "../src/lib/ticket";
+
+const read = (changes: Partial<Form>) => readSwap({ ...EMPTY, ...changes }, domain.tokens);
+
+test("buying 1.5 SOL buys SOL, whichever way the pair is traded", () => {
+  const rows = [
+    [{ action: "sell", exact: "base" }, ["SOL", "USDC", "sell"]],
+    [{ action: "sell", exact: "quote" }, ["SOL", "USDC", "buy"]],
+    [{ action: "buy", exact: "base" }, ["USDC", "SOL", "buy"]],
+    [{ action: "buy", exact: "quote" }, ["USDC", "SOL", "sell"]],
+  ] as const;
+  for (const [changes, [inputToken, outputToken, side]] of rows) {
+    const { swap } = read({ ...changes, amount: "1.5" });
+    assert.deepEqual(swap, {
+      inputToken,
+      outputToken,
+      side,
+      amount: "1.5",
+      slippageBps: 50,
+      maxPriceImpactBps: 1500,
+    });
+  }
+});
+
+test("every wrong field is named beside itself", () => {
+  const { swap, errors } = read({ amount: "1,5", slippage: "51", impact: "x", quote: "WSOL" });
+  assert.equal(swap, null);
+  assert.deepEqual(errors, {
+    amount: "Write a point for decimals: 1.5",
+    slippage: "At most 50 %.",
+    impact: "Enter a number, such as 1.5",
+    tokens: "SOL and WSOL are one asset: choose another token.",
+  });
+  assert.equal(
+    read({ exact: "quote", amount: "1.1234567" }).errors.amount,
+    "USDC has at most 6 decimals: 1.123456",
+  );
+});
+
+test("a consent raises the limit to what was shown, and only its own words give it", () => {
+  assert.equal(consentWord("98.3388"), "accept 99%");
+  assert.equal(consents(" Accept  99 % ", "98.3388"), true);
+  assert.equal(consents("accept", "98.3388"), false);
+  assert.equal(consentedBps("98.3388"), 9_900);
+  assert.equal(consentedBps("99.5"), 10_000);
+  const { swap } = readSwap(EMPTY, domain.tokens, 9_900);
+  assert.equal(swap?.maxPriceImpactBps, 9_900);
+  assert.deepEqual(["0.99", "1", "4.99", "5"].map(impactGrade), ["fine", "amber", "amber", "red"]);
+});
+
+test("the service's refusals stand beside their fields without the API's names", () => {
+  const { errors, rest } = fieldErrors([
+    { field: "slippageBps", message: "must be a valid integer" },
+    { field: "outputToken", message: "must differ from inputToken (SOL and WSOL are one asset)" },
+    { field: "surprise", message: "is not a field of this request" },
+  ]);
+  assert.deepEqual(errors, {
+    slippage: "The slippage must be a valid integer.",
+    tokens: "The tokens must differ from the token you pay (SOL and WSOL are one asset).",
+  });
+  assert.deepEqual(rest, ["surprise is not a field of this request."]);
+});
+
+test("user and wallet are names of at most 128 characters", () => {
+  assert.deepEqual(readParty({ ...EMPTY, user: " ", wallet: "🙂".repeat(129) }), {
+    user: "Enter a name.",
+    wallet: "At most 128 characters.",
+  });
+  assert.deepEqual(readParty(EMPTY), {});
+});
