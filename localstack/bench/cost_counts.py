@@ -19,7 +19,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-import boto3
 import psycopg
 
 from localstack.bench.cost import Measured
@@ -265,13 +264,7 @@ def _metrics(lines: list[Line]) -> int:
 
 def _stop_schedules(runtime: Runtime) -> None:
     """What runs every minute is no part of an order."""
-    events = boto3.client(
-        "events",
-        endpoint_url=runtime.emulator_url,
-        region_name=runtime.clients.target.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # the emulator's
-    )
+    events = runtime.clients.other("events")
     try:
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])

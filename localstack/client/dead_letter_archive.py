@@ -9,7 +9,7 @@ from typing import Self
 import psycopg
 from psycopg.rows import class_row
 
-from localstack.deployment.aws_clients import Clients, Target
+from localstack.deployment.aws_clients import Clients
 from localstack.errors import UserError
 from localstack.local_stack.cloudformation import Outputs, outputs
 from localstack.local_stack.state_file import Running
@@ -69,7 +69,7 @@ class Archive:
             self._database = psycopg.connect(running.database_url, connect_timeout=_CONNECT_SECONDS, autocommit=True)
         except psycopg.OperationalError as error:
             raise UserError(f"The database does not answer: start the stack with ./dev up ({error}).") from error
-        self._clients = Clients(Target("the emulator", endpoint_url=running.emulator_url))
+        self._clients = Clients(running.target())
         self._stack_name = running.stack_name
 
     def __enter__(self) -> Self:

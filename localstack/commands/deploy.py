@@ -1,9 +1,10 @@
 """`build`, `deploy` and `destroy`: the real artifact, on AWS, LocalStack or the stack that runs here."""
 
+import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, TypeAlias
@@ -152,7 +153,7 @@ def deploy(
         if not done:
             raise UserError(_failed(clients, stack_name, started))
         outputs = cloudformation.outputs(clients, stack_name)
-    _show(console, outputs)
+    _show(console, outputs, where)
 
 
 def _warn(
@@ -198,13 +199,14 @@ def _delete(
         )
 
 
-def _show(console: Console, outputs: cloudformation.Outputs) -> None:
+def _show(console: Console, outputs: cloudformation.Outputs, where: Destination) -> None:
     console.print(f"\n[bold green]{outputs.stack_name} is deployed.[/bold green]")
     for name, value in sorted(outputs.values.items()):
         console.print(f"  {name:<32} {escape(value)}", soft_wrap=True)
     console.print("\nPlace an order:\n")
-    console.out(deploying.curl_line(outputs.rest_url), highlight=False)
-    console.print("\nThe answer's [bold]websocketUrl[/bold] streams what happens to it.")
+    console.out(deploying.order_line(outputs.rest_url, where), highlight=False)
+    if where.has_a_front_door:
+        console.print("\nThe answer's [bold]websocketUrl[/bold] streams what happens to it.")
 
 
 def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region = "", yes: _Yes = False) -> None:
@@ -232,15 +234,28 @@ def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region 
         console.print("RDS keeps a last snapshot of the database, which is charged: delete it when you don't need it.")
 
 
+def _is_embedded(arguments: Sequence[str]) -> bool:
+    """Whether sam is told to use the environment of samconfig.toml for the stack that runs here."""
+    return "--config-env=embedded" in arguments or ("--config-env", "embedded") in itertools.pairwise(arguments)
+
+
 def tool(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="sam or checkov; installed at the first use.")],
+    name: Annotated[str, typer.Argument(help="sam, checkov or aws; installed at the first use.")],
 ) -> None:
-    """Runs sam or checkov with the arguments that follow, e.g. ./dev tool sam deploy --guided."""
+    """Runs sam, checkov or aws with the arguments that follow, e.g. ./dev tool sam deploy --guided.
+
+    aws talks to the ./dev up of this clone, and so does sam with --config-env embedded.
+    """
     console = Console(stderr=True)
+    is_for_here = name == "aws" or _is_embedded(context.args)
+    here = state_file.find().target().environment if is_for_here else {}
     path = tools.ensure(name, _reporter(console))
     command = deploying.sam_command(path) if name == "sam" else tools.command(path)
-    ended = subprocess.run([*command, *context.args], env=tools.environment(), check=False)  # noqa: S603  # as asked
+    environment = tools.environment()
+    if here:
+        environment = {**{key: value for key, value in environment.items() if not key.startswith("AWS_")}, **here}
+    ended = subprocess.run([*command, *context.args], env=environment, check=False)  # noqa: S603  # as asked
     raise typer.Exit(ended.returncode)
 
 

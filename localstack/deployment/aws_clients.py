@@ -1,7 +1,6 @@
-"""Where a stack is deployed, and the clients that talk to it."""
+"""Clients of whatever a stack is deployed on."""
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -9,6 +8,8 @@ import boto3
 import localstack_client.session
 from botocore.client import BaseClient
 from botocore.config import Config
+
+from localstack.deployment.aws_target import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -18,32 +19,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-DEFAULT_REGION = "us-east-1"
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=70,
     retries={"total_max_attempts": 4, "mode": "standard"},
     max_pool_connections=20,
 )
-# The emulators' root: the only credentials they accept without having been told of them.
-EMULATOR_KEY = "test"
-
-
-@dataclass(frozen=True)
-class Target:
-    """An AWS account in a region, or an emulator's address."""
-
-    name: str
-    region: str = DEFAULT_REGION
-    endpoint_url: str | None = None
-
-    def template_url(self, bucket: str, key: str) -> str:
-        """Where CloudFormation fetches an uploaded template."""
-        if self.endpoint_url:
-            return f"{self.endpoint_url}/{bucket}/{key}"
-        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        # In the path, as `aws cloudformation package` and `sam deploy` write it: the only form that MiniStack reads.
-        return f"https://s3.{self.region}.{suffix}/{bucket}/{key}"
 
 
 class Clients:
@@ -63,8 +44,8 @@ class Clients:
             session = boto3.session.Session(region_name=self.target.region)
             return cast("object", session.client(service, config=_CONFIG))
         emulator = localstack_client.session.Session(
-            aws_access_key_id=EMULATOR_KEY,
-            aws_secret_access_key=EMULATOR_KEY,
+            aws_access_key_id=self.target.access_key,
+            aws_secret_access_key=self.target.access_key,
             region_name=self.target.region,
             localstack_host=urlsplit(self.target.endpoint_url).netloc,
         )

@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import os
 import shlex
 import subprocess
 import tempfile
@@ -15,7 +14,7 @@ from botocore.exceptions import ClientError
 from rich.table import Table
 
 from localstack.deployment import tools
-from localstack.deployment.aws_clients import EMULATOR_KEY, Clients
+from localstack.deployment.aws_clients import Clients
 from localstack.deployment.targets import Destination
 from localstack.errors import UserError
 from localstack.packaging.template import Parameter
@@ -221,15 +220,7 @@ def _environment(where: Destination) -> dict[str, str]:
     if where.target.endpoint_url is None:
         return tools.environment()
     others = {name: value for name, value in tools.environment().items() if not name.startswith("AWS_")}
-    return {
-        **others,
-        "AWS_ENDPOINT_URL": where.target.endpoint_url,
-        "AWS_ACCESS_KEY_ID": EMULATOR_KEY,
-        "AWS_SECRET_ACCESS_KEY": EMULATOR_KEY,
-        # No profile, region or address of something else.
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
+    return {**others, **where.target.environment}
 
 
 def deploy(
@@ -320,8 +311,10 @@ def remove_sams_bucket(clients: Clients) -> None:
     )
 
 
-def curl_line(rest_url: str) -> str:
-    """A command that places an order."""
+def order_line(rest_url: str, where: Destination) -> str:
+    """A command that places an order; curl alone would be refused by the emulator's gate."""
+    if not where.has_a_front_door:
+        return shlex.join(["./dev", "order", "--url", rest_url])
     body = json.dumps(_ORDER, separators=(",", ":"))
     return shlex.join(
         ["curl", "-s", f"{rest_url}/api/orders/execute", "-H", "content-type: application/json", "-d", body]

@@ -22,7 +22,8 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from localstack.deployment.aws_clients import DEFAULT_REGION, Clients, Target
+from localstack.deployment.aws_clients import Clients
+from localstack.deployment.aws_target import DEFAULT_REGION, Target
 from localstack.errors import UserError
 from localstack.local_stack import state_file
 
@@ -49,6 +50,11 @@ class Destination:
     def is_real(self) -> bool:
         """Whether it costs money: then a person is asked before anything is sent."""
         return self.kind == "aws"
+
+    @property
+    def has_a_front_door(self) -> bool:
+        """Whether anybody may call the deployed APIs at their addresses."""
+        return self.kind != "embedded" or "PublicUrl" in self.parameters
 
     def clients(self) -> Clients:
         """Clients of this target."""
@@ -168,7 +174,7 @@ def embedded(up: state_file.Running, stack_name: str) -> Destination:
         del parameters["PublicUrl"]
     return Destination(
         kind="embedded",
-        target=Target("the embedded stack", endpoint_url=up.emulator_url),
+        target=up.target("the embedded stack"),
         account=_EMULATOR_ACCOUNT,
         parameters=parameters,
     )

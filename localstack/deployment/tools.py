@@ -37,6 +37,7 @@ class Tool:
 
 TOOLS: Mapping[str, Tool] = {
     "sam": Tool("sam", ROOT / "infra" / "requirements-deploy.txt", ROOT / ".venv-deploy"),
+    "aws": Tool("aws", ROOT / "infra" / "requirements-aws.txt", ROOT / ".venv-aws"),
     "mutmut": Tool("mutmut", ROOT / "tests" / "requirements-mutation.txt", ROOT / ".venv-mutation"),
     "py-spy": Tool("py-spy", ROOT / "localstack" / "bench" / "requirements.txt", ROOT / ".venv-bench"),
     "checkov": Tool("checkov", ROOT / "infra" / "requirements-checkov.txt", ROOT / ".venv-checkov"),

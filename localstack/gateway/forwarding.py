@@ -1,10 +1,12 @@
 """What of a request and of an answer passes the front door."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
+
+from localstack.local_stack.emulator_gate import DOOR_HEADER
 
 _HOP_BY_HOP = frozenset(
     {
@@ -20,16 +22,17 @@ _HOP_BY_HOP = frozenset(
     }
 )
 # `Host` names the front door; the emulator would route by it. The length is set by whoever writes the body.
-_NOT_FORWARDED = _HOP_BY_HOP | {"host", "content-length", "expect"}
+_NOT_FORWARDED = _HOP_BY_HOP | {"host", "content-length", "expect", "forwarded", DOOR_HEADER}
 _NOT_ANSWERED = _HOP_BY_HOP | {"content-length"}
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """The addresses of the two APIs, without a slash at the end."""
+    """The addresses of the two APIs, without a slash at the end, and what the emulator's gate lets the door in for."""
 
     rest_url: str
     websocket_url: str
+    door_secret: str = field(default="", repr=False)
 
 
 def _end_to_end(headers: CIMultiDictProxy[str], dropped: frozenset[str]) -> CIMultiDict[str]:
@@ -42,12 +45,17 @@ def _end_to_end(headers: CIMultiDictProxy[str], dropped: frozenset[str]) -> CIMu
     )
 
 
-def forwarded_headers(request: web.BaseRequest) -> CIMultiDict[str]:
-    """The request's headers as the upstream gets them, with who asked for what."""
+def forwarded_headers(request: web.BaseRequest, to: Upstream) -> CIMultiDict[str]:
+    """The request's headers as the upstream gets them, with who asked for what.
+
+    What the client says of that itself is dropped: nothing that can be trusted stands in front of this door.
+    """
     headers = _end_to_end(request.headers, _NOT_FORWARDED)
-    peer = request.remote or "unknown"
-    before = ", ".join(headers.popall("X-Forwarded-For", ()))
-    headers["X-Forwarded-For"] = f"{before}, {peer}" if before else peer
+    for name in {name for name in headers if name.lower().startswith("x-forwarded-")}:
+        headers.popall(name, None)
+    if to.door_secret:
+        headers[DOOR_HEADER] = to.door_secret
+    headers["X-Forwarded-For"] = request.remote or "unknown"
     headers["X-Forwarded-Proto"] = request.scheme
     host = request.headers.get("Host")
     if host is not None:

@@ -135,7 +135,7 @@ class FrontDoor:
             # Only a whole request takes a place, and only until its answer begins: a client that stalls holds none.
             body = await whole_body(request)
             url = URL(upstream.rest_url + path_and_query(request), encoded=True)
-            headers = forwarded_headers(request)
+            headers = forwarded_headers(request, upstream)
             async with self._requests.place():
                 answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
             async with answer:

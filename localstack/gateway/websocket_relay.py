@@ -116,7 +116,7 @@ def _known(status: int) -> HTTPStatus:
 
 
 async def _explain(
-    request: web.BaseRequest, rest_url: str, session: aiohttp.ClientSession, status: int
+    request: web.BaseRequest, to: Upstream, session: aiohttp.ClientSession, status: int
 ) -> web.StreamResponse:
     """Why a handshake was refused: the emulator says 403 whatever the `$connect` function answered."""
     order_id = request.query.get("orderId", "")
@@ -126,8 +126,8 @@ async def _explain(
             "order_id_missing",
             "The query must name the order to follow: ?orderId=ID",
         )
-    url = URL(f"{rest_url}/api/orders/{quote(order_id, safe='')}", encoded=True)
-    async with session.get(url, headers=forwarded_headers(request)) as answer:
+    url = URL(f"{to.rest_url}/api/orders/{quote(order_id, safe='')}", encoded=True)
+    async with session.get(url, headers=forwarded_headers(request, to)) as answer:
         if answer.status == HTTPStatus.NOT_FOUND or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             headers = answer_headers(answer.status, answer.headers)
             return web.Response(status=answer.status, headers=headers, body=await answer.read())
@@ -158,7 +158,7 @@ async def relay(
     offered = [
         name.strip() for value in request.headers.getall("Sec-WebSocket-Protocol", ()) for name in value.split(",")
     ]
-    headers = forwarded_headers(request)
+    headers = forwarded_headers(request, to)
     for name in _HANDSHAKE_HEADERS:
         headers.popall(name, None)
     if not web.WebSocketResponse().can_prepare(request):
@@ -174,7 +174,7 @@ async def relay(
                 timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
             )
     except aiohttp.WSServerHandshakeError as refusal:
-        return await _explain(request, to.rest_url, session, refusal.status)
+        return await _explain(request, to, session, refusal.status)
     client = web.WebSocketResponse(
         # The emulator drops the service's choice; a client that offered some and hears of none must give up (RFC 6455).
         protocols=[upstream.protocol] if upstream.protocol else offered[:1],

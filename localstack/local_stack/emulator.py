@@ -1,6 +1,8 @@
 """The AWS emulator (MiniStack) as a child process."""
 
+import json
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -8,11 +10,13 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from localstack.deployment.aws_target import DEFAULT_REGION, Target
 from localstack.errors import UserError
 from localstack.local_stack import ministack_process
+from localstack.local_stack.emulator_gate import Keys
 from localstack.local_stack.ports import LOOPBACK, free_port
 from localstack.local_stack.processes import Child, Reaper, StopSequence, start, tail, wait_until
 from localstack.paths import STATE
@@ -39,11 +43,21 @@ class Emulator:
     port: int
     child: Child
     scratch: Path
+    keys: Keys = field(repr=False)
+
+    def target(self, region: str = DEFAULT_REGION) -> Target:
+        """The emulator as its root."""
+        return Target("the emulator", region, self.endpoint_url, self.keys.root)
 
     def stop(self) -> None:
         """Ends it, with the functions' processes and their unpacked code."""
         self.child.stop()
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def new_keys() -> Keys:
+    """Keys that nobody can guess."""
+    return Keys(root=f"OEK{secrets.token_hex(12)}", door=secrets.token_urlsafe(32), salt=secrets.token_urlsafe(32))
 
 
 def _environment(port: int, scratch: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -53,6 +67,9 @@ def _environment(port: int, scratch: Path, extra: Mapping[str, str]) -> dict[str
         **inherited,
         "HOME": str(scratch),  # no ~/.aws
         "TMPDIR": str(scratch),  # where it unpacks the functions
+        # Nobody else's, as folders below /tmp are whoever makes them first.
+        "STATE_DIR": str(scratch / "state"),
+        "S3_DATA_DIR": str(scratch / "s3"),
         "TZ": "UTC",
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
@@ -95,36 +112,46 @@ def _scratch() -> Path:
     return Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=STATE))
 
 
-def _launch(port: int, log: Path, reaper: Reaper, environment: Mapping[str, str]) -> Emulator:
+def _launch(port: int, log: Path, reaper: Reaper, environment: Mapping[str, str], keys: Keys) -> Emulator:
     scratch = _scratch()
     try:
         reaper.remove_at_end(scratch)
-        child = start(
-            "emulator",
-            [sys.executable, "-P", ministack_process.__file__],
-            reaper=reaper,
-            ending=_ENDING,
-            log=log,
-            environment=_environment(port, scratch, environment),
-            directory=scratch,
-        )
+        with tempfile.TemporaryFile(dir=scratch) as handed_over:
+            handed_over.write(json.dumps(asdict(keys)).encode())
+            handed_over.seek(0)
+            child = start(
+                "emulator",
+                [sys.executable, "-P", ministack_process.__file__],
+                reaper=reaper,
+                ending=_ENDING,
+                log=log,
+                environment=_environment(port, scratch, environment),
+                directory=scratch,
+                standard_input=handed_over,
+            )
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
-    return Emulator(f"http://{LOOPBACK}:{port}", port, child, scratch)
+    return Emulator(f"http://{LOOPBACK}:{port}", port, child, scratch, keys)
 
 
 def run(
-    log: Path, reaper: Reaper, *, port: int | None = None, environment: Mapping[str, str] | None = None
+    log: Path,
+    reaper: Reaper,
+    *,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    keys: Keys | None = None,
 ) -> Emulator:
     """Starts an emulator and waits until it is healthy.
 
-    Without `port` it gets a free one. `environment` is added to what it and every function see.
-    Raises UserError with the end of the log where it doesn't start.
+    Without `port` it gets a free one, without `keys` new ones. `environment` is added to what it and every function
+    see. Raises UserError with the end of the log where it doesn't start.
     """
+    known = keys or new_keys()
     for _ in range(_START_TRIES):
         chosen = port or free_port()
-        emulator = _launch(chosen, log, reaper, environment or {})
+        emulator = _launch(chosen, log, reaper, environment or {}, known)
 
         def settled(emulator: Emulator = emulator) -> bool:
             return emulator.child.exited is not None or _is_healthy(emulator.endpoint_url)

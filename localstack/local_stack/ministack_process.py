@@ -8,11 +8,16 @@ would wait for twenty of them. So one process imports them once (`multiprocessin
 process is forked from it, then gets its own environment, folder and pipes. Lambda's SnapStart does the same to a whole
 function. The function's own modules are still imported at each cold start, from the deployed zip.
 
+Before MiniStack stands a gate (emulator_gate.py). What it and the functions' credentials are made of comes through
+standard input: an environment can be read from /proc, and functions inherit it.
+
 Run as a script, so that no function can import a module of ours. Only on Linux: elsewhere forking is not safe once
 system libraries are loaded, and processes start as MiniStack starts them.
 """
 
 import gc
+import importlib.util
+import json
 import multiprocessing.connection
 import os
 import runpy
@@ -21,9 +26,14 @@ import sys
 import threading
 import time
 import types
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
-from typing import IO, cast
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from localstack.local_stack import emulator_gate
 
 _PRELOADED = [
     "__main__",  # this module: no copy reads it again
@@ -193,14 +203,83 @@ def allow_batches_of_what_is_allowed() -> None:
     iam_actions.extract_iam_action = action
 
 
+def _gate_module() -> "types.ModuleType":
+    """By its place: nothing of ours is on the path."""
+    place = Path(__file__).with_name("emulator_gate.py")
+    spec = importlib.util.spec_from_file_location("emulator_gate", place)
+    if spec is None or spec.loader is None:
+        raise ImportError(place)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclass looks itself up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _read_keys(gate: types.ModuleType) -> "emulator_gate.Keys":
+    """What the parent hands over, before anything is started that could read it instead."""
+    keys: emulator_gate.Keys = gate.Keys(**json.load(sys.stdin))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return keys
+
+
+def take_only_this_runs_root(key: str) -> None:
+    """Makes `key` the root's, which the emulator would read from an environment that functions inherit."""
+    from ministack.core import iam_evaluator
+
+    root = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": key}
+    iam_evaluator.os = types.SimpleNamespace(environ=ChainMap(root, os.environ))
+
+
+def salt_credentials(credentials_of: Callable[[str, str, str], dict[str, str]], salt: str) -> None:
+    """Gives functions keys of this run: MiniStack's are computed from names, which are the same on every machine."""
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc, sts
+
+    def execution_credentials(config: Mapping[str, str]) -> dict[str, str]:
+        function_arn, role_arn = config["FunctionArn"], config.get("Role", "")
+        credentials = credentials_of(salt, function_arn, role_arn)
+        role, session = role_arn.rsplit("/", 1)[-1], config["FunctionName"][:64]
+        account = function_arn.split(":")[4]
+        sts.register_session(
+            credentials["AWS_ACCESS_KEY_ID"],
+            {
+                "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
+                "UserId": f"{role}:{session}",
+                "SecretAccessKey": credentials["AWS_SECRET_ACCESS_KEY"],
+                "SessionToken": credentials["AWS_SESSION_TOKEN"],
+            },
+        )
+        return credentials
+
+    lambda_runtime.execution_credentials = execution_credentials
+    lambda_svc.execution_credentials = execution_credentials
+
+
+def stand_before(gate: types.ModuleType, keys: "emulator_gate.Keys") -> None:
+    """Puts the gate before MiniStack."""
+    from ministack import app
+    from ministack.core.router import extract_access_key_id
+    from ministack.services import sts
+
+    app.app = gate.Gate(app.app, keys, int(os.environ["GATEWAY_PORT"]), extract_access_key_id, sts._sessions)  # noqa: SLF001
+
+
 def main() -> None:
     """Runs MiniStack until it is ended."""
+    os.umask(0o077)
+    gate = _gate_module()
+    keys = _read_keys(gate)
     if sys.platform == "linux":
         try:
             _fork_functions()
         except OSError as error:  # the path of its socket is too long, for example
             sys.stderr.write(f"Every function's process imports its libraries anew, for none can be forked: {error}\n")
 
+    take_only_this_runs_root(keys.root)
+    salt_credentials(gate.credentials_of, keys.salt)
+    stand_before(gate, keys)
     work_on_queues_sooner()
     allow_batches_of_what_is_allowed()
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -14,10 +15,10 @@ from typing import Self, TypeVar
 
 import psutil
 
-from localstack.deployment.aws_clients import Clients, Target
+from localstack.deployment.aws_clients import Clients
 from localstack.errors import UserError
 from localstack.gateway.forwarding import Upstream
-from localstack.local_stack import cloudformation, emulator, postgres
+from localstack.local_stack import cloudformation, emulator, postgres, state_file
 from localstack.local_stack.cloudformation import Outputs
 from localstack.local_stack.processes import Reaper
 from localstack.packaging import source_zip
@@ -69,7 +70,7 @@ class Runtime:
     """Starts, redeploys and ends the local stack; one thread at a time may use it, and another one stop it.
 
     A context manager: leaving it ends every process, also after a start that failed half-way. `parameters` are the
-    template parameters of the next deployment.
+    template parameters of the next deployment, `keys` the emulator's.
     """
 
     def __init__(self, settings: Settings, report: Callable[[str], None] = _say_nothing) -> None:
@@ -78,6 +79,7 @@ class Runtime:
         self._reaper = Reaper()
         self._stopping = threading.Event()
         self.parameters: Mapping[str, str] = settings.parameters
+        self.keys = emulator.new_keys()
         self._postgres: postgres.Postgres | None = None
         self._emulator: emulator.Emulator | None = None
         self._outputs: Outputs | None = None
@@ -107,18 +109,30 @@ class Runtime:
 
     @functools.cached_property
     def clients(self) -> Clients:
-        """Clients of the emulator; its address stays the same when it is started again."""
-        return Clients(Target("the emulator", endpoint_url=self.emulator_url))
+        """Clients of the emulator; its address and its keys stay the same when it is started again."""
+        return Clients(_need(self._emulator).target())
 
     @property
     def outputs(self) -> Outputs:
         """What the deployed stack tells about itself."""
         return _need(self._outputs)
 
+    def running(self, url: str) -> state_file.Running:
+        """What other commands need to know of it, where its front door is at `url`."""
+        return state_file.Running(
+            pid=os.getpid(),
+            url=url,
+            emulator_url=self.emulator_url,
+            database_url=self.database_url,
+            stack_name=self.settings.stack_name,
+            access_key=self.keys.root,
+            door_secret=self.keys.door,
+        )
+
     @property
     def upstream(self) -> Upstream:
         """Where the front door forwards to."""
-        return Upstream(self.outputs.rest_url, self.outputs.websocket_url)
+        return Upstream(self.outputs.rest_url, self.outputs.websocket_url, self.keys.door)
 
     def start(self) -> None:
         """Starts everything; raises UserError where a part doesn't come up."""
@@ -159,6 +173,7 @@ class Runtime:
             self.settings.logs / "emulator.log",
             self._reaper,
             port=port,
+            keys=self.keys,
             environment=self.settings.emulator_environment,
         )
         self._report("The AWS emulator runs")

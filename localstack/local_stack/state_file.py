@@ -6,12 +6,13 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 import psutil
 
+from localstack.deployment.aws_target import Target
 from localstack.errors import UserError
 from localstack.local_stack.files import write_secret
 from localstack.local_stack.processes import wait_until
@@ -25,13 +26,19 @@ _ASKING_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Running:
-    """A running stack: its addresses and the process to signal."""
+    """A running stack: its addresses, the emulator's keys and the process to signal."""
 
     pid: int
     url: str
     emulator_url: str
-    database_url: str
+    database_url: str = field(repr=False)
     stack_name: str
+    access_key: str = field(repr=False)
+    door_secret: str = field(repr=False)
+
+    def target(self, name: str = "the emulator") -> Target:
+        """The emulator, as its root."""
+        return Target(name, endpoint_url=self.emulator_url, access_key=self.access_key)
 
 
 def _take(lock: TextIO) -> bool:
@@ -76,7 +83,7 @@ def holder(lock_path: Path = UP_LOCK) -> int | None:
 
 
 def publish(running: Running, path: Path = RUNNING) -> None:
-    """Writes down the addresses, readable by this user only: the database's password is among them."""
+    """Writes it down, readable by this user only: the database's password and the emulator's keys are in it."""
     write_secret(path, json.dumps(asdict(running)))
 
 

@@ -183,15 +183,7 @@ class Session:
             await self._keep(runtime, door)
 
     def _publish(self, runtime: Runtime) -> None:
-        state_file.publish(
-            state_file.Running(
-                pid=os.getpid(),
-                url=self._url,
-                emulator_url=runtime.emulator_url,
-                database_url=runtime.database_url,
-                stack_name=runtime.settings.stack_name,
-            )
-        )
+        state_file.publish(runtime.running(self._url))
 
     def _welcome(self) -> None:
         ready = time.monotonic() - self._started

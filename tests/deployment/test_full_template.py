@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psycopg
 import pytest
 from psycopg.rows import scalar_row
 
 from localstack.deployment import deploying
-from localstack.deployment.aws_clients import Clients, Target
+from localstack.deployment.aws_clients import Clients
 from localstack.errors import UserError
 from localstack.local_stack import cloudformation, emulator, postgres
 from localstack.local_stack.processes import Reaper
@@ -58,19 +57,12 @@ Inventory = dict[str, list[str]]
 class World:
     """An emulator, a Postgres, and how the template is deployed to them."""
 
-    endpoint_url: str
     database_url: str
     clients: Clients
     deployment: cloudformation.Deployment
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return self.clients.other(service)
 
     def deploy(
         self, package: Callable[[Path], source_zip.Artifact] = source_zip.build, **parameters: str
@@ -144,7 +136,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         running = emulator.run(
             tmp_path_factory.mktemp("emulator") / "log", reaper, environment={"PGHOSTADDR": "127.0.0.1"}
         )
-        clients = Clients(Target("the emulator", REGION, running.endpoint_url))
+        clients = Clients(running.target(REGION))
         clients.s3.create_bucket(Bucket="artifacts")
         deployment = cloudformation.Deployment(
             name=NAME,
@@ -162,7 +154,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             },
         )
         orders = database.url.rsplit("/", 1)[0] + "/orders"
-        yield World(running.endpoint_url, orders, clients, deployment)
+        yield World(orders, clients, deployment)
         running.stop()
         database.stop()
 

@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from localstack.deployment import deploying, tools
-from localstack.deployment.aws_clients import Clients, Target
+from localstack.deployment.aws_clients import Clients
 from localstack.local_stack import cloudformation, emulator
+from localstack.local_stack.emulator import Emulator
+from localstack.local_stack.emulator_gate import DOOR_HEADER
 from localstack.local_stack.processes import Reaper
 from localstack.packaging import lambda_package, sam_build, wheels
 from localstack.packaging.source_zip import Artifact
@@ -41,13 +43,18 @@ def built(here: wheels.Platform, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     with Reaper() as reaper:
         running = emulator.run(tmp_path_factory.mktemp("emulator") / "log", reaper)
-        clients = Clients(Target("the emulator", endpoint_url=running.endpoint_url))
-        yield clients
-        clients.close()
+        yield running
         running.stop()
+
+
+@pytest.fixture(scope="module")
+def clients(running: Emulator) -> Iterator[Clients]:
+    clients = Clients(running.target())
+    yield clients
+    clients.close()
 
 
 def run(sam: Path, *arguments: str, **environment: str) -> str:
@@ -72,13 +79,11 @@ def test_every_template_is_valid(sam: Path, built: Path) -> None:
 
 
 def test_sam_deploys_what_dev_build_built(
-    sam: Path, built: Path, clients: Clients, database_url: str, here: wheels.Platform
+    sam: Path, built: Path, running: Emulator, clients: Clients, database_url: str, here: wheels.Platform
 ) -> None:
-    endpoint = clients.target.endpoint_url
-    assert endpoint is not None
     parameters = {
         "DatabaseUrl": database_url,
-        "GatewayBaseUrl": f"{endpoint}/_aws/execute-api",
+        "GatewayBaseUrl": f"{running.endpoint_url}/_aws/execute-api",
         "Monitoring": "false",
     }
     # As a person does, with the committed environment.
@@ -87,12 +92,11 @@ def test_sam_deploys_what_dev_build_built(
         *("deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", "embedded"),
         *("--stack-name", "by-sam", "--s3-prefix", "by-sam", "--template-file", str(built), "--parameter-overrides"),
         *(f"file://{built.parent / 'parameters.yaml'}", *(f"{name}={value}" for name, value in parameters.items())),
-        AWS_ENDPOINT_URL=endpoint,
-        AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",
+        **clients.target.environment,
     )
     outputs = cloudformation.outputs(clients, "by-sam")
-    with urllib.request.urlopen(f"{outputs.rest_url}/health", timeout=60) as answer:
+    health = urllib.request.Request(f"{outputs.rest_url}/health", headers={DOOR_HEADER: running.keys.door})
+    with urllib.request.urlopen(health, timeout=60) as answer:
         assert answer.status == 200
     # What was built for stands beside the built template: nobody has to name it.
     function = clients.functions.get_function_configuration(FunctionName=outputs.function_names["Api"])

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import boto3
-
 from localstack.local_stack.stack_for_tests import Stack
 
 DENIED = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)", re.IGNORECASE)
@@ -48,13 +46,7 @@ class Roles:
 
     def client(self, service: str) -> Any:
         """A client of the emulator's root."""
-        return boto3.client(
-            service,
-            endpoint_url=self.stack.emulator_url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return self.stack.clients.other(service)
 
     @cached_property
     def iam(self) -> Any:

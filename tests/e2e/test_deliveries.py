@@ -107,9 +107,7 @@ def is_archived(stack: Stack, message_id: str) -> bool:
 
 def check_commands(stack: Stack, order_id: str, nonsense: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`./dev dlq` against the stack of the test."""
-    here = state_file.Running(
-        0, stack.base_url, stack.emulator_url, stack.database_url, stack.runtime.settings.stack_name
-    )
+    here = stack.runtime.running(stack.base_url)
     monkeypatch.setattr(state_file, "find", lambda: here)
     monkeypatch.setenv("COLUMNS", "300")
 

@@ -15,7 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from localstack.deployment.aws_clients import Clients, Target
+from localstack.deployment.aws_clients import Clients
+from localstack.deployment.aws_target import Target
 from localstack.local_stack import cloudformation
 from localstack.local_stack.processes import wait_until
 from localstack.packaging import interpreters

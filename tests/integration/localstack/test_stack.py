@@ -1,17 +1,14 @@
 """Deploying on the emulator: changes, and failures that name their reason."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
 
-from localstack.deployment.aws_clients import Clients, Target
+from localstack.deployment.aws_clients import Clients
 from localstack.errors import UserError
-from localstack.local_stack import cloudformation, emulator
+from localstack.local_stack import cloudformation
 from localstack.local_stack.cloudformation import Deployment
-from localstack.local_stack.processes import Reaper
 
 # In one process: what is set up once is used by all.
 pytestmark = pytest.mark.xdist_group("emulator")
@@ -25,17 +22,6 @@ Resources:
 Outputs:
   QueueUrl: { Value: !Ref Queue }
 """
-
-
-@pytest.fixture(scope="module")
-def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    with Reaper() as reaper:
-        running = emulator.run(tmp_path_factory.mktemp("emulator") / "log", reaper)
-        clients = Clients(Target("the emulator", endpoint_url=running.endpoint_url))
-        clients.s3.create_bucket(Bucket="deployment")
-        yield clients
-        clients.close()
-        running.stop()
 
 
 def deployment(folder: Path, template: str, name: str, **parameters: str) -> Deployment:
@@ -99,21 +85,3 @@ def test_an_output_that_is_not_there(clients: Clients, tmp_path: Path) -> None:
     outputs = cloudformation.deploy(clients, deployment(tmp_path, QUEUE, "outputs"))
     with pytest.raises(UserError, match="has no output RestApiUrl"):
         _ = outputs.rest_url
-
-
-def test_iam_is_enforced(clients: Clients) -> None:
-    stranger = Clients(clients.target)
-    assert clients.target.endpoint_url is not None
-    import boto3
-
-    sqs = boto3.client(
-        "sqs",
-        endpoint_url=clients.target.endpoint_url,
-        region_name=clients.target.region,
-        aws_access_key_id="AKIASTRANGER00000000",
-        aws_secret_access_key="x",
-    )
-    with pytest.raises(ClientError):
-        sqs.list_queues()
-    sqs.close()
-    stranger.close()

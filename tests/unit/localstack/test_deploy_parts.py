@@ -14,7 +14,8 @@ from rich.console import Console
 
 from localstack.commands import deploy as commands
 from localstack.deployment import deploying, targets
-from localstack.deployment.aws_clients import Clients, Target
+from localstack.deployment.aws_clients import Clients
+from localstack.deployment.aws_target import Target
 from localstack.deployment.deploying import Plan, State
 from localstack.deployment.targets import Destination
 from localstack.errors import UserError
@@ -24,7 +25,13 @@ from localstack.paths import ROOT
 
 DECLARED = template.parameters(ROOT / "template.yaml")
 UP = state_file.Running(
-    1, "http://localhost:3000", "http://127.0.0.1:4567", "postgresql://u:secret@127.0.0.1:5/x", "order-engine"
+    1,
+    "http://localhost:3000",
+    "http://127.0.0.1:4567",
+    "postgresql://u:secret@127.0.0.1:5/x",
+    "order-engine",
+    "OEK1",
+    "d",
 )
 AWS = Destination("aws", Target("AWS", region="eu-west-1"), "123456789012")
 
@@ -194,7 +201,7 @@ def test_a_values_own_equals_sign_is_part_of_it() -> None:
 
 
 def test_the_curl_line_survives_a_shell() -> None:
-    words = shlex.split(deploying.curl_line("https://x.execute-api.eu-west-1.amazonaws.com/live"))
+    words = shlex.split(deploying.order_line("https://x.execute-api.eu-west-1.amazonaws.com/live", AWS))
     assert words[:3] == ["curl", "-s", "https://x.execute-api.eu-west-1.amazonaws.com/live/api/orders/execute"]
     assert words[-1].startswith('{"userId":')
 

@@ -30,13 +30,13 @@ async def test_method_path_query_and_body_arrive_as_sent(door: Door) -> None:
 
 
 async def test_the_service_learns_who_asked_for_what(door: Door) -> None:
-    headers = {"X-Custom": "1", "X-Forwarded-For": "10.0.0.1", "Host": "shop.example:8443", "Accept": "text/x"}
+    headers = {"X-Custom": "1", "X-Forwarded-For": "6.6.6.6", "Host": "shop.example:8443", "Accept": "text/x"}
     async with door.http.get(f"{door.url}/", headers=headers):
         pass
     seen = door.service.requests[0].headers
     assert seen["X-Custom"] == "1"
     assert seen["Accept"] == "text/x"
-    assert seen["X-Forwarded-For"] == "10.0.0.1, 127.0.0.1"
+    assert seen["X-Forwarded-For"] == "127.0.0.1"
     assert (seen["X-Forwarded-Host"], seen["X-Forwarded-Port"], seen["X-Forwarded-Proto"]) == (
         "shop.example:8443",
         "8443",

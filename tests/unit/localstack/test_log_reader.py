@@ -6,7 +6,8 @@ from pathlib import Path
 import moto
 import pytest
 
-from localstack.deployment.aws_clients import Clients, Target
+from localstack.deployment.aws_clients import Clients
+from localstack.deployment.aws_target import Target
 from localstack.logs import log_reader
 from localstack.logs.log_lines import Line
 from localstack.logs.log_reader import KeptLines, LogReader, append

@@ -14,7 +14,9 @@ from localstack.local_stack import state_file
 from localstack.local_stack.state_file import Running
 from localstack.paths import ROOT
 
-RUNNING = Running(1, "http://localhost:3000", "http://127.0.0.1:1", "postgresql://u:p@127.0.0.1:2/x", "order-engine")
+RUNNING = Running(
+    1, "http://localhost:3000", "http://127.0.0.1:1", "postgresql://u:p@127.0.0.1:2/x", "order-engine", "OEK1", "d"
+)
 HOLDER = """
 import sys, time
 from pathlib import Path

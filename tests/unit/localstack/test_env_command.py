@@ -1,0 +1,99 @@
+"""`./dev env` and the tools that talk to the stack of this clone."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from localstack.commands import deploy, env
+from localstack.deployment import deploying, tools
+from localstack.errors import UserError
+from localstack.local_stack import state_file
+from tests.unit.localstack.test_running import RUNNING
+
+ELSEWHERE = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "of another account", "AWS_REGION": "eu-west-1"}
+
+
+@pytest.fixture
+def up(monkeypatch: pytest.MonkeyPatch) -> state_file.Running:
+    running = replace(RUNNING, access_key="OEK1")
+    monkeypatch.setattr(state_file, "find", lambda: running)
+    return running
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, running: state_file.Running) -> str:
+    monkeypatch.setattr(state_file, "find", lambda: running)
+    app = typer.Typer()
+    env.add_to(app)
+    return CliRunner().invoke(app, [], catch_exceptions=False).stdout
+
+
+def test_a_shell_that_evaluates_it_talks_to_the_stack(up: state_file.Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = "\n".join(
+        [printed(monkeypatch, up), f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"]
+    )
+    ended = subprocess.run(["sh", "-euc", shell], env=ELSEWHERE, capture_output=True, text=True, check=True)
+    seen = json.loads(ended.stdout)
+    assert (seen["AWS_ENDPOINT_URL"], seen["AWS_ACCESS_KEY_ID"], seen["AWS_SECRET_ACCESS_KEY"]) == (
+        up.emulator_url,
+        "OEK1",
+        "OEK1",
+    )
+    assert seen["AWS_REGION"] == seen["AWS_DEFAULT_REGION"] == "us-east-1"
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & set(seen)
+
+
+def test_nothing_in_it_is_run(up: state_file.Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key = f"it's $(touch {tmp_path}/made) `touch {tmp_path}/made`;\nx"
+    shell = printed(monkeypatch, replace(up, access_key=key)) + '\nprintf %s "$AWS_ACCESS_KEY_ID"'
+    assert subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout == key
+    assert not (tmp_path / "made").exists()
+
+
+def told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, str]:
+    """The AWS settings that a tool runs with, which only writes them down."""
+    place = tmp_path / arguments[0]
+    place.write_text(f"import json, os; open({str(tmp_path / 'seen')!r}, 'w').write(json.dumps(dict(os.environ)))")
+    if not (tmp_path / "python").exists():
+        (tmp_path / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(tools, "ensure", lambda name, report: place)
+    monkeypatch.setattr(deploying, "sam_command", tools.command)
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    app = typer.Typer()
+    deploy.add_to(app)
+    CliRunner().invoke(app, ["tool", *arguments], catch_exceptions=False)
+    return {name: value for name, value in json.loads((tmp_path / "seen").read_text()).items() if "AWS" in name}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("aws", "sqs", "list-queues"), ("sam", "deploy", "--config-env", "embedded"), ("sam", "--config-env=embedded")],
+)
+def test_a_tool_for_the_stack_that_runs_here_gets_its_address_and_key(
+    up: state_file.Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    assert told_to(tmp_path, monkeypatch, *arguments) == dict(up.target().environment)
+
+
+@pytest.mark.usefixtures("up")
+@pytest.mark.parametrize("arguments", [("sam", "deploy", "--config-env", "aws"), ("checkov",)])
+def test_any_other_gets_what_the_shell_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    seen = told_to(tmp_path, monkeypatch, *arguments)
+    assert {name: seen[name] for name in ELSEWHERE} == ELSEWHERE
+
+
+def test_where_nothing_runs_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing() -> state_file.Running:
+        raise UserError("Nothing runs in this clone")
+
+    monkeypatch.setattr(state_file, "find", nothing)
+    with pytest.raises(UserError, match="Nothing runs"):
+        told_to(tmp_path, monkeypatch, "aws", "s3", "ls")
