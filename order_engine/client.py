@@ -73,15 +73,23 @@ class Client:
     """The service at one address; an async context manager.
 
     `url` is what stands before /api, with the stage on AWS: https://….execute-api.eu-central-1.amazonaws.com/live.
-    `token` is sent as a bearer token; a function is asked for it before each call. Every call raises an
-    `OrderEngineError`. Reads, cancels and orders (which carry their key) are repeated where the network or the service
-    fails for a moment.
+    `token` is sent as a bearer token; a function is asked for it before each call. `headers` go with every call and
+    stream, for what stands before the service. Every call raises an `OrderEngineError`. Reads, cancels and orders
+    (which carry their key) are repeated where the network or the service fails for a moment.
     """
 
-    def __init__(self, url: str, *, token: TokenSource = None, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: TokenSource = None,
+        patience: Patience | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.url = checked(url)
         self.patience = patience or Patience()
         self._token = token
+        self._headers = dict(headers or {})
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -341,6 +349,7 @@ class Client:
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
             self._http = aiohttp.ClientSession(
+                headers=self._headers,
                 timeout=aiohttp.ClientTimeout(total=self.patience.answer_seconds),
                 # As many as there are callers.
                 connector=aiohttp.TCPConnector(limit=0),

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias, cast
 
+from localstack.client.local_program import headers_of
 from order_engine import OVER, Client, Event, NewOrder, OrderEngineError, Patience, Placed, StreamLost
 
 _POLL_SECONDS = 0.2
@@ -237,5 +238,5 @@ def _moment(value: object) -> float:
 async def measure(url: str, workload: Workload, seconds: float, progress: Progress = _say_nothing) -> Samples:
     """One load at that address, over connections of its own. Raises as `Load.run`."""
     # An order that is sent again would be measured twice.
-    async with Client(url, patience=Patience(tries=1)) as client:
+    async with Client(url, patience=Patience(tries=1), headers=headers_of(url)) as client:
         return await Load(client, workload, progress=progress).run(seconds)

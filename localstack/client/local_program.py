@@ -25,6 +25,21 @@ def url_of(given: str) -> str:
     return checked(given) if given else url()
 
 
+def headers_of(address: str) -> dict[str, str]:
+    """What opens the emulator's gate for a stack that was deployed beside the running one: it has no front door.
+
+    Empty for every other address.
+    """
+    from localstack.local_stack import state_file
+    from localstack.local_stack.emulator_gate import DOOR_HEADER
+
+    try:
+        running = state_file.find()
+    except UserError:
+        return {}
+    return {DOOR_HEADER: running.door_secret} if address.startswith(f"{running.emulator_url}/") else {}
+
+
 def logs(order_id: str) -> Iterator[Text]:
     """What the functions logged about the order."""
     from localstack.logs.log_lines import order_of, readable
@@ -41,5 +56,6 @@ def adopt() -> None:
     """Makes the client's commands this program's."""
     program.name = "./dev"
     program.find_url = url
+    program.find_headers = headers_of
     program.hint = "Check the address, or start a stack with ./dev up."
     program.logs = logs

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
@@ -57,6 +57,7 @@ class Program:
     # Where the service is and who asks, without --url and --token.
     find_url: Callable[[], str] = _url_from_environment
     find_token: Callable[[str], str | None] = field(default=lambda _url: os.environ.get(TOKEN_VARIABLE) or None)
+    find_headers: Callable[[str], Mapping[str, str]] = field(default=lambda _url: {})
     hint: str = "Check the address."
     # What the functions logged about an order, where this machine has it.
     logs: Callable[[str], Iterable[Text]] | None = None
@@ -77,7 +78,11 @@ def connect(url: str, token: str) -> "Client":
     from order_engine import Client
 
     address = url or program.find_url()
-    return Client(address, token=token or (lambda: program.find_token(address) or ""))
+    return Client(
+        address,
+        token=token or (lambda: program.find_token(address) or ""),
+        headers=program.find_headers(address),
+    )
 
 
 def run(work: Callable[["Client"], Awaitable[T]], url: str, token: str) -> T:

@@ -16,6 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from localstack.client import local_program
 from localstack.commands import deploy as commands
 from localstack.deployment import deploying
 from localstack.deployment.aws_clients import Clients
@@ -117,7 +118,7 @@ def uploads(clients: Clients, stack_name: str) -> list[str]:
 
 async def confirmed(url: str) -> list[str]:
     """The statuses of one order, followed over its WebSocket to the end."""
-    async with Client(url) as client, asyncio.timeout(60):
+    async with Client(url, headers=local_program.headers_of(url)) as client, asyncio.timeout(60):
         return [event.status async for event in client.follow(await client.place(an_order("somebody")))]
 
 

@@ -10,10 +10,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from localstack.client.local_program import headers_of
 from localstack.commands import deploy, env
 from localstack.deployment import deploying, tools
 from localstack.errors import UserError
 from localstack.local_stack import state_file
+from localstack.local_stack.emulator_gate import DOOR_HEADER
 from tests.unit.localstack.test_running import RUNNING
 
 ELSEWHERE = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "of another account", "AWS_REGION": "eu-west-1"}
@@ -97,3 +99,11 @@ def test_where_nothing_runs_it_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(state_file, "find", nothing)
     with pytest.raises(UserError, match="Nothing runs"):
         told_to(tmp_path, monkeypatch, "aws", "s3", "ls")
+
+
+def test_only_a_stack_beside_the_running_one_is_shown_the_doors_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = replace(RUNNING, emulator_url="http://127.0.0.1:4566", door_secret="d")
+    monkeypatch.setattr(state_file, "find", lambda: running)
+    assert headers_of("http://127.0.0.1:4566/_aws/execute-api/abc/live") == {DOOR_HEADER: "d"}
+    for other in (running.url, "http://127.0.0.1:45667/x", "http://127.0.0.1:4566.evil.example/", "https://x.example"):
+        assert headers_of(other) == {}
