@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from chalicelib.adapters.notifier import ApiGatewayNotifier
     from chalicelib.adapters.postgres.dead_letters import PostgresDeadLetters
     from chalicelib.adapters.postgres.history import PostgresHistory
+    from chalicelib.adapters.postgres.issuer_keys import PostgresIssuerKeys
     from chalicelib.adapters.postgres.orders import PostgresOrders
     from chalicelib.adapters.postgres.pool import Database
     from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
     from chalicelib.adapters.telemetry import PowertoolsTelemetry
+    from chalicelib.auth.checker import JwtChecker
     from chalicelib.config import AuthMode
     from chalicelib.http.api import Api
     from chalicelib.http.identity import Identify
@@ -298,9 +300,37 @@ def identify() -> Identify:
 
     if auth_mode() is AuthMode.OPEN:
         return identity.anyone
-    from chalicelib.config import ConfigurationError
+    return identity.bearer(token_checker(), telemetry())
 
-    raise ConfigurationError("AUTH_MODE is jwt and there are no keys.")
+
+@cache
+def token_checker() -> JwtChecker:
+    """What checks access tokens; jwt mode only, for its library takes a while to load."""
+    from chalicelib.auth.checker import FixedRing, JwtChecker, Ring
+    from chalicelib.auth.keys import InvalidKeys, has_private_key, read_keys
+    from chalicelib.auth.stored import StoredRing
+    from chalicelib.config import AuthSettings, ConfigurationError
+
+    settings = AuthSettings.from_environment(os.environ)
+    rings: dict[str, Ring] = {}
+    if settings.keys:
+        if has_private_key(settings.keys):
+            raise ConfigurationError("AUTH_KEYS has a private or a symmetric key: it takes public ones only.")
+        try:
+            rings[settings.keys_issuer] = FixedRing(read_keys(settings.keys))
+        except InvalidKeys as error:
+            raise ConfigurationError(f"AUTH_KEYS cannot be used: {error}.") from None
+    if settings.jwks_url:
+        rings[settings.issuer] = StoredRing(settings.issuer, issuer_keys(), now=clock().now, telemetry=telemetry())
+    return JwtChecker(rings, audience=settings.audience, revoked=settings.revoked, now=clock().now)
+
+
+@cache
+def issuer_keys() -> PostgresIssuerKeys:
+    """Issuers' public keys."""
+    from chalicelib.adapters.postgres.issuer_keys import PostgresIssuerKeys
+
+    return PostgresIssuerKeys(database())
 
 
 @cache

@@ -22,6 +22,12 @@ ORIGIN = re.compile(r"https?://[a-z0-9.:-]+")
 # What each variable of a function says; docs/configuration.md is made of these and of template.yaml.
 VARIABLES: Final[Mapping[str, str]] = {
     "ALLOWED_ORIGINS": "Origins whose pages may read answers, separated by commas, or *; none without it.",
+    "AUTH_AUDIENCE": "The audience that tokens must name.",
+    "AUTH_ISSUER": "The issuer of AUTH_JWKS_URL's keys, without that of AUTH_KEYS.",
+    "AUTH_JWKS_URL": "Where the external issuer publishes its keys; none without it.",
+    "AUTH_KEYS": "Our own issuer's public keys, as a JWK set.",
+    "AUTH_KEYS_ISSUER": "The issuer of AUTH_KEYS where AUTH_JWKS_URL is set.",
+    "AUTH_REVOKED": "Ids (jti) of tokens that count no more, separated by commas.",
     "AUTH_MODE": "open: nobody proves who they are; jwt: by an access token.",
     "CONNECTIONS_TABLE": "The DynamoDB table of WebSocket connections.",
     "CURSOR_SECRET": "What the keys of page cursors and stream tickets are derived from.",
@@ -119,6 +125,40 @@ def signing_generation(environ: Mapping[str, str]) -> int:
         ConfigurationError: it is no whole number from 1 on.
     """
     return _integer(environ, "SIGNING_GENERATION", 1, 1, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSettings:
+    """Whose access tokens count. An empty text is a setting that is not used; one of `keys` and `jwks_url` is."""
+
+    audience: str
+    keys: str  # a JWK set of our own issuer
+    keys_issuer: str
+    jwks_url: str  # where an external issuer has its own
+    issuer: str
+    revoked: frozenset[str]
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> AuthSettings:
+        """Reads AUTH_AUDIENCE, AUTH_ISSUER, AUTH_KEYS or AUTH_JWKS_URL or both, and AUTH_REVOKED.
+
+        AUTH_ISSUER belongs to AUTH_JWKS_URL where that is set, and the other keys' issuer is AUTH_KEYS_ISSUER then.
+        """
+        keys, jwks_url = environ.get("AUTH_KEYS", ""), environ.get("AUTH_JWKS_URL", "")
+        issuer = required(environ, "AUTH_ISSUER")
+        keys_issuer = environ.get("AUTH_KEYS_ISSUER", "") if jwks_url else issuer
+        if not keys and not jwks_url:
+            raise ConfigurationError("AUTH_MODE is jwt: set AUTH_KEYS or AUTH_JWKS_URL, or nobody can be let in.")
+        if keys and jwks_url and keys_issuer in ("", issuer):
+            raise ConfigurationError("AUTH_KEYS_ISSUER must be set beside AUTH_JWKS_URL, and differ from AUTH_ISSUER.")
+        return cls(
+            audience=required(environ, "AUTH_AUDIENCE"),
+            keys=keys,
+            keys_issuer=keys_issuer,
+            jwks_url=jwks_url,
+            issuer=issuer,
+            revoked=frozenset(filter(None, (name.strip() for name in environ.get("AUTH_REVOKED", "").split(",")))),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,11 @@ import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
+from itertools import product
 from pathlib import Path
 
+from localstack.errors import UserError
 from localstack.packaging.wheels import (
     ARCHITECTURES,
     AUTHORITIES_LOCK,
@@ -22,8 +25,9 @@ from localstack.packaging.wheels import (
 from localstack.paths import ROOT
 
 _CONSTRAINTS = ROOT / "constraints.txt"
-# Newer than some runtimes have: `fetch` finds out; a laptop's Linux can use them.
-_GLIBC_MINOR = 34
+# The newest that a runtime has, and older ones, of some runtimes and of laptops: a library may have a wheel for each.
+# That there is one at all is asked of the newest only: `fetch` finds out about the others.
+_GLIBC_MINOR, *_OLDER_GLIBC_MINORS = 34, 28, 26
 SOURCES = {
     # With botocore in the zip, boto3 must be the one that fits it.
     FUNCTIONS_LOCK: (ROOT / "functions" / "requirements.txt", ("boto3",)),
@@ -48,12 +52,11 @@ def text_of(wheels: Iterable[tuple[str, str]], source: str) -> str:
 def make(lock: Path) -> None:
     """Writes one lock. Raises UserError where a library has no wheel for some platform."""
     requirements, extra = SOURCES[lock]
-    wheels = [
-        (wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest())
-        for runtime in RUNTIMES
-        for architecture in ARCHITECTURES
-        for wheel in resolve(requirements, _CONSTRAINTS, Platform(runtime, architecture, _GLIBC_MINOR), extra)
-    ]
+    wheels = set()
+    for runtime, architecture, glibc in product(RUNTIMES, ARCHITECTURES, (_GLIBC_MINOR, *_OLDER_GLIBC_MINORS)):
+        with suppress(UserError) if glibc in _OLDER_GLIBC_MINORS else nullcontext():
+            for wheel in resolve(requirements, _CONSTRAINTS, Platform(runtime, architecture, glibc), extra):
+                wheels.add((wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest()))
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text(text_of(wheels, requirements.relative_to(ROOT).as_posix()))
 

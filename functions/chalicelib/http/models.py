@@ -31,6 +31,7 @@ from chalicelib.domain.amounts import BPS, InvalidAmount, to_base_units
 from chalicelib.domain.errors import InvalidField, InvalidOrder
 from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, NewOrder
 from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, VENUES, QuoteRequest, Side, Venue
+from chalicelib.domain.text import FORBIDDEN_CHARS, MAX_TEXT, has_good_length
 from chalicelib.domain.tokens import REGISTRY, Token, find_token
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http import strict_json
@@ -38,7 +39,6 @@ from chalicelib.http.problems import printable
 from chalicelib.http.wallets import check_wallet
 from chalicelib.services.browse import DEFAULT_PAGE, MAX_PAGE, OrderFilter
 
-MAX_TEXT = 128
 MAX_AMOUNT_CHARACTERS = 100
 MAX_SLIPPAGE_BPS = 5_000
 STRICT_WALLETS = "strict_wallets"
@@ -51,9 +51,6 @@ MOMENT = re.compile(
 )
 # No time can be rounded up past it.
 LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
-# Control characters, since Postgres text cannot hold NUL and nobody can see the others; surrogates, which are no text;
-# U+FFFD, which is what API Gateway makes of bytes that are no UTF-8.
-FORBIDDEN_CHARS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 TEXT_PATTERN = (
     r"^[^\u0000-\u001f\u007f-\u009f\ufffd]*[^\s\u0000-\u001f\u007f-\u009f\ufffd][^\u0000-\u001f\u007f-\u009f\ufffd]*$"
 )
@@ -68,7 +65,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a string")
-    if not 1 <= len(value) <= MAX_TEXT or value.isspace():
+    if not has_good_length(value):
         raise ValueError(f"must have 1 to {MAX_TEXT} characters, not only spaces")
     if FORBIDDEN_CHARS.search(value):
         raise ValueError("must be text without control characters, and in UTF-8")

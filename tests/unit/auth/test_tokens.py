@@ -1,0 +1,394 @@
+"""Hostile tokens, each against the whole API function: what is not perfect gets one constant 401, and runs nothing.
+
+The numbers are those of the list of attack cases in docs/security.md.
+"""
+
+import base64
+import contextlib
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, hmac, serialization
+
+from chalicelib.auth.checker import JwtChecker
+from chalicelib.auth.errors import Refused
+from chalicelib.http.identity import SENTENCE
+from tests.fakes.tokens import AUDIENCE, EC, ED, EXTERNAL, ISSUER, NOW, RSA, THEIRS, Token, a_key, b64, jwks
+from tests.unit.auth.conftest import now, the_rings
+from tests.unit.http.service import ORDER, Got, Service
+
+HOUR, DAY = 3600, 24 * 3600
+REFUSED = 'Bearer error="invalid_token"'
+PEM = RSA.private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+DER = RSA.private.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+ATTACKER = a_key("RS256", "rsa-1-of-an-attacker")
+
+
+def hs256(secret: bytes, **header: object) -> str:
+    """A token signed with a shared secret."""
+    made, claims = Token(RSA, header={"alg": "HS256", **header}).parts
+    data = f"{b64(made)}.{b64(claims)}"
+    signer = hmac.HMAC(secret, hashes.SHA256())
+    signer.update(data.encode())
+    return f"{data}.{b64(signer.finalize())}"
+
+
+def unsigned(algorithm: object, signature: str = "") -> str:
+    header, claims = Token(header={"alg": algorithm}).parts
+    return f"{b64(header)}.{b64(claims)}.{signature}"
+
+
+def raw(payload: str, header: object = None) -> str:
+    """A properly signed token around any payload."""
+    token = Token()
+    return token.of(b64(token.parts[0] if header is None else header), b64(payload))
+
+
+def with_claim(name: str, text: str) -> str:
+    """A signed token with this claim written as it stands, which a JSON library would not write."""
+    _, claims = Token(claims={name: "PLACE"}).parts
+    return raw(json.dumps(claims).replace('"PLACE"', text))
+
+
+def swapped(token: str, place: int, part: str) -> str:
+    parts = token.split(".")
+    parts[place] = part
+    return ".".join(parts)
+
+
+def same(subject: str) -> str:
+    return str(Token(claims={"sub": subject}))
+
+
+GOOD = str(Token())
+ES_ZERO = swapped(str(Token(EC)), 2, b64(bytes(64)))
+PS256 = Token(RSA, header={"alg": "PS256"})
+RS512 = Token(RSA, header={"alg": "RS512"})
+DUPLICATED = json.dumps(Token().parts[1])[:-1] + ', "sub": "bob"}'
+
+# Every one is refused with the same words. The ids begin with the number of the case.
+BAD: dict[str, str] = {
+    **{f"1 alg {name}": unsigned(name) for name in ("none", "None", "nOnE", "NONE", "")},
+    **{f"1 alg {name} signed": unsigned(name, GOOD.split(".")[2]) for name in ("none", "None", "nOnE")},
+    "2 alg missing": str(Token(header={"alg": ...})),
+    "2 alg null": str(Token(header={"alg": None})),
+    "2 alg a list": str(Token(header={"alg": ["EdDSA"]})),
+    "3 HS256 by PEM": hs256(PEM),
+    "3 HS256 by DER": hs256(DER),
+    "3 HS256 by JWK": hs256(json.dumps(RSA.jwk()).encode()),
+    "3 HS256 by n": hs256(RSA.jwk()["n"].encode()),
+    "3 HS256 by nothing": hs256(b""),
+    "4 says RS256, key is Ed25519": str(Token(ED, header={"alg": "RS256"})),
+    "4 says EdDSA, key is RSA": str(Token(RSA, header={"alg": "EdDSA"})),
+    "4 PS256": PS256.of(b64(PS256.parts[0]), b64(PS256.parts[1]), "PS256"),
+    "4 RS512": RS512.of(b64(RS512.parts[0]), b64(RS512.parts[1]), "RS512"),
+    "4 case of the algorithm": str(Token(ED, header={"alg": "eddsa"})),
+    "5 r = s = 0": ES_ZERO,
+    "5 DER signature": swapped(str(Token(EC)), 2, b64(b"0\x06\x02\x01\x01\x02\x01\x01")),
+    "5 no signature": swapped(GOOD, 2, ""),
+    "6 kid missing": str(Token(header={"kid": ...})),
+    "6 kid null": str(Token(header={"kid": None})),
+    "6 kid unknown": str(Token(header={"kid": "of-tomorrow"})),
+    "6 kid a path": str(Token(header={"kid": "../../dev/null"})),
+    "6 kid SQL": str(Token(header={"kid": "' OR '1'='1"})),
+    "6 kid a number": str(Token(header={"kid": 1})),
+    "6 kid a list": str(Token(header={"kid": ["ed-1"]})),
+    "6 kid of another key": str(Token(header={"kid": "rsa-1"})),
+    "6 kid of another ring": str(Token(header={"kid": "theirs-1"})),
+    "8 jwk": str(Token(ATTACKER, header={"jwk": ATTACKER.jwk(), "kid": "rsa-1"})),
+    "8 x5c": str(Token(ATTACKER, header={"x5c": [b64(DER)], "kid": "rsa-1"})),
+    "8 jwk beside a good signature": str(Token(header={"jwk": ED.jwk()})),
+    "9 crit unknown": str(Token(header={"crit": ["exp"]})),
+    "9 crit empty": str(Token(header={"crit": []})),
+    "9 b64 false": str(Token(header={"b64": False})),
+    "9 b64 true": str(Token(header={"b64": True})),
+    "9 zip": str(Token(header={"zip": "DEF"})),
+    "9 enc": str(Token(header={"enc": "A256GCM"})),
+    "10 five parts": f"{GOOD}.{b64(b'x')}.{b64(b'y')}",
+    "10 four parts": f"{GOOD}.{b64(b'x')}",
+    "10 two parts": GOOD.rpartition(".")[0],
+    "10 one part": GOOD.partition(".")[0],
+    "10 empty parts": "..",
+    "11 expired an hour ago": str(Token(claims={"iat": NOW - 2 * HOUR, "exp": NOW - HOUR})),
+    "11 expired 31 s ago": str(Token(claims={"iat": NOW - HOUR, "exp": NOW - 32})),
+    "12 exp missing": str(Token(claims={"exp": ...})),
+    "12 exp null": str(Token(claims={"exp": None})),
+    "12 exp in quotes": str(Token(claims={"exp": str(NOW + HOUR)})),
+    "12 exp true": str(Token(claims={"exp": True})),
+    "12 exp a list": str(Token(claims={"exp": [NOW + HOUR]})),
+    **{
+        f"12 exp {text}": with_claim("exp", text)
+        for text in ("NaN", "Infinity", "-Infinity", "1e300", "1e-300", "1E+9999999999", "1E-9999999999", "9" * 5000)
+    },
+    "12 exp in a year": str(Token(claims={"exp": NOW + 365 * DAY})),
+    "12 exp negative": str(Token(claims={"exp": -1})),
+    "13 nbf in an hour": str(Token(claims={"nbf": NOW + HOUR})),
+    "13 nbf in quotes": str(Token(claims={"nbf": "0"})),
+    "13 nbf null": str(Token(claims={"nbf": None})),
+    "13 iat in an hour": str(Token(claims={"iat": NOW + HOUR, "exp": NOW + 2 * HOUR})),
+    "13 iat missing": str(Token(claims={"iat": ...})),
+    "13 iat true": str(Token(claims={"iat": True})),
+    "14 aud missing": str(Token(claims={"aud": ...})),
+    "14 aud other": str(Token(claims={"aud": "another-service"})),
+    "14 aud null": str(Token(claims={"aud": None})),
+    "14 aud empty": str(Token(claims={"aud": []})),
+    "14 aud a part of ours": str(Token(claims={"aud": AUDIENCE[:-1]})),
+    "14 aud nested": str(Token(claims={"aud": [[AUDIENCE]]})),
+    "14 aud an object": str(Token(claims={"aud": {AUDIENCE: True}})),
+    "15 aud a list with what is no text": str(Token(claims={"aud": [AUDIENCE, 1]})),
+    "16 Cognito, other client": str(Token(claims={"aud": ..., "token_use": "access", "client_id": "another"})),
+    "16 Cognito, not an access token": str(Token(claims={"aud": ..., "client_id": AUDIENCE})),
+    "16 Cognito, aud null": str(Token(claims={"aud": None, "token_use": "access", "client_id": AUDIENCE})),
+    "17 iss other": str(Token(claims={"iss": "https://evil.example.com/"})),
+    "17 iss without its slash": str(Token(THEIRS, claims={"iss": EXTERNAL[:-1]})),
+    "17 iss missing": str(Token(claims={"iss": ...})),
+    "17 iss a list": str(Token(claims={"iss": [ISSUER]})),
+    "17 iss null": str(Token(claims={"iss": None})),
+    "18 our key, their iss": str(Token(ED, claims={"iss": EXTERNAL})),
+    "18 their key, our iss": str(Token(THEIRS, claims={"iss": ISSUER})),
+    "19 ID token": str(Token(claims={"token_use": "id"})),
+    "19 token_use null of an ID": str(Token(claims={"token_use": ["access"]})),
+    "19 typ logout": str(Token(header={"typ": "logout+jwt"})),
+    "19 typ null": str(Token(header={"typ": None})),
+    "19 typ a list": str(Token(header={"typ": ["JWT"]})),
+    "20 sub missing": str(Token(claims={"sub": ...})),
+    "20 sub null": str(Token(claims={"sub": None})),
+    "20 sub empty": same(""),
+    "20 sub a number": str(Token(claims={"sub": 1})),
+    "20 sub of 129": same("a" * 129),
+    "20 sub NUL": same("al\0ice"),
+    "20 sub newline": same("alice\n"),
+    "20 sub spaces": same("   "),
+    "20 sub replacement": same("alice\ufffd"),
+    "20 sub half a character": with_claim("sub", '"\\ud800"'),
+    "20 sub C1": same("al\x85ice"),
+    "22 sub twice": raw(DUPLICATED),
+    "22 alg twice": raw(json.dumps(Token().parts[1]), header='{"alg":"none","alg":"EdDSA","kid":"ed-1"}'),
+    "23 header of 2 KB": str(Token(header={"x": "y" * 2000})),
+    "23 token of 9 KB": str(Token(claims={"x": "y" * 9000})),
+    "23 payload over 6 KiB": str(Token(claims={"x": "y" * 4700})),
+    "23 a megabyte": str(Token(claims={"x": "y" * 1_000_000})),
+    "24 payload is no JSON": raw("no JSON"),
+    "24 payload is an array": raw("[1]"),
+    "24 payload is a text": raw('"alice"'),
+    "24 payload is 2,000 deep": raw("[" * 2000 + "]" * 2000),
+    "24 a claim 2,000 deep": raw('{"a":' * 900 + "1" + "}" * 900),
+    "24 payload is no UTF-8": Token().of(b64(Token().parts[0]), b64(b'{"sub":"\xff"}')),
+    "24 header is an array": raw(json.dumps(Token().parts[1]), header=["EdDSA"]),
+    "26 two in one": f"{GOOD}, Bearer {GOOD}",
+    "26 two by a comma": f"{GOOD},{GOOD}",
+    "28 padded": ".".join(part + "=" * (-len(part) % 4) for part in GOOD.split(".")),
+    "28 standard alphabet": swapped(GOOD, 2, GOOD.split(".")[2][:-2] + "+/"),
+    "28 a space in it": GOOD[:50] + " " + GOOD[50:],
+    "28 a newline at its end": GOOD + "\n",
+    "28 other trailing bits": swapped(GOOD, 2, GOOD.split(".")[2][:-1] + ("B" if GOOD[-1] != "B" else "C")),
+    "28 another payload": swapped(GOOD, 1, str(Token(claims={"sub": "bob"})).split(".")[1]),
+    "28 full-width letters": GOOD.replace("e", "\uff45", 1),
+    "30 RS256 by a key of 1024 bits": str(Token(a_key("RS256", "short", 1024))),
+    "30 HS256 by an oct key of the set": hs256(b"0" * 32, kid="oct-1"),
+    "34 revoked": str(Token(claims={"jti": "stolen"})),
+    "34 jti a list": str(Token(claims={"jti": ["other"]})),
+    "35 ours for 91 days": str(Token(claims={"exp": NOW + 91 * DAY})),
+    "35 theirs for 25 hours": str(Token(THEIRS, claims={"exp": NOW + 25 * HOUR})),
+    "35 ours, iat moved so that it fits": str(Token(claims={"iat": NOW + 20 * DAY, "exp": NOW + 91 * DAY})),
+    "36 scope an object": str(Token(claims={"scope": {"orders:read": True}})),
+    "37 cursor": base64.urlsafe_b64encode(bytes(16) + b"ord_1").decode().rstrip("="),
+    "37 stream ticket": f"t1.1.{b64(['alice', None, NOW + 300, NOW + 900])}.{'A' * 22}",
+}  # fmt: skip
+
+OK: dict[str, tuple[str, str]] = {
+    "EdDSA": (GOOD, "alice"),
+    "ES256": (str(Token(EC)), "alice"),
+    "RS256": (str(Token(RSA)), "alice"),
+    "theirs": (str(Token(THEIRS)), "alice"),
+    "11 expired 20 s ago": (str(Token(claims={"iat": NOW - HOUR, "exp": NOW - 20})), "alice"),
+    "12 exp with a fraction": (with_claim("exp", f"{NOW + HOUR}.5"), "alice"),
+    "12 exp with an exponent": (with_claim("exp", f"{(NOW + HOUR) // 10}e1"), "alice"),
+    "13 nbf now": (str(Token(claims={"nbf": NOW})), "alice"),
+    "15 aud a list": (str(Token(claims={"aud": ["another", AUDIENCE]})), "alice"),
+    "16 Cognito": (str(Token(claims={"aud": ..., "token_use": "access", "client_id": AUDIENCE})), "alice"),
+    "19 typ JWT": (str(Token(header={"typ": "JWT"})), "alice"),
+    "19 typ at+jwt": (str(Token(header={"typ": "at+jwt"})), "alice"),
+    "19 typ application/at+jwt": (str(Token(header={"typ": "application/at+jwt"})), "alice"),
+    "19 typ absent": (str(Token(header={"typ": ...})), "alice"),
+    "19 x5t": (str(Token(header={"x5t": "abc"})), "alice"),
+    "21 sub ünï-🙂": (same("ünï-🙂"), "ünï-🙂"),
+    "21 sub full width": (same("ａlice"), "ａlice"),
+    "21 sub of 128": (same("a" * 128), "a" * 128),
+    "34 the other jti": (str(Token(claims={"jti": "not-stolen"})), "alice"),
+    "35 ours for 90 days": (str(Token(claims={"exp": NOW + 90 * DAY})), "alice"),
+    "35 theirs for a day": (str(Token(THEIRS, claims={"exp": NOW + DAY})), "alice"),
+}
+"""A token and whose it is."""
+
+
+def ask(service: Service, authorization: str | list[str], **more: Any) -> Got:
+    return service.call("GET", "/api/orders", headers={"Authorization": authorization}, **more)
+
+
+def check_refused(service: Service, got: Got, challenge: str = REFUSED) -> None:
+    """U: the one answer, and nothing asked of the store."""
+    assert got.status == 401
+    assert got.headers["Content-Type"] == "application/problem+json"
+    assert got.headers["WWW-Authenticate"] == challenge
+    assert (got.body["code"], got.body["detail"]) == ("unauthenticated", SENTENCE)
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_token_with_anything_wrong_is_refused_in_the_same_words(guarded: Service, case: str) -> None:
+    guarded.store.outages.everything = True  # whoever asked it would answer 503
+    got = ask(guarded, f"Bearer {BAD[case]}")
+    check_refused(guarded, got)
+    # The token is nowhere: not in the answer, not in the log.
+    told = got.text + repr([*guarded.telemetry.lines, *guarded.telemetry.warnings])
+    assert BAD[case] not in told
+    assert not [part for part in BAD[case].split(".") if len(part) > 40 and part in told]
+    # Why, and with which of our keys, is for the log.
+    (fields,) = [line.fields for line in guarded.telemetry.logged("authentication_failed")]
+    assert fields["reason"]
+    assert fields["kid"] in (None, "ed-1", "ec-1", "rsa-1", "theirs-1")
+
+
+@pytest.mark.parametrize("case", OK)
+def test_a_token_with_everything_right_is_its_subject_s(guarded: Service, case: str) -> None:
+    token, subject = OK[case]
+    headers = {"Authorization": f"Bearer {token}"}
+    placed = guarded.call("POST", "/api/orders/execute", body={**ORDER, "userId": subject}, headers=headers)
+    assert placed.status == 202
+    assert guarded.store.get(placed.body["orderId"]).order.user_id == subject
+    listed = ask(guarded, f"Bearer {token}")
+    assert [order["orderId"] for order in listed.body["orders"]] == [placed.body["orderId"]]
+    assert ask(guarded, f"Bearer {same('bob')}").body["orders"] == []
+
+
+@pytest.mark.parametrize("scheme", ["bearer ", "BEARER ", "Bearer  ", " Bearer ", "BeArEr   "])
+def test_the_scheme_s_case_and_spaces_do_not_matter(guarded: Service, scheme: str) -> None:
+    assert ask(guarded, f"{scheme}{GOOD}").status == 200
+
+
+@pytest.mark.parametrize(
+    "value", [GOOD, "Basic YTpi", "Bearer", "Bearer ", "", "Bearer\t" + GOOD, "Token " + GOOD], ids=range(7)
+)
+def test_another_scheme_is_none(guarded: Service, value: str) -> None:
+    check_refused(guarded, ask(guarded, value))
+
+
+@pytest.mark.parametrize("other", [GOOD, BAD["11 expired an hour ago"], "nonsense", ""], ids=range(4))
+@pytest.mark.parametrize("spelling", ["Authorization", "authorization", "AUTHORIZATION"])
+def test_two_authorization_headers_are_refused(guarded: Service, other: str, spelling: str) -> None:
+    for first, second in ((GOOD, other), (other, GOOD)):
+        values = [f"Bearer {first}", f"Bearer {second}"]
+        if spelling == "Authorization":
+            got = ask(guarded, values)
+        else:
+            got = guarded.call("GET", "/api/orders", headers={"Authorization": values[0], spelling: values[1]})
+        check_refused(guarded, got)
+
+
+def test_a_token_anywhere_else_is_no_token(guarded: Service) -> None:
+    for got in (
+        guarded.call("GET", "/api/orders", query={"access_token": GOOD}),
+        guarded.call("GET", "/api/orders", headers={"Cookie": f"access_token={GOOD}"}),
+        guarded.call("POST", "/api/orders/execute", body={**ORDER, "access_token": GOOD}),
+        guarded.call("GET", "/api/orders"),
+    ):
+        check_refused(guarded, got, "Bearer")
+
+
+def test_nothing_is_ever_fetched_that_a_token_names(guarded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    import http.server
+    import threading
+
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(jwks(ATTACKER).encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/keys"
+        for name in ("jku", "x5u", "iss"):
+            where = {name: address}
+            token = Token(ATTACKER, header=where) if name != "iss" else Token(ATTACKER, claims=where)
+            check_refused(guarded, ask(guarded, f"Bearer {token}"))
+        server.shutdown()
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "read", "write"),
+    [
+        ({"scope": "orders:read"}, 200, 403),
+        ({"scope": "openid orders:read profile"}, 200, 403),
+        ({"scp": ["orders:read"]}, 200, 403),
+        ({"scope": "orders:write"}, 403, 202),
+        ({"scope": "orders:read orders:write"}, 200, 202),
+        ({"scope": "openid profile"}, 200, 202),
+        ({"scope": "orders:readx"}, 200, 202),
+        ({}, 200, 202),
+    ],
+)
+def test_scopes(guarded: Service, scope: dict[str, object], read: int, write: int) -> None:
+    headers = {"Authorization": f"Bearer {Token(claims=scope)}"}
+    listed = guarded.call("GET", "/api/orders", headers=headers)
+    assert listed.status == read
+    placed = guarded.call("POST", "/api/orders/execute", body=dict(ORDER, userId="alice"), headers=headers)
+    assert placed.status == write
+    cancelled = guarded.call("POST", "/api/orders/ord_1/cancel", headers=headers)
+    assert cancelled.status == (403 if write == 403 else 404)
+    for got in (listed, placed, cancelled):
+        if got.status == 403:
+            assert got.body["code"] == "forbidden"
+            assert 'error="insufficient_scope"' in got.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("sent", [None, "broken"])
+def test_the_token_comes_before_everything_else(guarded: Service, sent: str | None) -> None:
+    """87: a bad token, another media type, a body too large and no JSON: 401, whatever else is wrong."""
+    headers = {"Content-Type": "text/xml", "Content-Encoding": "gzip", "Idempotency-Key": "a,b"}
+    headers |= {"Authorization": f"Bearer {sent}"} if sent else {}
+    for path in ("/api/orders/execute", "/api/quotes"):
+        got = guarded.call("POST", path, raw="{" * 20_000, headers=headers)
+        check_refused(guarded, got, REFUSED if sent else "Bearer")
+
+
+def test_a_read_only_token_is_told_so_before_its_body_is_read(guarded: Service) -> None:
+    headers = {"Authorization": f"Bearer {Token(claims={'scope': 'orders:read'})}", "Content-Type": "text/xml"}
+    assert guarded.call("POST", "/api/orders/execute", raw="{" * 20_000, headers=headers).status == 403
+
+
+@pytest.mark.parametrize("case", ["23 a megabyte", "24 payload is 2,000 deep", "24 a claim 2,000 deep"])
+def test_a_costly_token_costs_little(guarded: Service, case: str) -> None:
+    """As a ratio: no dearer than many good ones."""
+    checker = JwtChecker(the_rings(), audience=AUDIENCE, now=now)
+
+    def seconds(token: str) -> float:
+        start = time.perf_counter()
+        with contextlib.suppress(Refused):
+            checker.check([f"Bearer {token}"])
+        return time.perf_counter() - start
+
+    good = sorted(seconds(GOOD) for _ in range(9))[4]
+    assert sorted(seconds(BAD[case]) for _ in range(9))[4] < 50 * good
+
+
+def test_what_a_good_token_says() -> None:
+    checker = JwtChecker(the_rings(), audience=AUDIENCE, now=now)
+    claims = checker.check([f"Bearer {Token(claims={'jti': 'j', 'exp': NOW + 60, 'scope': 'orders:read'})}"])
+    assert (claims.subject, claims.token_id, {str(scope) for scope in claims.scopes}) == ("alice", "j", {"orders:read"})
+    assert claims.expires_at == datetime.fromtimestamp(NOW + 60, UTC)
+
+
+def test_the_case_table_has_every_case() -> None:
+    numbers = {int(case.split(" ", 1)[0]) for case in [*BAD, *OK] if case[0].isdigit()}
+    elsewhere = {7, 25, 27, 29, 31, 32, 33, 38}  # above, and in test_stored_keys.py, test_fetch_keys.py, test_owners.py
+    assert set(range(1, 39)) - elsewhere <= numbers
