@@ -209,5 +209,21 @@ def reconcile(event: CloudWatchEvent) -> Mapping[str, int]:
     return reconcile.handle(event)
 
 
+@app.lambda_function(name="fetch_keys")
+def fetch_keys(event: dict[str, object], _context: object) -> None:
+    """Fetches the issuer's public keys: each minute, and when CloudFormation says that it is another issuer's."""
+    from chalicelib.handlers import fetch_keys
+
+    fetch_keys.handle(event)
+
+
+@app.on_sqs_message(queue="issuer-keys", batch_size=1, name="store_keys", maximum_concurrency=2)
+def store_keys(event: SQSEvent) -> None:
+    """Stores the issuer's public keys."""
+    from chalicelib.handlers import store_keys
+
+    store_keys.handle(event)
+
+
 # Lambda names here what this process will be asked for.
 prepare(os.environ.get("_HANDLER", ""))

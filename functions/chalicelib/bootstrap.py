@@ -11,6 +11,7 @@ needs in any case, `handlers/prepare.py` builds before its first call.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.services.browse import OwnedHistory
     from chalicelib.services.execute_order import Worker
     from chalicelib.services.heartbeat import HeartbeatPorts
+    from chalicelib.services.issuer_keys import KeyFetcher
     from chalicelib.services.ports import OwnedOrders
     from chalicelib.services.push_status import Pusher
     from chalicelib.services.subscriptions import Admission, SubscriptionPorts
@@ -323,6 +325,35 @@ def token_checker() -> JwtChecker:
     if settings.jwks_url:
         rings[settings.issuer] = StoredRing(settings.issuer, issuer_keys(), now=clock().now, telemetry=telemetry())
     return JwtChecker(rings, audience=settings.audience, revoked=settings.revoked, now=clock().now)
+
+
+@cache
+def key_fetcher() -> KeyFetcher:
+    """What fetches the external issuer's keys."""
+    from functools import partial
+
+    from chalicelib.adapters.issuer import fetch
+    from chalicelib.adapters.queues import SqsIssuerKeys
+    from chalicelib.auth.keys import read_keys
+    from chalicelib.config import required, switched_on
+    from chalicelib.services.issuer_keys import KeyFetcher
+
+    url = required(os.environ, "AUTH_JWKS_URL")
+    return KeyFetcher(
+        issuer=required(os.environ, "AUTH_ISSUER"),
+        fetch=partial(fetch, url, allow_http=switched_on(os.environ, "AUTH_JWKS_OVER_HTTP")),
+        check=read_keys,
+        send=SqsIssuerKeys(sqs(), required(os.environ, "ISSUER_KEYS_QUEUE_URL")).send,
+        now=clock().now,
+        telemetry=telemetry(),
+    )
+
+
+def cloudformation() -> Callable[..., None]:
+    """Tells CloudFormation what its request came to."""
+    from chalicelib.adapters.cloudformation import answer
+
+    return answer
 
 
 @cache

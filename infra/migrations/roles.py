@@ -11,6 +11,15 @@ import psycopg
 from psycopg import sql
 
 SETTINGS = {"statement_timeout": "5s", "timezone": "UTC"}
+# Who may write the keys that tokens are checked with: this role, and it nothing else.
+KEYS_ROLE, KEYS_TABLE = "order_engine_keys", "issuer_keys"
+_EVERYTHING = (
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}",
+    "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}",
+    "REVOKE ALL ON alembic_version FROM {}",
+    f"REVOKE INSERT, UPDATE, DELETE ON {KEYS_TABLE} FROM {{}}",
+)
+_KEYS = (f"GRANT SELECT, INSERT, UPDATE ON {KEYS_TABLE} TO {{}}",)
 _CONNECT_SECONDS = 10
 # Two stacks on one database must not change a role at the same time: Postgres answers "tuple concurrently updated".
 _LOCK_KEY = 0x726F6C6573  # "roles" in ASCII
@@ -36,6 +45,8 @@ def prepare_login(database_url: str) -> None:
 def ensure_application_roles(database_url: str, budgets: Mapping[str, int]) -> None:
     """Creates the roles where they are missing, limits their connections, lets them read and write all tables' rows.
 
+    But for the keys that access tokens are checked with: a role of its own writes these, and the others read them.
+
     `database_url` logs in as the tables' owner. The roles may log in with an IAM token only, own nothing, and can't
     change the schema. Raises psycopg.Error.
     """
@@ -50,9 +61,7 @@ def ensure_application_roles(database_url: str, budgets: Mapping[str, int]) -> N
             for statement in (
                 "GRANT rds_iam TO {}",
                 "GRANT USAGE ON SCHEMA public TO {}",
-                "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}",
-                "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}",
-                "REVOKE ALL ON alembic_version FROM {}",
+                *(_KEYS if role == KEYS_ROLE else _EVERYTHING),
             ):
                 connection.execute(sql.SQL(statement).format(name))
 

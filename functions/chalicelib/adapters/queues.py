@@ -15,6 +15,7 @@ from chalicelib.correlation import bound
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.services.heartbeat import INTERVAL_SECONDS
+from chalicelib.services.issuer_keys import KeyDocument, message_of
 from chalicelib.services.push_status import Push
 from chalicelib.services.views import HistoryView, history_view
 
@@ -158,3 +159,20 @@ class SqsStatusEvents:
             )
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"The status-events queue cannot be reached: {error}") from error
+
+
+class SqsIssuerKeys:
+    """An issuer's keys on their way into the database."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, document: KeyDocument) -> None:
+        """Queues the document. Raises `Unavailable`."""
+        try:
+            self._client.send_message(
+                QueueUrl=self._url, MessageBody=message_of(document), MessageSystemAttributes=_trace()
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"The queue of issuers' keys cannot be reached: {error}") from error

@@ -69,6 +69,18 @@ def _dead_letter() -> None:
     bootstrap.dead_letter_queue()
 
 
+def _fetch_keys() -> None:
+    from chalicelib.handlers import fetch_keys  # noqa: F401
+
+    bootstrap.key_fetcher()
+
+
+def _store_keys() -> None:
+    from chalicelib.handlers import store_keys  # noqa: F401
+
+    bootstrap.issuer_keys()
+
+
 _BY_HANDLER: dict[str, Callable[[], None]] = {
     "app.app": _api,
     "app.execute_orders": _execute_orders,
@@ -79,6 +91,8 @@ _BY_HANDLER: dict[str, Callable[[], None]] = {
     "app.websocket_disconnect": _leaving,
     "app.reconcile": _reconcile,
     "app.dead_letter": _dead_letter,
+    "app.fetch_keys": _fetch_keys,
+    "app.store_keys": _store_keys,
 }
 
 

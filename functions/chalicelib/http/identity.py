@@ -46,6 +46,7 @@ def bearer(tokens: TokenChecker, telemetry: Telemetry) -> Identify:
             claims = tokens.check(request.authorization)
         except Refused as refused:
             telemetry.warn("authentication_failed", reason=refused.reason, kid=refused.kid, route=request.route)
+            telemetry.add_metric("AuthFailures", reason=refused.reason)
             raise unauthenticated(NO_TOKEN if refused.reason is Reason.MISSING else BAD_TOKEN) from None
         return Identity(Owner(claims.subject), claims.scopes, claims.expires_at)
 

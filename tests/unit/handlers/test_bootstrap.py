@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.tokens import ED, jwks
+
 FUNCTIONS = Path(__file__).parents[3] / "functions"
 ENVIRONMENT = {
     "PATH": os.defpath,
@@ -23,6 +25,12 @@ ENVIRONMENT = {
     "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",
     "CURSOR_SECRET": "secret",
     "AUTH_MODE": "open",
+    "AUTH_ISSUER": "urn:order-engine:test",
+    "AUTH_AUDIENCE": "order-engine",
+    "AUTH_KEYS": jwks(ED),
+    "AUTH_JWKS_URL": "https://login.example.com/jwks.json",
+    "AUTH_KEYS_ISSUER": "urn:order-engine:own",
+    "ISSUER_KEYS_QUEUE_URL": "http://127.0.0.1:1/issuer-keys",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "POWERTOOLS_SERVICE_NAME": "order-engine",
     "POWERTOOLS_METRICS_NAMESPACE": "OrderEngine",
@@ -54,6 +62,8 @@ print("database driver after pusher:", "psycopg" in sys.modules)
 print("web framework after pusher:", "pydantic" in sys.modules)
 worker = bootstrap.worker()
 print("request models after worker:", "pydantic" in sys.modules)
+api = bootstrap.api(), bootstrap.identify()
+print("token library in open mode:", "jwt" in sys.modules or "cryptography" in sys.modules)
 for part in parts:
     print(part.__name__, part() is part())
 bootstrap.database().close()
@@ -80,6 +90,7 @@ def test_every_part_is_built_from_the_environment_and_once(everything: str) -> N
 def test_the_pusher_needs_no_database_driver_and_nobody_but_the_api_the_request_models(everything: str) -> None:
     assert "database driver after pusher: False" in everything
     assert "web framework after pusher: False" in everything
+    assert "token library in open mode: False" in everything
     assert "request models after worker: False" in everything
 
 

@@ -150,13 +150,17 @@ def test_the_proxy_is_optional_and_functions_log_in_to_it_where_it_is() -> None:
     assert plain.outputs["Host"] == "<Instance.Endpoint.Address>"
     assert proxied.outputs["Host"] == "<Proxy.Endpoint>"
     assert proxied.outputs["DirectHost"] == "<Instance.Endpoint.Address>"
-    for role in ("Api", "Worker"):
+    for role in ("Api", "Worker", "Keys"):
         assert plain.outputs[f"{role}LoginArn"].endswith(f":dbuser:<Instance.DbiResourceId>/<{role}Role>")
         # The proxy's own id stands in its ARN, as the seventh part.
         assert proxied.outputs[f"{role}LoginArn"].endswith(f":dbuser:<Proxy.DBProxyArn>/<{role}Role>")
     (role,) = proxied.of_type("AWS::IAM::Role").values()
     (statement,) = role["Policies"][0]["PolicyDocument"]["Statement"]
-    assert [login.rpartition("/")[2] for login in statement["Resource"]] == ["<ApiRole>", "<WorkerRole>"]
+    assert [login.rpartition("/")[2] for login in statement["Resource"]] == [
+        "<ApiRole>",
+        "<WorkerRole>",
+        "<KeysRole>",
+    ]
 
 
 def test_connections_of_frozen_functions_are_ended_but_not_those_that_a_proxy_shares() -> None:
@@ -256,7 +260,7 @@ def test_alarms_read_metrics_under_their_names_and_dimensions() -> None:
     assert {name for name, _ in single} <= without_dimensions
     # These sum over every other dimension.
     queried = set(re.findall(r"SELECT SUM\((\w+)\) FROM OrderEngine WHERE service = '<Service>'", text))
-    assert queried == {"OrdersFailed", "ReconcileRepairs"} <= _counted()
+    assert queried == {"OrdersFailed", "ReconcileRepairs", "AuthFailures"} <= _counted()
     assert text.count("OrderEngine") == len(single) + len(queried)
 
 
@@ -283,7 +287,10 @@ def test_the_issue_s_list_of_metrics_is_counted() -> None:
 
 
 def test_alarms_watch_what_the_runbook_answers() -> None:
-    watch = Stack("infra/monitoring.yaml", {"DatabaseInstance": "db", "AlarmEmail": "a@example.com"})
+    watch = Stack(
+        "infra/monitoring.yaml",
+        {"DatabaseInstance": "db", "AlarmEmail": "a@example.com", "FetchKeysFunctionName": "stack-fetch-keys"},
+    )
     alarms = watch.of_type("AWS::CloudWatch::Alarm")
     assert set(alarms) == {
         "DeadOrders",
@@ -300,6 +307,9 @@ def test_alarms_watch_what_the_runbook_answers() -> None:
         "ServerErrors",
         "UnconfirmedOrders",
         "FailedOrders",
+        "AuthFailures",
+        "StaleIssuerKeys",
+        "IssuerKeysErrors",
         "Repairs",
         "DatabaseConnections",
         "DatabaseProcessor",
@@ -310,7 +320,14 @@ def test_alarms_watch_what_the_runbook_answers() -> None:
     for alarm in alarms.values():
         assert alarm["AlarmDescription"]
         assert alarm["AlarmActions"] == ["<AlarmTopic>"]
-    assert metric_names(alarms) == {"OrdersAccepted", "OrdersConfirmed", "OrdersFailed", "ReconcileRepairs"}
+    assert metric_names(alarms) == {
+        "OrdersAccepted",
+        "OrdersConfirmed",
+        "OrdersFailed",
+        "ReconcileRepairs",
+        "AuthFailures",
+        "StaleIssuerKeys",
+    }
 
 
 def test_every_function_that_cloudformation_does_not_call_has_an_alarm_on_its_errors() -> None:

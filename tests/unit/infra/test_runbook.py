@@ -15,6 +15,7 @@ from typer.main import get_command
 from chalicelib.domain.errors import ErrorCode
 from localstack import commands
 from tests.unit.infra.sam import ROOT, Stack, source
+from tests.unit.template.facts import AWS
 
 TEXT = (ROOT / "docs" / "runbook.md").read_text()
 # The AWS CLI's own commands and options, which are no API's.
@@ -85,7 +86,7 @@ def test_every_aws_command_and_option_exists() -> None:
 
 
 def test_names_of_outputs_resources_and_parameters_are_the_template_s() -> None:
-    stack = Stack("template.yaml")
+    stack = Stack("template.yaml", AWS)
     outputs = set(re.findall(r"\$\(output (\w+)\)", TEXT))
     assert outputs
     assert outputs <= set(stack.outputs)

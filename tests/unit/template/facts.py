@@ -14,14 +14,24 @@ EMBEDDED = {
     "GatewayBaseUrl": "http://127.0.0.1:4566/_aws/execute-api",
     "PublicUrl": "http://localhost:3000",
     "CursorSecret": "secret",
+    "AuthMode": "jwt",
+    "AuthIssuer": "https://login.example.com/",
+    "AuthJwksUrl": "https://login.example.com/jwks.json",
 }
-AWS: dict[str, str] = {}
+# Of an external issuer's tokens, so that every function exists.
+AUTH = {
+    "AuthMode": "jwt",
+    "AuthIssuer": "https://login.example.com/",
+    "AuthJwksUrl": "https://login.example.com/jwks.json",
+}
+AWS: dict[str, str] = AUTH
 # The queue names in the decorators, and what they are in the template.
 QUEUES = {
     "orders": "OrdersQueue",
     "heartbeats": "HeartbeatsQueue",
     "orders-dlq": "OrdersDeadLetterQueue",
     "status-events.fifo": "StatusEventsQueue",
+    "issuer-keys": "IssuerKeysQueue",
 }
 # What each function knows beside the settings that all share.
 DATABASE = {"DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "PGSSLMODE", "PGSSLROOTCERT"}
@@ -36,7 +46,17 @@ SETTINGS = {
     "Api": LOGIN
     | SIMULATION
     | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL", "PUBLIC_WEBSOCKET_URL", "CURSOR_SECRET", "STRICT_WALLETS"}
-    | {"ALLOWED_ORIGINS", "AUTH_MODE", "SIGNING_GENERATION"},
+    | {
+        "ALLOWED_ORIGINS",
+        "AUTH_MODE",
+        "AUTH_ISSUER",
+        "AUTH_AUDIENCE",
+        "AUTH_KEYS",
+        "AUTH_KEYS_ISSUER",
+        "AUTH_JWKS_URL",
+        "AUTH_REVOKED",
+        "SIGNING_GENERATION",
+    },
     "ExecuteOrders": LOGIN | SIMULATION | {"DATABASE_CONNECTIONS", "ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL"},
     "PushStatus": {"STATUS_EVENTS_QUEUE_URL", "CONNECTIONS_TABLE", "WEBSOCKET_MANAGEMENT_URL"},
     "Heartbeat": {"HEARTBEATS_QUEUE_URL", "CONNECTIONS_TABLE", "WEBSOCKET_MANAGEMENT_URL"},
@@ -45,6 +65,8 @@ SETTINGS = {
     "WebsocketDisconnect": {"CONNECTIONS_TABLE"},
     "Reconcile": LOGIN | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL"},
     "DeadLetter": LOGIN | SIMULATION | {"STATUS_EVENTS_QUEUE_URL", "ORDERS_DEAD_LETTER_QUEUE_URL"},
+    "FetchKeys": {"AUTH_ISSUER", "AUTH_JWKS_URL", "AUTH_JWKS_OVER_HTTP", "ISSUER_KEYS_QUEUE_URL"},
+    "StoreKeys": LOGIN,
     "Migrate": DATABASE | {"DATABASE_ROLES", "DATABASE_OWNER", "DATABASE_OWNER_PASSWORD"},
 }
 HANDLERS = {
@@ -57,6 +79,8 @@ HANDLERS = {
     "WebsocketDisconnect": "websocket_disconnect",
     "Reconcile": "reconcile",
     "DeadLetter": "dead_letter",
+    "FetchKeys": "fetch_keys",
+    "StoreKeys": "store_keys",
 }
 
 

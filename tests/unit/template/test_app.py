@@ -63,6 +63,9 @@ def test_queues_and_schedules_are_those_of_the_decorators() -> None:
             assert rule["ScheduleExpression"] == "rate(1 minute)"
             continue
         handler = lambdas[target["Arn"].strip("<>").removesuffix(".Arn")]["Handler"]
+        if handler == "app.fetch_keys":  # CloudFormation calls it too, and no decorator knows both events
+            assert rule["ScheduleExpression"] == "rate(1 minute)"
+            continue
         written[handler] = ("Schedule", rule["ScheduleExpression"], None, None)
     assert written == generated
 

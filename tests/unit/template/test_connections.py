@@ -55,12 +55,13 @@ def test_every_function_logs_in_as_a_role_with_a_budget_and_clients_never_take_t
 @pytest.mark.parametrize("choice", CHOICES)
 def test_the_workers_budget_covers_all_their_calls_twice(choice: str) -> None:
     stack = Stack("template.yaml", {**AWS, "WorkerConcurrency": choice})
-    workers = [name for name in SETTINGS if SETTINGS[name] >= LOGIN and name not in ANSWER_CLIENTS]
+    workers = [name for name in SETTINGS if SETTINGS[name] >= LOGIN and name not in (*ANSWER_CLIENTS, "StoreKeys")]
     most = sum(
         calls_at_once(stack, name) * int(variables(stack, name).get("DATABASE_CONNECTIONS", "1")) for name in workers
     )
     # Twice: after an update the environments of the version before are frozen with theirs.
     assert budgets(stack)["order_engine"] == 2 * most == worker_connections(int(choice))
+    assert budgets(stack)["order_engine_keys"] == 2 * calls_at_once(stack, "StoreKeys")
 
 
 def test_a_changed_budget_reaches_the_roles() -> None:

@@ -127,5 +127,6 @@ def test_only_this_stack_s_apis_and_rules_may_call_a_function() -> None:
                 "arn:aws:execute-api:us-east-1:000000000000:<WebSocketApi>/live/$",
                 "arn:aws:execute-api:us-east-1:000000000000:<RestApi>/",
                 "<ReconcileFunctionEveryMinute.Arn>",
+                "<FetchKeysFunctionEveryMinute.Arn>",
             )
         )
