@@ -40,6 +40,9 @@ TOOLS: Mapping[str, Tool] = {
     "aws": Tool("aws", ROOT / "infra" / "requirements-aws.txt", ROOT / ".venv-aws"),
     "mutmut": Tool("mutmut", ROOT / "tests" / "requirements-mutation.txt", ROOT / ".venv-mutation"),
     "py-spy": Tool("py-spy", ROOT / "localstack" / "bench" / "requirements.txt", ROOT / ".venv-bench"),
+    "openapi-python-client": Tool(
+        "openapi-python-client", ROOT / "tests" / "requirements-generators.txt", ROOT / ".venv-generators"
+    ),
     "checkov": Tool("checkov", ROOT / "infra" / "requirements-checkov.txt", ROOT / ".venv-checkov"),
 }
 

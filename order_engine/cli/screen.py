@@ -13,6 +13,7 @@ from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.coordinate import Coordinate
 from textual.screen import ModalScreen, Screen
 from textual.widgets import DataTable, Footer, Input, RichLog, Static
 
@@ -32,7 +33,8 @@ _WIDE = 100
 
 def _cells(order: Order, now: datetime, *, is_wide: bool) -> list[Text]:
     """An order's row."""
-    status = Text(visible(order.status), style=text.COLOURS.get(order.status, ""))
+    reason = f" {order.error.code.replace('_', ' ')}" if order.error and is_wide else ""
+    status = Text(visible(f"{order.status}{reason}"), style=text.COLOURS.get(order.status, ""))
     time_of_day = Text(f"{order.created_at.astimezone():%H:%M:%S}", style="dim")
     name = Text(f"…{order.id[-8:]}", style="cyan")
     pair, amount = f"{order.input_token}/{order.output_token}", text.number(order.amount)
@@ -53,7 +55,7 @@ def _stage(order: Order, now: datetime) -> Text:
     """How far it is, and how long it has taken."""
     took = (order.updated_at if order.is_over else now) - order.created_at
     done = _STEPS.index(order.status) + 1 if order.status in _STEPS else 0
-    bar = Text("█" * done + "·" * (len(_STEPS) - done), style=text.COLOURS.get(order.status, "dim"))
+    bar = Text("━" * done + "╌" * (len(_STEPS) - done), style=text.COLOURS.get(order.status, "dim"))
     return bar.append(f" {max(took.total_seconds(), 0):.1f} s", style="dim")
 
 
@@ -192,6 +194,12 @@ def _cancel(app: App[None], client: Client, order: Order, is_sure: bool | None) 
         app.run_worker(cancel())
 
 
+class Orders(DataTable[Text]):
+    """The table; its own key is named, too."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "open")]
+
+
 class Desk(App[None]):
     """The newest orders, looked at once a second."""
 
@@ -207,7 +215,6 @@ class Desk(App[None]):
     #question { width: auto; max-width: 90%; height: auto; padding: 1 2; background: $panel; border: thick $warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "open", priority=False),
         Binding("c", "cancel", "cancel"),
         Binding("slash", "filter", "filter", key_display="/"),
         Binding("l", "logs", "logs"),
@@ -231,13 +238,13 @@ class Desk(App[None]):
     def compose(self) -> ComposeResult:
         """State above, table, keys below."""
         yield Static(id="state")
-        yield DataTable(cursor_type="row", zebra_stripes=True)
+        yield Orders(cursor_type="row", zebra_stripes=True)
         yield Input(placeholder="part of an id, pair, venue, status or user; Esc shows all", id="filter")
         yield Footer()
 
     def on_mount(self) -> None:
         """Begins to look."""
-        self.query_one(DataTable).focus()
+        self.query_one(Orders).focus()
         self._look_again_and_again()
 
     async def on_unmount(self) -> None:
@@ -270,7 +277,7 @@ class Desk(App[None]):
     def _show(self) -> None:
         orders = self._visible_orders()
         self.query_one("#state", Static).update(self._state())
-        table = self.query_one(DataTable)
+        table = self.query_one(Orders)
         is_wide = self.size.width >= _WIDE
         now = datetime.now(UTC)
         names = tuple(order.id for order in orders)
@@ -278,7 +285,7 @@ class Desk(App[None]):
         if names == self._shown and is_wide == self._shown_wide:
             for at, row in enumerate(rows):
                 for column, cell in enumerate(row):
-                    table.update_cell_at((at, column), cell)  # type: ignore[arg-type]
+                    table.update_cell_at(Coordinate(at, column), cell)
             return
         chosen = self._chosen()
         table.clear(columns=is_wide != self._shown_wide)
@@ -310,11 +317,11 @@ class Desk(App[None]):
 
     def on_resize(self) -> None:
         """A narrow terminal has fewer columns."""
-        if self._orders and self.is_mounted(self.query_one(DataTable)):
+        if self._orders and self.is_mounted(self.query_one(Orders)):
             self._show()
 
     def _chosen(self) -> Order | None:
-        table = self.query_one(DataTable)
+        table = self.query_one(Orders)
         if not self._shown or table.cursor_row >= len(self._shown):
             return None
         return self._orders.get(self._shown[table.cursor_row])
@@ -357,7 +364,7 @@ class Desk(App[None]):
     def on_input_submitted(self) -> None:
         """Back to the table, narrowed."""
         self.query_one("#filter", Input).remove_class("is-open")
-        self.query_one(DataTable).focus()
+        self.query_one(Orders).focus()
 
     def action_clear_filter(self) -> None:
         """All orders again."""

@@ -46,7 +46,7 @@ async def test_orders_stand_in_a_table_with_what_became_of_them(service: Service
     async with desk(client) as pilot:
         (row,) = rows(pilot)
         assert row[1:8] == [f"…{ID[-8:]}", "sell", "SOL/USDC", "1.5", "250.23951", "166.82634", "raydium"]
-        assert row[8:] == ["█████ 4.0 s", "confirmed"]
+        assert row[8:] == ["━━━━━ 4.0 s", "confirmed"]
         assert "database 1 ms" in state(pilot)
         assert "open 0  failed 0 % of 1" in state(pilot)
 

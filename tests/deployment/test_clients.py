@@ -1,0 +1,154 @@
+"""Clients as strangers get them: our own by `pip install`, and those that generators make of the specification."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localstack.deployment import tools
+from localstack.environment import for_pip
+from localstack.local_stack.stack_for_tests import Stack, boot
+from localstack.paths import ROOT
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("clients")]
+WITH_GENERATED_CLIENT = """
+import sys, time
+from client import Client
+from client.api.orders import get_order, place_order
+from client.models import OrderBody, OrderBodyInputToken, OrderBodyOutputToken, Side
+
+with Client(base_url=sys.argv[1]) as client:
+    wanted = OrderBody(
+        input_token=OrderBodyInputToken.SOL, output_token=OrderBodyOutputToken.USDC, side=Side.SELL, amount="1.5",
+        user_id="generated", wallet_address="wallet_12345",
+    )
+    placed = place_order.sync(client=client, body=wanted, idempotency_key="generated-1")
+    assert place_order.sync(client=client, body=wanted, idempotency_key="generated-1").order_id == placed.order_id
+    for _ in range(300):
+        order = get_order.sync(placed.order_id, client=client)
+        if order.status in ("confirmed", "failed"):
+            break
+        time.sleep(0.1)
+    print(order.status, order.executed_output.token)
+"""
+WITH_GENERATED_MODELS = """
+import sys, httpx
+from models import InputToken, Order, OrderBody, OutputToken, Placed, Side
+
+wanted = OrderBody(
+    inputToken="SOL", outputToken="USDC", side="sell", amount="1.5", userId="generated", walletAddress="wallet_12345"
+)
+answer = httpx.post(
+    f"{sys.argv[1]}/api/orders/execute", content=wanted.model_dump_json(exclude_unset=True),
+    headers={"Content-Type": "application/json"},
+)
+placed = Placed.model_validate_json(answer.text)
+order = Order.model_validate_json(httpx.get(f"{sys.argv[1]}/api/orders/{placed.orderId}").text)
+print(order.userId, order.amount)
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with boot(tmp_path_factory.mktemp("stack"), parameters={"SimulatedDelayScale": "0.05"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def generators() -> Path:
+    """The folder of the commands."""
+    return tools.ensure("openapi-python-client", print).parent
+
+
+def ran(command: list[str], folder: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**tools.environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def specification(stack: Stack, generators: Path, tmp_path: Path) -> Path:
+    """The document as the service serves it."""
+    script = "import httpx, sys; print(httpx.get(sys.argv[1] + '/openapi.json').text)"
+    path = tmp_path / "openapi.json"
+    path.write_text(ran([str(generators / "python"), "-c", script, stack.base_url], tmp_path))
+    return path
+
+
+def test_openapi_python_client_makes_a_client_that_places_an_order(
+    stack: Stack, generators: Path, specification: Path
+) -> None:
+    folder = specification.parent
+    made = [*tools.command(generators / "openapi-python-client"), "generate", "--path", specification.name]
+    # Its own formatter is called by name.
+    path = f"{generators}{os.pathsep}{os.environ['PATH']}"
+    said = ran([*made, "--meta", "none", "--output-path", "client", "--fail-on-warning"], folder, PATH=path)
+    assert "Warning" not in said
+    shown = ran([str(generators / "python"), "-c", WITH_GENERATED_CLIENT, stack.base_url], folder)
+    assert shown == "confirmed USDC\n"
+
+
+def test_datamodel_code_generator_makes_models_that_place_an_order(
+    stack: Stack, generators: Path, specification: Path
+) -> None:
+    folder = specification.parent
+    options = (
+        "--input-file-type",
+        "openapi",
+        "--output-model-type",
+        "pydantic_v2.BaseModel",
+        "--formatters",
+        "builtin",
+    )
+    command = [*tools.command(generators / "datamodel-codegen"), "--input", specification.name, "--output", "models.py"]
+    ran([*command, *options, "--target-python-version", "3.11"], folder)
+    shown = ran([str(generators / "python"), "-c", WITH_GENERATED_MODELS, stack.base_url], folder)
+    assert shown == "generated 1.5\n"
+
+
+def test_pip_installs_the_client_and_nothing_of_the_service(stack: Stack, tmp_path: Path) -> None:
+    environment = tmp_path / "of a stranger"
+    made = subprocess.run(
+        [sys.executable, "-I", "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120
+    )
+    assert made.returncode == 0
+    pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--python", str(environment)]
+    settings = for_pip(os.environ, sys.executable)
+    subprocess.run([*pip, "install", "-q", str(ROOT)], check=True, timeout=600, env=settings)
+    listed = subprocess.run(
+        [*pip, "list", "--format", "json"], capture_output=True, check=True, timeout=60, env=settings
+    )
+    names = {each["name"].lower() for each in json.loads(listed.stdout)}
+    assert names >= {"order-engine", "aiohttp", "msgspec", "textual", "typer"}
+    assert not names & {"boto3", "chalice", "psycopg", "ministack", "alembic", "pytest"}
+    program = tools.command(environment / "bin" / "order-engine")
+    shown = ran([*program, "order", "--amount", "2"], tmp_path, ORDER_ENGINE_URL=stack.base_url)
+    assert shown.startswith("Sell 2 SOL → USDC  ord_")
+    assert "confirmed in" in shown
+    typed = "from order_engine import Client; reveal_type(Client('http://a').get)"
+    (tmp_path / "strict.py").write_text(typed)
+    checked = ran(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--python-executable",
+            str(environment / "bin" / "python"),
+            "strict.py",
+        ],
+        tmp_path,
+    )
+    assert "order_id: str" in checked
