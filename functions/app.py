@@ -102,6 +102,12 @@ def openapi() -> Response:
     return _respond(lambda api, request: api.openapi(request))
 
 
+@app.route("/asyncapi.json", methods=READ, content_types=ANY_TYPE)
+def asyncapi() -> Response:
+    """The stream's specification."""
+    return _respond(lambda api, request: api.asyncapi(request))
+
+
 @app.route("/docs", methods=READ, content_types=ANY_TYPE)
 def docs() -> Response:
     """The documentation for people."""
@@ -131,6 +137,7 @@ def asset(name: str) -> Response:
 @app.route("/api/tokens", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/stats", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/openapi.json", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/asyncapi.json", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/docs", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/assets/{name}", methods=["OPTIONS"], content_types=ANY_TYPE)

@@ -80,7 +80,7 @@ def asyncapi() -> Schema:
         "info": {"title": "Order execution engine: the stream", "version": VERSION, "description": DESCRIPTION},
         "defaultContentType": "application/json",
         "servers": {
-            "local": {
+            "stream": {
                 "host": "localhost:3000",
                 "protocol": "ws",
                 "description": "The front door. `websocketUrl` in the answer to a placed order is right everywhere: "

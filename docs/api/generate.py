@@ -179,6 +179,7 @@ def generated() -> dict[Path, str]:
         # docs/api/openapi.json is a link to it.
         ROOT / "web" / "src" / "generated" / "domain.json": json.dumps(DOMAIN, indent=2, ensure_ascii=False) + "\n",
         WEB / "openapi.json": json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n",
+        WEB / "asyncapi.json": json.dumps(asyncapi(), indent=2, ensure_ascii=False) + "\n",
         ROOT / "docs" / "api" / "asyncapi.yaml": yaml.safe_dump(
             json.loads(json.dumps(asyncapi())), sort_keys=False, allow_unicode=True, width=110
         ),

@@ -310,6 +310,16 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="GET",
+        path="/asyncapi.json",
+        id="asyncapi",
+        tag=SERVICE,
+        summary="The stream's specification",
+        description="AsyncAPI 3, generated from the types of the stream's messages; its server is where this service's "
+        "streams are opened.",
+        answers={200: Success("The AsyncAPI document.", dict, ("ETag",)), 304: NOT_MODIFIED},
+    ),
+    Operation(
+        method="GET",
         path="/docs",
         id="docs",
         tag=SERVICE,

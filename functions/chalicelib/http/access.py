@@ -46,6 +46,7 @@ ROUTES: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/api/tokens"): PUBLIC,
         ("GET", "/health"): PUBLIC,
         ("GET", "/openapi.json"): PUBLIC,
+        ("GET", "/asyncapi.json"): PUBLIC,
         ("GET", "/docs"): PUBLIC,
         ("GET", "/"): PUBLIC,
         ("GET", "/assets/{name}"): PUBLIC,

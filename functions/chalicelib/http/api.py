@@ -145,6 +145,10 @@ class Api:
         """The specification."""
         return files.specification(request.root).response(request.if_none_match)
 
+    def asyncapi(self, request: HttpRequest) -> HttpResponse:
+        """The stream's specification."""
+        return files.stream_specification(self.websocket_url).response(request.if_none_match)
+
     def docs(self, request: HttpRequest) -> HttpResponse:
         """The documentation for people; the page's own links would be wrong below "/docs/"."""
         if request.path.endswith("/"):

@@ -49,6 +49,16 @@ def specification(root: str) -> WebFile:
 
 
 @cache
+def stream_specification(websocket_url: str) -> WebFile:
+    """The AsyncAPI document; `websocket_url` is where streams are opened."""
+    document = json.loads(_built("asyncapi.json"))
+    address = urlsplit(websocket_url)
+    document["servers"]["stream"] |= {"host": address.netloc, "protocol": address.scheme}
+    document["channels"]["stream"]["address"] = address.path
+    return _file(json.dumps(document, separators=(",", ":")), {"Content-Type": "application/json"})
+
+
+@cache
 def asset(name: str) -> WebFile:
     """A script or style of the desk; its name changes with its content, so whoever has it never asks again.
 

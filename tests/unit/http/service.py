@@ -31,7 +31,7 @@ ORDER: Mapping[str, object] = {
 SWAP = {name: value for name, value in ORDER.items() if name not in ("userId", "walletAddress")}
 
 
-FILES = ("/", "/docs", "/openapi.json")
+FILES = ("/", "/docs", "/openapi.json", "/asyncapi.json")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Service:
         assert got.headers["X-Request-Id"]
         is_file = event["resource"] in FILES and got.status in (200, 304)
         is_asset = event["resource"] == "/assets/{name}" and got.status in (200, 304)
-        is_page = is_file and event["resource"] != "/openapi.json"
+        is_page = is_file and not event["resource"].endswith(".json")
         assert {name for name, value in SECURITY_HEADERS.items() if got.headers[name] != value} == (
             {"Content-Security-Policy"} if is_page else set()
         )

@@ -3,12 +3,14 @@
 import base64
 import gzip
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from chalicelib.domain.errors import ErrorCode
+from chalicelib.http import files
 from chalicelib.http.files import WEB
 from chalicelib.http.problems import ProblemCode
 from chalicelib.http.stream_messages import StreamCode
@@ -59,7 +61,7 @@ def contents_of(page: Got, tag: str) -> list[str]:
 def test_a_page_needs_nothing_from_outside(service: Service, path: str) -> None:
     reader = Reader(service.call("GET", path))
     assert len(set(reader.ids)) == len(reader.ids)
-    ours = {"./", "docs", "openapi.json", "data:,", *(f"assets/{name}" for name in ASSETS)}
+    ours = {"./", "docs", "openapi.json", "asyncapi.json", "data:,", *(f"assets/{name}" for name in ASSETS)}
     for target in reader.targets:
         assert target in ours or target.removeprefix("#") in reader.ids, target
 
@@ -140,7 +142,15 @@ def test_the_specification_says_where_the_api_hangs(service: Service, monkeypatc
     assert service.call("GET", "/openapi.json").body == {**openapi(), "servers": [{"url": "/live"}]}
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/openapi.json"])
+def test_the_stream_s_specification_says_where_streams_are_opened(service: Service) -> None:
+    document = json.loads(files.stream_specification("wss://abc.execute-api.us-east-1.amazonaws.com/live").text)
+    server = document["servers"]["stream"]
+    assert (server["protocol"], server["host"]) == ("wss", "abc.execute-api.us-east-1.amazonaws.com")
+    assert document["channels"]["stream"]["address"] == "/live"
+    assert service.call("GET", "/asyncapi.json").body["components"] == document["components"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/openapi.json", "/asyncapi.json"])
 def test_a_client_that_has_the_file_gets_no_second_copy(service: Service, path: str) -> None:
     first = service.call("GET", path)
     tag = first.headers["ETag"]

@@ -280,7 +280,7 @@ def test_a_cursor_that_is_none_is_refused_by_its_name(service: Service, cursor: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/docs", "/openapi.json", "/health", "/api/tokens", "/api/orders", "/api/orders/x"]
+    "path", ["/", "/docs", "/openapi.json", "/asyncapi.json", "/health", "/api/tokens", "/api/orders", "/api/orders/x"]
 )
 def test_head_is_answered_as_get(service: Service, path: str) -> None:
     head, get = service.call("HEAD", path), service.call("GET", path)
