@@ -30,7 +30,9 @@ from chalicelib.http.problems import PROBLEM_TYPES, type_of  # noqa: E402
 from chalicelib.http.responses import tokens_view  # noqa: E402
 from chalicelib.http.stream_messages import STREAM_ERRORS  # noqa: E402
 from docs.api.asyncapi import EXAMPLES, FROM_CLIENTS, FROM_SERVER, HANDSHAKE, asyncapi  # noqa: E402
+from docs.api.examples import example_of  # noqa: E402
 from docs.api.openapi import HEADERS, PARAMETERS, TAGS, component_name, openapi  # noqa: E402
+from docs.api.samples import BASE, samples  # noqa: E402
 from localstack.packaging import template  # noqa: E402
 
 WEB = ROOT / "functions" / "chalicelib" / "web"
@@ -119,6 +121,10 @@ def rendered() -> dict[Path, str]:
         "sent": {component_name(kind): EXAMPLES[kind] for kind in FROM_CLIENTS},
         "received": {component_name(kind): EXAMPLES[kind] for kind in FROM_SERVER},
         "problems": PROBLEM_TYPES,
+        "samples": {call[2]["operationId"]: samples(*call) for call in calls},
+        "base": BASE,
+        "not_tried": ("openStream", "docs", "desk", "asset"),
+        "problem_example": example_of({"$ref": "#/components/schemas/Problem"}, http["components"]["schemas"]),
         "example_type": type_of(next(iter(PROBLEM_TYPES))),
         "stream_errors": STREAM_ERRORS,
         "failures": {code: FAILURES[code] for code in ErrorCode},

@@ -17,6 +17,7 @@ from chalicelib.http.problems import PROBLEM_JSON, PROBLEM_TYPES, ProblemCode, P
 from chalicelib.http.responses import EventsView, HealthView, PageView, PlacedView, TicketView, TokensView
 from chalicelib.services.statistics import StatsView
 from chalicelib.services.views import OrderView, RouteView
+from docs.api.examples import example_of
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -369,6 +370,9 @@ def openapi() -> Schema:
     # Their fields stand at the operations, as parameters.
     for query in QUERIES:
         del schemas[query.__name__]
+    for methods in paths.values():
+        for described in methods.values():
+            _add_examples(described["responses"], schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -387,6 +391,14 @@ def openapi() -> Schema:
             "securitySchemes": {BEARER: SECURITY_SCHEME},
         },
     }
+
+
+def _add_examples(responses: Schema, schemas: Schema) -> None:
+    """An example for each answer that is a model, problems apart: the page shows one for all of them."""
+    for response in responses.values():
+        content = response.get("content", {}).get("application/json", {})
+        if "$ref" in content.get("schema", {}):
+            content["example"] = example_of(content["schema"], schemas)
 
 
 def _operation(operation: Operation) -> Schema:

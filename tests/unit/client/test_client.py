@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import inspect
+import re
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 import order_engine
 from chalicelib import VERSION
+from docs.api.openapi import openapi
+from docs.api.samples import BASE, samples
 from localstack.paths import ROOT
 from order_engine import (
     Client,
@@ -333,3 +336,20 @@ async def test_the_readme_s_example_runs(service: Service) -> None:
         )
     ).stdout
     assert shown.splitlines()[-2:] == ["5 confirmed Message 5.", "confirmed 166.82634 10.0"]
+
+
+RUN = ("placeOrder", "openStream", "listOrders", "getOrder", "listOrderEvents", "cancelOrder", "quote", "health")
+
+
+@pytest.mark.parametrize("name", [*RUN, "makeStreamTicket", "listTokens"])
+async def test_the_documentation_s_samples_run(service: Service, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (shown,) = (
+        samples(method, path, operation)["Python"]
+        for path, methods in openapi()["paths"].items()
+        for method, operation in methods.items()
+        if operation["operationId"] == name
+    )
+    service.placed = [{}]
+    code = re.sub(r"ord_[0-9a-f]{32}", ID, shown).replace(BASE, service.url)
+    await asyncio.to_thread(exec, compile(code, name, "exec"), {"__name__": name})
+    assert capsys.readouterr().out

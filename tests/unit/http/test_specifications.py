@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from chalicelib.services.views import history_view
 from docs.api.asyncapi import EXAMPLES, asyncapi
 from docs.api.generate import FAILURES, FRONT_DOOR, generated
 from docs.api.openapi import OPERATIONS, component_name, openapi
+from docs.api.samples import BASE, samples
 from localstack.gateway.problems import _TITLES
 from tests.fakes import an_order
 from tests.unit.http.service import Service
@@ -126,3 +128,39 @@ def test_the_gateways_own_answers_use_the_catalogue() -> None:
         assert f'"type":"urn:order-engine:problem:{code}"' in template
         title = PROBLEM_TYPES[ProblemCode(code)].title
         assert f'"title":"{title}"' in template, code
+
+
+def test_every_example_of_an_answer_is_one() -> None:
+    document = openapi()
+    seen = set()
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                content = response.get("content", {}).get("application/json", {})
+                if "$ref" in content.get("schema", {}):
+                    schema = {**content["schema"], "components": document["components"]}
+                    jsonschema.Draft202012Validator(schema).validate(content["example"])
+                    seen.add((path, status))
+    assert ("/api/orders/{order_id}", "200") in seen
+    assert len(seen) >= 11
+
+
+CALLS = [
+    (method, path, operation) for path, methods in openapi()["paths"].items() for method, operation in methods.items()
+]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call[2]["operationId"])
+def test_every_call_is_shown_in_each_language_with_the_specification_s_example(call: tuple[str, str, Any]) -> None:
+    method, path, operation = call
+    shown = samples(method, path, operation)
+    if operation["operationId"] == "openStream":
+        assert shown.keys() == {"Python", "TypeScript"}
+        return
+    assert shown.keys() == {"curl", "Python", "TypeScript"}
+    words = shlex.split(shown["curl"])
+    assert f"{BASE}{path.partition('{')[0]}" in words[-1] or any(word.startswith(BASE) for word in words)
+    if "requestBody" in operation:
+        example = operation["requestBody"]["content"]["application/json"]["example"]
+        assert json.loads(words[words.index("-d") + 1]) == example
+        assert json.dumps(example) in shown["TypeScript"]
