@@ -12,11 +12,11 @@ from contextvars import ContextVar
 from types import MappingProxyType
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_bound: dict[str, str] = {}
+_bound: dict[str, object] = {}
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default=_NOTHING)
 
 
-def bind(**fields: str) -> None:
+def bind(**fields: object) -> None:
     """Adds fields to every log line until `release`."""
     _bound.update(fields)
 
@@ -31,7 +31,7 @@ def about(**fields: str | None) -> Iterator[None]:
         _about.reset(token)
 
 
-def bound() -> Mapping[str, str]:
+def bound() -> Mapping[str, object]:
     """The fields of the present invocation, and of what this thread is about."""
     return MappingProxyType({**_bound, **_about.get()})
 

@@ -15,6 +15,7 @@ _LEVEL_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 # What the line's own columns show, and what only a machine needs; the raw log keeps everything.
 _NOT_SHOWN = frozenset(
     {
+        "history",
         "request_id",
         "kind",
         "quotes",
@@ -153,6 +154,9 @@ def readable(line: Line) -> Text | None:
     details = [_detail(name, value) for name, value in fields.items() if _is_shown(name, value)]
     if details:
         shown.append("  " + " ".join(details), style="dim")
+    history = fields.get("history")
+    for step in history if isinstance(history, list) else ():
+        shown.append(f"\n{'':14}{step}", style="dim")
     if trace := fields.get("exception"):
         shown.append(f"\n{trace}", style="red")
     return shown

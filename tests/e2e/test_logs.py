@@ -56,12 +56,12 @@ async def test_a_request_is_followed_from_function_to_function(roles: Roles, tra
         order_id = (await answer.json())["orderId"]
     assert column(await trader.follow(order_id), "status")[-1] == "confirmed"
 
-    (accepted,) = about(order_id, await lines_of(roles, "Api", since, "order_accepted"))[:1]
-    worker = about(order_id, await lines_of(roles, "ExecuteOrders", since, "order_moved"))
+    (accepted,) = about(order_id, await lines_of(roles, "Api", since, "invocation"))[:1]
+    worker = about(order_id, await lines_of(roles, "ExecuteOrders", since, "order_ended"))
     pushed = about(order_id, await lines_of(roles, "PushStatus", since, "status_pushed"))
     pushes = [line for line in pushed if line.get("request_id") == "e2e-request"]  # not the one for the connection
     assert accepted["request_id"] == "e2e-request"
-    assert {line["message"] for line in worker} == {"message_received", "route_chosen", "order_moved"}
+    assert {line["message"] for line in worker} == {"order_ended"}
     assert {line["request_id"] for line in worker} == {"e2e-request"}
     assert {line["trace_id"] for line in worker} == {accepted["xray_trace_id"]}
     assert pushes

@@ -25,11 +25,16 @@ class RecordingTelemetry:
     """`Telemetry` that keeps everything."""
 
     def __init__(self) -> None:
+        self.steps: list[Line] = []
         self.lines: list[Line] = []
         self.warnings: list[Line] = []
         self.exceptions: list[tuple[str, Exception]] = []
         self.samples: list[Sample] = []
         self._lock = threading.Lock()
+
+    def debug(self, event: str, **fields: object) -> None:
+        with self._lock:
+            self.steps.append(Line(event, fields))
 
     def log(self, event: str, **fields: object) -> None:
         with self._lock:
@@ -59,5 +64,5 @@ class RecordingTelemetry:
         )
 
     def logged(self, event: str) -> list[Line]:
-        """Every line of this event, warnings too."""
-        return [line for line in (*self.lines, *self.warnings) if line.event == event]
+        """Every line of this event, steps and warnings too."""
+        return [line for line in (*self.steps, *self.lines, *self.warnings) if line.event == event]

@@ -47,7 +47,7 @@ def _trace() -> dict[Literal["AWSTraceHeader"], MessageSystemAttributeValueTypeD
 def _request() -> dict[str, MessageAttributeValueTypeDef]:
     """Carries the id of the request that all of this is about, for the receiver's log lines."""
     request_id = bound().get("request_id")
-    return {"requestId": {"DataType": "String", "StringValue": request_id}} if request_id else {}
+    return {"requestId": {"DataType": "String", "StringValue": str(request_id)}} if request_id else {}
 
 
 class SqsOrders:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -25,9 +27,14 @@ class PowertoolsTelemetry:
     """`Telemetry` on AWS Lambda Powertools. Metrics are kept for an invocation and written at its end."""
 
     def __init__(self) -> None:
-        self.logger = Logger(log_uncaught_exceptions=False)
+        # Where in this file a line was written tells nothing.
+        self.logger = Logger(log_uncaught_exceptions=False, location=None)
         self._samples: dict[tuple[str, Dimensions], list[float]] = defaultdict(list)
         self._lock = threading.Lock()
+
+    def debug(self, event: str, **fields: object) -> None:
+        if self.logger.log_level <= logging.DEBUG:
+            self.logger.debug(event, extra={**bound(), **fields})
 
     def log(self, event: str, **fields: object) -> None:
         self.logger.info(event, extra={**bound(), **fields})
@@ -43,16 +50,31 @@ class PowertoolsTelemetry:
             self._samples[metric, tuple(sorted(dimensions.items()))].append(value)
 
     def flush(self) -> None:
-        """Writes what was counted since the last time."""
+        """Writes what was counted since the last time: one line for all metrics with the same dimensions."""
         with self._lock:
             samples, self._samples = self._samples, defaultdict(list)
+        lines: dict[Dimensions, list[dict[str, list[float]]]] = {}
         for (name, dimensions), values in samples.items():
-            unit = UNITS.get(name, MetricUnit.Count)
-            written = [sum(values)] if unit is MetricUnit.Count else values
-            for start in range(0, len(written), MAX_VALUES):
-                metrics = EphemeralMetrics()
-                for key, label in dimensions:
-                    metrics.add_dimension(key, label)
-                for value in written[start : start + MAX_VALUES]:
-                    metrics.add_metric(name=name, unit=unit, value=value)
-                metrics.flush_metrics()
+            written = [sum(values)] if _unit_of(name) is MetricUnit.Count else values
+            parts = lines.setdefault(dimensions, [])
+            for number, start in enumerate(range(0, len(written), MAX_VALUES)):
+                if number == len(parts):
+                    parts.append({})
+                parts[number][name] = written[start : start + MAX_VALUES]
+        for dimensions, parts in lines.items():
+            for part in parts:
+                _write(part, dimensions)
+
+
+def _unit_of(metric: str) -> MetricUnit:
+    return UNITS.get(metric, MetricUnit.Count)
+
+
+def _write(values: Mapping[str, Sequence[float]], dimensions: Dimensions) -> None:
+    metrics = EphemeralMetrics()
+    for key, label in dimensions:
+        metrics.add_dimension(key, label)
+    for name, each in values.items():
+        for value in each:
+            metrics.add_metric(name=name, unit=_unit_of(name), value=value)
+    metrics.flush_metrics()

@@ -171,7 +171,9 @@ def _run(
 ) -> bool:
     """Whether the message can go."""
     with correlation.about(order_id=_named(message), request_id=message.request_id, trace_id=message.trace_id):
-        telemetry.log("message_received", message_id=message.id, receive_count=message.receive_count)
+        # One that comes again shows what went on before.
+        say = telemetry.debug if message.receive_count == 1 else telemetry.log
+        say("message_received", message_id=message.id, receive_count=message.receive_count)
         pause: int | None
         try:
             outcome = work(message)

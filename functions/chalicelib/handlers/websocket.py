@@ -153,7 +153,7 @@ def reply_to(text: str, connection_id: str, ports: SubscriptionPorts) -> Reply:
     except Exception as error:  # noqa: BLE001 - a defect must not show its insides, which the gateway would send on
         ports.telemetry.exception("message_failed", error, connection_id=connection_id)
         reply = _error(StreamCode.INTERNAL_ERROR, "Something broke on our side; please report the requestId.")
-        return {**reply, "requestId": correlation.bound().get("request_id", "")}
+        return {**reply, "requestId": str(correlation.bound().get("request_id", ""))}
 
 
 def _dispatch(message: Mapping[str, object], connection_id: str, ports: SubscriptionPorts) -> Reply:

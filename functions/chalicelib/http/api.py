@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from chalicelib import correlation
 from chalicelib.http import files, models
 from chalicelib.http.cursors import decode_cursor
 from chalicelib.http.identity import as_filtered, as_owned, refuse_another_user
@@ -63,6 +64,7 @@ class Api:
             queue=self.queue,
             telemetry=self.telemetry,
         )
+        correlation.bind(order_id=placed.order.id, user_id=placed.order.user_id)
         return placed_response(placed, request.root, self._stream_url(request, placed.order.id))
 
     def _stream_url(self, request: HttpRequest, order_id: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typing_extensions import TypedDict
 
-from chalicelib import VERSION
+from chalicelib import VERSION, correlation
 from chalicelib.domain.tokens import REGISTRY
 from chalicelib.http.cursors import encode_cursor
 from chalicelib.http.problems import RETRY_AFTER_SECONDS, problem_from, problem_view
@@ -56,13 +56,8 @@ def respond(call: Callable[[], HttpResponse], request: HttpRequest, telemetry: T
         answer = HttpResponse(problem.status, text, problem.headers)
         if answer.status >= 500:
             telemetry.exception("request_failed", error, route=request.route, status=answer.status)
-    telemetry.log(
-        "request_answered",
-        route=request.route,
-        path=request.instance,
-        status=answer.status,
-        request_id=request.request_id,
-    )
+    # For the line of the invocation.
+    correlation.bind(route=request.route, path=request.instance, status=answer.status)
     every = {
         "Content-Type": "application/json",
         "X-Request-Id": request.request_id,

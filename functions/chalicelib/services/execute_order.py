@@ -40,7 +40,7 @@ from chalicelib.domain.order import (
 )
 from chalicelib.domain.quotes import Route, choose_route
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.order_metrics import record_fill, record_route
+from chalicelib.services.order_metrics import record_fill, record_move, record_route
 from chalicelib.services.ports import (
     ChainClient,
     Claimed,
@@ -307,13 +307,7 @@ class _Execution:
         )
         self.history = self.worker.store.advance(self.history, transition)
         after = self.order
-        self.worker.telemetry.log(
-            "order_moved",
-            order_id=after.id,
-            status=after.status,
-            sequence=after.sequence,
-            attempt=after.attempt,
-        )
+        record_move(self.worker.telemetry, self.history)
         self.worker.crash_point(f"after_commit_{after.status}")
         publish(self.history, store=self.worker.store, events=self.worker.events, telemetry=self.worker.telemetry)
 

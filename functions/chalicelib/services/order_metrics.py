@@ -9,9 +9,32 @@ from chalicelib.services.event_messages import route_meta
 from chalicelib.services.ports import Telemetry
 
 
+def record_move(telemetry: Telemetry, history: History) -> None:
+    """A step at DEBUG; an order's end as one line with all its steps, each with its time since the first in ms."""
+    order, events = history.order, history.events
+    if not order.status.is_terminal:
+        telemetry.debug(
+            "order_moved", order_id=order.id, status=order.status, sequence=order.sequence, attempt=order.attempt
+        )
+        return
+    started = events[0].occurred_at
+    telemetry.log(
+        "order_ended",
+        order_id=order.id,
+        status=order.status,
+        sequence=order.sequence,
+        attempt=order.attempt,
+        milliseconds=round((events[-1].occurred_at - started).total_seconds() * 1000),
+        history=[
+            f"{round((event.occurred_at - started).total_seconds() * 1000)} {event.status}: {event.message}"
+            for event in events
+        ],
+    )
+
+
 def record_route(telemetry: Telemetry, order: Order, route: Route) -> None:
-    """The routing decision as one log line and its metrics."""
-    telemetry.log("route_chosen", order_id=order.id, attempt=order.attempt, **route_meta(order, route))
+    """The routing decision: its metrics, and at DEBUG every quote."""
+    telemetry.debug("route_chosen", order_id=order.id, attempt=order.attempt, **route_meta(order, route))
     telemetry.add_metric("VenueChosen", venue=route.chosen.venue)
     if route.spread_bps is not None:
         telemetry.add_metric("QuoteSpreadBps", route.spread_bps)

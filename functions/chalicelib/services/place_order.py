@@ -33,7 +33,7 @@ def place_order(
     if earlier is not None:
         telemetry.log("order_replayed", order_id=earlier.id)
         return PlacedOrder(earlier, replayed=True)
-    telemetry.log("order_accepted", order_id=order.id, user_id=order.user_id)
+    telemetry.debug("order_accepted", order_id=order.id, user_id=order.user_id)
     telemetry.add_metric("OrdersAccepted")
     try:
         queue.send(order.id)

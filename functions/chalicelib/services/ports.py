@@ -307,6 +307,9 @@ class Clock(Protocol):
 class Telemetry(Protocol):
     """Structured log lines and metrics."""
 
+    def debug(self, event: str, **fields: object) -> None:
+        """A step, written where LOG_LEVEL is DEBUG: an order's end tells its steps anyway."""
+
     def log(self, event: str, **fields: object) -> None: ...
 
     def warn(self, event: str, **fields: object) -> None: ...

@@ -96,7 +96,9 @@ def push_status(push: Push, pusher: Pusher, until: datetime | None = None) -> No
     outcomes = [future.result() for future in pushing]
     if outcomes:
         pusher.telemetry.add_metric("PushedMessages", sum(outcomes))
-    pusher.telemetry.log(
+    # At INFO the end alone, which tells whether followers heard it.
+    say = pusher.telemetry.log if push.history["order"]["status"] in TERMINAL else pusher.telemetry.debug
+    say(
         "status_pushed",
         order_id=order_id,
         sequence=push.history["order"]["sequence"],

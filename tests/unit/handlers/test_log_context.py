@@ -67,6 +67,7 @@ def written(
     # Another service name each time: Powertools keeps the handlers of a logger, and with them an older output.
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"test-{uuid.uuid4()}")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "OrderEngine")
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
     monkeypatch.setenv("HEARTBEATS_QUEUE_URL", stack.orders_url)
     # Made by the test itself: pytest gives it another standard output than its fixtures.
     real = cache(PowertoolsTelemetry)
@@ -153,11 +154,12 @@ def test_every_function_says_what_it_decided_and_that_it_ran(stack: Stack, writt
 def test_the_api_s_lines_have_the_client_s_request_id(written: Run) -> None:
     order_id = post("from-the-client")
     lines = written()
-    assert [line["message"] for line in lines] == ["order_accepted", "request_answered", "invocation"]
+    assert [line["message"] for line in lines] == ["order_accepted", "invocation"]
     assert {line["request_id"] for line in lines} == {"from-the-client"}
     assert {line["xray_trace_id"] for line in lines} == {trace(1)}
     assert all(line["function_request_id"] for line in lines)
-    assert of(lines, "order_accepted")[0]["order_id"] == order_id
+    assert {line["order_id"] for line in lines} == {order_id}
+    assert (lines[-1]["route"], lines[-1]["status"]) == ("/api/orders/execute", 202)
 
 
 def test_an_order_is_followed_through_the_queues(stack: Stack, written: Run, tracing: Callable[[int], None]) -> None:
@@ -166,7 +168,7 @@ def test_an_order_is_followed_through_the_queues(stack: Stack, written: Run, tra
     tracing(2)
     app.execute_orders(sqs_event(map(record_of, drain(stack.sqs, stack.orders_url))), INVOCATION)
     about_it = [line for line in written() if line["message"] != "invocation"]
-    assert {line["message"] for line in about_it} == {"message_received", "route_chosen", "order_moved"}
+    assert {line["message"] for line in about_it} == {"message_received", "route_chosen", "order_moved", "order_ended"}
     for line in about_it:
         assert (line["order_id"], line["request_id"]) == (order_id, "from-the-client")
         # Its own trace, and the one that it began with.
@@ -176,6 +178,24 @@ def test_an_order_is_followed_through_the_queues(stack: Stack, written: Run, tra
     (pushed,) = of(written(), "status_pushed")
     assert (pushed["order_id"], pushed["request_id"]) == (order_id, "from-the-client")
     assert (pushed["xray_trace_id"], pushed["trace_id"]) == (trace(3), trace(2))
+
+
+def test_at_info_an_order_is_a_line_an_invocation_and_one_with_all_its_steps(
+    stack: Stack, written: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "INFO")
+    order_id = post("from-the-client")
+    app.execute_orders(sqs_event(map(record_of, drain(stack.sqs, stack.orders_url))), INVOCATION)
+    lines = written()
+    assert [line["message"] for line in lines] == ["invocation", "order_ended", "invocation"]
+    ended = lines[1]
+    assert (ended["order_id"], ended["status"], ended["attempt"]) == (order_id, "confirmed", 1)
+    steps = [step.partition(": ")[::2] for step in ended["history"]]
+    assert [step.split()[1] for step, _ in steps] == ["pending", "routing", "building", "submitted", "confirmed"]
+    assert [said for _, said in steps] == [event.message for event in stack.engine.history(order_id).events]
+    since = [int(step.split()[0]) for step, _ in steps]
+    assert since[0] == 0
+    assert since == sorted(since)
 
 
 def test_orders_of_one_batch_keep_their_own_requests(stack: Stack, written: Run) -> None:

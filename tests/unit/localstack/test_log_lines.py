@@ -57,6 +57,12 @@ def test_a_push_to_somebody_is_shown() -> None:
     assert "status_pushed" in line
 
 
+def test_an_order_s_end_shows_each_of_its_steps_on_a_line() -> None:
+    line = shown(message="order_ended", order_id="ord_1", status="failed", history=["0 pending: A.", "9 failed: B."])
+    assert line is not None
+    assert [part.strip() for part in line.splitlines()[1:]] == ["0 pending: A.", "9 failed: B."]
+
+
 def test_long_values_are_cut_and_empty_ones_left_out() -> None:
     line = shown(level="INFO", message="m", reason="x" * 200, unavailable=[], note=None)
     assert line is not None

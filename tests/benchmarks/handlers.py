@@ -1,0 +1,124 @@
+"""Processor time of the handlers alone: `PYTHONPATH=functions:. python -m tests.benchmarks.handlers [--profile api]`.
+
+Places orders through the REST function and executes them through the worker, ten to a batch, in one process, on a real
+Postgres and a stand-in for SQS that is another process. Nobody follows; venues answer at once. Prints milliseconds an
+order of this process (the median of `--rounds`), without what Postgres, emulator and front door take.
+"""
+
+import argparse
+import cProfile
+import json
+import multiprocessing
+import os
+import pstats
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import SimpleNamespace
+
+from infra.migrations.migrate import upgrade
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
+from tests.fakes.aws import sqs_event, sqs_record
+from tests.fakes.first_call import ORDER, aws, environment, post
+
+_BATCH = 10
+
+
+def _serve(pipe: Connection) -> None:
+    with aws() as services:
+        pipe.send(services)
+        pipe.recv()
+
+
+def _context() -> SimpleNamespace:
+    return SimpleNamespace(
+        aws_request_id="r",
+        function_name="f",
+        function_version="1",
+        invoked_function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+        memory_limit_in_mb=512,
+        log_group_name="g",
+        log_stream_name="s",
+        get_remaining_time_in_millis=lambda: 30_000,
+    )
+
+
+def main() -> int:
+    """Prints the table, or a function's profile."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--profile", choices=("api",))
+    asked = parser.parse_args()
+    ours, theirs = multiprocessing.Pipe()
+    services = multiprocessing.Process(target=_serve, args=(theirs,), daemon=True)
+    services.start()
+    with tempfile.TemporaryDirectory() as folder, Reaper() as reaper:
+        Path(folder).chmod(0o755)
+        running = postgres.run(Path(folder) / "postgres", Path(folder) / "log", reaper, durable=False)
+        try:
+            upgrade(running.url)
+            os.environ.update(environment(ours.recv(), running.url), DATABASE_CONNECTIONS="2")
+            _measure(asked.orders, asked.rounds, asked.profile)
+        finally:
+            ours.send("end")
+            running.stop()
+    return 0
+
+
+def _measure(orders: int, rounds: int, profiled: str | None) -> None:
+    import app
+
+    def place() -> list[str]:
+        answers = [app.app(post("/api/orders/execute", ORDER), _context()) for _ in range(orders)]
+        return [json.loads(answer["body"])["orderId"] for answer in answers]
+
+    def execute(ids: list[str]) -> list[str]:
+        for start in range(0, len(ids), _BATCH):
+            records = [sqs_record(json.dumps({"orderId": each})) for each in ids[start : start + _BATCH]]
+            answer = app.execute_orders(sqs_event(records), _context())
+            if answer["batchItemFailures"]:
+                raise AssertionError(answer)
+        return ids
+
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        execute(place())  # the first of everything
+        found: dict[str, list[float]] = {"api": [], "execute_orders": []}
+        profiles = {name: cProfile.Profile() for name in found}
+        for _ in range(rounds):
+            ids = _timed("api", place, orders, found, profiles if profiled == "api" else {})
+            _timed("execute_orders", partial(execute, ids), orders, found, {})
+    for name, values in found.items():
+        sys.stdout.write(
+            f"{name:15} {statistics.median(values):6.2f} ms an order ({min(values):.2f}-{max(values):.2f})\n"
+        )
+    if profiled:
+        pstats.Stats(profiles[profiled]).sort_stats("cumtime").print_stats(60)
+
+
+def _timed(
+    name: str,
+    work: Callable[[], list[str]],
+    orders: int,
+    found: dict[str, list[float]],
+    profiles: dict[str, cProfile.Profile],
+) -> list[str]:
+    if name in profiles:
+        profiles[name].enable()
+    start = time.process_time()
+    done = work()
+    found[name].append((time.process_time() - start) / orders * 1000)
+    if name in profiles:
+        profiles[name].disable()
+    return done
+
+
+if __name__ == "__main__":
+    sys.exit(main())
