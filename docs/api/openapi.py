@@ -179,6 +179,7 @@ OPERATIONS: tuple[Operation, ...] = (
             ProblemCode.INVALID_IDEMPOTENCY_KEY,
             ProblemCode.IDEMPOTENCY_KEY_REUSED,
             ProblemCode.CLIENT_ORDER_ID_TAKEN,
+            ProblemCode.TOO_MANY_OPEN_ORDERS,
         ),
         body=OrderBody,
         example={"userId": "user-1", "walletAddress": "wallet_12345", **SWAP, "clientOrderId": "my-order-1"},

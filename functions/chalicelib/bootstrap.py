@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from chalicelib.services.execute_order import Worker
     from chalicelib.services.heartbeat import HeartbeatPorts
     from chalicelib.services.issuer_keys import KeyFetcher
+    from chalicelib.services.limits import Allowances
     from chalicelib.services.ports import OwnedOrders
     from chalicelib.services.push_status import Pusher
     from chalicelib.services.subscriptions import Admission, SubscriptionPorts
@@ -114,15 +115,29 @@ def history() -> PostgresHistory:
 @cache
 def owned_orders() -> OwnedOrders:
     """Orders as their owners reach them; in open mode everybody reaches all."""
-    from chalicelib.config import AuthMode
+    from chalicelib import config
 
-    if auth_mode() is AuthMode.OPEN:
+    if auth_mode() is config.AuthMode.OPEN:
         from chalicelib.services.anyone import AnyonesOrders
 
         return AnyonesOrders(orders())
     from chalicelib.adapters.postgres.owned import PostgresOwnedOrders
 
-    return PostgresOwnedOrders(database())
+    return PostgresOwnedOrders(database(), config.order_limits(os.environ))
+
+
+@cache
+def allowances() -> Allowances:
+    """What users may ask for besides orders; in open mode everything."""
+    from chalicelib import config
+
+    if auth_mode() is config.AuthMode.OPEN:
+        from chalicelib.services.limits import NoLimits
+
+        return NoLimits()
+    from chalicelib.adapters.postgres.limits import PostgresAllowances
+
+    return PostgresAllowances(database(), config.order_limits(os.environ))
 
 
 @cache
@@ -381,6 +396,7 @@ def api() -> Api:
 
     return Api(
         orders=owned_orders(),
+        allowances=allowances(),
         history=owned_history(),
         queue=orders_queue(),
         events=status_events(),

@@ -9,6 +9,8 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Final
 
+from chalicelib.services.limits import OrderLimits
+
 # Solana's slot.
 BLOCK_MS = 400
 # How long the server may be silent about what was sent to it; a statement may take as long (the role's setting).
@@ -44,7 +46,9 @@ VARIABLES: Final[Mapping[str, str]] = {
     "HEARTBEATS_QUEUE_URL": "The queue of heartbeats.",
     "ISSUER_KEYS_QUEUE_URL": "The queue of the issuer's keys on their way into the database.",
     "LOG_LEVEL": "The lowest level that is logged.",
+    "MAX_OPEN_ORDERS": "How many orders of a user may be open at once, in jwt mode; 0 is no limit.",
     "ORDERS_DEAD_LETTER_QUEUE_URL": "The queue of messages that no worker could finish.",
+    "ORDERS_PER_MINUTE": "How many orders, quotes and tickets a user may ask for, in jwt mode; 0 is no limit.",
     "ORDERS_QUEUE_URL": "The queue of orders that wait for a worker.",
     "PGSSLMODE": "libpq's: how connections to the created database are protected; verify-full without it.",
     "PGSSLROOTCERT": "libpq's: the certificates that verify-full checks against.",
@@ -118,6 +122,18 @@ def auth_mode(environ: Mapping[str, str]) -> AuthMode:
     if value not in set(AuthMode):
         raise ConfigurationError(f"AUTH_MODE is {value!r}; it takes {' or '.join(AuthMode)}.")
     return AuthMode(value)
+
+
+def order_limits(environ: Mapping[str, str]) -> OrderLimits:
+    """How much one user may ask for.
+
+    Raises:
+        ConfigurationError: one is no whole number.
+    """
+    return OrderLimits(
+        per_minute=_integer(environ, "ORDERS_PER_MINUTE", 600, 0, 1_000_000),
+        max_open=_integer(environ, "MAX_OPEN_ORDERS", 1_000, 0, 1_000_000),
+    )
 
 
 def signing_generation(environ: Mapping[str, str]) -> int:

@@ -7,6 +7,8 @@ EngineError
  │   └─ TicketOfAnotherOrder    it holds, for another order
  ├─ IdempotencyKeyReused    the key stands for another order
  ├─ ClientOrderIdTaken      the user already has an order with this client order id
+ ├─ RateLimited             the user asked for more than one may in a minute
+ ├─ TooManyOpenOrders       the user has as many open orders as one may
  ├─ NotCancellable          the order's transaction may be on its way, or the order is over
  ├─ IllegalTransition       the state machine forbids the move: a defect, or a race that was lost
  ├─ Fenced                  another worker owns the order now: stop, write nothing
@@ -89,6 +91,21 @@ class ClientOrderIdTaken(EngineError):
     def __init__(self, order_id: str) -> None:
         super().__init__(f"The clientOrderId belongs to order {order_id} already.")
         self.order_id = order_id
+
+
+class RateLimited(EngineError):
+    """More than one user may ask for in a minute; something is left again in `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"You asked for more than one may in a minute: try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class TooManyOpenOrders(EngineError):
+    """As many orders of the user are open as one may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} open orders, as many as one may: wait until one is over, or cancel one.")
 
 
 class NotCancellable(EngineError):

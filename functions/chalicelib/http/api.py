@@ -24,6 +24,7 @@ from chalicelib.http.tickets import issue_ticket, stream_url, write_ticket
 from chalicelib.services.browse import OwnedHistory
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.check_health import check_health
+from chalicelib.services.limits import Allowances
 from chalicelib.services.place_order import place_order
 from chalicelib.services.ports import Clock, OrdersQueue, OwnedOrders, Router, StatusEvents, Telemetry
 from chalicelib.services.quote_pair import quote_pair
@@ -36,6 +37,7 @@ class Api:
     """The calls and the ports that they need."""
 
     orders: OwnedOrders
+    allowances: Allowances
     history: OwnedHistory
     queue: OrdersQueue
     events: StatusEvents
@@ -114,6 +116,7 @@ class Api:
 
     def quote(self, request: HttpRequest) -> HttpResponse:
         """Both venues' quotes and the choice; nothing is executed."""
+        self.allowances.take(request.owner)
         body = models.read_quote(request.json())
         question = body.to_request()
         route = quote_pair(question, body.slippageBps, body.maxPriceImpactBps, router=self.router)
@@ -121,6 +124,7 @@ class Api:
 
     def stream_ticket(self, request: HttpRequest) -> HttpResponse:
         """201 with a ticket for one order, or for any of the sender's. Raises `OrderNotFound`."""
+        self.allowances.take(request.owner)
         order_id = models.read_ticket_request(request.json()).orderId
         if order_id is not None:
             self.orders.of(request.owner).get(order_id_of(order_id))

@@ -24,6 +24,8 @@ from chalicelib.domain.errors import (
     NotCancellable,
     OrderNotFound,
     PriceImpactTooHigh,
+    RateLimited,
+    TooManyOpenOrders,
     Unavailable,
     VenueError,
 )
@@ -59,6 +61,7 @@ class ProblemCode(StrEnum):
     PRICE_IMPACT_TOO_HIGH = "price_impact_too_high"
     UPGRADE_REQUIRED = "upgrade_required"
     RATE_LIMITED = "rate_limited"
+    TOO_MANY_OPEN_ORDERS = "too_many_open_orders"
     INTERNAL_ERROR = "internal_error"
     SERVICE_UNAVAILABLE = "service_unavailable"
 
@@ -161,6 +164,11 @@ PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = MappingProxyType(
             "Too many requests",
             "Wait for as many seconds as `Retry-After` says.",
         ),
+        ProblemCode.TOO_MANY_OPEN_ORDERS: ProblemType(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "Too many open orders",
+            "Wait until one of your orders is over, or cancel one. Nothing was stored.",
+        ),
         ProblemCode.INTERNAL_ERROR: ProblemType(
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "Something broke on our side",
@@ -181,8 +189,9 @@ CODES: Mapping[type[EngineError], ProblemCode] = {
     ClientOrderIdTaken: ProblemCode.CLIENT_ORDER_ID_TAKEN,
     NotCancellable: ProblemCode.NOT_CANCELLABLE,
     VenueError: ProblemCode.NO_QUOTE,
+    TooManyOpenOrders: ProblemCode.TOO_MANY_OPEN_ORDERS,
 }
-RETRYABLE = (ProblemCode.SERVICE_UNAVAILABLE, ProblemCode.RATE_LIMITED)
+RETRYABLE = (ProblemCode.SERVICE_UNAVAILABLE, ProblemCode.RATE_LIMITED, ProblemCode.TOO_MANY_OPEN_ORDERS)
 
 
 class Problem(Exception):
@@ -207,7 +216,7 @@ class Problem(Exception):
         self.order_status = order_status
         self.price_impact_pct = price_impact_pct
         retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if code in RETRYABLE else {}
-        self.headers = {"Content-Type": PROBLEM_JSON, **(headers or {}), **retry}
+        self.headers = {"Content-Type": PROBLEM_JSON, **retry, **(headers or {})}
 
     @property
     def status(self) -> int:
@@ -258,6 +267,8 @@ def problem_from(error: Exception) -> Problem:
         return _invalid(error)
     if isinstance(error, Unavailable):
         return Problem(ProblemCode.SERVICE_UNAVAILABLE, UNAVAILABLE)
+    if isinstance(error, RateLimited):
+        return Problem(ProblemCode.RATE_LIMITED, str(error), headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, PriceImpactTooHigh):
         return Problem(ProblemCode.PRICE_IMPACT_TOO_HIGH, str(error), price_impact_pct=plain(error.impact_pct))
     for kind, code in CODES.items():

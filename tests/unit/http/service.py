@@ -13,6 +13,7 @@ from chalicelib.http.api import Api
 from chalicelib.http.responses import SECURITY_HEADERS
 from chalicelib.http.signing import SigningKeys
 from chalicelib.services.anyone import AnyonesHistory, AnyonesOrders
+from chalicelib.services.limits import Allowances, NoLimits
 from chalicelib.services.ports import Router
 from tests.fakes import FakeClock, FakeRouter, MemoryHistory, MemoryOrders, MemoryQueue, MemoryStatusEvents
 from tests.fakes import RecordingTelemetry as Telemetry
@@ -66,6 +67,7 @@ class Service:
     strict_wallets: bool = False
     signing_keys: SigningKeys = field(default_factory=lambda: SigningKeys("secret"))
     probes: dict[str, Callable[[], None]] = field(default_factory=dict)
+    allowances: Allowances = field(default_factory=NoLimits)
     # Whether a test broke something behind the function: only then may it answer with a 5xx.
     has_trouble: bool = False
     # jwt mode: orders have owners.
@@ -81,6 +83,7 @@ class Service:
         return Api(
             orders=MemoryOwnedOrders(self.store) if self.is_owned else AnyonesOrders(self.store),
             history=MemoryOwnedHistory(self.store) if self.is_owned else AnyonesHistory(MemoryHistory(self.store)),
+            allowances=self.allowances,
             queue=self.queue,
             events=self.events,
             router=self.router,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -42,10 +42,15 @@ KEYS_A_BATCH = 1_000
 OPEN_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if not status.is_terminal)
 FINAL_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if status.is_terminal)
 
-INSERT = """
-WITH key AS (
+
+def insert_statement(allowed: str = "") -> str:
+    """Stores an order, its first event and its key; `allowed` is a part that gives a row where it may be stored."""
+    beside = f"allowed AS ({allowed}), " if allowed else ""
+    where_allowed = " AND EXISTS (SELECT FROM allowed)" if allowed else ""
+    return f"""
+WITH {beside}key AS (
     INSERT INTO idempotency_keys (user_id, key, fingerprint, order_id)
-    SELECT %(user_id)s, %(key)s, %(fingerprint)s, %(id)s WHERE %(key)s::text IS NOT NULL
+    SELECT %(user_id)s, %(key)s, %(fingerprint)s, %(id)s WHERE %(key)s::text IS NOT NULL{where_allowed}
     ON CONFLICT DO NOTHING
     RETURNING order_id
 ), placed AS (
@@ -55,13 +60,14 @@ WITH key AS (
     SELECT %(id)s, %(user_id)s, %(wallet_address)s, %(input_token)s, %(output_token)s, %(side)s, %(amount)s,
            %(slippage_bps)s, %(client_order_id)s, %(max_price_impact_bps)s, %(status)s, %(attempt)s, 1,
            %(created_at)s, %(created_at)s, clock_timestamp() + %(picked_up_within)s::interval, NULL
-    WHERE %(key)s::text IS NULL OR EXISTS (SELECT FROM key)
+    WHERE (%(key)s::text IS NULL OR EXISTS (SELECT FROM key)){where_allowed}
     RETURNING id, status, attempt
 )
 INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
 SELECT id, 1, status, attempt, %(message)s, %(meta)s, %(created_at)s FROM placed
 RETURNING order_id
-"""
+"""  # noqa: S608 - parts of ours
+
 
 EARLIER = f"""
 SELECT {ORDER_COLUMNS}, fingerprint FROM orders JOIN (
@@ -226,7 +232,7 @@ WHERE order_id = %(id)s AND order_events.sequence = %(sequence)s AND order_event
 class Statements:
     """What serves the calls of clients; owned.py has one of each that finds the orders of one owner only."""
 
-    insert: str = INSERT
+    insert: str = insert_statement()
     earlier: str = EARLIER
     holder_of_client_order_id: str = HOLDER_OF_CLIENT_ORDER_ID
     history: str = HISTORY
@@ -235,6 +241,8 @@ class Statements:
     advance: str = ADVANCE
     committed_event: str = COMMITTED_EVENT
     mark_published: str = MARK_PUBLISHED
+    # Says why a new order was not stored, where there are limits; returns where it was.
+    refuse: Callable[[Connection, Mapping[str, object]], None] | None = None
 
 
 STATEMENTS = Statements()
@@ -364,6 +372,9 @@ def _insert(connection: Connection, sql: Statements, values: Mapping[str, object
             return None
         raise ClientOrderIdTaken(_holder_of_client_order_id(connection, sql, values)) from None
     row = connection.execute(sql.earlier, values).fetchone()
+    if row is None and sql.refuse is not None:
+        sql.refuse(connection, values)
+        return None
     if row is None or row["fingerprint"] != values["fingerprint"]:
         raise IdempotencyKeyReused("The Idempotency-Key came with another order before.")
     return None if row["id"] == values["id"] else order_from(row)

@@ -11,10 +11,12 @@ from dataclasses import fields, replace
 from typing import Final
 
 from chalicelib.adapters.postgres.history import STAGE_TIMES, page_from, page_statement, stage_times_of
+from chalicelib.adapters.postgres.limits import limited_insert, refuse
 from chalicelib.adapters.postgres.orders import STATEMENTS, PostgresClientOrders, Statements
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.domain.identity import Owner
 from chalicelib.services.browse import OrderFilter, Page, StageTime
+from chalicelib.services.limits import OrderLimits
 
 IS_THE_OWNERS: Final = "user_id = %(owner)s"
 # For the place that a statement has for a user: what is stored and looked for is the owner, whatever an order says.
@@ -54,9 +56,23 @@ OWNED_STAGE_TIMES: Final = _beside(
 )
 
 
+NO_LIMITS: Final = OrderLimits(0, 0)
+
+
+def within(limits: OrderLimits) -> Statements:
+    """The statements, of which the one that stores an order keeps to the limits."""
+    if limits == NO_LIMITS:
+        return OWNED
+    return replace(
+        OWNED,
+        insert=limited_insert(limits).replace(USER, OWNER),
+        refuse=lambda connection, values: refuse(connection, limits, values),
+    )
+
+
 def statements() -> dict[str, str]:
     """Every statement that the adapters of this module run, by name, for whoever checks them."""
-    sql = {field.name: str(getattr(OWNED, field.name)) for field in fields(OWNED)}
+    sql = {field.name: str(getattr(OWNED, field.name)) for field in fields(OWNED) if field.name != "refuse"}
     page, _ = owned_page_statement(Owner(None), OrderFilter(), limit=1, before_id=None)
     return {**sql, "page": page, "stage_times": OWNED_STAGE_TIMES}
 
@@ -64,11 +80,13 @@ def statements() -> dict[str, str]:
 class PostgresOwnedOrders:
     """`OwnedOrders` on Postgres."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: OrderLimits = NO_LIMITS) -> None:
         self._database = database
+        self._bound = {"per_minute": limits.per_minute, "max_open": limits.max_open}
+        self._sql = within(limits)
 
     def of(self, owner: Owner) -> PostgresClientOrders:
-        return PostgresClientOrders(self._database, OWNED, {"owner": owner.subject})
+        return PostgresClientOrders(self._database, self._sql, {"owner": owner.subject, **self._bound})
 
 
 class PostgresOwnedHistory:
