@@ -1,7 +1,17 @@
-"""What all tests share."""
+"""What all tests share: their order, and the deployed stack, once for each process of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from localstack.local_stack.stack_for_tests import Stack
 
 # In this order, one group of each: begun last, they would be what everybody waits for.
 LONGEST = (
@@ -28,3 +38,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "stack" in getattr(item, "fixturenames", ()) and not has_its_own:
             item.add_marker(pytest.mark.xdist_group("api" if item.path.name.startswith("test_api_") else "stack"))
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(scope="session")
+def stack_parameters() -> Mapping[str, str]:
+    """Template parameters of the deployed stack; a folder's own conftest may override them."""
+    return {"SimulatedDelayScale": "0.05", "LogLevel": "INFO"}
+
+
+@pytest.fixture(scope="session")
+def crash_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file put here, named after a crash point, kills the first function that gets there."""
+    return tmp_path_factory.mktemp("crash")
+
+
+@pytest.fixture(scope="session")
+def stack_environment(crash_directory: Path) -> Mapping[str, str]:
+    """What every function finds in its environment besides the template's variables."""
+    return {"CRASH_DIRECTORY": str(crash_directory)}
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory,
+    stack_parameters: Mapping[str, str],
+    stack_environment: Mapping[str, str],
+) -> Iterator[Stack]:
+    """Postgres, the emulator with the deployed stack, and the front door, all on free ports."""
+    # Not for the unit tests, which need none of it.
+    from localstack.local_stack import stack_for_tests
+
+    folder = tmp_path_factory.mktemp("stack")
+    with stack_for_tests.boot(folder, parameters=stack_parameters, environment=stack_environment) as running:
+        yield running
