@@ -54,7 +54,7 @@ def connect(event: WebsocketEvent) -> dict[str, object]:
     _correlate(event)
     request = event.to_dict()
     headers = request.get("headers") or {}
-    if is_foreign(_header(headers, "origin"), bootstrap.allowed_origins()):
+    if is_foreign(_header(headers, "origin"), bootstrap.allowed_origins(), _pages_origin(request)):
         bootstrap.telemetry().warn("handshake_refused", connection_id=event.connection_id, status=403, reason="origin")
         return {"statusCode": 403}
     status = handshake_status(_query(request), event.connection_id, bootstrap.subscriptions())
@@ -62,9 +62,15 @@ def connect(event: WebsocketEvent) -> dict[str, object]:
     return {"statusCode": status, **({"headers": {"Sec-WebSocket-Protocol": offered}} if offered else {})}
 
 
-def is_foreign(origin: str, allowed: Collection[str]) -> bool:
+def is_foreign(origin: str, allowed: Collection[str], own: str) -> bool:
     """Whether a page of another origin opens the connection: browsers say so, and CORS does not guard streams."""
-    return bool(origin) and bool(allowed) and EVERY_ORIGIN not in allowed and origin not in allowed
+    return bool(origin) and bool(allowed) and EVERY_ORIGIN not in allowed and origin not in {*allowed, own}
+
+
+def _pages_origin(request: Mapping[str, Any]) -> str:
+    """The origin of our own pages, as the WebSocket API's stage names it."""
+    variables: Mapping[str, str] = request.get("stageVariables") or {}
+    return variables.get("PagesOrigin", "")
 
 
 def _query(request: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:

@@ -38,6 +38,18 @@ def test_the_first_subprotocol_that_a_client_offers_is_agreed_to(stack: Stack, n
     assert answer == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "v2.orders"}}
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://desk.example", 200), ("https://pages.example", 200), ("https://evil.example", 403)]
+)
+def test_a_page_of_an_origin_that_is_neither_ours_nor_allowed_opens_no_stream(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, origin: str, status: int
+) -> None:
+    monkeypatch.setattr(bootstrap, "allowed_origins", lambda: frozenset({"https://desk.example"}))
+    event = websocket_event("$connect", query={"orderId": stack.engine.place().id})
+    event |= {"headers": {"Origin": origin}, "stageVariables": {"PagesOrigin": "https://pages.example"}}
+    assert app.websocket_connect(event, LambdaContext())["statusCode"] == status
+
+
 def test_resuming_behind_a_sequence(stack: Stack) -> None:
     order_id = stack.engine.place().id
     stack.engine.run(order_id)

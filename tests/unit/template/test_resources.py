@@ -1,13 +1,16 @@
 """Queues, table, stages and logs are as operating them needs."""
 
+import graphlib
 import json
 import re
+from collections.abc import Iterator, KeysView, Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from chalicelib.domain.order import MAX_ATTEMPTS
 from chalicelib.handlers.sqs_batch import RESERVE_MS
-from tests.unit.infra.sam import Stack, source
+from tests.unit.infra.sam import Stack, expanded, source
 from tests.unit.template.facts import AWS, EMBEDDED, functions, listed
 
 # What of a request the access logs may name: a query holds stream tickets.
@@ -172,3 +175,33 @@ def test_concurrency_is_reserved_only_where_asked() -> None:
     reserved = functions(Stack("template.yaml", {"ApiReservedConcurrency": "50", "WorkerReservedConcurrency": "12"}))
     assert reserved["Api"]["ReservedConcurrentExecutions"] == "50"
     assert reserved["ExecuteOrders"]["ReservedConcurrentExecutions"] == "12"
+
+
+def _needs(value: object, known: KeysView[str]) -> Iterator[str]:
+    """The resources that a part of a template names, in whichever branch of a condition."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _needs(item, known)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            texts = [item] if isinstance(item, str) else item[:1] if isinstance(item, list) else []
+            if key == "Fn::Sub":
+                yield from known & set(re.findall(r"\$\{(\w+)", str(texts[0])))
+            elif key in ("Ref", "Fn::GetAtt"):
+                yield from known & {str(texts[0]).split(".")[0]}
+            yield from _needs(item, known)
+
+
+def test_no_resource_waits_for_itself() -> None:
+    """cfn-lint does not see what DependsOn closes: CloudFormation would refuse the whole template."""
+    resources = expanded("template.yaml")["Resources"]
+    graph = {
+        logical: {*_needs(resource, resources.keys()), *_depends_on(resource)}
+        for logical, resource in resources.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def _depends_on(resource: Mapping[str, Any]) -> Sequence[str]:
+    named = resource.get("DependsOn", [])
+    return [named] if isinstance(named, str) else named
