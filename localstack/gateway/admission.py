@@ -39,7 +39,9 @@ def refusal(request: web.BaseRequest) -> web.Response | None:
     target = path_and_query(request)
     if not target.startswith("/") or "#" in target:
         return malformed("The request line must name a path that begins with a slash, without a fragment.")
-    if {".", ".."} & set(_SEPARATORS.split(unquote(target.partition("?")[0]))):
+    path = unquote(target.partition("?")[0])
+    # Decoded once more: whoever stands behind may do so too.
+    if {".", ".."} & {*_SEPARATORS.split(path), *_SEPARATORS.split(unquote(path))}:
         return malformed("The path holds a dot segment: send the path that is meant.")
     return None
 

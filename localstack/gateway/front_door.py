@@ -13,6 +13,7 @@ from yarl import URL
 
 from localstack.gateway import compression, websocket_relay
 from localstack.gateway.admission import BodyTooLarge, BodyTooSlow, body_too_large, body_too_slow, refusal, whole_body
+from localstack.gateway.callers import Callers
 from localstack.gateway.concurrency_limiter import ConcurrencyLimiter, TooManyWaiting
 from localstack.gateway.connections import MAX_HEAD_BYTES, Connections, overloaded, unparsable
 from localstack.gateway.forwarding import Upstream, answer_headers, forwarded_headers, path_and_query
@@ -56,13 +57,13 @@ def _failed(error: Exception) -> web.Response:
 class FrontDoor:
     """The proxy; an async context manager that listens while it is open.
 
-    `upstream` may be replaced while it runs, after the stack was deployed anew. None answers 503. `allowed_origins` is
-    the stack's AllowedOrigins: what the door answers by itself may be read by the same pages.
+    `upstream` may be replaced while it runs, after the stack was deployed anew. None answers 503. What the door answers
+    by itself may be read by the pages that may ask.
     """
 
-    def __init__(self, upstream: Upstream | None, allowed_origins: str = "") -> None:
+    def __init__(self, upstream: Upstream | None, callers: Callers | None = None) -> None:
         self.upstream = upstream
-        self._allowed_origins = frozenset(filter(None, allowed_origins.split(",")))
+        self._callers = callers or Callers()
         self._runner: web.ServerRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self._websockets: dict[web.WebSocketResponse, web.BaseRequest] = {}
@@ -116,19 +117,19 @@ class FrontDoor:
         """Forwards one request, or keeps a WebSocket open."""
         answer = await self._handle(request)
         origin = request.headers.get("Origin", "")
-        named = "*" if "*" in self._allowed_origins else origin
-        if named in self._allowed_origins and answer.content_type == PROBLEM:
+        named = "*" if "*" in self._callers.allowed else origin
+        if named in self._callers.allowed and answer.content_type == PROBLEM:
             # The gateway's own answers can name the first of several only.
             answer.headers["Access-Control-Allow-Origin"] = named
         return answer
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        refused = refusal(request) or self._callers.refusal(request)
+        if refused is not None:
+            return refused
         upstream, session = self.upstream, self._session
         if upstream is None or session is None:
             return unavailable("The stack is being deployed: try again in a few seconds.")
-        refused = refusal(request)
-        if refused is not None:
-            return refused
         try:
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 return await websocket_relay.relay(request, upstream, session, self._handshakes, self._websockets)

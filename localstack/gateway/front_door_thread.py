@@ -5,6 +5,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from localstack.gateway.callers import Callers
 from localstack.gateway.forwarding import Upstream
 from localstack.gateway.front_door import FrontDoor
 from localstack.local_stack.ports import LOOPBACK
@@ -15,8 +16,8 @@ _LIMIT_SECONDS = 20.0
 class FrontDoorThread:
     """Serves on the loopback address while the context is open. `port` 0 takes a free one."""
 
-    def __init__(self, upstream: Upstream | None, port: int = 0) -> None:
-        self._door = FrontDoor(upstream)
+    def __init__(self, upstream: Upstream | None, port: int = 0, allowed_origins: str = "") -> None:
+        self._door = FrontDoor(upstream, Callers(allowed_origins=allowed_origins))
         self._wanted = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="front-door", daemon=True)

@@ -10,13 +10,17 @@ from aiohttp import web
 PROBLEM = "application/problem+json"
 # What the front door answers by itself, as the service names its own problems: a code has one title.
 _TITLES = {
+    "aws_credentials": "AWS credentials are not taken",
     "body_too_large": "The body is too large",
     "connection_refused": "The WebSocket API refuses this connection",
     "headers_too_large": "The headers are too large",
     "invalid_after": "The sequence in after is none",
     "malformed_request": "The request cannot be read",
+    "misdirected_request": "This is another's name",
     "not_a_websocket": "This is no WebSocket handshake",
+    "not_found": "There is nothing here",
     "order_id_missing": "No order is named",
+    "origin_not_allowed": "Pages of this origin may not ask",
     "overloaded": "Too much goes on at once",
     "request_timeout": "The request did not come in time",
     "upstream_failed": "The service broke off",

@@ -103,6 +103,6 @@ def boot(
     with ExitStack() as open_parts:
         runtime = open_parts.enter_context(Runtime(settings))
         runtime.start()
-        door = open_parts.enter_context(FrontDoorThread(runtime.upstream, port))
+        door = open_parts.enter_context(FrontDoorThread(runtime.upstream, port, parameters.get("AllowedOrigins", "")))
         warm(runtime, base_url)
         yield Stack(base_url, base_url.replace("http", "ws", 1), settings.logs, runtime, door)

@@ -17,8 +17,10 @@ from rich.markup import escape
 
 from localstack.client.console import Console
 from localstack.errors import UserError
+from localstack.gateway.callers import Callers
 from localstack.gateway.front_door import AT_ONCE, FrontDoor
 from localstack.local_stack import files, ports, state_file
+from localstack.local_stack.exposure import refuse_open_to_network
 from localstack.local_stack.ministack_process import FIFO_BATCHES
 from localstack.local_stack.runtime import Runtime, Settings
 from localstack.local_stack.screen import Screen
@@ -43,6 +45,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The emulator hands the first orders of a burst over one by one, each to a worker that is busy with it for 4 s:
 # 200 orders take three such rounds with the template's ten workers, two with twenty.
 _WORKERS = 20
+_ALLOWED_HOSTS = "ORDER_ENGINE_ALLOWED_HOSTS"
 _ROTATED_LOGS = ("postgres.log", "emulator.log")
 
 
@@ -72,6 +75,7 @@ def _cursor_secret() -> str:
 def _begin_logs() -> None:
     """Keeps the last run's logs of the processes as `.1`."""
     LOGS.mkdir(parents=True, exist_ok=True)
+    LOGS.chmod(0o700)  # they name users; the folder above stays passable, for Postgres may run as another user in it
     for name in _ROTATED_LOGS:
         if (LOGS / name).exists():
             (LOGS / name).replace(LOGS / f"{name}.1")
@@ -102,7 +106,9 @@ class Session:
         0 where a signal ended what had been ready, 128 and its number where it came before, or where the terminal or
         the reader of a pipe went away. Raises UserError where something can't be started.
         """
+        os.umask(0o077)
         hosts = _hosts()
+        refuse_open_to_network(hosts, self._parameters.get("AuthMode", "open"))
         with state_file.only_one():
             ports.require_free(hosts, self._port)
             state_file.withdraw()  # what one that was killed has left
@@ -171,7 +177,12 @@ class Session:
 
     async def _serve(self, runtime: Runtime, hosts: tuple[str, ...]) -> None:
         await in_thread(runtime.start)
-        async with FrontDoor(runtime.upstream, self._parameters.get("AllowedOrigins", "")) as door:
+        callers = Callers(
+            names=(os.environ.get("ORDER_ENGINE_HOST", ""), *os.environ.get(_ALLOWED_HOSTS, "").split(",")),
+            public_url=runtime.settings.public_url,
+            allowed_origins=self._parameters.get("AllowedOrigins", ""),
+        )
+        async with FrontDoor(runtime.upstream, callers) as door:
             try:
                 await door.start(hosts, self._port)
             except OSError as error:

@@ -58,19 +58,22 @@ class Clone:
         (folder / ".venv").symlink_to(ROOT / ".venv")
         return cls(folder, free_port())
 
-    def start(self, *arguments: str, output: int | None = subprocess.PIPE) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, output: int | None = subprocess.PIPE, **environment: str
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             ["./dev", *arguments],
             cwd=self.folder,
-            env={**os.environ, "PORT": str(self.port), "ORDER_ENGINE_HOST": "127.0.0.1"},
+            env={**os.environ, "PORT": str(self.port), "ORDER_ENGINE_HOST": "127.0.0.1", **environment},
+            umask=0o022,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output is not None else None,
             text=True,
         )
 
-    def run(self, *arguments: str) -> tuple[int, str]:
-        process = self.start(*arguments)
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        process = self.start(*arguments, **environment)
         out, _ = process.communicate(timeout=LIMIT_SECONDS)
         return process.returncode, out
 
@@ -127,6 +130,28 @@ def first_match(process: "subprocess.Popen[str]", pattern: str) -> str:
         if found := re.search(pattern, line):
             return found[0]
     pytest.fail(f"no line has {pattern}")
+
+
+def test_another_user_of_the_machine_can_read_nothing_of_it(up: Up) -> None:
+    """Started with umask 022, as almost everybody's is."""
+    state = up.clone.folder / ".state"
+    for needed in ("up.json", "cursor-secret", "logs/emulator.log", "logs/postgres.log", "postgres"):
+        assert (state / needed).exists()
+
+    def is_open(path: Path) -> bool:
+        above = [each for each in path.parents if each.is_relative_to(state)]
+        return bool(path.stat().st_mode & 0o044) and all(each.stat().st_mode & 0o011 for each in above)
+
+    files = [path for path in state.rglob("*") if path.is_file() and is_open(path)]
+    # Locks that ./dev makes before it starts anything: a number and a word.
+    assert {path.name for path in files} <= {"install.lock"}
+
+
+def test_up_is_refused_where_the_network_would_reach_it(fresh: Clone) -> None:
+    for host in ("0.0.0.0", "::"):
+        status, said = fresh.run("up", ORDER_ENGINE_HOST=host)
+        assert (status, said.count("\n")) == (1, 1)
+        assert f"ORDER_ENGINE_HOST={host} would let everybody in the network place" in said
 
 
 def test_order_follows_to_the_end_and_logs_find_it_again(up: Up) -> None:

@@ -18,8 +18,8 @@ from tests.unit.localstack.conftest import Door
 LIMIT_SECONDS = 20
 NEVER = 1000.0
 SOON = 0.2
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-HALF_A_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HALF_A_BODY = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf"
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -64,7 +64,7 @@ async def test_clients_that_read_no_large_answer_hold_up_nobody(door: Door) -> N
 
     door.service.rest = answer
     door.front_door._requests = ConcurrencyLimiter(AT_ONCE, NEVER, NEVER)
-    stalled = [await opened(door, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(24)]
+    stalled = [await opened(door, b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(24)]
     await until(lambda: len(door.service.requests) == 24)
     async with asyncio.timeout(LIMIT_SECONDS), door.http.get(f"{door.url}/") as response:
         assert response.status == 200
@@ -84,7 +84,7 @@ async def test_a_stalled_body_is_answered_408(door: Door, monkeypatch: pytest.Mo
 
 async def test_a_stalled_head_is_answered_408(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", SOON)
-    stream = await opened(door, b"GET / HTTP/1.1\r\nHost: x\r\n")
+    stream = await opened(door, b"GET / HTTP/1.1\r\nHost: localhost\r\n")
     for _ in range(4):
         stream[1].write(b"X: y\r\n")
         await asyncio.sleep(SOON / 4)
@@ -131,7 +131,7 @@ async def test_who_never_reads_his_answer_is_cut_off(door: Door, monkeypatch: py
         assert transport is not None
         # So small that most of the small answer stays with the door.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         await until(lambda: bool(door.service.requests))
         await until(lambda: not _open(door))
         assert transport.get_write_buffer_size() == 0
@@ -154,7 +154,7 @@ async def test_a_client_that_only_sends_no_more_gets_its_answers(door: Door) -> 
         return web.Response(text=await request.text())
 
     door.service.rest = answer
-    post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+    post = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
     stream = await opened(door, post + b"aa" + post + b"bb")
     stream[1].write_eof()
     seen = await read(stream)
@@ -176,7 +176,7 @@ async def test_a_client_that_stops_before_its_request_is_whole_is_let_go(door: D
 
 async def test_a_websocket_whose_client_sends_no_more_ends(door: Door) -> None:
     handshake = (
-        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     before, during = await opened(door, handshake), await opened(door, handshake)
