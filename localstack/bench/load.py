@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias, cast
 
-from localstack.client.local_program import headers_of
+from localstack.client.local_program import headers_of, token_of
 from order_engine import OVER, Client, Event, NewOrder, OrderEngineError, Patience, Placed, StreamLost
+from order_engine.cli.program import subject_of
 
 _POLL_SECONDS = 0.2
 _OPEN = ("pending", "routing", "building", "submitted")
@@ -78,9 +79,8 @@ class Samples:
 class Load:
     """One run with a user of its own, so that the history tells how its orders stand."""
 
-    def __init__(self, client: Client, workload: Workload, *, progress: Progress = _say_nothing) -> None:
-        self.client, self.workload = client, workload
-        self.user = f"bench-{uuid.uuid4()}"
+    def __init__(self, client: Client, workload: Workload, user: str, *, progress: Progress = _say_nothing) -> None:
+        self.client, self.workload, self.user = client, workload, user
         self.samples = Samples()
         self._progress = progress
         self._chance = random.Random(SEED)
@@ -238,5 +238,8 @@ def _moment(value: object) -> float:
 async def measure(url: str, workload: Workload, seconds: float, progress: Progress = _say_nothing) -> Samples:
     """One load at that address, over connections of its own. Raises as `Load.run`."""
     # An order that is sent again would be measured twice.
-    async with Client(url, patience=Patience(tries=1), headers=headers_of(url)) as client:
-        return await Load(client, workload, progress=progress).run(seconds)
+    user = f"bench-{uuid.uuid4()}"
+    token = token_of(url, user)
+    user = subject_of(token) or user
+    async with Client(url, token=token, patience=Patience(tries=1), headers=headers_of(url)) as client:
+        return await Load(client, workload, user, progress=progress).run(seconds)

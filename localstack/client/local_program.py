@@ -1,11 +1,15 @@
 """The client's commands as part of `./dev`: the stack that runs in this clone is the one that they ask."""
 
+import os
 from collections.abc import Iterator
 
 from rich.text import Text
 
 from localstack.errors import Unreachable, UserError
-from order_engine.cli.program import program
+from order_engine.cli.program import DEFAULT_USER, program
+
+# As long as the longest command may take.
+_TOKEN_SECONDS = 12 * 3600
 
 
 def url() -> str:
@@ -40,6 +44,27 @@ def headers_of(address: str) -> dict[str, str]:
     return {DOOR_HEADER: running.door_secret} if address.startswith(f"{running.emulator_url}/") else {}
 
 
+def token_of(address: str, user: str | None) -> str | None:
+    """A token for the service: the caller's own, else one of this clone's issuer where its stack asks for tokens.
+
+    ORDER_ENGINE_TOKEN is the caller's; its subject is whoever it is made for, whatever `user` is.
+    """
+    from localstack.local_stack import state_file
+    from order_engine.cli.program import TOKEN_VARIABLE
+
+    if given := os.environ.get(TOKEN_VARIABLE):
+        return given
+    try:
+        running = state_file.find()
+    except UserError:
+        return None
+    if running.auth != "jwt" or address not in (running.url, running.url.replace("localhost", "127.0.0.1")):
+        return None
+    from localstack.client.issuer import read_issuer
+
+    return read_issuer().sign(user or DEFAULT_USER, _TOKEN_SECONDS)
+
+
 def logs(order_id: str) -> Iterator[Text]:
     """What the functions logged about the order."""
     from localstack.logs.log_lines import order_of, readable
@@ -57,5 +82,6 @@ def adopt() -> None:
     program.name = "./dev"
     program.find_url = url
     program.find_headers = headers_of
+    program.find_token = lambda address: token_of(address, program.user)
     program.hint = "Check the address, or start a stack with ./dev up."
     program.logs = logs

@@ -40,6 +40,14 @@ def up(
             help="Rates of simulated faults, e.g. quote_error=0.1,dropped=0.05.",
         ),
     ] = "",
+    auth: Annotated[
+        str,
+        typer.Option(
+            "--auth",
+            metavar="open|jwt",
+            help="Whether calls need an access token; ./dev token makes them.",
+        ),
+    ] = "open",
     parameters: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any other parameter of template.yaml; may be repeated."),
@@ -52,6 +60,12 @@ def up(
     """
     started = time.monotonic()
     chosen = {"SimulatedDelayScale": delay_scale, "SimulatedFaults": faults}
+    if auth not in ("open", "jwt"):
+        raise UserError(f"--auth takes open or jwt, not {auth!r}.")
+    if auth == "jwt":
+        from localstack.client import issuer
+
+        chosen |= issuer.parameters()
     for pair in parameters or ():
         name, equals, value = pair.partition("=")
         if not equals:

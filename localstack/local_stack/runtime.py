@@ -127,6 +127,7 @@ class Runtime:
             stack_name=self.settings.stack_name,
             access_key=self.keys.root,
             door_secret=self.keys.door,
+            auth=self.parameters.get("AuthMode", "open"),
         )
 
     @property

@@ -35,6 +35,7 @@ class Running:
     stack_name: str
     access_key: str = field(repr=False)
     door_secret: str = field(repr=False)
+    auth: str = "open"  # AuthMode
 
     def target(self, name: str = "the emulator") -> Target:
         """The emulator, as its root."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import math
 import os
 import signal
@@ -15,6 +16,7 @@ from types import FrameType
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
+from localstack.client import issuer
 from localstack.client.console import Console
 from localstack.errors import UserError
 from localstack.gateway.callers import Callers
@@ -203,15 +205,19 @@ class Session:
             '{"userId":"arman1","walletAddress":"wallet_12345","inputToken":"SOL","outputToken":"USDC",'
             '"amount":1.5,"side":"sell"}'
         )
+        asks = self._parameters.get("AuthMode") == "jwt"
+        header = ' -H "authorization: Bearer $TOKEN"' if asks else ""
+        token = "  Token       TOKEN=$(./dev token --user arman1)\n" if asks else ""
         self._screen.print(
             f"\n[green]Ready[/green] after {ready:.1f} s\n\n"
             f"  Dashboard   {self._url}/\n"
             f"  Orders      {self._url}/api/orders/execute\n"
             f"  WebSocket   {websocket}/api/orders/execute?orderId=ID\n"
             f"  Interface   {self._url}/docs\n"
-            f"  Raw logs    {_shown(LOGS)}/\n\n"
+            f"  Raw logs    {_shown(LOGS)}/\n"
+            f"{token}\n"
             f"Place an order and follow it with ./dev order, or paste this:\n\n"
-            f"  curl -s {self._url}/api/orders/execute -H 'content-type: application/json' -d '{order}'\n\n"
+            f"  curl -s {self._url}/api/orders/execute -H 'content-type: application/json'{header} -d '{order}'\n\n"
             f"Ctrl-C stops everything. What the functions log:\n"
         )
 
@@ -239,6 +245,7 @@ class Session:
                 reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
                 repair_at = time.monotonic() + _INTERRUPTED_SECONDS
                 continue
+            await self._revoke(runtime, door)
             if time.monotonic() > repair_at:
                 repair_at = math.inf
                 await in_thread(self._repair, runtime)
@@ -258,6 +265,20 @@ class Session:
         door.upstream = runtime.upstream
         self._publish(runtime)
         await in_thread(self._repair, runtime)
+
+    async def _revoke(self, runtime: Runtime, door: FrontDoor) -> None:
+        """Deploys anew where `./dev token revoke` has named another token."""
+        if runtime.parameters.get("AuthIssuer") != issuer.ISSUER:
+            return
+        revoked = ",".join(issuer.revoked())
+        if revoked == runtime.parameters.get("AuthRevoked", ""):
+            return
+        try:
+            await in_thread(functools.partial(runtime.deploy, AuthRevoked=revoked))
+        except (BotoCoreError, ClientError, UserError) as error:
+            self._screen.print(f"[yellow]No token could be revoked: {escape(str(error))}[/yellow]")
+            return
+        door.upstream = runtime.upstream
 
     async def _show_new_lines(self, reader: log_reader.LogReader, *, idle: bool) -> bool:
         """Keeps and shows what was logged since the last look; whether there was anything."""

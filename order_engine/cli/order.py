@@ -32,6 +32,7 @@ from order_engine.cli.program import (
     program,
     run,
     say,
+    user_of,
 )
 
 if TYPE_CHECKING:
@@ -189,7 +190,9 @@ def place(
     destination: Destination = "USDC",
     slippage_bps: Slippage = None,
     max_price_impact_bps: Impact = None,
-    user: Annotated[str, typer.Option(help="Whose order it is.")] = "dev",
+    user: Annotated[
+        str, typer.Option(help="Whose order it is; else the token's user, or dev.", show_default=False)
+    ] = "",
     wallet: Annotated[str, typer.Option(help="The wallet that trades.")] = "wallet_dev",
     client_order_id: Annotated[str | None, typer.Option(help="Your own id for it, once a user.")] = None,
     idempotency_key: Annotated[
@@ -213,7 +216,7 @@ def place(
 
     optional = {"idempotency_key": idempotency_key} if idempotency_key is not None else {}
     wanted = NewOrder(
-        user_id=user,
+        user_id=user_of(user or None, url, token),
         wallet_address=wallet,
         input_token=source,
         output_token=destination,
@@ -344,6 +347,8 @@ def list_orders(
     Where the output is no terminal, its columns are separated by tabs: id, time, side, input, output, amount, received,
     price, venue, status.
     """
+
+    program.user = user
 
     async def work(client: "Client") -> None:
         filters = {

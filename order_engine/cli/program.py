@@ -1,6 +1,8 @@
 """What differs between `order-engine` and `./dev`, and what all commands do alike: connect, explain failures, end."""
 
 import asyncio
+import base64
+import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from order_engine import Client
 
 T = TypeVar("T")
+DEFAULT_USER = "dev"
 URL_VARIABLE, TOKEN_VARIABLE = "ORDER_ENGINE_URL", "ORDER_ENGINE_TOKEN"
 
 
@@ -57,6 +60,8 @@ class Program:
     # Where the service is and who asks, without --url and --token.
     find_url: Callable[[], str] = _url_from_environment
     find_token: Callable[[str], str | None] = field(default=lambda _url: os.environ.get(TOKEN_VARIABLE) or None)
+    # Whose orders the command is about, where it says so.
+    user: str | None = None
     find_headers: Callable[[str], Mapping[str, str]] = field(default=lambda _url: {})
     hint: str = "Check the address."
     # What the functions logged about an order, where this machine has it.
@@ -83,6 +88,27 @@ def connect(url: str, token: str) -> "Client":
         token=token or (lambda: program.find_token(address) or ""),
         headers=program.find_headers(address),
     )
+
+
+def subject_of(token: str | None) -> str | None:
+    """Whose token it is, as it says itself; None where it says nothing. Whether it holds, the service finds out."""
+    try:
+        payload = (token or "").split(".")[1]
+        subject = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
+    except (IndexError, ValueError, KeyError, TypeError):
+        return None
+    return subject if isinstance(subject, str) else None
+
+
+def user_of(user: str | None, url: str, token: str) -> str:
+    """Whose order it becomes: the user that is named, else whom the token is for, else anybody's name."""
+    program.user = user
+    if user or token:
+        return user or subject_of(token) or DEFAULT_USER
+    try:
+        return subject_of(program.find_token(url or program.find_url())) or DEFAULT_USER
+    except Exception:  # noqa: BLE001 - that there is no service, `run` says in a moment
+        return DEFAULT_USER
 
 
 def run(work: Callable[["Client"], Awaitable[T]], url: str, token: str) -> T:

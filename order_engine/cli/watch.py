@@ -29,4 +29,5 @@ def watch(
     run(reached, url, token)  # what is wrong now is said before the screen is taken
     from order_engine.cli.screen import Desk
 
+    program.user = user
     Desk(connect(url, token), user=user, last=last).run()

@@ -49,6 +49,8 @@ def _read(response: http.client.HTTPResponse, connection: http.client.HTTPConnec
             connection.sock.settimeout(left)
         chunk = response.read1(_CHUNK)
         if not chunk:
+            if response.length:
+                raise KeysNotFetched("its answer broke off")
             return body
         body += chunk
         if len(body) > MAX_DOCUMENT:
