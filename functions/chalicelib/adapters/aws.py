@@ -1,6 +1,6 @@
 """How every AWS client behaves: short waits, few retries, one client a container.
 
-The clients are botocore's own: boto3 would only add 45 ms of imports (S3 transfers) to each cold start.
+The clients are botocore's own, but for SQS: boto3 would only add 45 ms of imports (S3 transfers) to each cold start.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def sqs_client() -> SQSClient:
 
     A worker's reserve (batches.RESERVE_MS) has room for one such call behind its last step.
     """
-    return cast("SQSClient", _session().create_client("sqs", config=_config(2, connect_seconds=0.5, read_seconds=1.5)))
+    from chalicelib.adapters.sqs_calls import SqsCalls
+
+    calls = SqsCalls(_session(), connect_seconds=0.5, read_seconds=1.5, connections=MAX_POOL_CONNECTIONS)
+    return cast("SQSClient", calls)
 
 
 def websocket_client(endpoint: str) -> ApiGatewayManagementApiClient:

@@ -1,0 +1,148 @@
+"""Our calls of SQS say on the wire what botocore's client says, and fail as it fails."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.config import Config
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.session import Session, get_session
+
+from chalicelib.adapters import sqs_calls
+from chalicelib.adapters.sqs_calls import SqsCalls
+
+URL = "/000000000000/orders"
+ATTRIBUTES = {"requestId": {"DataType": "String", "StringValue": "ü"}}
+CALLS: dict[str, dict[str, Any]] = {
+    "send_message": {"MessageBody": "{}", "MessageAttributes": ATTRIBUTES, "MessageGroupId": "g", "DelaySeconds": 1},
+    "send_message_batch": {"Entries": [{"Id": "1", "MessageBody": "a"}, {"Id": "2", "MessageBody": "b"}]},
+    "change_message_visibility": {"ReceiptHandle": "handle", "VisibilityTimeout": 0},
+    "get_queue_attributes": {"AttributeNames": ["ApproximateNumberOfMessages"]},
+}
+
+
+@dataclass
+class Sqs:
+    """Keeps what it is asked; answers in turn, the last answer again and again."""
+
+    url: str = ""
+    asked: list[tuple[dict[str, str], Any]] = field(default_factory=list)
+    answers: list[tuple[int, bytes]] = field(default_factory=lambda: [(200, b"{}")])
+
+
+@pytest.fixture
+def sqs() -> Iterator[Sqs]:
+    state = Sqs()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            state.asked.append(({name.lower(): value for name, value in self.headers.items()}, json.loads(body)))
+            status, answer = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield state
+    server.shutdown()
+    thread.join(timeout=10)
+    server.server_close()
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Session:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setattr(sqs_calls, "PAUSE_SECONDS", 0.0)
+    return get_session()
+
+
+def calls(session: Session) -> SqsCalls:
+    return SqsCalls(session, connect_seconds=5, read_seconds=5, connections=2)
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_it_says_what_botocore_says(sqs: Sqs, session: Session, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "f")
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")
+    parameters = {"QueueUrl": sqs.url + URL, **CALLS[method]}
+    theirs: Any = session.create_client("sqs", endpoint_url=sqs.url, config=Config(retries={"total_max_attempts": 1}))
+    getattr(theirs, method)(**parameters)
+    getattr(calls(session), method)(**parameters)
+    (their_headers, their_body), (our_headers, our_body) = sqs.asked
+    assert our_body == their_body
+    for name in ("x-amz-target", "content-type", "x-amz-security-token", "x-amzn-trace-id"):
+        assert our_headers[name] == their_headers[name]
+    scope = "/eu-west-1/sqs/aws4_request"
+    assert our_headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=key/")
+    assert scope in our_headers["authorization"]
+    assert scope in their_headers["authorization"]
+
+
+def test_the_signature_is_botocores_own(sqs: Sqs, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = []
+    real = SigV4Auth.add_auth
+
+    def noted(signer: SigV4Auth, request: Any) -> None:
+        signed.append(request.url)
+        real(signer, request)
+
+    monkeypatch.setattr(SigV4Auth, "add_auth", noted)
+    calls(session).send_message(QueueUrl=sqs.url + URL, MessageBody="m")
+    assert signed == [f"{sqs.url}/"]
+
+
+def test_an_endpoint_that_is_set_goes_before_the_queues_own(
+    sqs: Sqs, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", sqs.url)
+    calls(session).send_message(QueueUrl="https://sqs.eu-west-1.amazonaws.com/1/q", MessageBody="m")
+    assert sqs.asked[0][1]["QueueUrl"] == "https://sqs.eu-west-1.amazonaws.com/1/q"
+
+
+@pytest.mark.parametrize("first", [(503, b""), (500, b"<html>"), (400, b'{"__type": "com.amazon#RequestThrottled"}')])
+def test_what_may_pass_is_tried_once_more(sqs: Sqs, session: Session, first: tuple[int, bytes]) -> None:
+    sqs.answers = [first, (200, b'{"MessageId": "1"}')]
+    assert calls(session).send_message(QueueUrl=sqs.url + URL, MessageBody="m") == {"MessageId": "1"}
+    sqs.answers = [first]
+    with pytest.raises(ClientError):
+        calls(session).send_message(QueueUrl=sqs.url + URL, MessageBody="m")
+    assert len(sqs.asked) == 4
+
+
+def test_a_refusal_has_the_code_and_the_sentence_of_sqs(sqs: Sqs, session: Session) -> None:
+    sqs.answers = [(400, b'{"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "No such queue."}')]
+    with pytest.raises(ClientError, match="No such queue") as refused:
+        calls(session).send_message(QueueUrl=sqs.url + URL, MessageBody="m")
+    assert refused.value.response["Error"]["Code"] == "QueueDoesNotExist"
+    assert len(sqs.asked) == 1
+
+
+def test_nobody_there_and_no_credentials_are_botocores_errors(
+    sqs: Sqs, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(EndpointConnectionError):
+        calls(session).send_message(QueueUrl="http://127.0.0.1:1/q", MessageBody="m")
+    monkeypatch.setattr(session, "get_credentials", lambda: None)
+    with pytest.raises(NoCredentialsError):
+        calls(session).send_message(QueueUrl=sqs.url + URL, MessageBody="m")
