@@ -81,7 +81,13 @@ class World:
         return self.parked[0]
 
     def follow(
-        self, connection_id: str, *, sequence: int = 0, since: datetime = LONG_AGO, session_is_over: bool = False
+        self,
+        connection_id: str,
+        *,
+        sequence: int = 0,
+        since: datetime = LONG_AGO,
+        session_is_over: bool = False,
+        apart: bool = False,
     ) -> None:
         """Stores a follower of the settled order."""
         row: dict[str, Any] = {
@@ -93,7 +99,12 @@ class World:
         }
         if session_is_over:
             row["session_ends_at"] = row["connected_at"]
-        self.roles.table.put_item(TableName=self.stack.outputs["ConnectionsTableName"], Item=row)
+        if apart:
+            row["apart"] = {"BOOL": True}
+        itself = {"order_id": {"S": connection_id}, "connection_id": {"S": connection_id}}
+        orders = {"orders": {"SS": [self.settled]}, "expires_at": row["expires_at"]}
+        for item in (row, {**itself, **orders}):
+            self.roles.table.put_item(TableName=self.stack.outputs["ConnectionsTableName"], Item=item)
 
     def connections(self) -> list[str]:
         """Who follows the settled order."""
@@ -109,14 +120,14 @@ class World:
         key = {"order_id": {"S": self.settled}, "connection_id": {"S": connection_id}}
         self.roles.table.delete_item(TableName=self.stack.outputs["ConnectionsTableName"], Key=key)
 
-    def push(self, connection_id: str | None = None, tries: int = 0) -> object:
-        """The event of a push of the settled order's history."""
+    def push(self, connection_id: str | None = None, *, tries: int | None = None) -> object:
+        """The event of a push of the settled order's history; with `tries`, in the follower's own group."""
         history = {
             "order": self.get(f"/api/orders/{self.settled}"),
             "events": self.get(f"/api/orders/{self.settled}/events")["events"],
         }
-        body = {"history": history, "connectionId": connection_id, "tries": tries}
-        return sqs_event([sqs_record(json.dumps(body), group=self.settled)])
+        body = {"history": history, "connectionId": connection_id, "apart": tries is not None}
+        return sqs_event([sqs_record(json.dumps(body), group=self.settled, receives=(tries or 0) + 1)])
 
 
 def order_event(order_id: str) -> object:
@@ -223,12 +234,21 @@ def record(world: World) -> list[Line]:
 @needs("PushStatus", MANAGE, "POST")
 def drop(world: World) -> list[Line]:
     world.follow(GONE)
-    return world.roles.call("PushStatus", world.push(GONE, tries=9))
+    return world.roles.call("PushStatus", world.push(GONE))
 
 
 @needs("PushStatus", "sqs:SendMessage", "StatusEventsQueue")
 def give_way(world: World) -> list[Line]:
     world.follow(GONE, since=datetime.now(UTC))
+    try:
+        return world.roles.call("PushStatus", world.push(GONE))
+    finally:
+        world.forget(GONE)
+
+
+@needs("PushStatus", "sqs:ChangeMessageVisibility", "StatusEventsQueue")
+def send_off(world: World) -> list[Line]:
+    world.follow(GONE, since=datetime.now(UTC), apart=True)
     try:
         return world.roles.call("PushStatus", world.push(GONE, tries=1))
     finally:
@@ -241,9 +261,9 @@ def ask_for_another_beat(world: World) -> list[Line]:
 
 
 @needs("Heartbeat", "dynamodb:Scan", "ConnectionsTable")
-@needs("Heartbeat", "dynamodb:Query", "by_connection")
 @needs("Heartbeat", "dynamodb:Query", "ConnectionsTable")
 @needs("Heartbeat", "dynamodb:DeleteItem", "ConnectionsTable")
+@needs("Heartbeat", "dynamodb:UpdateItem", "ConnectionsTable")
 @needs("Heartbeat", MANAGE, "POST")
 def beat(world: World) -> list[Line]:
     world.follow(GONE)
@@ -257,6 +277,7 @@ def end_a_session(world: World) -> list[Line]:
 
 
 @needs("WebsocketConnect", "dynamodb:PutItem", "ConnectionsTable")
+@needs("WebsocketConnect", "dynamodb:UpdateItem", "ConnectionsTable")
 @needs("WebsocketConnect", "dynamodb:Query", "ConnectionsTable")
 @needs("WebsocketConnect", "sqs:SendMessage", "StatusEventsQueue")
 def connect(world: World) -> list[Line]:
@@ -275,7 +296,7 @@ def say(world: World, action: str) -> list[Line]:
     return world.roles.call("WebsocketMessage", websocket_event("$default", GONE, body=body))
 
 
-@needs("WebsocketMessage", "dynamodb:Query", "by_connection")
+@needs("WebsocketMessage", "dynamodb:UpdateItem", "ConnectionsTable")
 @needs("WebsocketMessage", "dynamodb:PutItem", "ConnectionsTable")
 @needs("WebsocketMessage", "sqs:SendMessage", "StatusEventsQueue")
 def subscribe(world: World) -> list[Line]:
@@ -294,7 +315,7 @@ def unsubscribe(world: World) -> list[Line]:
     return say(world, "unsubscribe")
 
 
-@needs("WebsocketDisconnect", "dynamodb:Query", "by_connection")
+@needs("WebsocketDisconnect", "dynamodb:Query", "ConnectionsTable")
 @needs("WebsocketDisconnect", "dynamodb:DeleteItem", "ConnectionsTable")
 def forget_connection(world: World) -> list[Line]:
     world.follow(GONE)

@@ -65,7 +65,6 @@ class Roles:
         return {
             **{name: f":{url.rsplit('/', 1)[1]}" for name, url in queues.items()},
             "ConnectionsTable": f":table/{table}",
-            "by_connection": f":table/{table}/index/by_connection",
             "POST": "/POST/@connections/*",
             "DELETE": "/DELETE/@connections/*",
         }

@@ -88,7 +88,7 @@ def test_without_a_permission_exactly_its_call_is_denied(world: World, permissio
 
 def test_a_connection_that_may_not_be_closed_is_kept_for_later(world: World) -> None:
     def push() -> list[tuple[str, bool]]:
-        world.follow(GONE)
+        world.follow(GONE, apart=True)
         lines = world.roles.call("PushStatus", world.push(GONE, tries=9))
         return [(line["message"], bool(denials([line]))) for line in lines if line["message"].endswith("_refused")]
 

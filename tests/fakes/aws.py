@@ -149,11 +149,4 @@ def create_connections_table(name: str) -> None:
             {"AttributeName": "order_id", "KeyType": "HASH"},
             {"AttributeName": "connection_id", "KeyType": "RANGE"},
         ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by_connection",
-                "KeySchema": [{"AttributeName": "connection_id", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import Delivery, Follower
+from chalicelib.services.followers import MAX_SUBSCRIPTIONS, Delivery, Follower, TooManySubscriptions
 from tests.fakes.clock import FakeClock
 
 
@@ -25,7 +25,17 @@ class MemoryFollowers:
     def add(self, follower: Follower) -> None:
         self._reach()
         with self._lock:
+            others = [row for row in self.rows if row[1] == follower.connection_id and row[0] != follower.order_id]
+            if len(others) >= MAX_SUBSCRIPTIONS:
+                raise TooManySubscriptions
             self.rows[follower.order_id, follower.connection_id] = follower
+
+    def set_apart(self, follower: Follower) -> None:
+        self._reach()
+        with self._lock:
+            known = self.rows.get(follower.key)
+            if known is not None and known.connected_at == follower.connected_at:
+                self.rows[follower.key] = replace(known, apart=True)
 
     def of_order(self, order_id: str) -> Sequence[Follower]:
         self._reach()
@@ -56,6 +66,12 @@ class MemoryFollowers:
         self._reach()
         with self._lock:
             self.rows.pop((order_id, connection_id), None)
+
+    def forget(self, connection_id: str) -> Sequence[str]:
+        followed = self.orders_of(connection_id)
+        for order_id in followed:
+            self.remove(order_id, connection_id)
+        return followed
 
     def last_sequence(self, order_id: str, connection_id: str) -> int:
         """What the follower is noted to have been sent."""

@@ -57,6 +57,6 @@ def websocket_client(endpoint: str) -> ApiGatewayManagementApiClient:
 
     Chalice's `app.websocket_api` always calls *.execute-api.amazonaws.com and cannot reach an emulator.
     """
-    config = _config(1, connect_seconds=0.5, read_seconds=3)
+    config = _config(1, connect_seconds=0.5, read_seconds=2)
     client = _session().create_client("apigatewaymanagementapi", endpoint_url=endpoint, config=config)
     return cast("ApiGatewayManagementApiClient", client)

@@ -1,4 +1,8 @@
-"""The connections table in DynamoDB: who follows which order, and nothing else."""
+"""The connections table in DynamoDB: who follows which order, and nothing else.
+
+Each follower has an item, found by its order. Each connection has one with the orders that it follows, under its own id
+in both keys: a set that is written on a condition is what makes their limit exact.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +10,29 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute, UTCDateTimeAttribute
+from pynamodb.attributes import (
+    BooleanAttribute,
+    NumberAttribute,
+    TTLAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+    UTCDateTimeAttribute,
+)
 from pynamodb.exceptions import PynamoDBException, UpdateError
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.expressions.condition import Condition, size
+from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import Follower
+from chalicelib.services.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
 
 # API Gateway ends a connection after two hours; a row outlives it by a little.
 ROW_LIFETIME = timedelta(hours=2, minutes=15)
 Result = TypeVar("Result")
 
 
-class ByConnection(GlobalSecondaryIndex["Connection"]):  # type: ignore[no-untyped-call]
-    """Finds a connection's rows for the clean-up."""
-
-    class Meta:
-        index_name = "by_connection"
-        projection = KeysOnlyProjection()
-
-    connection_id = UnicodeAttribute(hash_key=True)
-
-
 class Connection(Model):
-    """One connection that follows one order."""
+    """One connection that follows one order; or, where both keys are its id, the orders that it follows."""
 
     class Meta:
         table_name = "unnamed"
@@ -42,12 +44,13 @@ class Connection(Model):
 
     order_id = UnicodeAttribute(hash_key=True)
     connection_id = UnicodeAttribute(range_key=True)
-    last_sequence = NumberAttribute()
-    connected_at = UTCDateTimeAttribute()
+    last_sequence = NumberAttribute(null=True)
+    connected_at = UTCDateTimeAttribute(null=True)
     opened = BooleanAttribute(null=True)
     session_ends_at = UTCDateTimeAttribute(null=True)
+    apart = BooleanAttribute(null=True)
+    orders = UnicodeSetAttribute(null=True)
     expires_at = TTLAttribute()
-    by_connection = ByConnection()
 
 
 class DynamoFollowers:
@@ -65,6 +68,14 @@ class DynamoFollowers:
         self._model._get_connection().connection.client  # noqa: B018, SLF001  # a property that makes it
 
     def add(self, follower: Follower) -> None:
+        expires_at = datetime.now(UTC) + ROW_LIFETIME
+        orders = self._model.orders
+        room = (
+            orders.does_not_exist() | orders.contains(follower.order_id) | (size(orders) < MAX_SUBSCRIPTIONS)  # type: ignore[no-untyped-call]
+        )
+        actions: list[Action] = [orders.add({follower.order_id}), self._model.expires_at.set(expires_at)]
+        if not self._update(follower.connection_id, follower.connection_id, actions, room):
+            raise TooManySubscriptions
         row = self._model(
             follower.order_id,
             follower.connection_id,
@@ -72,21 +83,31 @@ class DynamoFollowers:
             connected_at=follower.connected_at,
             opened=follower.opened,
             session_ends_at=follower.session_ends_at,
-            expires_at=datetime.now(UTC) + ROW_LIFETIME,
+            apart=follower.apart or None,
+            expires_at=expires_at,
         )
         _reaching(row.save)
+
+    def set_apart(self, follower: Follower) -> None:
+        self._update(*follower.key, [self._model.apart.set(True)], self._model.connected_at == follower.connected_at)
 
     def of_order(self, order_id: str) -> Sequence[Follower]:
         return _reaching(lambda: _followers(self._model.query(order_id, consistent_read=True)))
 
     def orders_of(self, connection_id: str) -> Sequence[str]:
-        return _reaching(lambda: [row.order_id for row in self._model.by_connection.query(connection_id)])
+        key = self._model.connection_id == connection_id
+        found = _reaching(lambda: list(self._model.query(connection_id, key, consistent_read=True)))
+        return sorted(found[0].orders or ()) if found else []
 
     def sessions(self) -> Mapping[str, datetime | None]:
         """Every connection that follows an order, and when the last of its sessions ends. Raises `Unavailable`."""
         sessions: dict[str, datetime | None] = {}
         for connection_id, ends_at in _reaching(
-            lambda: [(row.connection_id, row.session_ends_at) for row in self._model.scan()]
+            lambda: [
+                (row.connection_id, row.session_ends_at)
+                for row in self._model.scan()
+                if row.order_id != row.connection_id
+            ]
         ):
             known = sessions.setdefault(connection_id, ends_at)
             sessions[connection_id] = max(known, ends_at) if known and ends_at else None
@@ -98,23 +119,35 @@ class DynamoFollowers:
         return found[0] if found else None
 
     def record(self, follower: Follower, sequence: int) -> None:
-        row = self._model(follower.order_id, follower.connection_id)
         # Whoever subscribed anew meanwhile is to be sent again what it asked for: its row is another subscription's.
+        # One that left, or has been told more already, is fine too.
         same_and_behind = (self._model.connected_at == follower.connected_at) & (self._model.last_sequence < sequence)
-        try:
-            row.update(
-                actions=[self._model.last_sequence.set(sequence), self._model.opened.set(True)],
-                condition=same_and_behind,
-            )
-        except UpdateError as error:
-            # The follower left, subscribed anew, or has been told more already: each is fine.
-            if error.cause_response_code != "ConditionalCheckFailedException":
-                raise Unavailable(f"The connections table cannot be reached: {error}") from error
-        except PynamoDBException as error:
-            raise Unavailable(f"The connections table cannot be reached: {error}") from error
+        actions: list[Action] = [self._model.last_sequence.set(sequence), self._model.opened.set(True)]
+        self._update(*follower.key, actions, same_and_behind)
 
     def remove(self, order_id: str, connection_id: str) -> None:
         _reaching(self._model(order_id, connection_id).delete)
+        orders = self._model.orders
+        self._update(connection_id, connection_id, [orders.delete({order_id})], orders.contains(order_id))
+
+    def forget(self, connection_id: str) -> Sequence[str]:
+        followed = self.orders_of(connection_id)
+        for order_id in followed:
+            _reaching(self._model(order_id, connection_id).delete)
+        _reaching(self._model(connection_id, connection_id).delete)
+        return followed
+
+    def _update(self, order_id: str, connection_id: str, actions: list[Action], condition: Condition) -> bool:
+        """Whether the condition held, and the item was written. Raises `Unavailable`."""
+        try:
+            self._model(order_id, connection_id).update(actions=actions, condition=condition)
+        except UpdateError as error:
+            if error.cause_response_code == "ConditionalCheckFailedException":
+                return False
+            raise Unavailable(f"The connections table cannot be reached: {error}") from error
+        except PynamoDBException as error:
+            raise Unavailable(f"The connections table cannot be reached: {error}") from error
+        return True
 
 
 def _followers(rows: Iterable[Connection]) -> list[Follower]:
@@ -126,6 +159,7 @@ def _followers(rows: Iterable[Connection]) -> list[Follower]:
             connected_at=row.connected_at,
             opened=bool(row.opened),
             session_ends_at=row.session_ends_at,
+            apart=bool(row.apart),
         )
         for row in rows
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_sqs.type_defs import (
+        ChangeMessageVisibilityBatchRequestEntryTypeDef,
+        DeleteMessageBatchRequestEntryTypeDef,
         MessageAttributeValueTypeDef,
         MessageSystemAttributeValueTypeDef,
         SendMessageBatchRequestEntryTypeDef,
@@ -138,25 +140,47 @@ class SqsStatusEvents:
 
     def send(self, history: History, *, connection_id: str | None = None, repeat: bool = False) -> None:
         unique = connection_id is not None or repeat
-        self._send(history_view(history), connection_id, 0, unique=unique)
+        self._send(history_view(history), connection_id, unique=unique)
 
     def requeue(self, push: Push) -> None:
-        """Queues a push once more. Raises `Unavailable`."""
-        self._send(push.history, push.connection_id, push.tries, unique=True)
+        """Puts a push into its follower's own message group. Raises `Unavailable`."""
+        self._send(push.history, push.connection_id, apart=True, unique=True)
 
-    def _send(self, history: HistoryView, connection_id: str | None, tries: int, *, unique: bool) -> None:
+    def acknowledge(self, receipt_handles: Sequence[str]) -> None:
+        """Deletes up to ten received messages, so that their groups go on at once. Raises `Unavailable`."""
+        entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+            {"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(receipt_handles)
+        ]
+        self._reach(lambda: self._client.delete_message_batch(QueueUrl=self._url, Entries=entries))
+
+    def postpone(self, receipt_handles: Sequence[str], seconds: int) -> None:
+        """Makes up to ten received messages come back in so many seconds. Raises `Unavailable`."""
+        entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+            {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for number, handle in enumerate(receipt_handles)
+        ]
+        self._reach(lambda: self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries))
+
+    def _send(self, history: HistoryView, connection_id: str | None, *, apart: bool = False, unique: bool) -> None:
         order = history["order"]
-        body = {"history": history, "connectionId": connection_id, "tries": tries}
+        body = {"history": history, "connectionId": connection_id, "apart": apart}
         suffix = f":{uuid.uuid4()}" if unique else ""
-        try:
-            self._client.send_message(
+        group = f"{order['orderId']}:{connection_id}" if apart else order["orderId"]
+        self._reach(
+            lambda: self._client.send_message(
                 QueueUrl=self._url,
                 MessageBody=json.dumps(body, separators=(",", ":")),
                 MessageAttributes=_request(),
                 MessageSystemAttributes=_trace(),
-                MessageGroupId=order["orderId"],
+                MessageGroupId=group,
                 MessageDeduplicationId=f"{order['orderId']}:{order['sequence']}{suffix}",
             )
+        )
+
+    @staticmethod
+    def _reach(call: Callable[[], object]) -> None:
+        try:
+            call()
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"The status-events queue cannot be reached: {error}") from error
 

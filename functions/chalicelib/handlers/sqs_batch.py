@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypedDict
@@ -18,6 +18,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import is_order_id
 from chalicelib.services.execute_order import Ack, RetryAfter
 from chalicelib.services.ports import Telemetry
+from chalicelib.services.push_status import Postponed
 
 # What a worker leaves of its invocation for the step that it has just begun, in milliseconds: quotes, a build or a
 # submit takes up to 2.5 s, and telling of it 5 s where SQS hangs. Killed instead, it takes ten orders' turns along.
@@ -29,6 +30,10 @@ POSTPONE_MS = 5_000
 PROMPT_RETURNS = 3
 FIRST_OUTAGE_PAUSE = 48
 LONGEST_OUTAGE_PAUSE = 768
+# How long the groups of a batch wait for the slowest of them before they go on without it.
+SLOW_GROUP_SECONDS = 0.25
+# A group that failed comes again after 1 s, 2 s, 4 s … and then as often as what was never answered.
+LONGEST_GROUP_PAUSE = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,30 +221,90 @@ def _named(message: Message) -> str | None:
         return None
 
 
+class GroupQueue(Protocol):
+    """A FIFO queue, for the messages of a batch. Raises `Unavailable`."""
+
+    def acknowledge(self, receipt_handles: Sequence[str]) -> None:
+        """Deletes them, so that their groups go on at once."""
+
+    def postpone(self, receipt_handles: Sequence[str], seconds: int) -> None:
+        """Makes them come back in so many seconds."""
+
+
 def run_in_groups(
-    messages: Sequence[Message], work: Callable[[Sequence[Message]], None], telemetry: Telemetry
+    messages: Sequence[Message],
+    work: Callable[[Sequence[Message]], None],
+    *,
+    queue: GroupQueue,
+    telemetry: Telemetry,
+    in_time: Callable[[], bool] = lambda: True,
 ) -> BatchResponse:
-    """For a FIFO queue: the groups at once, each as a whole; a group that fails comes again as a whole, in order."""
+    """For a FIFO queue: the groups at once, each as a whole; a group that fails comes again as a whole, in order.
+
+    A batch ends with its slowest group, and until then no group of it goes on. So where one takes long, those that are
+    done are acknowledged without it, and those that failed are sent off to come again. `work` raises `Postponed` to say
+    when that is.
+    """
     _count_ages(messages, telemetry)
     groups: dict[str | None, list[Message]] = {}
     for message in messages:
         groups.setdefault(message.group, []).append(message)
+    failed: list[Message] = []
+
+    def settle(done: Iterable[Future[int | None]], *, early: bool) -> None:
+        over: list[Message] = []
+        for future in done:
+            group, pause = running[future], future.result()
+            if pause is None:
+                over += group
+                continue
+            failed.extend(group)
+            if in_time():
+                _try(lambda group=group, pause=pause: queue.postpone(_handles(group), pause), group, telemetry)  # type: ignore[misc]
+        if early and over and in_time():
+            _try(lambda: queue.acknowledge(_handles(over)), over, telemetry)
+
     with ThreadPoolExecutor(max_workers=max(len(groups), 1), thread_name_prefix="group") as threads:
-        done = list(threads.map(lambda group: _run_group(group, work, telemetry), groups.values()))
-    failed = [group for group, is_done in zip(groups.values(), done, strict=True) if not is_done]
-    return {"batchItemFailures": [{"itemIdentifier": message.id} for group in failed for message in group]}
+        running = {threads.submit(_run_group, group, work, telemetry): group for group in groups.values()}
+        done, left = wait(running, timeout=SLOW_GROUP_SECONDS)
+        while left:
+            settle(done, early=True)
+            done, left = wait(left, return_when=FIRST_COMPLETED)
+        settle(done, early=False)
+    return {"batchItemFailures": [{"itemIdentifier": message.id} for message in messages if message in failed]}
 
 
-def _run_group(group: Sequence[Message], work: Callable[[Sequence[Message]], None], telemetry: Telemetry) -> bool:
+def _handles(messages: Sequence[Message]) -> list[str]:
+    return [message.receipt_handle for message in messages]
+
+
+def _try(call: Callable[[], None], messages: Sequence[Message], telemetry: Telemetry) -> None:
+    """What fails here happens all the same, only later: with the batch's end, or the queue's visibility timeout."""
+    try:
+        call()
+    except Unavailable as error:
+        telemetry.warn("group_not_settled", message_id=messages[0].id, reason=str(error))
+
+
+def _run_group(group: Sequence[Message], work: Callable[[Sequence[Message]], None], telemetry: Telemetry) -> int | None:
+    """In how many seconds the group is to come again; None where it is done."""
     newest = group[-1]
-    with correlation.about(order_id=newest.group, request_id=newest.request_id, trace_id=newest.trace_id):
+    pause = min(1 << min(max(message.receive_count for message in group) - 1, 6), LONGEST_GROUP_PAUSE)
+    with correlation.about(order_id=_order_of(newest), request_id=newest.request_id, trace_id=newest.trace_id):
         try:
             work(group)
+        except Postponed as later:
+            return later.seconds
         except Unavailable as error:
             telemetry.warn("group_returned", message_id=group[0].id, reason=str(error))
-            return False
+            return pause
         except Exception as error:  # noqa: BLE001 - one order's defect must not hold up the others
             telemetry.exception("group_failed", error, message_id=group[0].id)
             telemetry.add_metric("MessagesFailed")
-            return False
-    return True
+            return pause
+    return None
+
+
+def _order_of(message: Message) -> str | None:
+    """The order that a group is about: a follower's own group has its connection behind the order's id."""
+    return message.group.partition(":")[0] if message.group else None

@@ -16,10 +16,10 @@ from chalicelib.http import strict_json
 from chalicelib.http.admission import order_id_shown
 from chalicelib.http.cors import EVERY_ORIGIN
 from chalicelib.http.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, Reply, StreamCode, StreamErrorView
+from chalicelib.services.followers import TooManySubscriptions
 from chalicelib.services.subscriptions import (
     SubscriptionPorts,
     TooManyFollowers,
-    TooManySubscriptions,
     add_subscription,
     forget_connection,
     subscribe,

@@ -20,6 +20,7 @@ class Follower:
     `connected_at` is the moment of this subscription; subscribing anew makes another.
     `opened` once it is known that its handshake is over: something was posted to it, or it sent us a message.
     `session_ends_at` is when whoever follows may do so no longer; None for never.
+    `apart` once it could not be served at once: from then on it has a message group of its own, and holds up nobody.
     """
 
     order_id: str
@@ -28,6 +29,7 @@ class Follower:
     connected_at: datetime
     opened: bool = False
     session_ends_at: datetime | None = None
+    apart: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -51,17 +53,34 @@ class Delivery(Enum):
     BUSY = "busy"
 
 
+MAX_SUBSCRIPTIONS = 100
+
+
+class TooManySubscriptions(Exception):
+    """The connection follows as many orders as one may."""
+
+    def __init__(self) -> None:
+        super().__init__(f"One connection follows at most {MAX_SUBSCRIPTIONS} orders.")
+
+
 class Followers(Protocol):
     """The connections table. Raises `Unavailable`."""
 
     def add(self, follower: Follower) -> None:
-        """Stores a follower; a second subscription of the same connection replaces the first."""
+        """Stores a follower; a second subscription of the same connection replaces the first.
+
+        Raises:
+            TooManySubscriptions: the connection follows 100 other orders, those counted that it asks for right now.
+        """
+
+    def set_apart(self, follower: Follower) -> None:
+        """Notes that the follower has its own message group, unless it is gone or has subscribed anew by now."""
 
     def of_order(self, order_id: str) -> Sequence[Follower]:
         """Everybody who follows the order, read consistently."""
 
     def orders_of(self, connection_id: str) -> Sequence[str]:
-        """The ids of all orders that the connection follows."""
+        """The ids of all orders that the connection follows, read consistently."""
 
     def find(self, order_id: str, connection_id: str) -> Follower | None:
         """This follower, read consistently."""
@@ -71,6 +90,9 @@ class Followers(Protocol):
 
     def remove(self, order_id: str, connection_id: str) -> None:
         """Forgets the follower."""
+
+    def forget(self, connection_id: str) -> Sequence[str]:
+        """Forgets the connection and everything that it followed, which is returned."""
 
 
 class Notifier(Protocol):

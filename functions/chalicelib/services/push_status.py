@@ -8,7 +8,7 @@ after: only a crash between the two can repeat it, with the same sequence.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -24,16 +24,28 @@ from chalicelib.services.views import ErrorView, EventView, HistoryView, StatusM
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A message of the status-events queue; `connection_id` narrows it to one follower, `tries` counts its returns."""
+    """A message of the status-events queue; `connection_id` narrows it to one follower.
+
+    `apart` where it stands in that follower's own message group; `tries` are its deliveries before this one.
+    """
 
     history: HistoryView
     connection_id: str | None = None
+    apart: bool = False
     tries: int = 0
+
+
+class Postponed(Exception):
+    """The message is to come again in so many seconds; nothing went wrong."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"It comes again in {seconds} s.")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Pusher:
-    """The ports that a push needs; `requeue` queues a push once more for one follower, behind what waits already."""
+    """The ports that a push needs; `requeue` puts a push into its follower's own message group."""
 
     followers: Followers
     notifier: Notifier
@@ -46,49 +58,30 @@ class Pusher:
 
 # A handshake usually takes some tens of milliseconds. One that takes longer must not hold up the order's next statuses.
 HANDSHAKE_TIMEOUT_SECONDS = 1.0
-LATER_HANDSHAKE_TIMEOUT_SECONDS = 0.3
 HANDSHAKE_POLL_SECONDS = 0.02
-MAX_TRIES = 5
-# A FIFO queue delivers a message that was put back at once: without a pause all tries would be over in an instant.
-BUSY_PAUSE_SECONDS = 0.1
+# In a follower's own message group, where nobody else waits.
+MAX_TRIES = 4
+BETWEEN_TRIES_SECONDS = 1
 RECORD_TRIES = 5
+RECORD_PAUSE_SECONDS = 0.1
 
 
 def push_newest(pushes: Sequence[Push], pusher: Pusher, until: datetime | None = None) -> None:
-    """Pushes what one order's messages of a batch amount to: the newest history holds all that the others say.
+    """Pushes what the messages of one group amount to: the newest history holds all that the others say.
 
-    A message for one follower is covered by a newer one for all, because followers are stored before they are queued.
-
-    Raises:
-        Unavailable: as `push_status`; pushing all of them again is harmless.
-    """
-    for_all = [push for push in pushes if push.connection_id is None]
-    newest = max(for_all, key=_sequence, default=None)
-    covered = _sequence(newest) if newest else 0
-    # The newer of two for one follower counts: one that came back to the queue stands behind newer ones.
-    in_order = sorted(pushes, key=_sequence)
-    for_one = {push.connection_id: push for push in in_order if push.connection_id and _sequence(push) > covered}
-    for push in ([newest] if newest else []) + list(for_one.values()):
-        push_status(push, pusher, until)
-
-
-def _sequence(push: Push) -> int:
-    return push.history["order"]["sequence"]
-
-
-def push_status(push: Push, pusher: Pusher, until: datetime | None = None) -> None:
-    """Brings every follower of the order up to date, all of them at once.
+    The followers are read once and served all at once, each what it has not seen.
 
     Raises:
+        Postponed: the one follower of this group cannot be served yet.
         Unavailable: the connections table or the queue cannot be reached, or not everybody could be served before
-            `until`, when the invocation must be over; what was sent is recorded.
+            `until`, when the invocation must be over; what was sent is recorded. Pushing again is harmless.
     """
-    order_id = push.history["order"]["orderId"]
-    followers = _addressed(push, pusher.followers, order_id)
+    if not pushes:
+        return
     # Each in a copy of this context: its log lines name the order and the request.
     pushing = [
         pusher.threads.submit(copy_context().run, _bring_up_to_date, follower, push, pusher, until)
-        for follower in followers
+        for follower, push in _addressed(pushes, pusher.followers)
     ]
     # An error is raised when all are through: a container that is frozen with threads at work would post the rest
     # whenever it wakes up, beside whoever got the message meanwhile.
@@ -96,23 +89,48 @@ def push_status(push: Push, pusher: Pusher, until: datetime | None = None) -> No
     outcomes = [future.result() for future in pushing]
     if outcomes:
         pusher.telemetry.add_metric("PushedMessages", sum(outcomes))
+    order = max(pushes, key=_sequence).history["order"]
     # At INFO the end alone, which tells whether followers heard it.
-    say = pusher.telemetry.log if push.history["order"]["status"] in TERMINAL else pusher.telemetry.debug
+    say = pusher.telemetry.log if order["status"] in TERMINAL else pusher.telemetry.debug
     say(
         "status_pushed",
-        order_id=order_id,
-        sequence=push.history["order"]["sequence"],
-        status=push.history["order"]["status"],
+        order_id=order["orderId"],
+        sequence=order["sequence"],
+        status=order["status"],
         followers=len(outcomes),
         frames=sum(outcomes),
     )
 
 
-def _addressed(push: Push, followers: Followers, order_id: str) -> Iterable[Follower]:
-    if push.connection_id is None:
-        return followers.of_order(order_id)
-    follower = followers.find(order_id, push.connection_id)
-    return [follower] if follower else []
+def push_status(push: Push, pusher: Pusher, until: datetime | None = None) -> None:
+    """As `push_newest`, of a message alone."""
+    push_newest([push], pusher, until)
+
+
+def _sequence(push: Push) -> int:
+    return push.history["order"]["sequence"]
+
+
+def _addressed(pushes: Sequence[Push], followers: Followers) -> Iterator[tuple[Follower, Push]]:
+    """Whom to bring up to date with what: the newest that is for all or for this one.
+
+    A follower is stored before its own message is queued, so whoever a message is for is found, if he is still there.
+    """
+    order_id = pushes[0].history["order"]["orderId"]
+    # The newest comes last, and takes the place of the others.
+    in_order = sorted(pushes, key=lambda push: (_sequence(push), push.connection_id is None))
+    for_all = next((push for push in reversed(in_order) if push.connection_id is None), None)
+    for_one = {push.connection_id: push for push in in_order if push.connection_id is not None}
+    if for_all is not None:
+        for follower in followers.of_order(order_id):
+            yield follower, max(for_all, for_one.get(follower.connection_id, for_all), key=_sequence)
+        return
+    tries = max(push.tries for push in pushes)
+    for connection_id, push in for_one.items():
+        found = followers.find(order_id, connection_id)
+        # Who has subscribed anew is told in the order's group again, and would hear of it twice.
+        if found is not None and not (push.apart and not found.apart):
+            yield found, replace(push, tries=tries)
 
 
 def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: datetime | None) -> int:
@@ -121,6 +139,9 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
     if missing and until is not None and pusher.clock.now() >= until:
         # Whoever is posted to and not recorded before the invocation is killed would get the frame twice.
         raise Unavailable("Too many followers for one invocation: the others are served by the next.")
+    if missing and follower.apart and not push.apart:
+        pusher.requeue(Push(push.history, follower.connection_id, apart=True))
+        return 0
     sent, delivery = 0, Delivery.DELIVERED
     for event in missing:
         if follower.is_over(pusher.clock.now()):
@@ -137,7 +158,7 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
         pusher.crash_point("after_post")
         _record(follower, missing[sent - 1]["sequence"], pusher, until)
     if delivery is not Delivery.DELIVERED:
-        _requeue_or_drop(follower, delivery, push, pusher)
+        _give_way(follower, delivery, push, pusher)
     return sent
 
 
@@ -152,7 +173,7 @@ def _record(follower: Follower, sequence: int, pusher: Pusher, until: datetime |
         try:
             pusher.followers.record(follower, sequence)
         except Unavailable:
-            pusher.clock.sleep(BUSY_PAUSE_SECONDS * 2**tries)
+            pusher.clock.sleep(RECORD_PAUSE_SECONDS * 2**tries)
         else:
             return
     pusher.followers.record(follower, sequence)
@@ -181,7 +202,7 @@ def status_message(event: EventView, history: HistoryView | None) -> StatusMessa
 
 def _post(follower: Follower, frame: str, push: Push, pusher: Pusher) -> Delivery:
     delivery = pusher.notifier.post(follower.connection_id, frame)
-    limit = LATER_HANDSHAKE_TIMEOUT_SECONDS if push.tries else HANDSHAKE_TIMEOUT_SECONDS
+    limit = 0.0 if push.apart else HANDSHAKE_TIMEOUT_SECONDS
     waited = 0.0
     while delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now()) and waited < limit:
         pusher.clock.sleep(HANDSHAKE_POLL_SECONDS)
@@ -190,15 +211,21 @@ def _post(follower: Follower, frame: str, push: Push, pusher: Pusher) -> Deliver
     return delivery
 
 
-def _requeue_or_drop(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:
-    """A follower that cannot be served now never holds up the others: its push goes to the end of the queue."""
-    if delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now()):
-        pusher.requeue(Push(push.history, follower.connection_id, push.tries + 1))
-    elif delivery is Delivery.BUSY and push.tries < MAX_TRIES:
-        pusher.clock.sleep(BUSY_PAUSE_SECONDS * 2**push.tries)
-        pusher.requeue(Push(push.history, follower.connection_id, push.tries + 1))
-    else:
+def _give_way(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:
+    """A follower that cannot be served now never holds up the others: it gets a message group of its own.
+
+    Raises:
+        Postponed: it has one, and is tried again there.
+    """
+    opening = delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now())
+    if not opening and (delivery is Delivery.GONE or push.tries >= MAX_TRIES):
         _drop(follower, delivery, push, pusher)
+    elif push.apart:
+        raise Postponed(BETWEEN_TRIES_SECONDS)
+    else:
+        # In this order: what stands in its group is pushed only to who has one.
+        pusher.followers.set_apart(follower)
+        pusher.requeue(Push(push.history, follower.connection_id, apart=True))
 
 
 def _drop(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:

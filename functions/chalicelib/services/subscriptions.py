@@ -11,17 +11,12 @@ from chalicelib.domain.order import History
 from chalicelib.services.followers import Follower, Followers
 from chalicelib.services.ports import Clock, CrashPoint, OrderStore, StatusEvents, Telemetry
 
-MAX_SUBSCRIPTIONS = 100
 # Each costs a post for every status of the order.
 MAX_FOLLOWERS = 20
 # Followers that come at the same moment see each other and all stand back, each for a time of its own.
 SETTLED_AFTER = timedelta(seconds=1)
 STAND_BACK_TRIES = 6
 STAND_BACK_SECONDS = 0.05
-
-
-class TooManySubscriptions(Exception):
-    """The connection follows as many orders as one may."""
 
 
 class TooManyFollowers(Exception):
@@ -116,10 +111,7 @@ def add_subscription(
         TicketRefused, OrderNotFound, TooManyFollowers, Unavailable: as `subscribe`; what the connection followed
             before it still follows.
     """
-    followed = ports.followers.orders_of(connection_id)
-    if order_id not in followed and len(followed) >= MAX_SUBSCRIPTIONS:
-        raise TooManySubscriptions(f"One connection follows at most {MAX_SUBSCRIPTIONS} orders.")
-    earlier = ports.followers.find(order_id, connection_id) if order_id in followed else None
+    earlier = ports.followers.find(order_id, connection_id)
     try:
         return subscribe(order_id, connection_id, after, ports=ports, ticket=ticket, opened=True)
     except Exception:  # raised on whatever it was, a defect too: the earlier subscription holds as before
@@ -130,7 +122,5 @@ def add_subscription(
 
 def forget_connection(connection_id: str, *, followers: Followers, telemetry: Telemetry) -> None:
     """Forgets a connection that ended. Raises `Unavailable`; the table's TTL is the last resort."""
-    followed = followers.orders_of(connection_id)
-    for order_id in followed:
-        followers.remove(order_id, connection_id)
+    followed = followers.forget(connection_id)
     telemetry.log("connection_forgotten", connection_id=connection_id, orders=len(followed))

@@ -1,6 +1,7 @@
 """The connections table on DynamoDB."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -8,7 +9,7 @@ import pytest
 
 from chalicelib.adapters.connections import ROW_LIFETIME, DynamoFollowers
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import Follower
+from chalicelib.services.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
 from tests.fakes.aws import create_connections_table
 
 TABLES = ("connections", "others")
@@ -108,10 +109,55 @@ def test_removing_somebody_who_is_not_there_removes_nobody_else(followers: Dynam
 
 def test_a_row_outlives_its_connection_by_a_little(followers: DynamoFollowers) -> None:
     followers.add(Follower("ord_1", "c", 0, NOW))
-    (item,) = boto3.client("dynamodb").scan(TableName="connections")["Items"]
-    lifetime = datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) - datetime.now(UTC)
-    assert timedelta(hours=2) < lifetime <= ROW_LIFETIME
+    items = boto3.client("dynamodb").scan(TableName="connections")["Items"]
+    for item in items:
+        lifetime = datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) - datetime.now(UTC)
+        assert timedelta(hours=2) < lifetime <= ROW_LIFETIME
+    itself, item = sorted(items, key=lambda item: item["order_id"]["S"])
+    assert set(itself) == {"order_id", "connection_id", "orders", "expires_at"}
     assert set(item) == {"order_id", "connection_id", "last_sequence", "connected_at", "opened", "expires_at"}
+
+
+def test_the_limit_of_a_connection_s_orders_holds_whoever_asks_first(followers: DynamoFollowers) -> None:
+    for number in range(MAX_SUBSCRIPTIONS):
+        followers.add(Follower(f"ord_{number}", "c", 0, NOW))
+    with pytest.raises(TooManySubscriptions, match="at most 100"):
+        followers.add(Follower("ord_100", "c", 0, NOW))
+    assert followers.find("ord_100", "c") is None
+    followers.add(Follower("ord_7", "c", 3, NOW))
+    followers.add(Follower("ord_100", "another", 0, NOW))
+    followers.remove("ord_7", "c")
+    followers.remove("ord_7", "c")
+    followers.add(Follower("ord_100", "c", 0, NOW))
+    with pytest.raises(TooManySubscriptions):
+        followers.add(Follower("ord_7", "c", 0, NOW))
+    assert len(followers.orders_of("c")) == MAX_SUBSCRIPTIONS
+
+
+def test_a_connection_that_is_forgotten_leaves_nothing(followers: DynamoFollowers) -> None:
+    for connection_id in ("c", "another"):
+        for order_id in ("ord_1", "ord_2"):
+            followers.add(Follower(order_id, connection_id, 0, NOW))
+    assert set(followers.forget("c")) == {"ord_1", "ord_2"}
+    assert followers.forget("c") == []
+    # Who is told that it is gone by a push that was under way does not make it anew.
+    followers.remove("ord_1", "c")
+    left = boto3.client("dynamodb").scan(TableName="connections")["Items"]
+    assert {item["connection_id"]["S"] for item in left} == {"another"}
+
+
+def test_a_follower_is_set_apart_unless_it_subscribed_anew(followers: DynamoFollowers) -> None:
+    follower = Follower("ord_1", "c", 2, NOW)
+    followers.add(follower)
+    followers.set_apart(follower)
+    assert followers.find("ord_1", "c") == replace(follower, apart=True)
+    anew = replace(follower, connected_at=NOW + timedelta(microseconds=1))
+    followers.add(anew)
+    followers.set_apart(follower)
+    assert followers.find("ord_1", "c") == anew
+    followers.remove("ord_1", "c")
+    followers.set_apart(follower)
+    assert followers.of_order("ord_1") == []
 
 
 def test_two_tables_do_not_mix(followers: DynamoFollowers) -> None:
@@ -131,6 +177,8 @@ CALLS: list[Callable[[DynamoFollowers], object]] = [
     lambda table: table.find("ord_1", "c"),
     lambda table: table.record(Follower("ord_1", "c", 0, NOW), 1),
     lambda table: table.remove("ord_1", "c"),
+    lambda table: table.set_apart(Follower("ord_1", "c", 0, NOW)),
+    lambda table: table.forget("c"),
 ]
 
 

@@ -13,13 +13,29 @@ from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.handlers.push_status import parse_push
+from chalicelib.handlers.sqs_batch import messages_of
 from chalicelib.services.push_status import Push
 from chalicelib.services.views import history_view
-from tests.fakes.aws import drain
+from tests.fakes.aws import drain, record_of
 from tests.fakes.engine import Engine
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+
+class Record:
+    """A record as Chalice wraps it."""
+
+    def __init__(self, content: dict[str, object]) -> None:
+        self._content = content
+
+    def to_dict(self) -> dict[str, object]:
+        return self._content
+
+
+def push_of(message: "MessageTypeDef") -> Push:
+    return parse_push(messages_of([Record(record_of(message))])[0])
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +98,7 @@ def test_the_check_asks_the_queue(sqs: "SQSClient", orders_url: str) -> None:
 def test_a_history_survives_the_queue(sqs: "SQSClient", events_url: str, history: History) -> None:
     SqsStatusEvents(sqs, events_url).send(history)
     (message,) = drain(sqs, events_url)
-    assert parse_push(message["Body"]) == Push(history_view(history), None, 0)
+    assert push_of(message) == Push(history_view(history))
 
 
 def test_an_order_is_a_message_group(sqs: "SQSClient", events_url: str, history: History) -> None:
@@ -107,7 +123,7 @@ def test_a_repeat_and_a_message_for_one_follower_are_never_duplicates(
     events.send(history, repeat=True)
     events.send(history, connection_id="c")
     events.send(history, connection_id="c")
-    messages = [parse_push(message["Body"]) for message in drain(sqs, events_url)]
+    messages = [push_of(message) for message in drain(sqs, events_url)]
     assert [push.connection_id for push in messages] == [None, None, None, "c", "c"]
 
 
@@ -117,15 +133,34 @@ def test_histories_of_one_order_stay_in_order(sqs: "SQSClient", events_url: str,
     events = SqsStatusEvents(sqs, events_url)
     for sent in engine.events.sent:
         events.send(sent.history)
-    pushes = [parse_push(message["Body"]) for message in drain(sqs, events_url)]
+    pushes = [push_of(message) for message in drain(sqs, events_url)]
     assert [push.history["order"]["sequence"] for push in pushes] == [2, 3, 4, 5]
 
 
-def test_a_push_that_comes_again_keeps_its_tries(sqs: "SQSClient", events_url: str, history: History) -> None:
-    push = Push(history_view(history), "c", 3)
+def test_a_follower_that_gave_way_has_a_message_group_of_its_own(
+    sqs: "SQSClient", events_url: str, history: History
+) -> None:
+    push = Push(history_view(history), "c=", apart=True)
     SqsStatusEvents(sqs, events_url).requeue(push)
     (message,) = drain(sqs, events_url)
-    assert parse_push(message["Body"]) == push
+    assert push_of(message) == push
+    assert message["Attributes"]["MessageGroupId"] == f"{history.order.id}:c="
+
+
+def test_messages_of_a_batch_are_deleted_or_sent_off_without_the_others(
+    sqs: "SQSClient", events_url: str, engine: Engine
+) -> None:
+    events = SqsStatusEvents(sqs, events_url)
+    for _ in range(3):
+        events.send(engine.history(engine.place().id))
+    received = sqs.receive_message(QueueUrl=events_url, MaxNumberOfMessages=10)["Messages"]
+    handles = [message["ReceiptHandle"] for message in received]
+    events.acknowledge(handles[:1])
+    events.postpone(handles[1:2], 0)
+    (again,) = sqs.receive_message(QueueUrl=events_url, MaxNumberOfMessages=10)["Messages"]
+    assert again["MessageId"] == received[1]["MessageId"]
+    attributes = sqs.get_queue_attributes(QueueUrl=events_url, AttributeNames=["All"])["Attributes"]
+    assert attributes["ApproximateNumberOfMessagesNotVisible"] == "2"
 
 
 def test_the_longest_history_fits_a_message(engine: Engine, sqs: "SQSClient", events_url: str) -> None:

@@ -1,6 +1,7 @@
 """SQS batches: every message on its own."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,6 +20,7 @@ from chalicelib.handlers.sqs_batch import (
     run_in_groups,
 )
 from chalicelib.services.execute_order import Ack, RetryAfter
+from chalicelib.services.push_status import Postponed
 from tests.fakes import MemoryQueue, RecordingTelemetry
 from tests.fakes.aws import sqs_record
 from tests.fakes.clock import START
@@ -41,6 +43,35 @@ def a_message(name: str, *, group: str | None = None, body: str = "{}") -> Messa
 @pytest.fixture
 def telemetry() -> RecordingTelemetry:
     return RecordingTelemetry()
+
+
+class Groups:
+    """A FIFO queue's answers to a batch."""
+
+    def __init__(self) -> None:
+        self.acknowledged: list[str] = []
+        self.postponed: list[tuple[str, int]] = []
+        self.outage = False
+        self.settled = threading.Event()
+
+    def acknowledge(self, receipt_handles: Sequence[str]) -> None:
+        self._reach()
+        self.acknowledged += receipt_handles
+        self.settled.set()
+
+    def postpone(self, receipt_handles: Sequence[str], seconds: int) -> None:
+        self._reach()
+        self.postponed += [(handle, seconds) for handle in receipt_handles]
+
+    def _reach(self) -> None:
+        if self.outage:
+            self.settled.set()
+            raise Unavailable("The queue is down.")
+
+
+@pytest.fixture
+def groups() -> Groups:
+    return Groups()
 
 
 @pytest.fixture
@@ -140,7 +171,7 @@ def test_messages_run_at_once(telemetry: RecordingTelemetry, queue: MemoryQueue)
     assert identifiers(run_each(messages, work, postpone=queue.postpone, telemetry=telemetry)) == []
 
 
-def test_a_group_is_worked_on_as_a_whole_and_the_groups_at_once(telemetry: RecordingTelemetry) -> None:
+def test_a_group_is_worked_on_as_a_whole_and_the_groups_at_once(telemetry: RecordingTelemetry, groups: Groups) -> None:
     together = threading.Barrier(3)
     seen: dict[str | None, list[str]] = {}
 
@@ -150,22 +181,78 @@ def test_a_group_is_worked_on_as_a_whole_and_the_groups_at_once(telemetry: Recor
         seen[group[0].group] = [message.id for message in group]
 
     messages = [a_message(f"{group}{number}", group=group) for number in (1, 2, 3) for group in "abc"]
-    assert identifiers(run_in_groups(messages, work, telemetry)) == []
+    assert identifiers(run_in_groups(messages, work, queue=groups, telemetry=telemetry)) == []
+    assert groups.acknowledged == []  # the batch's end does that
     assert seen == {group: [f"{group}1", f"{group}2", f"{group}3"] for group in "abc"}
 
 
+@pytest.mark.parametrize(("receives", "pause"), [(1, 1), (2, 2), (4, 8), (6, 26), (99, 26)])
 @pytest.mark.parametrize("error", [Unavailable("Down."), ZeroDivisionError()])
-def test_a_group_that_fails_comes_again_in_order(telemetry: RecordingTelemetry, error: Exception) -> None:
+def test_a_group_that_fails_comes_again_in_order_and_soon(
+    telemetry: RecordingTelemetry, groups: Groups, error: Exception, receives: int, pause: int
+) -> None:
+    """It used to come when the visibility timeout was over, after 26 s."""
+
     def work(group: object) -> None:
         assert isinstance(group, list)
         if group[0].group == "b":
             raise error
 
     messages = [a_message(f"{group}{number}", group=group) for number in (1, 2) for group in "abc"]
-    assert identifiers(run_in_groups(messages, work, telemetry)) == ["b1", "b2"]
+    messages[1] = replace(messages[1], receive_count=receives)
+    assert identifiers(run_in_groups(messages, work, queue=groups, telemetry=telemetry)) == ["b1", "b2"]
+    assert groups.postponed == [("handle-b1", pause), ("handle-b2", pause)]
     assert len(telemetry.exceptions) == isinstance(error, ZeroDivisionError)
 
 
-def test_nothing_to_do(telemetry: RecordingTelemetry, queue: MemoryQueue) -> None:
+def test_a_group_that_asks_for_it_comes_again_when_it_says(telemetry: RecordingTelemetry, groups: Groups) -> None:
+    def work(_: object) -> None:
+        raise Postponed(3)
+
+    message = replace(a_message("m", group="a"), receive_count=9)
+    assert identifiers(run_in_groups([message], work, queue=groups, telemetry=telemetry)) == ["m"]
+    assert groups.postponed == [("handle-m", 3)]
+    assert telemetry.warnings == []
+
+
+@pytest.mark.parametrize("outage", [False, True])
+def test_a_slow_group_holds_up_none_of_its_batch(telemetry: RecordingTelemetry, groups: Groups, outage: bool) -> None:
+    """What is done is acknowledged, what failed is sent off, while the slow one is still at work."""
+    groups.outage = outage
+    seen: list[tuple[list[str], list[tuple[str, int]]]] = []
+
+    def work(group: object) -> None:
+        assert isinstance(group, list)
+        if group[0].group == "fails":
+            raise Unavailable("Down.")
+        if group[0].group == "slow":
+            assert groups.settled.wait(20)
+            seen.append((list(groups.acknowledged), list(groups.postponed)))
+
+    messages = [a_message(name, group=name.rstrip("12")) for name in ("done1", "slow", "fails", "done2", "other")]
+    assert identifiers(run_in_groups(messages, work, queue=groups, telemetry=telemetry)) == ["fails"]
+    (at_work,) = seen
+    assert set(at_work[0]) == (set() if outage else {"handle-done1", "handle-done2", "handle-other"})
+    assert "handle-slow" not in groups.acknowledged
+    if outage:
+        assert {line.event for line in telemetry.warnings} == {"group_returned", "group_not_settled"}
+    else:
+        assert groups.postponed == [("handle-fails", 1)]
+
+
+def test_an_invocation_without_time_for_a_queue_that_hangs_asks_it_for_nothing(
+    telemetry: RecordingTelemetry, groups: Groups
+) -> None:
+    def work(_: object) -> None:
+        raise Unavailable("Down.")
+
+    response = run_in_groups(
+        [a_message("m", group="a")], work, queue=groups, telemetry=telemetry, in_time=lambda: False
+    )
+    assert identifiers(response) == ["m"]
+    assert groups.postponed == []
+
+
+def test_nothing_to_do(telemetry: RecordingTelemetry, queue: MemoryQueue, groups: Groups) -> None:
     assert identifiers(run_each([], lambda _: Ack(), postpone=queue.postpone, telemetry=telemetry)) == []
-    assert identifiers(run_in_groups([], lambda _: None, telemetry)) == []
+    assert identifiers(run_in_groups([], lambda _: None, queue=groups, telemetry=telemetry)) == []

@@ -15,6 +15,7 @@ from chalicelib.handlers.heartbeat import parse_beat
 from chalicelib.services.followers import Delivery, Follower
 from chalicelib.services.heartbeat import BEATS_A_MINUTE, FIRST, INTERVAL_SECONDS, HeartbeatPorts, send_heartbeats
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, RecordingTelemetry
+from tests.fakes.aws import create_connections_table
 from tests.unit.http.specification import check_frame
 
 
@@ -146,25 +147,7 @@ def test_the_next_beat_waits_in_the_queue() -> None:
 
 @pytest.mark.usefixtures("aws")
 def test_the_table_lists_every_connection() -> None:
-    boto3.client("dynamodb").create_table(
-        TableName="connections",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "order_id", "AttributeType": "S"},
-            {"AttributeName": "connection_id", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "order_id", "KeyType": "HASH"},
-            {"AttributeName": "connection_id", "KeyType": "RANGE"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by_connection",
-                "KeySchema": [{"AttributeName": "connection_id", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    )
+    create_connections_table("connections")
     followers = DynamoFollowers("connections")
     now = datetime.now(UTC)
     later = now + timedelta(hours=1)

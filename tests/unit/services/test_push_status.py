@@ -14,10 +14,12 @@ from chalicelib.http.admission import admit_anyone
 from chalicelib.services.followers import HANDSHAKE_AGE, Delivery, Follower
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.push_status import (
-    BUSY_PAUSE_SECONDS,
+    BETWEEN_TRIES_SECONDS,
     HANDSHAKE_TIMEOUT_SECONDS,
     MAX_TRIES,
+    RECORD_PAUSE_SECONDS,
     RECORD_TRIES,
+    Postponed,
     Push,
     Pusher,
     push_newest,
@@ -72,12 +74,19 @@ class Stream:
         push_status(self.history(sequence), self.pusher(crash))
 
     def drain(self) -> int:
-        """Pushes whatever came back to the queue, until nothing does; gives how many that were."""
-        pushes = 0
+        """Delivers what stands in followers' own groups as SQS does, until nothing is left; gives how many tries."""
+        tries = 0
         while self.requeued:
-            push_status(self.requeued.pop(0), self.pusher())
-            pushes += 1
-        return pushes
+            tries += 1
+            push = self.requeued[0]
+            try:
+                push_status(push, self.pusher())
+            except Postponed as later:
+                self.engine.clock.advance(later.seconds)
+                self.requeued[0] = replace(push, tries=push.tries + 1)
+            else:
+                self.requeued.remove(push)
+        return tries
 
     def last(self, connection_id: str = "c") -> int:
         return self.followers.last_sequence(self.order_id, connection_id)
@@ -240,10 +249,12 @@ def test_a_young_connection_that_takes_longer_goes_through_the_queue(stream: Str
     assert stream.notifier.sequences("c") == []
     waited = stream.engine.clock.now() - start
     assert timedelta(seconds=HANDSHAKE_TIMEOUT_SECONDS) <= waited < timedelta(seconds=HANDSHAKE_TIMEOUT_SECONDS + 0.1)
-    assert stream.requeued == [Push(stream.history().history, "c", 1)]
-    # From then on it holds up the order's other statuses for less.
-    push_status(stream.requeued.pop(), stream.pusher())
-    assert stream.engine.clock.now() - start - waited < timedelta(seconds=HANDSHAKE_TIMEOUT_SECONDS / 2)
+    assert stream.requeued == [Push(stream.history().history, "c", apart=True)]
+    # From then on it holds up nobody: what it cannot be told yet comes again.
+    again = stream.engine.clock.now()
+    with pytest.raises(Postponed):
+        push_status(stream.requeued[0], stream.pusher())
+    assert stream.engine.clock.now() == again
     stream.drain()
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
@@ -296,10 +307,33 @@ def test_a_busy_connection_waits_at_the_end_of_the_queue_and_holds_up_nobody(str
     stream.notifier.refusals["busy"] = [BUSY]
     stream.push()
     assert stream.notifier.sequences("free") == [1, 2, 3, 4, 5]
-    assert stream.requeued == [Push(stream.history().history, "busy", 1)]
-    push_status(stream.requeued.pop(), stream.pusher())
+    assert stream.requeued == [Push(stream.history().history, "busy", apart=True)]
+    stream.drain()
     assert stream.notifier.sequences("busy") == [1, 2, 3, 4, 5]
     assert stream.last("busy") == 5
+
+
+def test_one_that_gave_way_stays_in_its_own_group_and_is_posted_to_from_there_alone(stream: Stream) -> None:
+    """Two groups that both post to it would tell it the newer status first."""
+    stream.follow()
+    stream.notifier.refusals["c"] = [BUSY]
+    for sequence in (2, 3, 5):
+        stream.push(sequence)
+        assert stream.notifier.frames.get("c", []) == []
+    assert [push.history["order"]["sequence"] for push in stream.requeued] == [2, 3, 5]
+    stream.drain()
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
+def test_one_that_subscribed_anew_is_told_in_the_order_s_group_again(stream: Stream) -> None:
+    stream.follow()
+    stream.notifier.refusals["c"] = [BUSY]
+    stream.push(3)
+    stream.follow(age=59)
+    stream.drain()
+    assert stream.notifier.frames.get("c", []) == []
+    stream.push(5)
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
 def test_busy_in_the_middle_goes_on_where_it_stopped(stream: Stream) -> None:
@@ -307,17 +341,16 @@ def test_busy_in_the_middle_goes_on_where_it_stopped(stream: Stream) -> None:
     stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, BUSY]
     stream.push()
     assert stream.last() == 2
-    push_status(stream.requeued.pop(), stream.pusher())
+    stream.drain()
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
-def test_a_newer_message_overtakes_the_one_that_waits(stream: Stream) -> None:
+def test_a_newer_message_holds_what_the_one_that_waits_says(stream: Stream) -> None:
     stream.follow()
     stream.notifier.refusals["c"] = [BUSY]
     stream.push(3)
     stream.push(5)
-    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
-    push_status(stream.requeued.pop(), stream.pusher())
+    push_newest(stream.requeued, stream.pusher())
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
@@ -326,10 +359,9 @@ def test_a_connection_that_stays_busy_is_closed_so_that_its_client_comes_back(st
     stream.notifier.refusals["c"] = [BUSY] * 100
     start = stream.engine.clock.now()
     stream.push()
-    assert stream.drain() == MAX_TRIES
-    # The queue gives back at once what is put into it: each try waits twice as long as the one before.
-    waits = sum(BUSY_PAUSE_SECONDS * 2**tries for tries in range(MAX_TRIES))
-    assert (stream.engine.clock.now() - start).total_seconds() == pytest.approx(waits)
+    assert stream.engine.clock.now() == start
+    assert stream.drain() == MAX_TRIES + 1
+    assert (stream.engine.clock.now() - start).total_seconds() == MAX_TRIES * BETWEEN_TRIES_SECONDS
     assert stream.notifier.closed == ["c"]
     assert stream.followers.rows == {}
     assert stream.engine.telemetry.total("FollowersDropped", reason="busy") == 1
@@ -338,23 +370,24 @@ def test_a_connection_that_stays_busy_is_closed_so_that_its_client_comes_back(st
 def test_an_end_that_can_neither_be_told_nor_the_connection_closed_comes_again(stream: Stream) -> None:
     """It used to be forgotten with its connection open: the client would have waited for ever."""
     stream.follow()
-    stream.notifier.refusals["c"] = [BUSY] * (MAX_TRIES + 1)
+    stream.notifier.refusals["c"] = [BUSY] * (MAX_TRIES + 2)
     stream.notifier.unclosable = {"c"}
     stream.push()
     with pytest.raises(Unavailable, match="The connection c can neither be posted to nor closed"):
         stream.drain()
-    stream.push()
+    stream.drain()
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
 def test_before_the_end_one_that_can_not_be_closed_waits_for_the_next_status(stream: Stream) -> None:
     stream.follow()
-    stream.notifier.refusals["c"] = [BUSY] * (MAX_TRIES + 1)
+    stream.notifier.refusals["c"] = [BUSY] * (MAX_TRIES + 2)
     stream.notifier.unclosable = {"c"}
     stream.push(3)
     stream.drain()
     assert stream.notifier.sequences("c") == []
     stream.push(5)
+    stream.drain()
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
@@ -379,7 +412,7 @@ def test_what_was_posted_is_recorded_although_the_table_is_throttled(
         return
     stream.push()
     assert stream.last() == 5
-    waits = sum(BUSY_PAUSE_SECONDS * 2**tries for tries in range(failures))
+    waits = sum(RECORD_PAUSE_SECONDS * 2**tries for tries in range(failures))
     assert (stream.engine.clock.now() - start).total_seconds() == pytest.approx(waits)
 
 
@@ -392,6 +425,7 @@ def test_what_was_sent_is_recorded_even_when_the_rest_cannot_be_queued(stream: S
     assert stream.last() == 2
     stream.queue_outage = False
     stream.push()
+    stream.drain()
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 

@@ -5,12 +5,10 @@ import pytest
 from chalicelib.domain.errors import OrderNotFound, Unavailable
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.admission import admit_anyone
-from chalicelib.services.followers import Follower
+from chalicelib.services.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.subscriptions import (
-    MAX_SUBSCRIPTIONS,
     SubscriptionPorts,
-    TooManySubscriptions,
     add_subscription,
     forget_connection,
     subscribe,

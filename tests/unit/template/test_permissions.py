@@ -11,33 +11,27 @@ from tests.unit.template.facts import ANSWER_CLIENTS, AWS, DATABASE, EMBEDDED, S
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 POSTPONE = {"sqs:ChangeMessageVisibility"}
 STATUS_EVENTS = ("<StatusEventsQueue.Arn>", {"sqs:SendMessage"})
-TABLE, INDEX = "<ConnectionsTable.Arn>", "<ConnectionsTable.Arn>/index/by_connection"
+TABLE = "<ConnectionsTable.Arn>"
+FOLLOW = (TABLE, {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"})
 CONNECTIONS = "arn:aws:execute-api:us-east-1:000000000000:<WebSocketApi>/live/{}/@connections/*"
 PERMISSIONS: dict[str, dict[str, set[str]]] = {
     "Api": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
     "ExecuteOrders": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", CONSUME | POSTPONE)]),
     "PushStatus": {
-        "<StatusEventsQueue.Arn>": CONSUME | {"sqs:SendMessage"},
+        "<StatusEventsQueue.Arn>": CONSUME | POSTPONE | {"sqs:SendMessage"},
         TABLE: {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         CONNECTIONS.format("POST"): {"execute-api:ManageConnections"},
         CONNECTIONS.format("DELETE"): {"execute-api:ManageConnections"},
     },
     "Heartbeat": {
         "<HeartbeatsQueue.Arn>": CONSUME | {"sqs:SendMessage"},
-        TABLE: {"dynamodb:Scan", "dynamodb:Query", "dynamodb:DeleteItem"},
-        INDEX: {"dynamodb:Query"},
+        TABLE: {"dynamodb:Scan", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         CONNECTIONS.format("POST"): {"execute-api:ManageConnections"},
         CONNECTIONS.format("DELETE"): {"execute-api:ManageConnections"},
     },
-    "WebsocketConnect": dict([STATUS_EVENTS, (TABLE, {"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"})]),
-    "WebsocketMessage": dict(
-        [
-            STATUS_EVENTS,
-            (TABLE, {"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}),
-            (INDEX, {"dynamodb:Query"}),
-        ]
-    ),
-    "WebsocketDisconnect": {INDEX: {"dynamodb:Query"}, TABLE: {"dynamodb:DeleteItem"}},
+    "WebsocketConnect": dict([STATUS_EVENTS, FOLLOW]),
+    "WebsocketMessage": dict([STATUS_EVENTS, FOLLOW]),
+    "WebsocketDisconnect": {TABLE: {"dynamodb:Query", "dynamodb:DeleteItem"}},
     "Reconcile": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
     "DeadLetter": dict([STATUS_EVENTS, ("<OrdersDeadLetterQueue.Arn>", CONSUME | POSTPONE)]),
     "Migrate": {},
