@@ -13,6 +13,7 @@ from chalicelib import bootstrap, correlation
 from chalicelib.domain.errors import OrderNotFound, TicketOfAnotherOrder, TicketRefused, Unavailable
 from chalicelib.domain.order import is_order_id
 from chalicelib.http import strict_json
+from chalicelib.http.access import STREAM
 from chalicelib.http.admission import order_id_shown
 from chalicelib.http.cors import EVERY_ORIGIN
 from chalicelib.http.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, Reply, StreamCode, StreamErrorView
@@ -163,7 +164,9 @@ def reply_to(text: str, connection_id: str, ports: SubscriptionPorts) -> Reply:
 
 
 def _dispatch(message: Mapping[str, object], connection_id: str, ports: SubscriptionPorts) -> Reply:
-    match message.get("action"):
+    action = message.get("action")
+    # What the table of access does not name is no action, whatever stands below.
+    match action if action in tuple(STREAM) else None:
         case "ping":
             return {"type": "pong", "at": timestamp(ports.clock.now())}
         case "subscribe":

@@ -1,0 +1,388 @@
+"""Whose is whose: seven identities at every route, and a trader who tries everything to see another's orders."""
+
+import ast
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import app
+from chalicelib.handlers import websocket
+from chalicelib.http.access import ROUTES, STREAM, Owned, route_access
+from tests.fakes.tokens import AUDIENCE, NOW, Token
+from tests.unit.auth.conftest import guard
+from tests.unit.http.conftest import serve
+from tests.unit.http.service import SWAP, Got, Service
+from tests.unit.infra.sam import Stack
+from tests.unit.template.facts import AWS
+
+ROOT = Path(__file__).parents[3]
+MINE = "wallet-of-alice"
+# Nothing that alice is ever answered may have it.
+THEIRS = "wallet-of-bob-31415926"
+NEVER = "ord_" + "0" * 32
+
+
+def token(subject: str = "alice", **claims: object) -> str:
+    return f"Bearer {Token(claims={'sub': subject, **claims})}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request of a route, about alice's order where it is about one; `right` is what she is answered, `other` bob."""
+
+    right: int
+    other: int
+    body: Mapping[str, object] | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+ORDER = {**SWAP, "walletAddress": MINE}
+# A route that is added needs its line here, as it needs one in the access table.
+CALLS: Mapping[tuple[str, str], Call] = {
+    ("POST", "/api/orders/execute"): Call(202, 202, ORDER),
+    ("GET", "/api/orders/execute"): Call(426, 426),
+    ("GET", "/api/orders"): Call(200, 200),
+    ("GET", "/api/orders/{order_id}"): Call(200, 404),
+    ("GET", "/api/orders/{order_id}/events"): Call(200, 404),
+    ("POST", "/api/orders/{order_id}/cancel"): Call(200, 404),
+    ("POST", "/api/quotes"): Call(200, 200, SWAP),
+    ("POST", "/api/stream-tickets"): Call(201, 404, {"orderId": "ORDER"}),
+    ("GET", "/api/stats"): Call(200, 200),
+    ("GET", "/api/tokens"): Call(200, 200),
+    ("GET", "/health"): Call(200, 200),
+    ("GET", "/openapi.json"): Call(200, 200),
+    ("GET", "/asyncapi.json"): Call(200, 200),
+    ("GET", "/docs"): Call(200, 200),
+    ("GET", "/"): Call(200, 200),
+    ("GET", "/assets/{name}"): Call(404, 404, parameters={"name": "none.js"}),
+}
+# Each is 401 where a route belongs to somebody.
+NOBODY: Mapping[str, str | None] = {
+    "none": None,
+    "broken": f"{token()[:-4]}AAAA",
+    "expired": token(iat=NOW - 7200, exp=NOW - 3600),
+    "wrong audience": token(aud=f"not-{AUDIENCE}"),
+}
+SOMEBODY: Mapping[str, str] = {"other": token("bob"), "read only": token(scope="orders:read"), "right": token()}
+
+
+def placed(service: Service, subject: str = "alice", **changes: object) -> str:
+    headers = {"Authorization": token(subject)}
+    got = service.call("POST", "/api/orders/execute", body={**ORDER, **changes}, headers=headers)
+    assert got.status == 202, got.text
+    return str(got.body["orderId"])
+
+
+def asked(service: Service, route: tuple[str, str], authorization: str | None, order_id: str) -> Got:
+    method, pattern = route
+    call = CALLS["GET" if method == "HEAD" else method, pattern]
+    path = pattern.format(order_id=order_id, **call.parameters)
+    body = json.loads(json.dumps(call.body).replace("ORDER", order_id)) if call.body else None
+    headers = {"Authorization": authorization} if authorization else {}
+    return service.call(method, path, body=body, headers=headers)
+
+
+def every_route() -> set[tuple[str, str]]:
+    return {(method, path) for path, methods in app.app.routes.items() for method in methods}
+
+
+def test_every_route_and_every_template_event_is_in_the_table_and_in_these_tests() -> None:
+    events = Stack("template.yaml", AWS).of_type("AWS::ApiGateway::RestApi")["RestApi"]["Body"]["paths"]
+    deployed = {
+        (method.upper(), path)
+        for path, methods in events.items()
+        for method in methods
+        if method != "x-amazon-apigateway-any-method"
+    }
+    # SAM writes OPTIONS for its own CORS too; everything else is an event.
+    for route in every_route() | {route for route in deployed if route[0] != "OPTIONS"}:
+        assert route_access(*route) is not None, route
+    assert set(CALLS) == set(ROUTES)
+    assert set(ROUTES) == {route for route in every_route() if route[0] not in ("HEAD", "OPTIONS")}
+
+
+@pytest.mark.parametrize("identity", [*NOBODY, *SOMEBODY])
+@pytest.mark.parametrize("route", sorted(route for route in every_route() if route[0] != "OPTIONS"), ids=" ".join)
+def test_seven_identities_at_every_route(guarded: Service, route: tuple[str, str], identity: str) -> None:
+    order_id = placed(guarded)
+    method, pattern = route
+    call = CALLS["GET" if method == "HEAD" else method, pattern]
+    got = asked(guarded, route, NOBODY.get(identity) or SOMEBODY.get(identity), order_id)
+    access = route_access(*route)
+    if not isinstance(access, Owned):
+        assert got.status == call.right
+        return
+    if identity in NOBODY:
+        assert (got.status, got.body["code"]) == (401, "unauthenticated")
+        assert got.headers["WWW-Authenticate"] == ("Bearer" if identity == "none" else 'Bearer error="invalid_token"')
+    elif identity == "read only" and access.scope == "orders:write":
+        assert (got.status, got.body["code"]) == (403, "forbidden")
+    else:
+        assert got.status == (call.other if identity == "other" else call.right)
+    if identity != "right" and identity != "read only":
+        assert MINE not in got.text
+
+
+def test_every_action_of_the_stream_is_in_the_table() -> None:
+    (dispatch,) = [
+        node
+        for node in ast.walk(ast.parse(Path(websocket.__file__).read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name == "_dispatch"
+    ]
+    actions = {
+        case.pattern.value.value
+        for node in ast.walk(dispatch)
+        if isinstance(node, ast.Match)
+        for case in node.cases
+        if isinstance(case.pattern, ast.MatchValue) and isinstance(case.pattern.value, ast.Constant)
+    }
+    routes = Stack("template.yaml", AWS).of_type("AWS::ApiGatewayV2::Route").values()
+    handshakes = {route["RouteKey"] for route in routes} - {"$default"}
+    assert actions | handshakes == set(STREAM)
+
+
+def test_only_one_module_makes_an_owner() -> None:
+    makers = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "functions").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Owner"
+    }
+    # owned.py makes the one that stands for nobody, to show its statements.
+    assert makers == {
+        "functions/chalicelib/http/identity.py",
+        "functions/chalicelib/adapters/postgres/owned.py",
+    }
+    text = (ROOT / "functions/chalicelib/adapters/postgres/owned.py").read_text()
+    assert text.count("Owner(") == text.count("Owner(None)") == 1
+
+
+# ---------------------------------------------------------------- another's order is as one that never was
+
+
+def without_names(got: Got, order_id: str) -> tuple[object, ...]:
+    headers = {name: value for name, value in got.headers.items() if name not in ("X-Request-Id", "Date")}
+    body = json.loads(got.text.replace(order_id, "ID"))
+    return got.status, headers, {key: value for key, value in body.items() if key not in ("instance", "requestId")}
+
+
+@pytest.mark.parametrize("method_and_path", [
+    "GET /api/orders/ID", "HEAD /api/orders/ID", "GET /api/orders/ID/events", "POST /api/orders/ID/cancel",
+    "POST /api/stream-tickets",
+])  # fmt: skip
+@pytest.mark.parametrize("is_over", [False, True])
+def test_another_s_order_is_answered_as_one_that_never_was(
+    guarded: Service, method_and_path: str, is_over: bool
+) -> None:
+    theirs = placed(guarded, "bob", walletAddress=THEIRS)
+    if is_over:
+        order = guarded.store.rows[theirs].order
+        guarded.call("POST", f"/api/orders/{theirs}/cancel", headers={"Authorization": token("bob")})
+        assert guarded.store.rows[theirs].order != order
+    before = guarded.store.rows[theirs].order
+    method, _, path = method_and_path.partition(" ")
+    answers = []
+    for order_id in (theirs, NEVER):
+        body = {"orderId": order_id} if "tickets" in path else None
+        headers = {"Authorization": token()}
+        got = guarded.call(method, path.replace("ID", order_id), body=body, headers=headers)
+        assert (got.status, got.body["code"]) == (404, "order_not_found")
+        answers.append(without_names(got, order_id))
+    assert answers[0] == answers[1]
+    assert guarded.store.rows[theirs].order == before
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_another_s_list_is_forbidden_whether_there_is_one_or_not(guarded: Service, method: str) -> None:
+    placed(guarded, "bob")
+    answers = [
+        guarded.call(method, "/api/orders", query={"userId": user}, headers={"Authorization": token()})
+        for user in ("bob", "nobody", "Alice", "alice ", "ａlice")
+    ]
+    assert {(got.status, got.body["code"], got.body["detail"]) for got in answers} == {
+        (403, "forbidden", "userId is not the subject of the access token: leave it out.")
+    }
+
+
+def test_a_list_is_of_one_s_own_orders_whatever_it_asks_for(guarded: Service) -> None:
+    theirs = placed(guarded, "bob", clientOrderId="c", walletAddress=THEIRS)
+    mine = placed(guarded, clientOrderId="c")
+    assert mine != theirs
+    for query in ({}, {"userId": "alice"}, {"clientOrderId": "c"}, {"status": "pending"}, {"inputToken": "SOL"}):
+        got = guarded.call("GET", "/api/orders", query=query, headers={"Authorization": token()})
+        assert [order["orderId"] for order in got.body["orders"]] == [mine]
+    for wrong in ({"userId": ""}, {"userId": ["alice", "alice"]}, {"userId": ["alice", "bob"]}):
+        got = guarded.call("GET", "/api/orders", query=wrong, headers={"Authorization": token()})
+        assert got.status == 400
+
+
+def test_a_client_order_id_and_a_key_are_each_user_s_own(guarded: Service) -> None:
+    theirs = placed(guarded, "bob", clientOrderId="c", walletAddress=THEIRS)
+    keyed = {"Idempotency-Key": "k"}
+    first = guarded.call(
+        "POST",
+        "/api/orders/execute",
+        body={**ORDER, "walletAddress": THEIRS},
+        headers={**keyed, "Authorization": token("bob")},
+    )
+    mine = placed(guarded, clientOrderId="c")
+    again = guarded.call("POST", "/api/orders/execute", body=ORDER, headers={**keyed, "Authorization": token()})
+    assert again.status == 202
+    assert "Idempotent-Replayed" not in again.headers
+    assert len({theirs, mine, first.body["orderId"], again.body["orderId"]}) == 4
+    taken = guarded.call(
+        "POST", "/api/orders/execute", body={**ORDER, "clientOrderId": "c"}, headers={"Authorization": token()}
+    )
+    assert (taken.status, taken.body["orderId"]) == (409, mine)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "code"),
+    [
+        ('"userId": "bob"', 403, "forbidden"),
+        ('"userId": "nobody"', 403, "forbidden"),
+        ('"userId": "Alice"', 403, "forbidden"),
+        ('"userId": "alice"', 202, ""),
+        ('"userId": "alice", "userId": "bob"', 400, "malformed_json"),
+        ('"userId": "bob", "userId": "alice"', 400, "malformed_json"),
+        ('"userId": null', 400, "validation_failed"),
+        ('"userId": ""', 400, "validation_failed"),
+        ('"userId": ["alice"]', 400, "validation_failed"),
+        *(
+            (f'"{name}": "bob"', 400, "validation_failed")
+            for name in ("user_id", "owner", "status", "orderId", "sub", "USERID", "__proto__", "constructor")
+        ),
+    ],
+)
+def test_nobody_places_for_another(guarded: Service, raw: str, status: int, code: str) -> None:
+    text = json.dumps(ORDER)[:-1] + f", {raw}}}"
+    got = guarded.call("POST", "/api/orders/execute", raw=text, headers={"Authorization": token()})
+    assert got.status == status, got.text
+    if status == 202:
+        assert guarded.store.rows[got.body["orderId"]].order.user_id == "alice"
+    else:
+        assert got.body["code"] == code
+        assert guarded.store.rows == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-User-Id",
+        "X-Forwarded-User",
+        "x-amzn-oidc-identity",
+        "X-Amzn-Oidc-Data",
+        "Forwarded",
+        "X-HTTP-Method-Override",
+        "X-Original-URL",
+    ],
+)
+def test_no_other_header_says_who_asks_or_what(guarded: Service, name: str) -> None:
+    theirs = placed(guarded, "bob")
+    headers = {"Authorization": token(), name: "bob" if "Method" not in name else "POST"}
+    assert guarded.call("GET", f"/api/orders/{theirs}", headers=headers).status == 404
+    assert guarded.call("GET", f"/api/orders/{theirs}", headers={name: "bob"}).status == 401
+    assert guarded.call("GET", f"/api/orders/{theirs}/events", headers=headers).status == 404
+    assert guarded.store.rows[theirs].order.status == "pending"
+
+
+def test_a_cursor_is_its_owner_s_and_outlives_a_token(guarded: Service) -> None:
+    for subject in ("alice", "bob"):
+        for _ in range(3):
+            placed(guarded, subject)
+    cursors = {}
+    for subject in ("alice", "bob"):
+        got = guarded.call("GET", "/api/orders", query={"limit": "1"}, headers={"Authorization": token(subject)})
+        cursors[subject] = got.body["nextCursor"]
+    query = {"limit": "1", "cursor": cursors["alice"]}
+    expired = guarded.call("GET", "/api/orders", query=query, headers={"Authorization": str(NOBODY["expired"])})
+    assert expired.status == 401
+    renewed = guarded.call("GET", "/api/orders", query=query, headers={"Authorization": token(jti="new")})
+    assert renewed.status == 200
+    assert renewed.body["orders"][0]["userId"] == "alice"
+    stolen = guarded.call("GET", "/api/orders", query=query, headers={"Authorization": token("bob")})
+    assert (stolen.status, stolen.body["code"]) == (400, "invalid_cursor")
+    as_token = guarded.call("GET", "/api/orders", headers={"Authorization": f"Bearer {cursors['alice']}"})
+    assert as_token.status == 401
+
+
+# ---------------------------------------------------------------- whatever alice tries
+
+
+@pytest.fixture(scope="module")
+def market() -> Any:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield guard(serve(monkeypatch), monkeypatch)
+
+
+Step = tuple[str, int, int]
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["place", "get", "events", "cancel", "list", "ticket", "stats", "key"]),
+        st.integers(0, 5),
+        st.integers(0, 5),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=120)
+@given(steps=steps)
+def test_two_traders_never_meet(market: Service, steps: list[Step]) -> None:
+    service = market
+    service.store.rows.clear()
+    service.store.keys.clear()
+    theirs = [placed(service, "bob", walletAddress=THEIRS, clientOrderId=f"c{number}") for number in range(3)]
+    cursor = service.call("GET", "/api/orders", query={"limit": "1"}, headers={"Authorization": token("bob")})
+    before = [service.store.rows[each].order for each in theirs]
+    mine: list[str] = []
+    headers = {"Authorization": token()}
+    actions: Mapping[str, Callable[[str, int], Got]] = {
+        "place": lambda _, n: service.call(
+            "POST", "/api/orders/execute", body={**ORDER, "clientOrderId": f"c{n}"}, headers=headers
+        ),
+        "key": lambda _, n: service.call(
+            "POST", "/api/orders/execute", body=ORDER, headers={**headers, "Idempotency-Key": f"k{n}"}
+        ),
+        "get": lambda order_id, _: service.call("GET", f"/api/orders/{order_id}", headers=headers),
+        "events": lambda order_id, _: service.call("GET", f"/api/orders/{order_id}/events", headers=headers),
+        "cancel": lambda order_id, _: service.call("POST", f"/api/orders/{order_id}/cancel", headers=headers),
+        "ticket": lambda order_id, _: service.call(
+            "POST", "/api/stream-tickets", body={"orderId": order_id}, headers=headers
+        ),
+        "stats": lambda _, n: service.call("GET", "/api/stats", query={}, headers=headers),
+        "list": lambda _, n: service.call(
+            "GET",
+            "/api/orders",
+            query=[
+                {},
+                {"userId": "bob"},
+                {"clientOrderId": "c1"},
+                {"cursor": str(cursor.body["nextCursor"]), "limit": "1"},
+                {"status": "pending", "limit": "2"},
+                {"userId": "alice"},
+            ][n],
+            headers=headers,
+        ),
+    }
+    for action, which, number in steps:
+        order_id = [*theirs, *mine, NEVER][which % (len(theirs) + len(mine) + 1)]
+        got = actions[action](order_id, number)
+        assert THEIRS not in got.text
+        assert "bob" not in got.text
+        if order_id not in mine and action in ("get", "events", "cancel", "ticket"):
+            assert got.status == 404
+        if action not in ("get", "events", "cancel", "ticket"):
+            # Where she did not name it herself, no id of his is in any answer.
+            assert not [each for each in theirs if each in got.text + repr(got.headers)]
+        if got.status == 202 and got.body["orderId"] not in mine:
+            mine.append(got.body["orderId"])
+    assert [service.store.rows[each].order for each in theirs] == before
+    assert {row.order.user_id for name, row in service.store.rows.items() if name not in theirs} <= {"alice"}
+    assert all(replace(service.store.rows[each].order).wallet_address == MINE for each in mine)
