@@ -61,6 +61,8 @@ def test_a_swap_settles_with_what_its_bytes_say() -> None:
     chain.client.send(transaction)
     assert chain.status(transaction) is TransactionStatus.PROCESSING
     assert chain.wait_for(TransactionStatus.CONFIRMED, transaction, 3).fill == FILL
+    entry = chain.ledger.known[transaction.signature].entry
+    assert (entry.order_id, entry.attempt) == ("ord_1", 1)
 
 
 def test_settling_takes_about_one_and_a_half_seconds_a_confirmation_about_one() -> None:

@@ -131,7 +131,7 @@ def test_an_order_that_is_taken_over_meanwhile_is_left_to_whoever_took_it() -> N
         verdict = fail_dead_order(letter, worker=worker, timings=ExecutionTimings(), until=engine.clock.in_seconds(16))
         if fuse.moment is None:
             break
-        assert isinstance(verdict, Ack | RetryAfter), fuse.moment
+        assert isinstance(verdict, Ack) or verdict.seconds > 0, fuse.moment
         engine.audit(order_id)
 
 

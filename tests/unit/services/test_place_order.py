@@ -122,6 +122,10 @@ def test_every_field_counts_in_the_fingerprint(other: NewOrder) -> None:
     assert fingerprint(other) != fingerprint(BASE)
 
 
+def test_two_maximum_price_impacts_that_are_not_the_usual_one_are_told_apart() -> None:
+    assert fingerprint(replace(BASE, max_price_impact_bps=1)) != fingerprint(replace(BASE, max_price_impact_bps=2))
+
+
 def test_the_fingerprint_covers_every_field_there_is() -> None:
     assert fingerprint(BASE) == fingerprint(replace(BASE))
     # A new field must be added to the fingerprint and to the list above.

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.order import Order
+from chalicelib.domain.order import Failure, Order
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.execute_order import Ack, ExecutionTimings
@@ -48,7 +48,8 @@ def test_a_worker_that_gets_further_forgets_what_another_stumbled_over() -> None
     engine.router.on_quotes = stumble
     with pytest.raises(ZeroDivisionError):
         engine.run(order_id)
-    assert engine.order(order_id).failure is not None
+    stumbled = Failure(ErrorCode.PROCESSING_FAILED, "An internal error (ZeroDivisionError).", retryable=True)
+    assert engine.order(order_id).failure == stumbled
     engine.router.on_quotes = lambda _: None
     engine.drive(order_id)
     assert engine.order(order_id).status is OrderStatus.CONFIRMED
