@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from chalice.app import SQSEvent
 
 from chalicelib import bootstrap
 from chalicelib.handlers import sqs_batch
-from chalicelib.services.execute_order import ExecutionTimings, execute_order
+from chalicelib.handlers.sqs_batch import Message, order_id_of
+from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
 
 
 def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
@@ -15,8 +18,21 @@ def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
     until = sqs_batch.deadline(bootstrap.clock().now(), sqs_batch.remaining_ms(event))
     return sqs_batch.run_each(
         sqs_batch.messages_of(event),
-        lambda message: execute_order(sqs_batch.order_id_of(message), worker=worker, timings=timings, until=until),
+        lambda message: execute(message, worker, timings, until),
         postpone=bootstrap.orders_queue().postpone,
         telemetry=bootstrap.telemetry(),
         in_time=lambda: sqs_batch.may_postpone(bootstrap.clock().now(), until),
     )
+
+
+def execute(message: Message, worker: Worker, timings: ExecutionTimings, until: datetime) -> Ack | RetryAfter:
+    """Executes the message's order. One that names none is archived at once. Raises `Unavailable`."""
+    try:
+        order_id = order_id_of(message)
+    except ValueError as error:
+        # However often it came, it would name none: thirty deliveries keep workers busy for twelve minutes.
+        bootstrap.dead_letters().keep(message.id, None, message.body, message.receive_count, str(error))
+        bootstrap.telemetry().warn("message_unreadable", message_id=message.id)
+        bootstrap.telemetry().add_metric("MessagesFailed")
+        return Ack()
+    return execute_order(order_id, worker=worker, timings=timings, until=until)

@@ -111,7 +111,7 @@ def order_id_of(message: Message) -> str:
     """
     try:
         body = json.loads(message.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     order_id = body.get("orderId") if isinstance(body, dict) else None
     # What cannot be an id never reaches the database, which refuses some text (NUL) with an error of its own.
@@ -217,7 +217,7 @@ def _named(message: Message) -> str | None:
     """The order that the log lines are about. What else a message holds is not logged: it may be anything."""
     try:
         return order_id_of(message)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 

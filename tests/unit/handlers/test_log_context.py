@@ -260,7 +260,7 @@ def test_a_message_carries_on_the_trace_of_its_sender(
 def test_a_message_that_is_none_of_ours_is_not_quoted(stack: Stack, written: Run, body: str) -> None:
     stack.execute(sqs_record(body, message_id="m"))
     lines = written()
-    assert of(lines, "message_failed")[0]["message_id"] == "m"
+    assert of(lines, "message_unreadable")[0]["message_id"] == "m"
     assert WALLET not in json.dumps(lines)
 
 

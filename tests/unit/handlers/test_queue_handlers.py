@@ -37,6 +37,7 @@ GARBAGE = [
     '{"orderId": ["ord_1"]}',
     '{"orderId": "a\\u0000b"}',
     "\x00",
+    "[" * 100_000,
 ]
 
 
@@ -78,18 +79,27 @@ def test_only_what_must_come_again_is_reported(stack: Stack) -> None:
         order_record(over, "over"),
         order_record("ord_00000000000000000000000000000000", "unknown"),
     ]
-    assert stack.execute(*records) == failed("garbage", "held")
+    assert stack.execute(*records) == failed("held")
     assert stack.engine.order(good).status is OrderStatus.CONFIRMED
     assert stack.engine.order(held).status is OrderStatus.PENDING
 
 
-@pytest.mark.parametrize("body", GARBAGE)
-def test_a_message_that_is_none_of_ours_fails_alone(stack: Stack, body: str) -> None:
+@pytest.mark.parametrize("body", GARBAGE, ids=lambda body: body[:12])
+def test_a_message_that_is_none_of_ours_is_archived_at_its_first_delivery(stack: Stack, body: str) -> None:
     order_id = stack.engine.place().id
     records = [sqs_record(body, message_id="garbage"), order_record(order_id)]
-    assert stack.execute(*records) == failed("garbage")
+    assert stack.execute(*records) == NONE_FAILED
     assert stack.engine.order(order_id).status is OrderStatus.CONFIRMED
-    assert [event for event, _ in stack.engine.telemetry.exceptions] == ["message_failed"]
+    (kept,) = stack.archive.kept
+    assert (kept.message_id, kept.order_id, kept.body) == ("garbage", None, body)
+    assert kept.verdict == "The message garbage names no order."
+
+
+def test_without_its_archive_it_comes_again(stack: Stack) -> None:
+    stack.archive.outage = True
+    assert stack.execute(sqs_record("no json", message_id="garbage")) == failed("garbage")
+    stack.archive.outage = False
+    assert stack.execute(sqs_record("no json", message_id="garbage")) == NONE_FAILED
 
 
 def test_a_retry_comes_back_after_its_backoff(stack: Stack) -> None:
