@@ -149,8 +149,8 @@ def _impossible(order: OrderRecord, history: list[EventRecord]) -> Iterator[Viol
                 Kind.HISTORY_ILLEGAL, order.id, f"{before.status} was followed by {after.status} ({after.sequence})."
             )
         retried = after.status == "routing" and before.status != "pending"
-        # What expired before it was sent, because nobody worked on it in time, is routed anew within its attempt.
-        free = before.status == "building" and after.attempt == before.attempt
+        # What expired because nobody worked on it in time is routed anew within its attempt.
+        free = before.status in ("building", "submitted") and after.attempt == before.attempt
         if after.attempt != before.attempt + retried and not free:
             yield Violation(
                 Kind.HISTORY_ILLEGAL, order.id, f"Attempt {before.attempt} became {after.attempt} at {after.sequence}."

@@ -89,6 +89,8 @@ class ExecutionTimings:
     poll_seconds: float = 0.1  # between two looks at the chain
     resend_seconds: float = 2  # between two submissions of the same bytes
     return_seconds: float = 1  # before an order's message comes again when the invocation's time is up
+    # Past a transaction's last one: more than the second between two turns explains, 10 s on a chain of 400 ms a block.
+    unwatched_blocks: int = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +250,16 @@ class _Execution:
         """Waits for the confirmation; sends the same bytes again while the chain has not seen them."""
         transaction = self.stored_transaction()
         resend_at = self.worker.clock.now() + timedelta(seconds=self.timings.resend_seconds)
+        was_watched = False
         while True:
             result = self.transaction_status(transaction)
             if result.rules_out(transaction):
+                late = result.height - transaction.last_valid_height > self.timings.unwatched_blocks
+                if late and not was_watched:
+                    return self.start_over(
+                        ErrorCode.TRANSACTION_EXPIRED,
+                        "The transaction expired while nobody of ours could send it again.",
+                    )
                 expired = "The chain dropped the transaction and it expired."
                 return self.retry_or_fail(Retryable(ErrorCode.TRANSACTION_EXPIRED, expired))
             if result.failure is not None:
@@ -262,6 +271,7 @@ class _Execution:
                 return None
             if self.out_of_time():
                 return self.pause(self.timings.return_seconds)
+            was_watched = True
             if result.status is TransactionStatus.UNKNOWN and self.worker.clock.now() >= resend_at:
                 self.send(transaction)
                 resend_at = self.worker.clock.now() + timedelta(seconds=self.timings.resend_seconds)

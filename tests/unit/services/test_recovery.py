@@ -276,22 +276,26 @@ def test_recovery_with_a_signature_asks_the_chain_first(
 
 
 @pytest.mark.parametrize(
-    ("status", "attempt"),
+    ("status", "away", "attempt"),
     [
         # Nobody worked on it in time: that is not the trader's attempt.
-        (OrderStatus.BUILDING, 1),
+        (OrderStatus.BUILDING, 30, 1),
         # It was sent, and the chain dropped it.
-        (OrderStatus.SUBMITTED, 2),
+        (OrderStatus.SUBMITTED, 30, 2),
+        (OrderStatus.SUBMITTED, 31, 2),
+        # It was sent, and nobody was there to send it again.
+        (OrderStatus.SUBMITTED, 34, 1),
+        (OrderStatus.SUBMITTED, 3600, 1),
     ],
 )
 def test_past_its_last_block_a_transaction_that_never_landed_gives_way_to_a_new_one(
-    engine: Engine, status: OrderStatus, attempt: int
+    engine: Engine, status: OrderStatus, away: int, attempt: int
 ) -> None:
     order = stored(engine, status)
     assert order.route is not None
     transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
     engine.store.put(replace(order, transaction=transaction))
-    engine.clock.advance(30)
+    engine.clock.advance(away)
     engine.drive(order.id)
     engine.audit(order.id)
     ended = engine.order(order.id)
