@@ -73,7 +73,7 @@ class Clone:
         )
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
-        process = self.start(*arguments, **environment)
+        process = self.start(*arguments, output=subprocess.PIPE, **environment)
         out, _ = process.communicate(timeout=LIMIT_SECONDS)
         return process.returncode, out
 
