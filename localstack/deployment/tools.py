@@ -43,6 +43,7 @@ TOOLS: Mapping[str, Tool] = {
     "openapi-python-client": Tool(
         "openapi-python-client", ROOT / "tests" / "requirements-generators.txt", ROOT / ".venv-generators"
     ),
+    "playwright": Tool("playwright", ROOT / "tests" / "requirements-browser.txt", ROOT / ".venv-browser"),
     "checkov": Tool("checkov", ROOT / "infra" / "requirements-checkov.txt", ROOT / ".venv-checkov"),
 }
 

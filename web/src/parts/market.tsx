@@ -44,7 +44,8 @@ export function Market() {
       </p>
       <details class="as-text">
         <summary>As a table</summary>
-        <div class="scroll">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
+        <div class="scroll" role="region" aria-label="Prices" tabIndex={0}>
           <table>
             <thead>
               <tr>

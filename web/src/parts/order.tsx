@@ -312,7 +312,8 @@ function Quotes({ order }: { order: Order }) {
   return (
     <div class="quotes">
       <h3>Quotes</h3>
-      <div class="scroll">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
+      <div class="scroll" role="region" aria-label="Quotes" tabIndex={0}>
         <table>
           <thead>
             <tr>
