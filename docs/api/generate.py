@@ -56,7 +56,10 @@ FAILURES: Mapping[ErrorCode, str] = {
 FRONT_DOOR: Mapping[str, tuple[str, str]] = {
     "order_id_missing": ("400", "Open the stream with `?orderId=`."),
     "not_a_websocket": ("400", "Complete the WebSocket handshake (RFC 6455)."),
-    "connection_refused": ("4xx", "The handshake was refused: `orderId` must exist and `after` be a whole number."),
+    "connection_refused": (
+        "4xx",
+        "The handshake was refused: `orderId` must exist, `after` be a whole number, `ticket` hold for the order.",
+    ),
     "malformed_request": (
         "400",
         "Send well-formed HTTP/1.1 (RFC 9112), no dot segments in the path, ASCII headers.",

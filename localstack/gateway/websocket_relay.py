@@ -19,6 +19,8 @@ MAX_MESSAGE_BYTES = 128 * 1024
 _HANDSHAKE_SECONDS = 30.0
 _AFTER = re.compile(r"\d{1,6}|1000000")
 _CLOSE_SECONDS = 1.0
+# Of one order; the service's own number.
+_MAX_FOLLOWERS = 20
 _STALLED_SECONDS = 60.0
 # Of the handshake itself; the client library makes its own.
 _HANDSHAKE_HEADERS = (
@@ -126,11 +128,22 @@ async def _explain(
             "order_id_missing",
             "The query must name the order to follow: ?orderId=ID",
         )
+    twice = [name for name in ("orderId", "after", "ticket") if len(request.query.getall(name, ())) > 1]
+    if twice:
+        return problem(HTTPStatus.BAD_REQUEST, "repeated_parameter", f"{twice[0]} stands in the query twice.")
     url = URL(f"{to.rest_url}/api/orders/{quote(order_id, safe='')}", encoded=True)
     async with session.get(url, headers=forwarded_headers(request, to)) as answer:
         if answer.status == HTTPStatus.NOT_FOUND or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             headers = answer_headers(answer.status, answer.headers)
             return web.Response(status=answer.status, headers=headers, body=await answer.read())
+        asks_for_tokens = answer.status == HTTPStatus.UNAUTHORIZED
+    if asks_for_tokens and "ticket" not in request.query:
+        return problem(
+            HTTPStatus.UNAUTHORIZED,
+            "unauthenticated",
+            "The query needs a ticket: websocketUrl of a placed order has one, POST /api/stream-tickets makes others.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
     if not _AFTER.fullmatch(request.query.get("after", "0")):
         return problem(
             HTTPStatus.BAD_REQUEST,
@@ -140,7 +153,13 @@ async def _explain(
     return problem(
         _known(status),
         "connection_refused",
-        "The WebSocket API refused this connection: check the query (?orderId=ID, optionally &after=N).",
+        "The WebSocket API refused this connection: "
+        + (
+            "its ticket is older than five minutes or not for this order, "
+            if asks_for_tokens
+            else "check the query (?orderId=ID, optionally &after=N), "
+        )
+        + f"or {_MAX_FOLLOWERS} connections follow the order already.",
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import WSMsgType, web
 from yarl import URL
 
+from chalicelib.services.subscriptions import MAX_FOLLOWERS
 from localstack.gateway import websocket_relay
 from localstack.gateway.websocket_relay import MAX_MESSAGE_BYTES
 from tests.unit.localstack.conftest import Door
@@ -180,6 +181,32 @@ async def test_refused_for_its_after(door: Door, after: str) -> None:
     door.service.websocket = refuse
     status, problem = await handshake(door, f"?orderId=known&after={after}")
     assert (status, problem["code"]) == (400, "invalid_after")
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("?orderId=mine", 401, "unauthenticated"),
+        ("?orderId=mine&after=1", 401, "unauthenticated"),
+        ("?orderId=mine&ticket=", 403, "connection_refused"),
+        ("?orderId=mine&ticket=t1.1.x.y", 403, "connection_refused"),
+        ("?orderId=mine&after=x&ticket=t1.1.x.y", 400, "invalid_after"),
+        ("?orderId=mine&ticket=a&ticket=a", 400, "repeated_parameter"),
+        ("?orderId=mine&orderId=other&ticket=a", 400, "repeated_parameter"),
+    ],
+)
+async def test_refused_where_the_service_asks_for_tokens(door: Door, query: str, status: int, code: str) -> None:
+    async def asks_for_tokens(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"code": "unauthenticated"}, status=401, content_type="application/problem+json")
+
+    door.service.websocket, door.service.rest = refuse, asks_for_tokens
+    answered, problem = await handshake(door, query)
+    assert (answered, problem["code"]) == (status, code)
+    assert "t1.1" not in str(problem)
+
+
+async def test_the_door_names_as_many_followers_as_the_service_takes() -> None:
+    assert websocket_relay._MAX_FOLLOWERS == MAX_FOLLOWERS
 
 
 async def test_refused_for_another_reason(door: Door) -> None:
