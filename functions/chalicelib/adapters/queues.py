@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -30,14 +32,21 @@ if TYPE_CHECKING:
         SendMessageBatchRequestEntryTypeDef,
     )
 
-# What SQS takes in one call.
+# What SQS takes in one call; of bytes it takes 256 KiB, attributes and all.
 BATCH = 10
+BATCH_BYTES = 200_000
+# How long a message waits for others where other orders told something just now.
+PATIENCE_SECONDS = 0.005
+COMPANY_SECONDS = 1.0
 THREADS = 8
 DEPTH: Sequence[QueueAttributeNameType] = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
+
+
+Answer = TypeVar("Answer")
 
 
 def _trace() -> dict[Literal["AWSTraceHeader"], MessageSystemAttributeValueTypeDef]:
@@ -50,6 +59,16 @@ def _request() -> dict[str, MessageAttributeValueTypeDef]:
     """Carries the id of the request that all of this is about, for the receiver's log lines."""
     request_id = bound().get("request_id")
     return {"requestId": {"DataType": "String", "StringValue": str(request_id)}} if request_id else {}
+
+
+def _fitting(entries: Sequence[SendMessageBatchRequestEntryTypeDef]) -> int:
+    """How many of these fit into one call; always one."""
+    room = BATCH_BYTES
+    for number, entry in enumerate(entries[:BATCH]):
+        room -= len(entry["MessageBody"].encode())
+        if room < 0 and number:
+            return number
+    return min(len(entries), BATCH)
 
 
 class SqsOrders:
@@ -132,19 +151,28 @@ class SqsHeartbeats:
 
 
 class SqsStatusEvents:
-    """`StatusEvents` on SQS FIFO: one message group an order keeps each order's statuses in order."""
+    """`StatusEvents` on SQS FIFO: one message group an order keeps each order's statuses in order.
+
+    What the orders of a worker tell at about the same time travels in one call. Each of them waits for the answer, and
+    so never has two messages under way.
+    """
 
     def __init__(self, client: SQSClient, url: str) -> None:
         self._client = client
         self._url = url
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._waiting: list[tuple[SendMessageBatchRequestEntryTypeDef, Future[None]]] = []
+        self._last = ("", 0.0)
 
     def send(self, history: History, *, connection_id: str | None = None, repeat: bool = False) -> None:
         unique = connection_id is not None or repeat
-        self._send(history_view(history), connection_id, unique=unique)
+        self._send(self._entry(history_view(history), connection_id, unique=unique), history.order.id)
 
     def requeue(self, push: Push) -> None:
         """Puts a push into its follower's own message group. Raises `Unavailable`."""
-        self._send(push.history, push.connection_id, apart=True, unique=True)
+        order_id = push.history["order"]["orderId"]
+        self._send(self._entry(push.history, push.connection_id, apart=True, unique=True), order_id)
 
     def acknowledge(self, receipt_handles: Sequence[str]) -> None:
         """Deletes up to ten received messages, so that their groups go on at once. Raises `Unavailable`."""
@@ -161,26 +189,81 @@ class SqsStatusEvents:
         ]
         self._reach(lambda: self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries))
 
-    def _send(self, history: HistoryView, connection_id: str | None, *, apart: bool = False, unique: bool) -> None:
+    @staticmethod
+    def _entry(
+        history: HistoryView, connection_id: str | None, *, apart: bool = False, unique: bool
+    ) -> SendMessageBatchRequestEntryTypeDef:
         order = history["order"]
         body = {"history": history, "connectionId": connection_id, "apart": apart}
         suffix = f":{uuid.uuid4()}" if unique else ""
-        group = f"{order['orderId']}:{connection_id}" if apart else order["orderId"]
-        self._reach(
-            lambda: self._client.send_message(
-                QueueUrl=self._url,
-                MessageBody=json.dumps(body, separators=(",", ":")),
-                MessageAttributes=_request(),
-                MessageSystemAttributes=_trace(),
-                MessageGroupId=group,
-                MessageDeduplicationId=f"{order['orderId']}:{order['sequence']}{suffix}",
+        return {
+            "Id": uuid.uuid4().hex,
+            "MessageBody": json.dumps(body, separators=(",", ":")),
+            "MessageAttributes": _request(),
+            "MessageSystemAttributes": _trace(),
+            "MessageGroupId": f"{order['orderId']}:{connection_id}" if apart else order["orderId"],
+            "MessageDeduplicationId": f"{order['orderId']}:{order['sequence']}{suffix}",
+        }
+
+    def _send(self, entry: SendMessageBatchRequestEntryTypeDef, order_id: str) -> None:
+        """Sends it with whatever others wait to be sent. Raises `Unavailable`."""
+        sent: Future[None] = Future()
+        with self._lock:
+            self._waiting.append((entry, sent))
+            other, moment = self._last
+            now = time.monotonic()
+            in_company = other != order_id and now - moment < COMPANY_SECONDS
+            self._last = (order_id, now)
+        with self._turn:
+            # Whoever had the turn before may have taken it along.
+            while not sent.done():
+                if in_company:
+                    time.sleep(PATIENCE_SECONDS)
+                self._send_waiting()
+        sent.result()
+
+    def _send_waiting(self) -> None:
+        with self._lock:
+            together = self._waiting[: _fitting([entry for entry, _ in self._waiting])]
+            del self._waiting[: len(together)]
+        try:
+            refused = self._send_batch([entry for entry, _ in together])
+        except Unavailable as error:
+            # Those that came meanwhile would only wait for the same time-out again, and their invocation has no time.
+            with self._lock:
+                together += self._waiting
+                self._waiting.clear()
+            for _, sent in together:
+                sent.set_exception(error)
+            return
+        for entry, sent in together:
+            if entry["Id"] in refused:
+                sent.set_exception(Unavailable(f"The status-events queue refused a message: {refused[entry['Id']]}"))
+            else:
+                sent.set_result(None)
+
+    def _send_batch(self, entries: Sequence[SendMessageBatchRequestEntryTypeDef]) -> dict[str, str]:
+        """Gives what was refused, and why, by its id. Raises `Unavailable`."""
+        if len(entries) == 1:
+            (entry,) = entries
+            self._reach(
+                lambda: self._client.send_message(
+                    QueueUrl=self._url,
+                    MessageBody=entry["MessageBody"],
+                    MessageAttributes=entry["MessageAttributes"],
+                    MessageSystemAttributes=entry["MessageSystemAttributes"],
+                    MessageGroupId=entry["MessageGroupId"],
+                    MessageDeduplicationId=entry["MessageDeduplicationId"],
+                )
             )
-        )
+            return {}
+        answer = self._reach(lambda: self._client.send_message_batch(QueueUrl=self._url, Entries=entries))
+        return {failed["Id"]: str(failed.get("Message", failed["Code"])) for failed in answer.get("Failed", [])}
 
     @staticmethod
-    def _reach(call: Callable[[], object]) -> None:
+    def _reach(call: Callable[[], Answer]) -> Answer:
         try:
-            call()
+            return call()
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"The status-events queue cannot be reached: {error}") from error
 

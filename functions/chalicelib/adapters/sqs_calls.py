@@ -64,6 +64,14 @@ class SqsCalls:
         """Makes a received message come back later or sooner."""
         return self._call("ChangeMessageVisibility", parameters)
 
+    def change_message_visibility_batch(self, **parameters: object) -> dict[str, Any]:
+        """The same for up to ten."""
+        return self._call("ChangeMessageVisibilityBatch", parameters)
+
+    def delete_message_batch(self, **parameters: object) -> dict[str, Any]:
+        """Deletes up to ten received messages."""
+        return self._call("DeleteMessageBatch", parameters)
+
     def get_queue_attributes(self, **parameters: object) -> dict[str, Any]:
         """Such as how many messages wait."""
         return self._call("GetQueueAttributes", parameters)

@@ -1,14 +1,20 @@
 """The two queues on SQS."""
 
+import itertools
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 
+from chalicelib.adapters import queues
 from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
@@ -223,3 +229,102 @@ def test_many_orders_to_a_queue_that_is_away_are_unavailable() -> None:
         away.send_many([f"ord_{number}" for number in range(500)])
     with pytest.raises(Unavailable):
         away.depth()
+
+
+class Recorded:
+    """An SQS client that holds each call until it is let go, and fails or refuses where a test says so."""
+
+    def __init__(self, *, holds: bool = False) -> None:
+        self.calls: list[list[str]] = []
+        self.called = threading.Event()
+        self.go_on = threading.Event()
+        self.outage = False
+        self.refused: set[str] = set()
+        if not holds:
+            self.go_on.set()
+
+    def send_message(self, *, QueueUrl: str, **entry: str) -> None:  # noqa: N803
+        self.send_message_batch(QueueUrl=QueueUrl, Entries=[{"Id": "alone", **entry}])
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, object]:  # noqa: N803
+        del QueueUrl
+        self.calls.append([entry["MessageGroupId"] for entry in Entries])
+        self.called.set()
+        assert self.go_on.wait(20)
+        if self.outage:
+            raise ReadTimeoutError(endpoint_url="http://sqs")
+        failed = [entry for entry in Entries if entry["MessageGroupId"] in self.refused]
+        return {"Failed": [{"Id": entry["Id"], "Code": "no", "Message": "Not today."} for entry in failed]}
+
+
+def tell(events: SqsStatusEvents, histories: Iterable[History], recorded: Recorded) -> list[Exception | None]:
+    """Sends the first, the others while its call is under way; gives what each raised."""
+
+    def send(history: History) -> Exception | None:
+        try:
+            events.send(history)
+        except Unavailable as error:
+            return error
+        return None
+
+    first, *others = histories
+    with ThreadPoolExecutor(16) as threads:
+        sent = [threads.submit(send, first)]
+        assert recorded.called.wait(20)
+        sent += [threads.submit(send, history) for history in others]
+        give_up = time.monotonic() + 20
+        while len(events._waiting) < len(others) and time.monotonic() < give_up:
+            time.sleep(0.001)
+        recorded.go_on.set()
+        return [future.result(20) for future in sent]
+
+
+def test_what_orders_tell_at_the_same_time_travels_together(engine: Engine) -> None:
+    recorded = Recorded(holds=True)
+    events = SqsStatusEvents(cast("SQSClient", recorded), "url")
+    histories = [engine.history(engine.place().id) for _ in range(13)]
+    assert tell(events, histories, recorded) == [None] * 13
+    assert [len(call) for call in recorded.calls] == [1, 10, 2]
+    assert sorted(itertools.chain(*recorded.calls)) == sorted(history.order.id for history in histories)
+
+
+def test_a_message_that_is_refused_alone_fails_alone(engine: Engine) -> None:
+    recorded = Recorded(holds=True)
+    events = SqsStatusEvents(cast("SQSClient", recorded), "url")
+    histories = [engine.history(engine.place().id) for _ in range(4)]
+    recorded.refused = {histories[2].order.id}
+    errors = tell(events, histories, recorded)
+    assert [error is not None for error in errors] == [False, False, True, False]
+    assert "Not today." in str(errors[2])
+
+
+def test_in_an_outage_nobody_waits_for_a_second_time_out(engine: Engine) -> None:
+    """Each order's worker has time for one: ten that waited in a row would get their invocation killed."""
+    recorded = Recorded(holds=True)
+    recorded.outage = True
+    events = SqsStatusEvents(cast("SQSClient", recorded), "url")
+    errors = tell(events, [engine.history(engine.place().id) for _ in range(10)], recorded)
+    assert all(isinstance(error, Unavailable) for error in errors)
+    assert len(recorded.calls) == 1
+    recorded.outage = False
+    events.send(engine.history(engine.place().id))
+    assert len(recorded.calls) == 2
+
+
+def test_an_order_alone_waits_for_nobody(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("It waited."))
+    events = SqsStatusEvents(cast("SQSClient", Recorded()), "url")
+    order_id = engine.place().id
+    engine.run(order_id)
+    for sent in engine.events.sent:
+        events.send(sent.history)
+
+
+def test_long_histories_are_not_more_than_a_call_takes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "BATCH_BYTES", 3_000)
+    recorded = Recorded(holds=True)
+    events = SqsStatusEvents(cast("SQSClient", recorded), "url")
+    histories = [engine.history(engine.place().id) for _ in range(8)]
+    assert tell(events, histories, recorded) == [None] * 8
+    assert max(len(call) for call in recorded.calls) < 8
+    assert sorted(itertools.chain(*recorded.calls)) == sorted(history.order.id for history in histories)

@@ -21,6 +21,8 @@ ATTRIBUTES = {"requestId": {"DataType": "String", "StringValue": "ü"}}
 CALLS: dict[str, dict[str, Any]] = {
     "send_message": {"MessageBody": "{}", "MessageAttributes": ATTRIBUTES, "MessageGroupId": "g", "DelaySeconds": 1},
     "send_message_batch": {"Entries": [{"Id": "1", "MessageBody": "a"}, {"Id": "2", "MessageBody": "b"}]},
+    "change_message_visibility_batch": {"Entries": [{"Id": "1", "ReceiptHandle": "handle", "VisibilityTimeout": 0}]},
+    "delete_message_batch": {"Entries": [{"Id": "1", "ReceiptHandle": "handle"}]},
     "change_message_visibility": {"ReceiptHandle": "handle", "VisibilityTimeout": 0},
     "get_queue_attributes": {"AttributeNames": ["ApproximateNumberOfMessages"]},
 }

@@ -143,6 +143,8 @@ def stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     }.items():
         monkeypatch.setenv(name, value)
+    # AWS in memory answers botocore's client; ours has tests of its own.
+    monkeypatch.setattr(aws, "sqs_client", lambda: cloud.sqs)
     history = MemoryHistory(engine.store)
     for part, replacement in {
         "clock": engine.clock,
