@@ -6,19 +6,16 @@ hide a status that was never sent. It comes back, behind the last status that it
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import quote
-
-import aiohttp
 
 from localstack.chaos.records import TERMINAL, Connection, Frame, Transcript
+from order_engine import Client, Event, OrderEngineError, Stream
 
-_HANDSHAKE_SECONDS = 40.0
 _PAUSE_SECONDS = 0.3
 _LEAVE_AFTER_SECONDS = 1.5
 
@@ -79,50 +76,46 @@ class Follower:
         """Whether it waits for nothing any more."""
         return self.transcript.has_the_end or (not self._way.stays and bool(self.transcript.connections))
 
-    async def run(self, http: aiohttp.ClientSession, gate: asyncio.Semaphore | None = None) -> None:
+    async def run(self, client: Client, gate: asyncio.Semaphore | None = None) -> None:
         """Follows until the end has been told. `gate` lets only so many handshakes happen at once."""
         await asyncio.sleep(self._way.delay)
         while not self.is_done:
             after = 0 if self._way.forgets else self.transcript.last_sequence
             try:
-                await self._connect(http, after, gate or asyncio.Semaphore())
-            except (aiohttp.ClientError, TimeoutError):
+                await self._connect(client, after, gate or asyncio.Semaphore())
+            except OrderEngineError:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _connect(self, http: aiohttp.ClientSession, after: int, gate: asyncio.Semaphore) -> None:
-        url = f"/api/orders/execute?orderId={quote(self.transcript.order_id)}&after={after}"
-        async with gate, asyncio.timeout(_HANDSHAKE_SECONDS):
-            socket = await http.ws_connect(url, timeout=aiohttp.ClientWSTimeout(ws_close=1.0))
-        connection = Connection(after, time.time())
-        self.transcript.connections.append(connection)
-        try:
-            await self._listen(socket, connection, None if self._way.stays else _LEAVE_AFTER_SECONDS)
-            if self.transcript.has_the_end and self._way.lingers:
-                await self._listen(socket, connection, self._way.lingers)
-        finally:
-            connection.closed_at = time.time()
-            if connection.ending == "open":
-                connection.ending = f"closed ({socket.close_code})" if socket.closed else "dropped"
-            await socket.close()
+    async def _connect(self, client: Client, after: int, gate: asyncio.Semaphore) -> None:
+        async with AsyncExitStack() as stack:
+            async with gate:
+                stream = await stack.enter_async_context(client.stream(self.transcript.order_id, after=after))
+            connection = Connection(after, time.time())
+            self.transcript.connections.append(connection)
+            try:
+                await self._listen(stream, connection, None if self._way.stays else _LEAVE_AFTER_SECONDS)
+                if self.transcript.has_the_end and self._way.lingers:
+                    await self._listen(stream, connection, self._way.lingers)
+            finally:
+                connection.closed_at = time.time()
+                if connection.ending == "open":
+                    code = stream.close_code
+                    connection.ending = "dropped" if code is None else f"closed ({code})"
 
-    async def _listen(
-        self, socket: aiohttp.ClientWebSocketResponse, connection: Connection, seconds: float | None
-    ) -> None:
+    async def _listen(self, stream: Stream, connection: Connection, seconds: float | None) -> None:
         until_break = self._breaks.pop(0) if self._breaks else None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                async for message in socket:
-                    if self._take(message, connection):
+                async for frame in stream:
+                    if isinstance(frame, Event) and self._take(frame, connection):
                         return
                     if until_break is not None and len(connection.frames) >= until_break:
                         connection.ending = "dropped on purpose"
                         return
 
-    def _take(self, message: aiohttp.WSMessage, connection: Connection) -> bool:
+    def _take(self, event: Event, connection: Connection) -> bool:
         """Writes a status down; whether it was the end."""
-        frame = _frame(message)
-        if frame is None:
-            return False
+        frame = Frame(event.sequence, event.status, event.attempt, time.time())
         connection.frames.append(frame)
         if self._hear is not None:
             self._hear(frame)
@@ -130,13 +123,3 @@ class Follower:
             connection.ending = "had the end"
             return True
         return False
-
-
-def _frame(message: aiohttp.WSMessage) -> Frame | None:
-    """The status in a message, None for any other."""
-    if message.type is not aiohttp.WSMsgType.TEXT:
-        return None
-    content = json.loads(message.data)
-    if not isinstance(content, dict) or content.get("type") != "status":
-        return None
-    return Frame(int(content["sequence"]), str(content["status"]), int(content["attempt"]), time.time())

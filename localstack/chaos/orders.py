@@ -6,22 +6,24 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
-
-import aiohttp
+from typing import Any
 
 from localstack.local_stack.stack_for_tests import Stack
+from order_engine import (
+    Client,
+    NewOrder,
+    OrderEngineError,
+    OutcomeUnknown,
+    Patience,
+    Refused,
+    ServiceFailed,
+    TooManyRequests,
+    TransportError,
+)
 
-_REQUEST_SECONDS = 35.0
 _PAUSE_SECONDS = 0.4
-
-
-@dataclass(frozen=True)
-class Wish:
-    """An order to place; the key makes every repetition the same order."""
-
-    key: str
-    body: Mapping[str, str]
+# A follower never leaves an open connection because it is silent: coming back would hide a status that was never sent.
+_PATIENCE = Patience(answer_seconds=35, tries=3, first_pause_seconds=_PAUSE_SECONDS, silence_seconds=86_400)
 
 
 @dataclass(frozen=True)
@@ -36,72 +38,70 @@ class NotAccepted(Exception):
     """The service refused the order, or gave no answer for too long; the text says which."""
 
 
-PLAIN: Mapping[str, str] = {
-    "walletAddress": "wallet_12345",
-    "inputToken": "SOL",
-    "outputToken": "USDC",
+PLAIN: Mapping[str, Any] = {
+    "wallet_address": "wallet_12345",
+    "input_token": "SOL",
+    "output_token": "USDC",
     "amount": "1.5",
     "side": "sell",
 }
 # More than both pools hold: fails for good at the first look.
-HOPELESS: Mapping[str, str] = {**PLAIN, "inputToken": "USDC", "outputToken": "SOL", "amount": "900000", "side": "buy"}
+HOPELESS: Mapping[str, Any] = {**PLAIN, "input_token": "USDC", "output_token": "SOL", "amount": "900000", "side": "buy"}
 _HOPELESS_RATE = 0.04
 
 
-def wish(key: str, body: Mapping[str, str] = PLAIN) -> Wish:
-    """One order."""
-    return Wish(key, {"userId": "chaos", **body})
+def client(url: str) -> Client:
+    """A client that waits as long as a broken stack takes."""
+    return Client(url, patience=_PATIENCE)
 
 
-def wishes(chance: random.Random, count: int, name: str) -> Iterator[Wish]:
+def wish(key: str, body: Mapping[str, Any] = PLAIN, user: str = "chaos") -> NewOrder:
+    """One order; the key makes every repetition the same one."""
+    return NewOrder(user_id=user, idempotency_key=key, **body)
+
+
+def wishes(chance: random.Random, count: int, name: str) -> Iterator[NewOrder]:
     """So many different orders, the same for the same seed; a few cannot be filled."""
     for number in range(count):
         body = dict(HOPELESS)
         if chance.random() >= _HOPELESS_RATE:
             body = dict(PLAIN)
             body["side"] = chance.choice(("sell", "buy"))
-            body["inputToken"], body["outputToken"] = chance.choice((("SOL", "USDC"), ("USDC", "SOL"), ("RAY", "USDT")))
+            body["input_token"], body["output_token"] = chance.choice(
+                (("SOL", "USDC"), ("USDC", "SOL"), ("RAY", "USDT"))
+            )
             body["amount"] = f"{chance.uniform(0.5, 40):.3f}"
-            body["slippageBps"] = str(chance.choice((30, 50, 100)))
-        body["userId"] = f"chaos-{chance.randrange(20)}"
-        yield Wish(f"{name}-{number}", body)
+            body["slippage_bps"] = chance.choice((30, 50, 100))
+        yield wish(f"{name}-{number}", body, f"chaos-{chance.randrange(20)}")
 
 
-async def place(http: aiohttp.ClientSession, wanted: Wish, seconds: float) -> Accepted:
+async def place(client: Client, wanted: NewOrder, seconds: float) -> Accepted:
     """Places the order, again with the same key until it is accepted.
 
     Raises:
         NotAccepted: it was refused, or there was no 202 in so many seconds.
     """
     give_up = time.monotonic() + seconds
-    seen = "no answer"
-    timeout = aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
-    body = {name: int(value) if name == "slippageBps" else value for name, value in wanted.body.items()}
+    seen: OrderEngineError | None = None
     while time.monotonic() < give_up:
         try:
-            async with http.post(
-                "/api/orders/execute", json=body, headers={"Idempotency-Key": wanted.key}, timeout=timeout
-            ) as answer:
-                if answer.status == HTTPStatus.ACCEPTED:
-                    return Accepted(str((await answer.json())["orderId"]), time.time())
-                seen = f"{answer.status} {(await answer.text())[:300]}"
-                if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and answer.status != HTTPStatus.TOO_MANY_REQUESTS:
-                    raise NotAccepted(f"The order {wanted.key} was refused: {seen}")
-        except (aiohttp.ClientError, TimeoutError) as error:
-            seen = repr(error)
+            return Accepted((await client.place(wanted)).order_id, time.time())
+        except (TransportError, OutcomeUnknown, ServiceFailed, TooManyRequests) as error:
+            seen = error
+        except OrderEngineError as error:
+            raise NotAccepted(f"The order {wanted.idempotency_key} was refused: {error}") from error
         await asyncio.sleep(_PAUSE_SECONDS)
-    raise NotAccepted(f"The order {wanted.key} had no 202 within {seconds:.0f} s; the last answer: {seen}")
+    raise NotAccepted(f"The order {wanted.idempotency_key} had no 202 within {seconds:.0f} s; the last answer: {seen}")
 
 
-async def cancel(http: aiohttp.ClientSession, order_id: str) -> int | None:
-    """Asks for a cancellation; the status of the answer, None where there was none."""
+async def cancel(client: Client, order_id: str) -> str:
+    """Asks for a cancellation, and says what came of it."""
     try:
-        async with http.post(
-            f"/api/orders/{order_id}/cancel", timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
-        ) as answer:
-            return answer.status
-    except (aiohttp.ClientError, TimeoutError):
-        return None
+        return (await client.cancel(order_id)).status
+    except Refused as error:
+        return f"{error.status} {error.code}"
+    except OrderEngineError as error:
+        return str(error)
 
 
 def send(stack: Stack, queue: str, order_id: str, copies: int) -> None:

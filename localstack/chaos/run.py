@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,11 +17,11 @@ from localstack.chaos.audit import audit
 from localstack.chaos.faults import Faults
 from localstack.chaos.followers import Follower, Style, manner
 from localstack.chaos.kills import TakeoverWatch
-from localstack.chaos.orders import Wish
 from localstack.chaos.plan import Kind, Strike, plan
 from localstack.chaos.report import Result
 from localstack.chaos.stack import BreakableStack
 from localstack.errors import UserError
+from order_engine import Client, NewOrder
 
 # The front door lets six requests and six handshakes through at once.
 _AT_ONCE = 6
@@ -95,14 +94,13 @@ class Campaign:
         started = time.monotonic()
         # Faults block for as long as they last, and a freeze or an outage must not keep others waiting.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(24, thread_name_prefix="chaos"))
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(self._stack.stack.base_url, connector=connector) as http:
+        async with orders.client(self._stack.stack.base_url) as client:
             try:
                 async with asyncio.TaskGroup() as running:
                     watching = running.create_task(self._watch())
                     self._progress.phase = "breaking"
-                    breaking = running.create_task(self._break(http))
-                    await self._place_all(http)
+                    breaking = running.create_task(self._break(client))
+                    await self._place_all(client)
                     await breaking
                     self._progress.phase = "recovering"
                     await asyncio.to_thread(self._faults.calm)
@@ -121,7 +119,7 @@ class Campaign:
                 raise result
         return await asyncio.to_thread(self._result, time.monotonic() - started)
 
-    async def _place_all(self, http: aiohttp.ClientSession) -> None:
+    async def _place_all(self, client: Client) -> None:
         """Orders arrive at random moments, a few of them together; each has up to two followers."""
         chance = random.Random(f"orders:{self._load.seed}")
         gate = asyncio.Semaphore(_AT_ONCE)
@@ -131,12 +129,12 @@ class Campaign:
         async with asyncio.TaskGroup() as placing:
             for moment, wanted in zip(moments, wishes, strict=True):
                 await asyncio.sleep(max(started + moment - time.monotonic(), 0))
-                placing.create_task(self._place(http, wanted, gate))
+                placing.create_task(self._place(client, wanted, gate))
 
-    async def _place(self, http: aiohttp.ClientSession, wanted: Wish, gate: asyncio.Semaphore) -> None:
+    async def _place(self, client: Client, wanted: NewOrder, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
-                accepted = await orders.place(http, wanted, _PLACED_WITHIN)
+                accepted = await orders.place(client, wanted, _PLACED_WITHIN)
             except orders.NotAccepted as error:
                 self._refused.append(str(error))
                 return
@@ -146,9 +144,9 @@ class Campaign:
             style = self._chance.choice(_STYLES)
             follower = Follower(accepted.order_id, manner(style, self._chance, 60 * self._load.delay_scale))
             self._followers.append(follower)
-            self._following.append(asyncio.create_task(follower.run(http, self._handshakes)))
+            self._following.append(asyncio.create_task(follower.run(client, self._handshakes)))
 
-    async def _break(self, http: aiohttp.ClientSession) -> None:
+    async def _break(self, client: Client) -> None:
         started = time.monotonic()
         strikes = plan(self._load.seed, self._load.seconds, self._load.interval)
         async with asyncio.TaskGroup() as striking:
@@ -158,16 +156,16 @@ class Campaign:
                 await asyncio.sleep(max(started + strike.at - time.monotonic(), 0))
                 self._progress.faults += 1
                 if strike.kind is Kind.CANCEL:
-                    striking.create_task(self._cancel(http, strike))
+                    striking.create_task(self._cancel(client, strike))
                 else:
                     striking.create_task(asyncio.to_thread(self._faults.strike, strike))
 
-    async def _cancel(self, http: aiohttp.ClientSession, strike: Strike) -> None:
+    async def _cancel(self, client: Client, strike: Strike) -> None:
         recent = self._accepted[-10:]
         if recent:
             order_id = recent[int(strike.pick * len(recent))]
-            status = await orders.cancel(http, order_id)
-            self._faults.note(f"asked to cancel {order_id}: {status or 'no answer'}")
+            status = await orders.cancel(client, order_id)
+            self._faults.note(f"asked to cancel {order_id}: {status}")
             self._faults.count(Kind.CANCEL)
 
     async def _recover(self) -> None:

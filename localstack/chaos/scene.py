@@ -5,8 +5,8 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
-import aiohttp
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,6 +17,7 @@ from localstack.chaos.orders import PLAIN
 from localstack.chaos.records import Evidence, Frame, Interruption
 from localstack.errors import UserError
 from localstack.local_stack.stack_for_tests import Stack
+from order_engine import Client
 
 _PLACED_WITHIN = 120.0
 _LOOK_SECONDS = 0.5
@@ -40,17 +41,17 @@ SELECT id, 1, 'pending', 1, 'Order accepted.', '{}', created_at FROM placed
 class Scene:
     """What happened so far."""
 
-    def __init__(self, stack: Stack, http: aiohttp.ClientSession) -> None:
+    def __init__(self, stack: Stack, client: Client) -> None:
         self.stack = stack
-        self.http = http
+        self.client = client
         self.accepted: list[str] = []
         self.followers: list[Follower] = []
         self.tasks: list[asyncio.Task[None]] = []
         self.interruptions: list[Interruption] = []
 
-    async def place(self, body: Mapping[str, str] = PLAIN) -> str:
+    async def place(self, body: Mapping[str, Any] = PLAIN) -> str:
         """Places an order. Raises `NotAccepted`."""
-        accepted = await orders.place(self.http, orders.wish(str(uuid.uuid4()), body), _PLACED_WITHIN)
+        accepted = await orders.place(self.client, orders.wish(str(uuid.uuid4()), body), _PLACED_WITHIN)
         self.accepted.append(accepted.order_id)
         return accepted.order_id
 
@@ -76,7 +77,7 @@ class Scene:
         """Connects a client."""
         follower = Follower(order_id, way, f"{way.style} {len(self.followers)}", hear)
         self.followers.append(follower)
-        task = asyncio.create_task(follower.run(self.http))
+        task = asyncio.create_task(follower.run(self.client))
         self.tasks.append(task)
         return task
 
@@ -133,9 +134,8 @@ class Scene:
 @asynccontextmanager
 async def scene(stack: Stack) -> AsyncIterator[Scene]:
     """A scene whose clients leave at its end."""
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(stack.base_url, connector=connector) as http:
-        opened = Scene(stack, http)
+    async with orders.client(stack.base_url) as client:
+        opened = Scene(stack, client)
         try:
             yield opened
         finally:

@@ -150,8 +150,8 @@ def test_the_same_seed_is_the_same_plan() -> None:
     assert plan(5, 300, 1.0) != plan(6, 300, 1.0)
     # A longer run begins as a shorter one.
     assert plan(5, 600, 1.0)[: len(plan(5, 300, 1.0))] == plan(5, 300, 1.0)
-    assert [wish.body for wish in wishes(random.Random(1), 20, "a")] == [
-        wish.body for wish in wishes(random.Random(1), 20, "b")
+    assert [wish.body() for wish in wishes(random.Random(1), 20, "a")] == [
+        wish.body() for wish in wishes(random.Random(1), 20, "b")
     ]
 
 
