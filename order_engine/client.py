@@ -330,6 +330,8 @@ class Client:
                 answer = Answer(response.status, text, response.headers)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise transport_error(self.url, error) from error
+        except ValueError as error:
+            raise errors.InvalidHeader(f"The idempotency key or the token can't be sent: {error}.") from error
         if answer.status in accepted or answer.status // 100 == 2:
             return answer
         if answer.status // 100 == 3:
@@ -437,7 +439,7 @@ def _read(answer: Answer, kind: type[T], url: str) -> T:
     try:
         # Not strict: base units are whole numbers written as strings, since u64 does not fit a double.
         return msgspec.json.decode(answer.text, type=kind, strict=False)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise unexpected(url, answer) from error
 
 
@@ -445,22 +447,27 @@ def _fields(text: str) -> Mapping[str, object]:
     """The fields of a JSON object; none where the text is something else."""
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 
 
 def _given(query: Query) -> dict[str, str]:
     return {
-        name: value.isoformat() if isinstance(value, datetime) else str(value)
+        name: value.isoformat() if isinstance(value, datetime) else _sendable(str(value))
         for name, value in query.items()
         if value is not None
     }
 
 
+def _sendable(text: str) -> str:
+    """The text without halves of characters, as a shell makes them of bytes that are no UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def path_of(order_id: str) -> str:
     """The path of an order, whatever stands in its id."""
-    return f"/api/orders/{urllib.parse.quote(order_id, safe='')}"
+    return f"/api/orders/{urllib.parse.quote(order_id, safe='', errors='replace')}"
 
 
 def _seconds(header: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 OrderEngineError
  ├─ InvalidUrl           the address is none
+ ├─ InvalidHeader        a key or a token has characters that no request can carry
  ├─ TransportError       no whole answer came
  │   ├─ Unreachable      no connection came about: nothing was sent
  │   ├─ TimedOut         no answer within the limit
@@ -35,6 +36,10 @@ class OrderEngineError(Exception):
 
 class InvalidUrl(OrderEngineError):
     """The address of the service can't be used."""
+
+
+class InvalidHeader(OrderEngineError):
+    """An idempotency key or a token can't be sent."""
 
 
 class TransportError(OrderEngineError):

@@ -195,7 +195,9 @@ class Order(Model, frozen=True):
         else:
             expected = self.expected_input.amount if self.expected_input else None
             shortfall = self.executed_input.amount - (expected or 0)
-        return round(shortfall / expected * 10_000, 1) if expected else None
+        if not expected or not (expected.is_finite() and shortfall.is_finite()):
+            return None
+        return round(shortfall / expected * 10_000, 1)
 
 
 class Page(Model, frozen=True):

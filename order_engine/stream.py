@@ -82,12 +82,12 @@ class Stream:
 
 
 def read_frame(text: str) -> Frame | None:
-    """The frame in a message; None for a kind that is not known. Raises UnexpectedAnswer for what is no frame."""
+    """The frame in a message; None for a kind that is not known. Raises StreamLost for what is no frame."""
     try:
         kind = _KINDS.get(msgspec.json.decode(text, type=_Kind).type)
         return None if kind is None else msgspec.json.decode(text, type=kind, strict=False)
-    except msgspec.DecodeError as error:
-        raise errors.UnexpectedAnswer(f"The stream says what is no frame: {text[:200]!r}.") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise errors.StreamLost(f"The stream says what is no frame: {text[:200]!r}.") from error
 
 
 @asynccontextmanager

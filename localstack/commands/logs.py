@@ -36,14 +36,14 @@ class Level(StrEnum):
 
 def moment(since: str, now: datetime) -> datetime:
     """`10m`, `13:02`, `13:02:38` or an ISO 8601 time, in local time where it names no zone. Raises UserError."""
-    if ago := _AGO.fullmatch(since):
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := _AGO.fullmatch(since):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", since):
             clock = datetime.strptime(since, "%H:%M:%S" if since.count(":") > 1 else "%H:%M")  # noqa: DTZ007  # of today
             return now.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)
         return datetime.fromisoformat(since).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(
             f"--since takes how long ago (10m, 2h), a time (13:02) or an ISO date, not {since!r}."
         ) from None

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
@@ -358,8 +358,8 @@ def list_orders(
             "venue": venue,
             "input_token": source,
             "output_token": destination,
-            "placed_from": since.astimezone() if since else None,
-            "placed_before": before.astimezone() if before else None,
+            "placed_from": _zoned(since),
+            "placed_before": _zoned(before),
         }
         console = Console()
         if as_json:
@@ -379,6 +379,14 @@ def list_orders(
             console.print(_table(orders) if console.width >= _WIDE_COLUMNS else _cards(orders))
 
     run(work, url, token)
+
+
+def _zoned(moment: datetime | None) -> datetime | None:
+    """The local time, with its zone."""
+    try:
+        return moment.astimezone() if moment else None
+    except (OverflowError, ValueError):  # the first or last day that there is
+        return moment.replace(tzinfo=UTC) if moment else None
 
 
 async def _print_each(client: "Client", last: int, filters: Mapping[str, str | datetime | None]) -> None:

@@ -130,7 +130,7 @@ def exit_of(error: Exception) -> Exit:
     from order_engine import errors
 
     match error:
-        case NoAddress() | errors.InvalidUrl():
+        case NoAddress() | errors.InvalidUrl() | errors.InvalidHeader():
             return Exit.USAGE
         case errors.Unreachable() | errors.UnexpectedAnswer():
             return Exit.UNREACHABLE

@@ -1,6 +1,7 @@
 """The live table of `watch`, as a Textual app. Only that command loads it."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
@@ -21,6 +22,7 @@ from order_engine import Client, Event, Health, Order, OrderEngineError
 from order_engine.cli import text
 from order_engine.cli.console import visible
 from order_engine.cli.program import program
+from order_engine.cli.signals import ENDING
 
 _LOOK_SECONDS = 1.0
 _HEALTH_EVERY = 5
@@ -232,6 +234,7 @@ class Desk(App[None]):
         self._trouble = ""
         self._seen_at = time.monotonic()
         self._filter = ""
+        self.ended_by: int | None = None  # the signal
         self._shown: tuple[str, ...] = ()
         self._shown_wide: bool | None = None
 
@@ -243,9 +246,16 @@ class Desk(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Begins to look."""
+        """Begins to look; from now on a signal, however often it comes, ends it and leaves the terminal whole."""
+        if threading.current_thread() is threading.main_thread():
+            for number in ENDING:
+                asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.query_one(Orders).focus()
         self._look_again_and_again()
+
+    def _end(self, number: int) -> None:
+        self.ended_by = self.ended_by or number
+        self.exit()
 
     async def on_unmount(self) -> None:
         """Closes the connections."""

@@ -3,7 +3,7 @@
 import signal
 from types import FrameType
 
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 128 + signal.SIGINT  # typer's for KeyboardInterrupt
 
 
@@ -21,16 +21,16 @@ class Signals:
 
     def listen(self) -> None:
         """Hears them from now on, and those that came before and were kept waiting."""
-        for number in _ENDING:
+        for number in ENDING:
             # SIGINT too: a shell script starts its background jobs with it ignored. nohup's SIGHUP stays ignored.
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._hear)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def ignore(self) -> None:
         """Nothing changes the exit status any more: the interpreter's end would give each signal its usual effect."""
         self._over = True
-        for number in _ENDING:
+        for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:

@@ -30,4 +30,7 @@ def watch(
     from order_engine.cli.screen import Desk
 
     program.user = user
-    Desk(connect(url, token), user=user, last=last).run()
+    desk = Desk(connect(url, token), user=user, last=last)
+    desk.run()
+    if desk.ended_by is not None:
+        raise typer.Exit(128 + desk.ended_by)

@@ -5,6 +5,7 @@ import contextlib
 import os
 import pty
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from typer.testing import CliRunner
@@ -15,6 +16,9 @@ from order_engine.cli import application
 LIMIT_SECONDS = 60
 DEV = ("-P", "-m", "localstack")
 INSTALLED = ("-P", "-c", "from order_engine.cli import main; main()")
+
+
+Seen = Callable[[asyncio.subprocess.Process, bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ async def invoke(*arguments: str, **environment: str) -> Ended:
     return Ended(done.exit_code, done.stdout, done.stderr)
 
 
-async def on_a_terminal(*arguments: str, columns: int) -> str:
+async def on_a_terminal(*arguments: str, columns: int, each: Seen | None = None) -> str:
     """What a terminal of that width gets of `order-engine`."""
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
@@ -80,6 +84,8 @@ async def on_a_terminal(*arguments: str, columns: int) -> str:
     with contextlib.suppress(OSError):  # Linux's end of a terminal
         while chunk := await asyncio.to_thread(os.read, ours, 65536):
             out += chunk
+            if each is not None:
+                await each(process, out)
     os.close(ours)
     await process.wait()
     return out.decode()

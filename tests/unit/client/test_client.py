@@ -21,6 +21,7 @@ from localstack.paths import ROOT
 from order_engine import (
     Client,
     ConnectionLost,
+    InvalidHeader,
     InvalidUrl,
     OrderEngineError,
     OutcomeUnknown,
@@ -128,6 +129,32 @@ async def test_another_service_is_recognised(service: Service, client: Client, a
     service.answers = [answer]
     with pytest.raises(UnexpectedAnswer, match=said):
         await client.place(an_order())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"events": ' + "[" * 100_000, "\ud800", '{"events": [{"sequence": 1e999}]}', '{"events": {}}', "", "null", "\0"],
+)
+async def test_an_answer_of_nonsense_is_an_answer_of_nobody_we_know(
+    service: Service, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "rest", saying(200, text.encode("utf-8", "replace").decode()))
+    async with served(service), Client(service.url) as client:
+        with pytest.raises(UnexpectedAnswer):
+            await client.events(ID)
+
+
+async def test_what_no_header_can_carry_is_said_before_anything_is_sent(service: Service, client: Client) -> None:
+    with pytest.raises(InvalidHeader, match="idempotency key"):
+        await client.place(an_order(idempotency_key="a\nb"))
+    assert service.placed == []
+
+
+async def test_an_id_of_anything_is_one_part_of_the_path(service: Service, client: Client) -> None:
+    for order_id in ("a/b", "..", "?x=1", "\udc80", "\0", "ord_1#x"):
+        with pytest.raises(OrderEngineError):
+            await client.get(order_id)
+    assert all(call.startswith("GET /api/orders/") or call == "GET /api/" for call in service.calls), service.calls
 
 
 @pytest.mark.parametrize("amount", [1.5, True, None])

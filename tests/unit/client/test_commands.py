@@ -228,3 +228,17 @@ async def test_forty_columns_are_enough(service: Service) -> None:
         out = await on_a_terminal("order", *arguments, "--url", service.url, columns=40)
         assert ID in out
         assert "confirmed" in out
+
+
+async def test_a_signal_gives_the_terminal_back_from_watch(service: Service) -> None:
+    async def interrupt(process: asyncio.subprocess.Process, seen: bytes) -> None:
+        if b"TIME" in seen and process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+
+    service.placed = [{}]
+    out = await on_a_terminal("watch", "--url", service.url, columns=100, each=interrupt)
+    assert "\x1b[?1049l" in out
+    assert "Traceback" not in out
+    piped = await invoke("watch", "--url", service.url)
+    assert piped.status == 2
+    assert "order list" in piped.sentence

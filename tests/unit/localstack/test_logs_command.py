@@ -85,8 +85,9 @@ def test_since_is_how_long_ago_or_a_time(since: str, expected: str) -> None:
 
 def test_what_is_no_time_or_no_function_is_told_so(log: Path) -> None:
     append(log, [about("first")])
-    with pytest.raises(UserError, match="10m, 2h"):
-        run("--since", "yesterday")
+    for since in ("yesterday", "999999d", "25:00"):
+        with pytest.raises(UserError, match="10m, 2h"):
+            run("--since", since)
     with pytest.raises(UserError, match="No function nobody has logged anything; these have: api"):
         run("--function", "nobody")
 
