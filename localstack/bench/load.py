@@ -15,15 +15,22 @@ import uuid
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import TypeAlias, cast
 
 from localstack.client.local_program import headers_of, token_of
-from order_engine import OVER, Client, Event, NewOrder, OrderEngineError, Patience, Placed, StreamLost
+from order_engine import OVER, Client, Event, NewOrder, OrderEngineError, Patience, Placed, StreamLost, StreamRefused
 from order_engine.cli.program import subject_of
 
 _POLL_SECONDS = 0.2
 _OPEN = ("pending", "routing", "building", "submitted")
 _PAGE = "200"
+_BUSY = (
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
 # So many orders' events are read for what their time went to; reading all would be a load of its own.
 _SAMPLED_ORDERS = 60
 SEED = 15
@@ -72,6 +79,7 @@ class Samples:
     ended_at: list[float] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)  # in each status, of some orders
     ends: dict[str, int] = field(default_factory=dict)
+    refused: int = 0  # handshakes that were tried again
     posted: float = 0.0  # until the last was accepted
     over: float = 0.0  # until the last had ended
 
@@ -151,6 +159,19 @@ class Load:
             self._followers.append(asyncio.create_task(self._follow(placed)))
 
     async def _follow(self, placed: Placed) -> None:
+        """Follows to the end; a server that is too busy for the handshake is asked again, as clients do."""
+        while True:
+            try:
+                await self._watch(placed)
+            except StreamRefused as refused:
+                if refused.status is None or refused.status not in _BUSY:
+                    raise
+                self.samples.refused += 1
+                await asyncio.sleep(_POLL_SECONDS)
+            else:
+                return
+
+    async def _watch(self, placed: Placed) -> None:
         """Times live statuses only: those that were committed after the socket was open."""
         async with self.client.stream(placed.order_id, url=placed.websocket_url) as stream:
             opened = time.time()

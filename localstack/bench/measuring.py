@@ -86,6 +86,7 @@ def run_of(row: Row, server: Server, found: Measurement) -> Run:
         stages={name: round(statistics.mean(values) * 1000, 1) for name, values in samples.stages.items()},
         processor={name: round(value, 2) for name, value in found.processor_ms.items()},
         ends=dict(samples.ends),
+        refused=samples.refused,
     )
 
 

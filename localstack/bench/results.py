@@ -43,6 +43,7 @@ class Run:
     processor: Mapping[str, float] = field(default_factory=dict)  # milliseconds an order by process
     items: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # USD per million by case and item
     ends: Mapping[str, int] = field(default_factory=dict)
+    refused: int = 0  # handshakes that were tried again
 
     @property
     def key(self) -> tuple[str, str, int]:

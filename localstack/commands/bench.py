@@ -190,6 +190,22 @@ def profile(
     console.print(tables.profile_table(found, functions))
 
 
+@group.command()
+def capacity(
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Writes the tables into docs/performance.md.")] = False,
+) -> None:
+    """Simulates the queueing on AWS at 10 to 10,000 orders a second: each rate's first bottleneck, what replaces it."""
+    from rich.markdown import Markdown
+
+    from localstack.bench import capacity as simulation
+
+    rows = simulation.rows()
+    Console().print(Markdown(simulation.page_table(rows)))
+    if write:
+        simulation.write(rows)
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds the command."""
     app.add_typer(group, name="bench")

@@ -23,6 +23,7 @@ class Service:
         self.life = 0.0
         self.frozen_seconds = 0.0
         self.refuses = False
+        self.busy_streams = 0
         self.url = ""
         self._first = 0.0
 
@@ -63,7 +64,10 @@ class Service:
             {"events": [{"status": s, "at": datetime.fromtimestamp(at, UTC).isoformat()} for s, at in statuses]}
         )
 
-    async def stream(self, request: web.Request) -> web.WebSocketResponse:
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        if self.busy_streams:
+            self.busy_streams -= 1
+            return web.json_response({"code": "busy", "detail": "Too busy."}, status=503)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         for sequence, status in enumerate(("routing", "confirmed"), 1):
@@ -125,6 +129,13 @@ async def test_a_refusal_ends_the_load_with_the_services_own_sentence(service: S
     service.refuses = True
     with pytest.raises(Unprocessable, match="Not today"):
         await measure(service.url, Workload(50), 60)
+
+
+async def test_a_handshake_that_a_busy_server_refuses_is_tried_again(service: Service) -> None:
+    service.busy_streams = 2
+    samples = await measure(service.url, Workload(1, followed=1), 60)
+    assert samples.refused == 2
+    assert samples.frames
 
 
 async def test_a_stream_that_ends_too_early_is_an_error(service: Service) -> None:

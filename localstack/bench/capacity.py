@@ -1,0 +1,399 @@
+"""How many orders a second the stack serves on AWS: its queueing, simulated, against each limit that it runs into.
+
+Orders arrive at random (Poisson). Each costs the REST function a call and is queued; worker invocations take up to ten
+waiting orders as soon as one of them is free, and end with the last of theirs, because a worker waits with its orders
+for venues and chain. Each step of an order is a statement, which one of the worker's few connections carries and one of
+the database's cores serves. Everything is served in the order of its arrival. Every tenth order has a follower.
+"""
+
+import heapq
+import itertools
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from localstack.bench.percentiles import percentile
+from localstack.paths import ROOT
+
+SEED = 15
+BATCH = 10
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- capacity: made by ./dev bench capacity --write -->", "<!-- end of capacity -->"
+# What the venues and the chain take, as they are shipped (chalicelib/venues/simulation, chalicelib/chain/simulated.py):
+# the slower of two quotes, the build, the venue's program, the block.
+_WAITS = ((0.15, 0.25), (0.8, 1.2), (1.2, 1.8), (0.8, 1.2))
+# Statements of a worker before, between and after those. In the last wait the chain is asked ten times a second.
+_STATEMENTS = (2, 2, 1, 2, 1)
+_POLL_SECONDS = 0.1
+# A statement's processor time in Postgres (3.5 ms an order of ten without delays, measured: docs/performance.md), and
+# how long it keeps its connection beyond that: network, and the commit's write.
+_STATEMENT_CPU = 0.00035
+_STATEMENT_AWAY = 0.0015
+_API_SECONDS = 0.03
+_PUSH_SECONDS = 0.1
+_PUSHES = 4.4
+_FOLLOWED = 0.1
+# From here on a limit is one that the next busy minute meets.
+_FULL = 0.8
+# Some lifetimes of an order: the first half is left out, in which workers fill up.
+_LEAST_SECONDS = 20.0
+_MOST_ORDERS = 12_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What is deployed. `cores` is what the database may use for hours: a burstable class counts by its baseline."""
+
+    workers: int
+    cores: float
+    api_connections: int
+    instance: str
+    proxy: bool = False
+    parts: int = 1  # as many queues with workers and databases of their own, orders spread over them by their id
+    rest_rate: int = 200  # ThrottleRate
+    executions: int = 1_000  # the account's quotas: these, REST requests and new WebSocket connections a second
+    rest_quota: int = 10_000
+    websocket_quota: int = 500
+    connections_each: int = 2
+
+    @property
+    def most_connections(self) -> int:
+        """What the instance takes, as docs/deployment.md computes it."""
+        return _CONNECTIONS[self.instance]
+
+
+_CONNECTIONS = {
+    "db.t4g.small": 157,
+    "db.t4g.medium": 315,
+    "db.m7g.xlarge": 1_260,
+    "db.m7g.2xlarge": 2_521,
+    "db.m7g.4xlarge": 5_000,
+}
+
+
+@dataclass(slots=True)
+class Observed:
+    """What a simulated run showed; counts are averages over its second half."""
+
+    rate: float
+    finished: float = 0  # orders a second that ended
+    seconds: list[float] = field(default_factory=list)  # from arrival to end, of orders that ended in the second half
+    in_hand: float = 0  # orders that workers had
+    invocations: float = 0  # of workers at once
+    cores: float = 0  # of the database that were busy
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether orders ended as fast as they came."""
+        return self.finished > self.rate * 0.9
+
+    def rank(self, percent: float) -> float:
+        """Seconds from arrival to end."""
+        return percentile(self.seconds, percent) if self.seconds else float("inf")
+
+
+class _Servers:
+    """So many servers, each of which works on what comes in turn."""
+
+    def __init__(self, count: float) -> None:
+        # Less than one core is one that is so much slower.
+        self._free = [0.0] * max(int(count), 1)
+        self._pace = min(count, 1.0)
+        self.busy = 0.0
+
+    def serve(self, now: float, seconds: float) -> float:
+        """When it is done."""
+        start = max(now, heapq.heappop(self._free))
+        end = start + seconds / self._pace
+        heapq.heappush(self._free, end)
+        self.busy += seconds
+        return end
+
+
+@dataclass(slots=True)
+class _Order:
+    arrived: float
+    waits: deque[float]  # after each of its statements
+    worker: "_Worker | None" = None
+
+
+class _Worker:
+    def __init__(self, connections: int, orders: int) -> None:
+        self.connections = _Servers(connections)
+        self.left = orders
+
+
+class Simulation:
+    """One queue with its workers and its database."""
+
+    def __init__(self, stack: Stack, rate: float, seconds: float, seed: int = SEED) -> None:
+        self._stack, self._rate, self._seconds = stack, rate, seconds
+        self._chance = random.Random(seed)
+        self._events: list[tuple[float, int, _Order]] = []
+        self._number = itertools.count()
+        self._waiting: deque[_Order] = deque()
+        self._free = stack.workers
+        self._cores = _Servers(stack.cores)
+        self._in_hand = self._area_in_hand = self._area_invocations = self._then = 0.0
+        self._half = seconds / 2
+        self._busy_at_half = 0.0
+        self.observed = Observed(rate)
+
+    def run(self) -> Observed:
+        """Orders arrive for so many seconds; what happens after those is not looked at."""
+        now = self._chance.expovariate(self._rate)
+        while now < self._seconds:
+            waits = [self._chance.uniform(*wait) for wait in _WAITS]
+            self._put(now, _Order(now, _waits(waits)))
+            now += self._chance.expovariate(self._rate)
+        finished = 0
+        while self._events and self._events[0][0] < self._seconds:
+            now, _, order = heapq.heappop(self._events)
+            self._count(now)
+            if order.worker is None:
+                self._waiting.append(order)
+            elif order.waits:
+                self._step(now, order, order.worker)
+            else:
+                finished += self._end(now, order, order.worker)
+            self._start(now)
+        measured = self._seconds - self._half
+        found = self.observed
+        found.finished = finished / measured
+        found.in_hand, found.invocations = self._area_in_hand / measured, self._area_invocations / measured
+        found.cores = (self._cores.busy - self._busy_at_half) / measured
+        return found
+
+    def _put(self, at: float, order: _Order) -> None:
+        heapq.heappush(self._events, (at, next(self._number), order))
+
+    def _count(self, now: float) -> None:
+        if now < self._half:
+            self._busy_at_half, self._then = self._cores.busy, self._half
+            return
+        self._area_in_hand += self._in_hand * (now - self._then)
+        self._area_invocations += (self._stack.workers - self._free) * (now - self._then)
+        self._then = now
+
+    def _start(self, now: float) -> None:
+        while self._waiting and self._free:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            self._free -= 1
+            self._in_hand += len(batch)
+            worker = _Worker(self._stack.connections_each, len(batch))
+            for order in batch:
+                order.worker = worker
+                self._step(now, order, worker)
+
+    def _step(self, now: float, order: _Order, worker: _Worker) -> None:
+        answered = self._cores.serve(now, _STATEMENT_CPU) - now
+        done = worker.connections.serve(now, answered + _STATEMENT_AWAY)
+        self._put(done + order.waits.popleft(), order)
+
+    def _end(self, now: float, order: _Order, worker: _Worker) -> int:
+        worker.left -= 1
+        self._in_hand -= 1
+        if not worker.left:
+            self._free += 1
+        if now < self._half:
+            return 0
+        self.observed.seconds.append(now - order.arrived)
+        return 1
+
+
+def _waits(waits: Sequence[float]) -> deque[float]:
+    """What an order waits for after each of its statements."""
+    found: list[float] = []
+    for statements, wait in zip(_STATEMENTS, (*waits, 0.0), strict=True):
+        found += [*[0.0] * (statements - 1), wait]
+    polls = int(waits[-1] / _POLL_SECONDS)
+    at = len(found) - 1 - _STATEMENTS[-1]
+    return deque([*found[:at], *[_POLL_SECONDS] * polls, waits[-1] - polls * _POLL_SECONDS, *found[at + 1 :]])
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of a limit is used: 1 is all of it."""
+
+    limit: str
+    used: float
+
+
+@cache
+def simulate(stack: Stack, rate: float, orders: int) -> Observed:
+    """A run of at least so many orders and of some lifetimes of an order. With parts, one of them.
+
+    At a rate that no such stack serves it ends before the first order does, which says the same.
+    """
+    part = rate / stack.parts
+    return Simulation(stack, part, min(max(orders / part, _LEAST_SECONDS), _MOST_ORDERS / part)).run()
+
+
+def uses(stack: Stack, rate: float, seen: Observed) -> list[Use]:
+    """Each limit's use at this rate, the most used first.
+
+    Where orders end more slowly than they come, workers and cores are asked for more than they were seen to give: then
+    by as much as the rate says.
+    """
+    part = rate / stack.parts
+    in_hand = part * _lifetime()
+    cores = part * _statements() * _STATEMENT_CPU
+    executions = (rate * _API_SECONDS + rate * _FOLLOWED * _PUSHES * _PUSH_SECONDS) + stack.parts * min(
+        seen.invocations if seen.keeps_up else stack.workers, stack.workers
+    )
+    wanted = 2 * stack.workers * stack.connections_each + stack.api_connections
+    shared = stack.workers * stack.connections_each + stack.api_connections
+    connections = (0.25 * shared if stack.proxy else wanted) / stack.most_connections
+    found = [
+        Use("workers (orders in hand)", max(seen.in_hand, 0 if seen.keeps_up else in_hand) / (stack.workers * BATCH)),
+        Use("processor of the database", max(seen.cores, 0 if seen.keeps_up else cores) / stack.cores),
+        Use("connections of the database", connections),
+        Use("ApiConnections", part * _API_SECONDS / stack.api_connections),
+        Use("quota of concurrent executions", executions / stack.executions),
+        Use("ThrottleRate", rate / stack.rest_rate),
+        Use("quota of REST requests", rate / stack.rest_quota),
+        Use("quota of new WebSocket connections", rate * _FOLLOWED / stack.websocket_quota),
+    ]
+    return sorted(found, key=lambda use: -use.used)
+
+
+def _lifetime() -> float:
+    waits = sum((low + high) / 2 for low, high in _WAITS)
+    return waits + _statements() * (_STATEMENT_CPU + _STATEMENT_AWAY)
+
+
+def _statements() -> float:
+    """Of an order, with the looks at the chain."""
+    return sum(_STATEMENTS) + sum(_WAITS[-1]) / 2 / _POLL_SECONDS
+
+
+DEFAULT = Stack(workers=10, cores=0.4, api_connections=60, instance="db.t4g.small")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rate, what serves it, and what of the step before had to be replaced by what."""
+
+    rate: int
+    stack: Stack
+    replaced: str
+
+
+STEPS: Sequence[Step] = (
+    Step(10, DEFAULT, "nothing: the template's defaults"),
+    Step(
+        100,
+        replace(DEFAULT, workers=80, cores=4, instance="db.m7g.xlarge", rest_rate=1_000),
+        "`WorkerConcurrency` 80, beyond the template's 40; a class that does not burst (db.m7g.xlarge); `ThrottleRate`",
+    ),
+    Step(
+        1_000,
+        Stack(
+            workers=800,
+            cores=16,
+            api_connections=120,
+            instance="db.m7g.4xlarge",
+            proxy=True,
+            rest_rate=4_000,
+            executions=3_000,
+        ),
+        "800 workers (one queue takes at most 1,000), quota of concurrent executions (3,000); RDS Proxy for their "
+        "connections; db.m7g.4xlarge; `ThrottleRate`",
+    ),
+    Step(
+        10_000,
+        Stack(
+            workers=800,
+            cores=16,
+            api_connections=120,
+            instance="db.m7g.4xlarge",
+            proxy=True,
+            parts=10,
+            rest_rate=20_000,
+            executions=20_000,
+            rest_quota=20_000,
+            websocket_quota=2_000,
+        ),
+        "ten cells, each the stack of 1,000, chosen by the order's id; quotas of REST requests (20,000), concurrent "
+        "executions (20,000) and new WebSocket connections (2,000)",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A step, seen: what the step before it would have used at its rate, and what it uses itself."""
+
+    step: Step
+    before: Sequence[Use]
+    uses: Sequence[Use]
+    seen: Observed
+
+
+def rows(orders: int = 4_000, steps: Sequence[Step] = STEPS) -> list[Row]:
+    """Simulates each step with the stack of the step before (the defaults at first) and with its own."""
+    found: list[Row] = []
+    stack = DEFAULT
+    for step in steps:
+        before = uses(stack, step.rate, simulate(stack, step.rate, orders))
+        seen = simulate(step.stack, step.rate, orders)
+        found.append(Row(step, before, uses(step.stack, step.rate, seen), seen))
+        stack = step.stack
+    return found
+
+
+def _share(use: Use) -> str:
+    return f"{use.limit} {use.used:.0%}"
+
+
+def _names(found: Sequence[Use], least: float) -> str:
+    return ", ".join(_share(use) for use in found if use.used >= least) or "nothing"
+
+
+def _stack(stack: Stack) -> str:
+    cells = f"{stack.parts} × " if stack.parts > 1 else ""
+    return (
+        f"{cells}{stack.workers} workers with {stack.workers * stack.connections_each:,} connections"
+        f"{' by a proxy' if stack.proxy else ''}, {stack.instance}"
+    )
+
+
+def page_table(found: Sequence[Row]) -> str:
+    """The tables of docs/performance.md."""
+    lines = [
+        "| orders/s | of the stack before it, over 80 % used | first bottleneck | what replaces it |",
+        "| ---: | --- | --- | --- |",
+    ]
+    for row in found:
+        first = row.before[0].limit if row.before[0].used >= _FULL else "none"
+        lines.append(f"| {row.step.rate:,} | {_names(row.before, _FULL)} | {first} | {row.step.replaced} |")
+    lines += [
+        "",
+        "| orders/s | served by | to the end p50, p99 | orders in hand | workers at once | most used then |",
+        "| ---: | --- | --- | ---: | ---: | --- |",
+    ]
+    for row in found:
+        seen, parts = row.seen, row.step.stack.parts
+        lines.append(
+            f"| {row.step.rate:,} | {_stack(row.step.stack)} | {seen.rank(50):.1f} s, {seen.rank(99):.1f} s | "
+            f"{seen.in_hand * parts:,.0f} | {seen.invocations * parts:,.0f} | "
+            f"{_share(row.uses[0])}, {_share(row.uses[1])} |"
+        )
+    return "\n".join(lines)
+
+
+def rendered(page: str, found: Sequence[Row]) -> str:
+    """The page with its tables made anew. Raises ValueError where they have no place."""
+    before, begun, rest = page.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not begun or not ended:
+        raise ValueError(f"The page has no place for the tables: it needs the lines {BEGIN} and {END}.")
+    return f"{before}{BEGIN}\n{page_table(found)}\n{END}{after}"
+
+
+def write(found: Sequence[Row], page: Path = PAGE) -> None:
+    """Writes the tables into the page."""
+    page.write_text(rendered(page.read_text(), found))
