@@ -124,6 +124,8 @@ def deploy(
     declared = template.parameters(_TEMPLATE)
     given = deploying.parse_parameters(parameters or [], declared)
     where = _destination(target, stack_name, region)
+    if where.lacks:
+        console.print(f"[yellow]{escape(where.lacks)}[/yellow]", soft_wrap=True)
     asks = where.is_real and _must_ask(yes=yes)
     with _explaining(where):
         clients = where.clients()

@@ -1,5 +1,6 @@
 """What `./dev deploy` and `./dev destroy` decide around SAM CLI: parameters, the state of a stack, what went wrong."""
 
+import contextlib
 import difflib
 import json
 import shlex
@@ -197,9 +198,10 @@ def unprotect(clients: Clients, name: str) -> None:
         elif item["ResourceType"] == _DATABASE:
             identifier = item["PhysicalResourceId"]
             rds = clients.other("rds")
-            rds.modify_db_instance(DBInstanceIdentifier=identifier, DeletionProtection=False, ApplyImmediately=True)
-            rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=identifier)
-            rds.close()
+            # A rollback that failed elsewhere may have deleted it, and still lists it.
+            with contextlib.suppress(rds.exceptions.DBInstanceNotFoundFault), contextlib.closing(rds):
+                rds.modify_db_instance(DBInstanceIdentifier=identifier, DeletionProtection=False, ApplyImmediately=True)
+                rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=identifier)
 
 
 def sam_command(path: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """The three targets of a deployment: who is asked, and what the template needs to know there."""
 
+import json
 import os
 import platform
 import urllib.error
@@ -39,12 +40,13 @@ LOCALSTACK_DATABASE = "postgresql://orders:orders@postgres:5432/orders"
 
 @dataclass(frozen=True)
 class Destination:
-    """A target that answers. `parameters` are what its addresses make of the template's."""
+    """A target that answers. `parameters` are what its addresses make of the template's; `lacks` a sentence, if any."""
 
     kind: Kind
     target: Target
     account: str
     parameters: Mapping[str, str] = field(default_factory=dict)
+    lacks: str = ""
 
     @property
     def is_real(self) -> bool:
@@ -142,8 +144,8 @@ def localstack(region: str) -> Destination:
     host = localstack_host()
     endpoint = f"http://{host}"
     try:
-        with urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=_HEALTH_SECONDS):  # noqa: S310
-            pass
+        with urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=_HEALTH_SECONDS) as answer:  # noqa: S310
+            health = answer.read()
     except (urllib.error.URLError, OSError) as error:
         token = "" if os.environ.get("LOCALSTACK_AUTH_TOKEN") else "export LOCALSTACK_AUTH_TOKEN=… && "
         raise UserError(
@@ -155,7 +157,23 @@ def localstack(region: str) -> Destination:
         target=Target("LocalStack", region=region or DEFAULT_REGION, endpoint_url=endpoint),
         account=_EMULATOR_ACCOUNT,
         parameters=localstack_parameters(host),
+        lacks=what_it_lacks(health),
     )
+
+
+def what_it_lacks(health: bytes) -> str:
+    """What of the stack a LocalStack of this health has not: its editions differ, and say nothing while they deploy."""
+    try:
+        told = json.loads(health)
+        edition, services = str(told["edition"]), set(told["services"])
+    except (ValueError, TypeError, KeyError):
+        return ""
+    missing = []
+    if "apigatewayv2" not in services:
+        missing.append("WebSocket APIs, so that nobody can follow an order")
+    if edition == "community":
+        missing.append("custom resources but by a plugin, so that the database is not migrated")
+    return f"This LocalStack ({edition}) has no {', and no '.join(missing)}: docs/deployment.md." if missing else ""
 
 
 def embedded_parameters(up: state_file.Running) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """What `./dev deploy` decides and says, without a target: addresses, parameters, buckets, changes, failures."""
 
 import io
+import json
+import re
 import shlex
 import tomllib
 from collections.abc import Iterator
@@ -268,6 +270,23 @@ def test_a_database_that_is_known_to_nobody_is_asked_for_again() -> None:
     # It got as far as to make one of its own: so it was given none.
     own = State("ROLLBACK_FAILED", {"DatabaseUrl": "****"}, has_database=True)
     assert "DatabaseUrl" not in deploying.chosen_parameters(AWS, {}, own, DECLARED)
+
+
+@pytest.mark.parametrize(
+    ("health", "lacks"),
+    [
+        ({"edition": "pro", "services": {"apigatewayv2": "available"}}, ""),
+        ({"edition": "community", "services": {"sqs": "running"}}, "no WebSocket APIs, .* and no custom resources"),
+        ({"edition": "pro", "services": {"sqs": "running"}}, r"\(pro\) has no WebSocket APIs, so that nobody"),
+        ({"services": {}}, ""),
+        ([], ""),
+    ],
+)
+def test_what_an_edition_of_localstack_lacks_is_one_line(health: object, lacks: str) -> None:
+    said = targets.what_it_lacks(json.dumps(health).encode())
+    assert re.search(lacks, said) if lacks else not said
+    assert "\n" not in said
+    assert targets.what_it_lacks(b"<html>") == ""
 
 
 def test_samconfig_names_the_same_addresses_as_the_command() -> None:
