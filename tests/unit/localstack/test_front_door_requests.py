@@ -1,6 +1,7 @@
 """What the front door makes of requests that clients get wrong: raw bytes, for a client library would refuse them."""
 
 import asyncio
+import gzip
 import json
 import logging
 
@@ -172,3 +173,35 @@ async def test_a_defect_of_the_door_is_a_problem_and_logged(
     monkeypatch.setattr("localstack.gateway.front_door._answer", broken)
     assert await code(door, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n") == (502, "upstream_failed")
     assert "Error handling request" in caplog.text
+
+
+async def test_a_body_that_unpacks_to_a_thousand_times_its_size_passes_as_it_is(door: Door) -> None:
+    """The service refuses every Content-Encoding; nobody on the way there unpacks it."""
+    bomb = gzip.compress(b"0" * 50_000_000, 9)
+    assert len(bomb) < 100_000
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response([request.headers["Content-Encoding"], request.headers["Content-Length"]])
+
+    door.service.rest = answer
+    head = b"POST / HTTP/1.1\r\n" + HOST + f"Content-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n".encode()
+    status, _, body = await answered(door, head, bomb)
+    assert (status, json.loads(body)) == (200, ["gzip", str(len(bomb))])
+
+
+async def test_compressed_frames_are_not_agreed_on_and_end_the_connection(door: Door) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(door.url).port)
+    writer.write(
+        b"GET /api/orders/execute?orderId=1 HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    )
+    async with asyncio.timeout(LIMIT_SECONDS):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101")
+        assert b"extensions" not in head.lower()
+        writer.write(b"\xc1\x81\0\0\0\0x")  # RSV1: compressed
+        frame = await reader.read()
+    assert frame[:1] == b"\x88"
+    assert int.from_bytes(frame[2:4]) == 1002
+    writer.close()
