@@ -58,6 +58,7 @@ class FakeChain:
         self._expired: set[str] = set()
         self._built: dict[bytes, Built] = {}
         self.lands_in = lands_in
+        self.soonest_confirmation = 0.0
         self.behaviours: dict[int, Behaviour] = {}
         self.submissions: dict[str, int] = defaultdict(int)
         self.taken: dict[str, Taken] = {}

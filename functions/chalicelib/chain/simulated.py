@@ -13,6 +13,7 @@ from chalicelib.services.ports import TransactionResult, TransactionStatus
 from chalicelib.venues.simulation.chance import Simulation
 
 SLOW_FACTOR = 8
+CONFIRMED_WITHIN = (0.8, 1.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class SimulatedChain:
 
     simulation: Simulation
     ledger: Ledger
+
+    @property
+    def soonest_confirmation(self) -> float:
+        return CONFIRMED_WITHIN[0] * self.simulation.settings.delay_scale
 
     def height(self) -> int:
         return self.ledger.height()
@@ -44,7 +49,7 @@ class SimulatedChain:
                 dropped_once=self.simulation.strikes(Fault.DROPPED_ONCE, *seed),
                 reason=swap.refusal,
                 fill=swap.fill,
-                lands_in=self.simulation.delay(0.8, 1.2, "confirm", *seed) * slow,
+                lands_in=self.simulation.delay(*CONFIRMED_WITHIN, "confirm", *seed) * slow,
                 last_valid_height=swap.last_valid_height,
             )
         )

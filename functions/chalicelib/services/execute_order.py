@@ -86,7 +86,7 @@ class ExecutionTimings:
     # shorter than the queue's visibility timeout: when a killed worker's message returns, its lease has run out.
     lease_seconds: float = 18
     first_backoff_seconds: float = 1  # before the second attempt; twice as long before the third
-    poll_seconds: float = 0.1  # between two looks at the chain
+    poll_seconds: float = 0.05  # between two looks at the chain, from the soonest moment at which it may confirm
     resend_seconds: float = 2  # between two submissions of the same bytes
     return_seconds: float = 1  # before an order's message comes again when the invocation's time is up
     # Past a transaction's last one: more than the second between two turns explains, 10 s on a chain of 400 ms a block.
@@ -161,6 +161,7 @@ class _Execution:
         self.worker = worker
         self.timings = timings
         self.until = until
+        self.sent_at: datetime | None = None
 
     @property
     def order(self) -> Order:
@@ -245,10 +246,12 @@ class _Execution:
             self.worker.chain.send(transaction)
         except VenueError as error:
             self.worker.telemetry.warn("submit_unanswered", order_id=self.order.id, reason=error.message)
+        self.sent_at = self.worker.clock.now()
 
     def settle(self) -> RetryAfter | None:
         """Waits for the confirmation; sends the same bytes again while the chain has not seen them."""
         transaction = self.stored_transaction()
+        self.wait_for_the_soonest_confirmation()
         resend_at = self.worker.clock.now() + timedelta(seconds=self.timings.resend_seconds)
         was_watched = False
         while True:
@@ -276,6 +279,14 @@ class _Execution:
                 self.send(transaction)
                 resend_at = self.worker.clock.now() + timedelta(seconds=self.timings.resend_seconds)
             self.worker.clock.sleep(self.timings.poll_seconds)
+
+    def wait_for_the_soonest_confirmation(self) -> None:
+        """Asks nobody what nobody can know yet. Who took the order over asks at once."""
+        if self.sent_at is None:
+            return
+        now = self.worker.clock.now()
+        soonest = self.sent_at + timedelta(seconds=self.worker.chain.soonest_confirmation)
+        self.worker.clock.sleep(max((min(soonest, self.until) - now).total_seconds(), 0))
 
     def transaction_status(self, transaction: SignedTransaction) -> TransactionResult:
         try:

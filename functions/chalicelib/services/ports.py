@@ -278,6 +278,10 @@ class TransactionResult:
 class ChainClient(Protocol):
     """The chain, whatever the venue. Answers may come late, twice and out of order."""
 
+    @property
+    def soonest_confirmation(self) -> float:
+        """Seconds from the answer to a send until a confirmation at the soonest: nobody has to ask before."""
+
     def height(self) -> int:
         """The height of the newest block. Raises `OutcomeUnknown` when the chain cannot be asked."""
 

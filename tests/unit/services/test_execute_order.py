@@ -14,9 +14,9 @@ from chalicelib.domain.quotes import VENUES, NoQuote, Quote, Side
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.execute_order import MAX_FREE_RESTARTS, Ack, ExecutionTimings, RetryAfter
 from chalicelib.services.ports import Lease
-from tests.fakes import Behaviour, Killed, a_quote, an_order, new_order, no_quote
+from tests.fakes import Behaviour, CrashAt, Killed, a_quote, an_order, new_order, no_quote
 from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM
-from tests.fakes.engine import Engine
+from tests.fakes.engine import VISIBILITY_SECONDS, Engine
 
 B = Behaviour
 
@@ -473,3 +473,35 @@ def test_an_order_that_would_move_the_market_too_far_fails_before_anything_is_si
             assert (order.failure.code, order.failure.retryable) == (ErrorCode.PRICE_IMPACT_TOO_HIGH, False)
             assert "by 12.5 % on raydium; maxPriceImpactBps allows 12.49 %" in order.failure.message
             assert engine.history(order_id).events[-1].meta["priceImpactPct"] == "12.5"
+
+
+@pytest.mark.parametrize(("soonest", "looks"), [(0.0, 4), (0.8, 2), (1.2, 1), (60.0, 1)])
+def test_the_chain_is_asked_from_the_soonest_moment_at_which_it_can_know(
+    engine: Engine, soonest: float, looks: int
+) -> None:
+    """It was asked ten times in the second that no transaction lands sooner than."""
+    engine.chain.soonest_confirmation = soonest
+    engine.chain.lands_in = 1.2
+    asked: list[str] = []
+
+    def note(moment: str) -> None:
+        if moment == "before chain.transaction_status":
+            asked.append(moment)
+
+    order_id = engine.place().id
+    engine.run(order_id, engine.worker(fuse=note))
+    assert len(asked) == looks
+    # However long it may take, the invocation ends in time.
+    assert engine.order(order_id).status is OrderStatus.CONFIRMED
+
+
+def test_who_takes_a_sent_order_over_asks_at_once(engine: Engine) -> None:
+    order_id = engine.place().id
+    with pytest.raises(Killed):
+        engine.run(order_id, engine.worker(CrashAt("after_commit_submitted")))
+    engine.clock.advance(VISIBILITY_SECONDS)
+    engine.chain.soonest_confirmation = 60.0
+    start = engine.clock.now()
+    engine.run(order_id)
+    assert engine.order(order_id).status is OrderStatus.CONFIRMED
+    assert engine.clock.now() == start

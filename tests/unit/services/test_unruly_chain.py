@@ -47,6 +47,7 @@ class UnrulyChain:
     taken: dict[str, Landing] = field(default_factory=dict)
     sent: list[bytes] = field(default_factory=list)
     earlier: dict[str, TransactionResult] = field(default_factory=dict)
+    soonest_confirmation: float = 0.0
 
     def build_swap(self, order: Order, route: Route, height: int) -> SignedTransaction:
         raw = f"{order.id} {len(self.built)}".encode()
