@@ -82,6 +82,8 @@ def recorded(stack: Stack) -> dict[str, int]:
     furthest_behind: dict[str, int] = {}
     for page in pages:
         for row in page["Items"]:
+            if row["order_id"] == row["connection_id"]:
+                continue  # what a connection follows
             order_id, sequence = row["order_id"]["S"], int(row["last_sequence"]["N"])
             furthest_behind[order_id] = min(sequence, furthest_behind.get(order_id, sequence))
     return furthest_behind
