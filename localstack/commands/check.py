@@ -111,8 +111,8 @@ def _from_here(argument: str) -> str:
 def test(context: typer.Context) -> None:
     """Runs the tests; every argument goes to pytest, e.g. ./dev test tests/unit -k router.
 
-    Without arguments all but tests/deployment, tests/localstack and tests/benchmarks, in four processes: what waits
-    for a deployed stack leaves the processor to the others.
+    Without arguments tests/unit, tests/integration and tests/e2e, in four processes: what waits for a deployed stack
+    leaves the processor to the others.
     """
     arguments = [_from_here(argument) for argument in context.args] or ["-n", "4", "--dist", "loadgroup"]
     pytest = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)  # noqa: S603  # ours
