@@ -38,6 +38,9 @@ BATCH_BYTES = 200_000
 # How long a message waits for others where other orders told something just now.
 PATIENCE_SECONDS = 0.005
 COMPANY_SECONDS = 1.0
+# How long it waits for a call that is under way. A worker's reserve (sqs_batch.RESERVE_MS) has room for this and for a
+# call of its own; behind one that takes longer, the next status tells as much.
+TURN_SECONDS = 1.0
 THREADS = 8
 DEPTH: Sequence[QueueAttributeNameType] = (
     "ApproximateNumberOfMessages",
@@ -214,13 +217,27 @@ class SqsStatusEvents:
             now = time.monotonic()
             in_company = other != order_id and now - moment < COMPANY_SECONDS
             self._last = (order_id, now)
-        with self._turn:
-            # Whoever had the turn before may have taken it along.
-            while not sent.done():
-                if in_company:
-                    time.sleep(PATIENCE_SECONDS)
-                self._send_waiting()
+        if self._turn.acquire(timeout=TURN_SECONDS):
+            try:
+                # Whoever had the turn before may have taken it along.
+                while not sent.done():
+                    if in_company:
+                        time.sleep(PATIENCE_SECONDS)
+                    self._send_waiting()
+            finally:
+                self._turn.release()
+        else:
+            self._give_up(sent)
         sent.result()
+
+    def _give_up(self, sent: Future[None]) -> None:
+        """Takes back what nobody has begun to send."""
+        with self._lock:
+            mine = [one for one in self._waiting if one[1] is sent]
+            for one in mine:
+                self._waiting.remove(one)
+        if mine:
+            sent.set_exception(Unavailable("The status-events queue takes too long."))
 
     def _send_waiting(self) -> None:
         with self._lock:

@@ -158,7 +158,7 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
         pusher.crash_point("after_post")
         _record(follower, missing[sent - 1]["sequence"], pusher, until)
     if delivery is not Delivery.DELIVERED:
-        _give_way(follower, delivery, push, pusher)
+        _give_way(follower, delivery, push, pusher, until)
     return sent
 
 
@@ -211,17 +211,20 @@ def _post(follower: Follower, frame: str, push: Push, pusher: Pusher) -> Deliver
     return delivery
 
 
-def _give_way(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) -> None:
+def _give_way(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher, until: datetime | None) -> None:
     """A follower that cannot be served now never holds up the others: it gets a message group of its own.
 
     Raises:
         Postponed: it has one, and is tried again there.
+        Unavailable: the post took what was left of the invocation; the message comes again.
     """
     opening = delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now())
     if not opening and (delivery is Delivery.GONE or push.tries >= MAX_TRIES):
         _drop(follower, delivery, push, pusher)
     elif push.apart:
         raise Postponed(BETWEEN_TRIES_SECONDS)
+    elif until is not None and pusher.clock.now() >= until:
+        raise Unavailable("The invocation has no time left for a follower that cannot be served.")
     else:
         # In this order: what stands in its group is pushed only to who has one.
         pusher.followers.set_apart(follower)

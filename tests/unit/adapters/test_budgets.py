@@ -11,7 +11,7 @@ from botocore.retries import standard
 
 from chalicelib.adapters import aws
 from chalicelib.adapters.connections import Connection, DynamoFollowers
-from chalicelib.adapters.queues import SqsOrders
+from chalicelib.adapters.queues import TURN_SECONDS, SqsOrders
 from chalicelib.adapters.sqs_calls import ATTEMPTS, SqsCalls
 from chalicelib.domain.errors import Unavailable
 from chalicelib.handlers.sqs_batch import POSTPONE_MS, RESERVE_MS
@@ -43,7 +43,8 @@ def sqs() -> SqsCalls:
 
 
 def test_a_step_and_telling_of_it_fit_into_the_reserve(sqs: SqsCalls) -> None:
-    assert STEP_SECONDS + sqs.longest_seconds <= RESERVE_MS / 1000
+    # It may wait for a call of the batch's other orders first.
+    assert STEP_SECONDS + TURN_SECONDS + sqs.longest_seconds <= RESERVE_MS / 1000
 
 
 def test_postponing_fits_into_what_is_left_when_it_is_still_tried(sqs: SqsCalls) -> None:

@@ -328,3 +328,19 @@ def test_long_histories_are_not_more_than_a_call_takes(engine: Engine, monkeypat
     assert tell(events, histories, recorded) == [None] * 8
     assert max(len(call) for call in recorded.calls) < 8
     assert sorted(itertools.chain(*recorded.calls)) == sorted(history.order.id for history in histories)
+
+
+def test_behind_a_call_that_hangs_nobody_waits_for_long(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "TURN_SECONDS", 0.05)
+    recorded = Recorded(holds=True)
+    events = SqsStatusEvents(cast("SQSClient", recorded), "url")
+    first, second = (engine.history(engine.place().id) for _ in range(2))
+    with ThreadPoolExecutor(1) as threads:
+        hanging = threads.submit(events.send, first)
+        assert recorded.called.wait(20)
+        with pytest.raises(Unavailable, match="takes too long"):
+            events.send(second)
+        recorded.go_on.set()
+        hanging.result(20)
+    events.send(second)
+    assert recorded.calls == [[first.order.id], [second.order.id]]

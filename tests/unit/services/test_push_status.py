@@ -336,6 +336,24 @@ def test_one_that_subscribed_anew_is_told_in_the_order_s_group_again(stream: Str
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
+def test_a_post_that_took_the_rest_of_the_invocation_is_followed_by_nothing(stream: Stream) -> None:
+    """Table and queue may hang too: killed at its time-out, it would leave the message to the visibility timeout."""
+
+    class Slow(MemoryNotifier):
+        def post(self, connection_id: str, text: str) -> Delivery:
+            stream.engine.clock.advance(2)
+            return super().post(connection_id, text)
+
+    stream.notifier = Slow(stream.engine.clock)
+    stream.follow()
+    stream.notifier.refusals["c"] = [BUSY]
+    with pytest.raises(Unavailable, match="no time left"):
+        push_status(stream.history(), stream.pusher(), until=stream.engine.clock.in_seconds(1))
+    assert stream.requeued == []
+    stream.push()
+    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
+
+
 def test_busy_in_the_middle_goes_on_where_it_stopped(stream: Stream) -> None:
     stream.follow()
     stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, BUSY]
