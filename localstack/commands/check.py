@@ -47,8 +47,22 @@ def _checks() -> tuple[Check, ...]:
         Check("ruff format", (*python, "ruff", "format", "--check", ".")),
         Check("mypy", (*python, "mypy", *(path for path in _TYPED if (ROOT / path).exists()))),
         Check("import-linter", _command("lint-imports")),
+        Check("secrets", (*_command("detect-secrets-hook"), "--baseline", ".secrets.baseline", *_files())),
         Check("cfn-lint", (*_command("cfn-lint"), *_templates())),
     )
+
+
+def _files() -> tuple[str, ...]:
+    """What the repository holds or would hold; nothing where this is no clone."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_SECONDS,
+        check=False,
+    )
+    return tuple(path for path in listed.stdout.split("\0") if (ROOT / path).is_file())
 
 
 def _command(name: str) -> tuple[str, ...]:
@@ -84,7 +98,7 @@ def _run(check: Check) -> Result:
 
 
 def check() -> None:
-    """Runs ruff, mypy (strict), import-linter and cfn-lint; exit status 1 where any of them finds something."""
+    """Runs ruff, mypy (strict), import-linter, cfn-lint, detect-secrets; exit status 1 where one finds something."""
     console = Console()
     failed = 0
     with ThreadPoolExecutor(2) as pool:
