@@ -54,7 +54,9 @@ FROM (
         n <= %(size)s / 20 AND n %% 10 = 0 AS rare,
         CASE WHEN chance %% 7 < 3 THEN 'raydium' ELSE 'meteora' END AS venue,
         to_timestamp(1760000000 + n) AS placed
-    FROM (SELECT n, abs(hashint8(n)) AS chance FROM generate_series(%(first)s, %(last)s) AS n) AS numbers
+    FROM (
+        SELECT n, abs(hashint8(n)) AS chance FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
+    ) AS numbers
 ) AS orders_to_be
 ORDER BY n
 """  # noqa: S608  # the route is a constant

@@ -84,6 +84,10 @@ class Samples:
     over: float = 0.0  # until the last had ended
 
 
+class _NotOpened(Exception):
+    """A handshake got no answer in time."""
+
+
 class Load:
     """One run with a user of its own, so that the history tells how its orders stand."""
 
@@ -163,8 +167,8 @@ class Load:
         while True:
             try:
                 await self._watch(placed)
-            except StreamRefused as refused:
-                if refused.status is None or refused.status not in _BUSY:
+            except (StreamRefused, _NotOpened) as refused:
+                if isinstance(refused, StreamRefused) and refused.status not in _BUSY:
                     raise
                 self.samples.refused += 1
                 await asyncio.sleep(_POLL_SECONDS)
@@ -173,16 +177,22 @@ class Load:
 
     async def _watch(self, placed: Placed) -> None:
         """Times live statuses only: those that were committed after the socket was open."""
-        async with self.client.stream(placed.order_id, url=placed.websocket_url) as stream:
-            opened = time.time()
-            async for frame in stream:
-                if not isinstance(frame, Event):
-                    continue
-                committed = frame.at.timestamp()
-                if committed > opened:
-                    self.samples.frames.append(time.time() - committed)
-                if frame.is_last:
-                    return
+        opened: float | None = None
+        try:
+            async with self.client.stream(placed.order_id, url=placed.websocket_url) as stream:
+                opened = time.time()
+                async for frame in stream:
+                    if not isinstance(frame, Event):
+                        continue
+                    committed = frame.at.timestamp()
+                    if committed > opened:
+                        self.samples.frames.append(time.time() - committed)
+                    if frame.is_last:
+                        return
+        except StreamLost as error:
+            if opened is None:
+                raise _NotOpened from error
+            raise
         raise StreamLost(f"The stream of {placed.order_id} ended before its order: run it again.")
 
     async def _wait_for_ends(self, expected: int | None = None) -> None:

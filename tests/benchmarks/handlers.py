@@ -23,12 +23,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from infra.migrations.migrate import upgrade
+from localstack.bench import processor_time
+from localstack.bench.history import extend
 from localstack.local_stack import postgres
 from localstack.local_stack.processes import Reaper
 from tests.fakes.aws import sqs_event, sqs_record
 from tests.fakes.first_call import ORDER, aws, environment, post
 
 _BATCH = 10
+_NOWHERE = Path(os.devnull).open("w")  # noqa: SIM115  # the logger keeps what it first wrote to
 
 
 def _serve(pipe: Connection) -> None:
@@ -55,6 +58,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--orders", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--history", default="0", help="so many older orders first, as in 0,100000,1000000")
     parser.add_argument("--profile", choices=("api",))
     asked = parser.parse_args()
     ours, theirs = multiprocessing.Pipe()
@@ -66,7 +70,14 @@ def main() -> int:
         try:
             upgrade(running.url)
             os.environ.update(environment(ours.recv(), running.url), DATABASE_CONNECTIONS="2")
-            _measure(asked.orders, asked.rounds, asked.profile)
+            for size in (int(size) for size in asked.history.split(",")):
+                extend(running.url, size, lambda _done, _of: None)
+                sys.stdout.write(f"{size:,} orders in the history\n")
+                before = processor_time.read(os.getpid())
+                _measure(asked.orders, asked.rounds, asked.profile)
+                spent = processor_time.spent(before, processor_time.read(os.getpid())).get(processor_time.POSTGRES, 0.0)
+                count = asked.orders * (asked.rounds + 1)
+                sys.stdout.write(f"{'Postgres':15} {spent / count * 1000:6.2f} ms an order\n")
         finally:
             ours.send("end")
             running.stop()
@@ -88,7 +99,7 @@ def _measure(orders: int, rounds: int, profiled: str | None) -> None:
                 raise AssertionError(answer)
         return ids
 
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+    with redirect_stdout(_NOWHERE):
         execute(place())  # the first of everything
         found: dict[str, list[float]] = {"api": [], "execute_orders": []}
         profiles = {name: cProfile.Profile() for name in found}
