@@ -1,0 +1,125 @@
+"""What asking for access tokens costs: `PYTHONPATH=functions:. python -m tests.benchmarks.tokens [ROUNDS]`.
+
+Open and jwt mode by turns, so that a slow minute meets both, on a real Postgres and a stand-in for SQS. Prints what
+one check of a token takes by algorithm, the p50 of a POST in the REST function in both modes (wall clock), and the
+processor time of its cold start, weighed as on Lambda: the start on a whole core, the first call on a third of one.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from chalicelib.auth.checker import FixedRing, JwtChecker
+from chalicelib.auth.keys import read_keys
+from infra.migrations.migrate import upgrade
+from localstack.local_stack import postgres
+from localstack.local_stack.processes import Reaper
+from tests.fakes.first_call import ORDER, ROOT, SCRIPT, aws, environment, post
+from tests.fakes.tokens import AUDIENCE, EC, ED, ISSUER, RSA, Token, jwks
+
+_POSTS, _WARM, _CHECKS = 300, 50, 2_000
+_SHARE_OF_A_CORE = 0.3
+# Prints the median seconds of a POST of one process, warm.
+_MEASURE = f"""
+import json, sys, time
+event = json.load(sys.stdin)
+import app
+class Context:
+    aws_request_id = "request"
+    @staticmethod
+    def get_remaining_time_in_millis(): return 20_000
+took = []
+out, sys.stdout = sys.stdout, open("/dev/null", "w")
+for _ in range({_POSTS + _WARM}):
+    start = time.perf_counter()
+    answer = app.app(event, Context())
+    took.append(time.perf_counter() - start)
+    assert answer["statusCode"] == 202, answer
+print(sorted(took[{_WARM}:])[{_POSTS // 2}], file=out)
+"""
+
+
+def _event(is_asked: bool) -> str:
+    token = replace(Token(ED, claims={"sub": "ann"}), now=int(time.time()))
+    event = post("/api/orders/execute", ORDER)
+    if is_asked:
+        for name, value in (("headers", f"Bearer {token}"), ("multiValueHeaders", [f"Bearer {token}"])):
+            event[name] = {**event[name], "Authorization": value}  # type: ignore[dict-item]
+    return json.dumps(event)
+
+
+def _run(arguments: list[str], event: str, variables: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        input=event,
+        cwd=ROOT / "functions",
+        env={**variables, "_HANDLER": "app.app"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr[-3000:])
+    return done.stdout.splitlines()[-1]
+
+
+def _checks() -> None:
+    checker = JwtChecker({ISSUER: FixedRing(read_keys(jwks(ED, EC, RSA)))}, audience=AUDIENCE)
+    for key in (ED, EC, RSA):
+        values = [f"Bearer {replace(Token(key), now=int(time.time()))}"]
+        took = []
+        for _ in range(_CHECKS):
+            start = time.perf_counter()
+            checker.check(values)
+            took.append(time.perf_counter() - start)
+        print(f"A check of {key.algorithm}: {statistics.median(took) * 1e6:.0f} µs (p50 of {_CHECKS})")
+
+
+def main(rounds: int) -> None:
+    """Prints the figures."""
+    _checks()
+    home = Path(tempfile.mkdtemp(prefix="tokens-"))
+    home.chmod(0o755)
+    posts: dict[bool, list[float]] = {False: [], True: []}
+    starts: dict[bool, list[float]] = {False: [], True: []}
+    with Reaper() as reaper, aws() as services:
+        server = postgres.run(home / "data", home / "log", reaper, durable=False)
+        upgrade(server.url)
+        shared = {**environment(services, server.url), "PYTHONDONTWRITEBYTECODE": ""}
+        modes = {
+            False: {**shared, "AUTH_MODE": "open"},
+            True: {
+                **shared,
+                "AUTH_MODE": "jwt",
+                "AUTH_ISSUER": ISSUER,
+                "AUTH_AUDIENCE": AUDIENCE,
+                "AUTH_KEYS": jwks(ED),
+                "ORDERS_PER_MINUTE": "0",
+                "MAX_OPEN_ORDERS": "0",
+            },
+        }
+        for round_ in range(rounds):
+            for is_asked in (False, True) if round_ % 2 else (True, False):
+                event = _event(is_asked)
+                posts[is_asked].append(float(_run(["-c", _MEASURE], event, modes[is_asked])))
+                first = json.loads(_run([str(SCRIPT)], event, modes[is_asked]))
+                assert first["answer"]["statusCode"] == 202, first["answer"]
+                starts[is_asked].append(first["import_seconds"] + first["call_seconds"] / _SHARE_OF_A_CORE)
+        server.stop()
+    for name, seen in (("p50 of a POST", posts), ("cold start", starts)):
+        open_, asked = (statistics.median(seen[mode]) * 1000 for mode in (False, True))
+        change = f"{asked - open_:+.2f} ms, {(asked / open_ - 1) * 100:+.1f} % (median of {rounds})"
+        print(f"{name}: open {open_:.2f} ms, jwt {asked:.2f} ms: {change}")
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
