@@ -92,13 +92,8 @@ def _units(calls: Mapping[str, float], weights: Mapping[str, float]) -> float:
     return sum(calls.get(name, 0.0) * weight for name, weight in weights.items())
 
 
-# The index is written with the keys; a query that reads consistently costs one unit, one of the index half of it.
-_WRITES = {
-    "dynamodb PutItem": 2.0,
-    "dynamodb UpdateItem": 1.0,
-    "dynamodb DeleteItem": 2.0,
-    "dynamodb BatchWriteItem": 2.0,
-}
+# Each item is smaller than a unit, and the table has no index; a query that reads consistently costs one unit.
+_WRITES = {"dynamodb PutItem": 1.0, "dynamodb UpdateItem": 1.0, "dynamodb DeleteItem": 1.0}
 _READS = {"dynamodb Query": 1.0, "dynamodb GetItem": 1.0}
 
 

@@ -39,7 +39,7 @@ def test_the_formula_by_hand() -> None:
         "WebSocket connection": 0.25,
         "SQS orders": 1.20,  # sent, received, deleted
         "SQS status-events.fifo": 6.50,  # 5 sent, 4 × received and deleted
-        "DynamoDB writes": 1.25,  # table and index
+        "DynamoDB writes": 0.62,  # one unit each, without an index
         "DynamoDB reads": 0.50,
         "CloudWatch Logs": 5.00,  # 10 GiB
         "X-Ray": 0.25,
