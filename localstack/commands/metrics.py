@@ -108,11 +108,18 @@ def metrics(
                 raise UserError("Nothing has been counted yet: start the stack with ./dev up and place an order.")
             console.print(_table(counted))
             return
-        with Live(_table(counted), console=console, auto_refresh=False, vertical_overflow="crop") as live:
-            while True:
+        if console.is_terminal:
+            with Live(_table(counted), console=console, auto_refresh=False, vertical_overflow="crop") as live:
+                while True:
+                    time.sleep(_LOOK_SECONDS)
+                    _add(counted, kept.added())
+                    live.update(_table(counted), refresh=True)
+        # Into a file: the table again whenever more was counted.
+        while True:
+            console.print(_table(counted))
+            while not (added := kept.added()):
                 time.sleep(_LOOK_SECONDS)
-                _add(counted, kept.added())
-                live.update(_table(counted), refresh=True)
+            _add(counted, added)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -85,6 +85,26 @@ def test_the_docs_page_is_as_wide_as_the_page_and_axe_finds_nothing(
     assert violations(one.page, axe) == []
 
 
+def test_a_call_is_tried_found_and_read_in_one_s_language_on_the_docs_page(desk: Opened) -> None:
+    one = desk(address=None)
+    one.page.goto(f"{one.url}docs")
+    call = one.page.locator("#placeOrder")
+    call.locator("summary", has_text="Try it").click()
+    call.locator("textarea").fill(call.locator("textarea").input_value().replace("my-order-1", "tried-1"))
+    call.locator("form.try [type=submit]").click()
+    one.page.wait_for_selector("#placeOrder .result:not([hidden])")
+    assert call.locator("[role=status]").inner_text().startswith("202 ")
+    assert '"orderId": "ord_' in call.locator(".result").inner_text()
+    call.locator("button", has_text="TypeScript").click()
+    one.page.reload()
+    assert one.page.locator("#getOrder pre[data-language=TypeScript]").is_visible()
+    assert one.page.locator("#getOrder pre[data-language=curl]").is_hidden()
+    one.page.keyboard.press("/")
+    one.page.keyboard.type("stream ticket")
+    assert one.page.locator("#makeStreamTicket").is_visible()
+    assert one.page.locator("#getOrder").is_hidden()
+
+
 def violations(page: Any, axe: str) -> list[str]:
     """What axe finds, WCAG 2.2 AA and its best practices."""
     page.evaluate(axe)

@@ -1,6 +1,7 @@
 """`./dev metrics`: what the functions counted, from the very lines that they write."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,3 +125,27 @@ def test_several_metrics_may_stand_in_one_line(tmp_path: Path) -> None:
         Series("A", "venue=raydium", "Count"): [1.0],
         Series("B", "venue=raydium", "Milliseconds"): [2.0, 3.0],
     }
+
+
+def counted(value: float) -> str:
+    directive = {"Dimensions": [["service"]], "Metrics": [{"Name": "A", "Unit": "Count"}]}
+    return Line("api", 1.0, json.dumps({"_aws": {"CloudWatchMetrics": [directive]}, "A": value})).as_json() + "\n"
+
+
+def test_watching_goes_on_with_what_is_counted_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "functions.jsonl"
+    path.write_text(counted(3))
+    monkeypatch.setattr(metrics, "FUNCTION_LOG", path)
+    looks = iter((True, False))
+
+    def wait(_seconds: float) -> None:
+        if not next(looks):
+            raise KeyboardInterrupt
+        with path.open("a") as file:
+            file.write(counted(4))
+
+    monkeypatch.setattr(time, "sleep", wait)
+    app = typer.Typer()
+    metrics.add_to(app)
+    shown = CliRunner().invoke(app, ["--watch"], env={"COLUMNS": "120"}).output
+    assert [line.split() for line in shown.splitlines() if " A " in line] == [["A", "3"], ["A", "7"]]
