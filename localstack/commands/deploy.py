@@ -254,6 +254,9 @@ def tool(
     here = state_file.find().target().environment if is_for_here else {}
     path = tools.ensure(name, _reporter(console))
     command = deploying.sam_command(path) if name == "sam" else tools.command(path)
+    if name == "aws":
+        # Its version 1 knows better than AWS_ENDPOINT_URL where SQS and RDS are.
+        command += ["--endpoint-url", here["AWS_ENDPOINT_URL"]]
     environment = tools.environment()
     if here:
         environment = {**{key: value for key, value in environment.items() if not key.startswith("AWS_")}, **here}

@@ -162,10 +162,11 @@ def test_order_follows_to_the_end_and_logs_find_it_again(up: Up) -> None:
     assert statuses == ["pending", "routing", "building", "submitted", "confirmed"]
 
     kept = up.clone.folder / ".state" / "logs" / "functions.jsonl"
-    assert wait_until(lambda: kept.exists() and kept.read_text().count(order_id) > 3, LIMIT_SECONDS)
+    assert wait_until(lambda: kept.exists() and kept.read_text().count(order_id) >= 3, LIMIT_SECONDS)
     status, out = up.clone.run("logs", "--order", order_id)
     assert status == 0
-    assert out.count(order_id) > 3
+    # Its end with every step before it, and the push of it.
+    assert out.count(order_id) >= 2
     status, out = up.clone.run("logs", "-n", "1")
     assert (status, out.count("\n")) == (0, 1)
 

@@ -60,7 +60,10 @@ def test_nothing_in_it_is_run(up: state_file.Running, monkeypatch: pytest.Monkey
 def told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, str]:
     """The AWS settings that a tool runs with, which only writes them down."""
     place = tmp_path / arguments[0]
-    place.write_text(f"import json, os; open({str(tmp_path / 'seen')!r}, 'w').write(json.dumps(dict(os.environ)))")
+    seen = tmp_path / "seen"
+    place.write_text(
+        f"import json, os, sys; open({str(seen)!r}, 'w').write(json.dumps([sys.argv[1:], dict(os.environ)]))"
+    )
     if not (tmp_path / "python").exists():
         (tmp_path / "python").symlink_to(sys.executable)
     monkeypatch.setattr(tools, "ensure", lambda name, report: place)
@@ -70,7 +73,10 @@ def told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) ->
     app = typer.Typer()
     deploy.add_to(app)
     CliRunner().invoke(app, ["tool", *arguments], catch_exceptions=False)
-    return {name: value for name, value in json.loads((tmp_path / "seen").read_text()).items() if "AWS" in name}
+    called, environment = json.loads(seen.read_text())
+    address = ["--endpoint-url", RUNNING.emulator_url] if arguments[0] == "aws" else []
+    assert called == [*address, *arguments[1:]]
+    return {name: value for name, value in environment.items() if "AWS" in name}
 
 
 @pytest.mark.parametrize(
