@@ -12,9 +12,10 @@ from localstack.bench.own_stack import OwnStack
 from localstack.bench.results import Run, Value
 from localstack.bench.rows import Figure, Measurement, Row
 from localstack.errors import NotOver
+from localstack.local_stack.supervisor import BUSY_LOOK_SECONDS
 
-# Lines are stored at an invocation's end and read twice a second.
-_LOG_SECONDS = 1.5
+# Lines are stored at an invocation's end and read some time later (supervisor.py).
+_LOG_SECONDS = BUSY_LOOK_SECONDS + 1.0
 # Connections opened, code paths run, both venues asked: no figure shall depend on being the first.
 _WARM_UP = Workload(40, followed=10)
 

@@ -28,14 +28,15 @@ from localstack.local_stack.ministack_process import FIFO_BATCHES
 from localstack.local_stack.ports import LOOPBACK, free_port
 from localstack.local_stack.processes import tail
 from localstack.local_stack.runtime import Runtime, Settings
+from localstack.local_stack.supervisor import pause_after
 from localstack.local_stack.threads import in_thread
 from localstack.local_stack.warmup import warm
 from localstack.logs import log_reader
+from localstack.logs.log_lines import Line
 from localstack.paths import ROOT
 
 # `./dev up`'s (supervisor.py).
 _WORKERS = 20
-_LOOK_SECONDS = 0.5
 _READY_SECONDS = 120.0
 _END_SECONDS = 30.0
 _LOG = "functions.log"
@@ -91,11 +92,13 @@ async def _keep_log(runtime: Runtime, log: Path) -> None:
     """Reads what the functions log as often as `./dev up` does, and keeps the text."""
     reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
     with log.open("a") as kept:
+        lines: list[Line] = []
         while True:
             with contextlib.suppress(BotoCoreError, ClientError):  # the next look reads on
-                kept.writelines(f"{line.text}\n" for line in await in_thread(reader.read))
+                lines = await in_thread(reader.read)
+                kept.writelines(f"{line.text}\n" for line in lines)
                 kept.flush()
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(pause_after(len(lines)))
 
 
 class Child:

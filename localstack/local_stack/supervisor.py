@@ -32,9 +32,13 @@ from localstack.logs import log_reader
 from localstack.logs.log_lines import readable
 from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
 
-_LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5
 # A look costs some milliseconds of processor time: less often where nothing happens.
 _IDLE_LOOK_SECONDS = 2.0
+# Nor where more happens than anybody reads: each look asks the emulator once a function, and it goes through all
+# invocations since the last quiet moment.
+BUSY_LOOK_SECONDS = 2.0
+BUSY_LINES = 50
 _ACTIVE_SECONDS = 10.0
 _MENDED_AT_MOST = 3
 _MENDING_SECONDS = 300.0
@@ -81,6 +85,11 @@ def _begin_logs() -> None:
     for name in _ROTATED_LOGS:
         if (LOGS / name).exists():
             (LOGS / name).replace(LOGS / f"{name}.1")
+
+
+def pause_after(lines: int) -> float:
+    """Seconds until the next look into the functions' logs, after one that found so many lines."""
+    return BUSY_LOOK_SECONDS if lines > BUSY_LINES else LOOK_SECONDS
 
 
 class Session:
@@ -250,9 +259,10 @@ class Session:
                 repair_at = math.inf
                 await in_thread(self._repair, runtime)
             idle = time.monotonic() - active > _ACTIVE_SECONDS
-            if await self._show_new_lines(reader, idle=idle):
+            lines = await self._show_new_lines(reader, idle=idle)
+            if lines:
                 active = time.monotonic()
-            await asyncio.sleep(_IDLE_LOOK_SECONDS if idle else _LOOK_SECONDS)
+            await asyncio.sleep(_IDLE_LOOK_SECONDS if idle and not lines else pause_after(lines))
 
     async def _mend(self, runtime: Runtime, door: FrontDoor) -> None:
         """Starts again what ended; leaves the front door without an upstream where something ended meanwhile."""
@@ -280,14 +290,14 @@ class Session:
             return
         door.upstream = runtime.upstream
 
-    async def _show_new_lines(self, reader: log_reader.LogReader, *, idle: bool) -> bool:
-        """Keeps and shows what was logged since the last look; whether there was anything."""
+    async def _show_new_lines(self, reader: log_reader.LogReader, *, idle: bool) -> int:
+        """Keeps and shows what was logged since the last look; how many lines that was."""
         try:
             lines = await in_thread(reader.read)
             if idle and not lines:
                 await in_thread(reader.tidy)
         except (BotoCoreError, ClientError):
-            return False  # the emulator has just died, which the next round sees
+            return 0  # the emulator has just died, which the next round sees
         try:
             log_reader.append(FUNCTION_LOG, lines)
         except OSError as error:  # a full disk
@@ -295,4 +305,4 @@ class Session:
         for line in lines:
             if (shown := readable(line)) is not None:
                 self._screen.print(shown)
-        return bool(lines)
+        return len(lines)
