@@ -24,7 +24,7 @@ LEFT: Final = f"least(%(per_minute)s::float8, bucket.left_over + {SECONDS} * %(p
 IS_NEW: Final = (
     "NOT EXISTS (SELECT FROM idempotency_keys WHERE user_id = %(owner)s AND key = %(key)s)"  # true where key is NULL
 )
-# Never counts past the limit.
+# Never counts past the limit, and by the index on user and state: what of a history is over is not looked at.
 OPEN: Final = f"""(SELECT count(*) FROM (
     SELECT FROM orders WHERE user_id = %(owner)s AND status IN ({OPEN_STATUSES}) LIMIT %(max_open)s) AS counted)"""  # noqa: S608
 WAIT: Final = f"""
