@@ -107,6 +107,18 @@ def test_a_follower_gets_every_status_in_order(stream: Stream) -> None:
     assert stream.last() == 5
 
 
+@pytest.mark.parametrize(("seconds_left", "frames"), [(1, [1, 2, 3, 4, 5]), (0, []), (-60, [])])
+def test_nothing_is_sent_once_a_session_is_over(stream: Stream, seconds_left: int, frames: list[int]) -> None:
+    now = stream.engine.clock.now()
+    stream.followers.add(Follower(stream.order_id, "c", 0, now, session_ends_at=now + timedelta(seconds=seconds_left)))
+    stream.follow("other")
+    stream.push()
+    assert stream.notifier.sequences("c") == frames
+    assert stream.notifier.sequences("other") == [1, 2, 3, 4, 5]
+    # It stays a follower, for the heartbeat to tell it and to close.
+    assert (stream.order_id, "c") in stream.followers.rows
+
+
 def test_what_a_frame_holds(stream: Stream) -> None:
     stream.follow()
     stream.push()
