@@ -3,7 +3,12 @@ import uPlot from "uplot";
 import type { PricePoint } from "./prices";
 
 export interface Drawn {
-  set(venues: readonly string[], prices: readonly PricePoint[], fills: readonly PricePoint[]): void;
+  set(
+    venues: readonly string[],
+    prices: readonly PricePoint[],
+    fills: readonly PricePoint[],
+    limits: readonly number[],
+  ): void;
   destroy(): void;
 }
 
@@ -61,7 +66,26 @@ function colour(node: HTMLElement, name: string): string {
   return found;
 }
 
+/** Where the trader's own orders rest: lines across. */
+function across(plot: uPlot, limits: readonly number[]): void {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = colour(plot.root, "--line-3");
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+  for (const limit of limits) {
+    const y = plot.valToPos(limit, "y", true);
+    if (y < bbox.top || y > bbox.top + bbox.height) continue;
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
 export function draw(node: HTMLElement, venues: readonly string[]): Drawn {
+  let resting: readonly number[] = [];
   const axis = {
     stroke: () => colour(node, "--soft"),
     grid: { stroke: () => colour(node, "--line"), width: 1 },
@@ -72,6 +96,7 @@ export function draw(node: HTMLElement, venues: readonly string[]): Drawn {
       width: Math.max(node.clientWidth, 200),
       height: HEIGHT,
       legend: { show: false },
+      hooks: { draw: [(plot) => across(plot, resting)] },
       cursor: { y: false, drag: { x: false, y: false } },
       axes: [
         axis,
@@ -89,7 +114,7 @@ export function draw(node: HTMLElement, venues: readonly string[]): Drawn {
           width: 2,
           dash: index ? [6, 4] : [],
           spanGaps: true,
-          points: { show: true, size: 4 },
+          points: { show: false },
         })),
         {
           label: "fills",
@@ -113,7 +138,10 @@ export function draw(node: HTMLElement, venues: readonly string[]): Drawn {
   const themed = new MutationObserver(() => plot.redraw());
   themed.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   return {
-    set: (names, prices, fills) => plot.setData(aligned(names, prices, fills) as uPlot.AlignedData),
+    set: (names, prices, fills, limits) => {
+      resting = limits;
+      plot.setData(aligned(names, prices, fills) as uPlot.AlignedData);
+    },
     destroy: () => {
       watcher.disconnect();
       themed.disconnect();

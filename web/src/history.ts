@@ -1,6 +1,7 @@
 // The list of orders: a window on the one store. It shows what is known and not older than what was read without a gap.
 import { computed, effect, signal } from "@preact/signals";
 import { call, unreachableSince } from "./api";
+import domain from "./generated/domain.json";
 import { OPEN } from "./lib/orders";
 import type { Order, Page } from "./lib/types";
 import { claims, isReady } from "./session";
@@ -65,7 +66,7 @@ function chainsFor(by: Filters, user: string): Chain[] {
   const shared: Record<string, string> = {};
   if (user) shared.userId = user;
   if (by.venue) shared.venue = by.venue;
-  if (by.type && by.type !== "market") shared.orderType = by.type;
+  if (by.type && domain.types.length > 1) shared.orderType = by.type;
   if (by.from) shared.placedFrom = localMidnight(by.from, 0);
   if (by.to) shared.placedBefore = localMidnight(by.to, 1);
   const [base, quote] = by.pair.split("/");

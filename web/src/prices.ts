@@ -1,8 +1,11 @@
 // What both venues said for a pair, over time: every quote that came, and the trader's own fills.
 import { computed, effect, signal } from "@preact/signals";
+import { call, unreachableSince } from "./api";
+import domain from "./generated/domain.json";
 import { orient, priceOf } from "./lib/orders";
-import type { Route } from "./lib/types";
-import { form } from "./state";
+import type { Prices, Route } from "./lib/types";
+import { isReady } from "./session";
+import { form, openOrders } from "./state";
 import { stats } from "./stats";
 import { quote } from "./trade";
 
@@ -16,7 +19,7 @@ export interface PricePoint {
 const KEPT = 2_000;
 const points = signal<ReadonlyMap<string, readonly PricePoint[]>>(new Map());
 
-const pairKey = (a: string, b: string): string => {
+export const pairKey = (a: string, b: string): string => {
   const { base, quote: other } = orient(a, b);
   return `${base}/${other}`;
 };
@@ -34,6 +37,56 @@ export const fillsOfPair = computed(() =>
     })),
 );
 
+/** Prices at which the trader's own orders of the pair rest. */
+export const limitsOfPair = computed(() =>
+  openOrders.value
+    .filter((order) => order.limitPrice && pairKey(order.inputToken, order.outputToken) === pair.value)
+    .map((order) => Number(priceOf(order.limitPrice ?? "0", order.inputToken, order.outputToken).exact)),
+);
+
+// Where the service tells what the market paid, the lines are the market's; else they are the quotes that came.
+const HAS_MARKET = domain.types.length > 1;
+const EVERY_MS = 2_000;
+const PAST_MS = 600_000;
+/** What the market pays now for the pair, as prices are told and exactly; null where nobody says. */
+export const market = signal<{ pair: string; best: string } | null>(null);
+const past = new Set<string>();
+
+async function readMarket(): Promise<void> {
+  if (document.hidden || !isReady.peek() || unreachableSince.peek() !== null) return;
+  const { base, quote: other } = orient(form.peek().base, form.peek().quote);
+  const key = `${base}/${other}`;
+  if (base === other) return;
+  const query: Record<string, string> = { inputToken: base, outputToken: other };
+  if (!past.has(key)) {
+    const now = Date.now() - 2_000;
+    Object.assign(query, {
+      from: new Date(now - PAST_MS).toISOString(),
+      to: new Date(now).toISOString(),
+      step: "5",
+    });
+  }
+  try {
+    const { body } = await call<Prices>("GET", `api/prices?${new URLSearchParams(query)}`);
+    past.add(key);
+    const fresh = body.points.flatMap((point) =>
+      point.venues.map((each) => ({
+        at: Date.parse(point.at) / 1000,
+        venue: each.venue,
+        price: Number(each.price),
+      })),
+    );
+    points.value = new Map([
+      ...points.value,
+      [key, [...(points.value.get(key) ?? []), ...fresh].slice(-KEPT)],
+    ]);
+    const best = body.points.at(-1)?.best;
+    if (best) market.value = { pair: key, best };
+  } catch {
+    // The link says what is wrong; the next reading tries again.
+  }
+}
+
 function keep(route: Route, at: number): void {
   const first = route.quotes[0];
   if (!first) return;
@@ -47,6 +100,14 @@ function keep(route: Route, at: number): void {
 }
 
 export function start(): void {
+  if (HAS_MARKET) {
+    window.setInterval(() => void readMarket(), EVERY_MS);
+    effect(() => {
+      pair.value;
+      if (isReady.value) void readMarket();
+    });
+    return;
+  }
   let seen = 0;
   effect(() => {
     const have = quote.value;

@@ -2,7 +2,9 @@
 import { computed, effect, signal } from "@preact/signals";
 import { call, Refused, serverNow, Unreachable, unreachableSince } from "./api";
 import domain from "./generated/domain.json";
+import { bpsToPercent } from "./lib/amounts";
 import { type Intent, Intents } from "./lib/intents";
+import { priceOf } from "./lib/orders";
 import {
   consentedBps,
   consents,
@@ -12,8 +14,10 @@ import {
   fieldErrors,
   inTradersWords,
   readParty,
+  readResting,
   readSwap,
   type Swap,
+  typeOf,
 } from "./lib/ticket";
 import type { Placed, Route } from "./lib/types";
 import { claims, isReady, wantsToken } from "./session";
@@ -66,8 +70,14 @@ const intents = new Intents(localStorage, tabId(), randomKey);
 /** What was sent and has no definite answer. */
 export const inDoubt = signal<Intent | null>(null);
 
+export const isMarket = computed(() => typeOf(form.value) === "market");
+/** A limit or sniper order of the form, without the end that the click gives it. */
+const resting = computed(() => (isMarket.value ? null : readResting(form.value, tokens.value, 0)));
 const plainReading = computed(() => readSwap(form.value, tokens.value));
-const plainKey = computed(() => (plainReading.value.swap ? JSON.stringify(plainReading.value.swap) : ""));
+// Only what is traded at once is quoted.
+const plainKey = computed(() =>
+  isMarket.value && plainReading.value.swap ? JSON.stringify(plainReading.value.swap) : "",
+);
 /** The impact that has to be agreed to in words: above the trader's limit, and above the usual one whatever his limit is. */
 export const consentWanted = computed(() => {
   const asked = consentFor.value;
@@ -88,7 +98,10 @@ export const reading = computed(() => {
     ? readSwap(form.value, tokens.value, consentedBps(percent))
     : plainReading.value;
 });
-export const swapKey = computed(() => (reading.value.swap ? JSON.stringify(reading.value.swap) : ""));
+export const swapKey = computed(() =>
+  isMarket.value && reading.value.swap ? JSON.stringify(reading.value.swap) : "",
+);
+const wrongFields = computed<Errors>(() => ({ ...(resting.value ?? reading.value).errors, ...party.value }));
 export const party = computed<Errors>(() => {
   const { user, ...others } = readParty(form.value);
   return wantsToken.value || !user ? others : { ...others, user };
@@ -104,12 +117,26 @@ export const freshQuote = computed(() => {
 export const shownQuote = computed(() => (quote.value?.key === swapKey.value ? quote.value : null));
 
 export const errorsShown = computed<Errors>(() => {
-  const all = { ...reading.value.errors, ...party.value };
+  const all = wrongFields.value;
   const seen = Object.fromEntries(
     Object.entries(all).filter(([name]) => touched.value.has(name as FieldName)),
   );
   return { ...serverErrors.value, ...seen };
 });
+
+// In the order in which the ticket has them.
+const FIELDS: readonly FieldName[] = [
+  "user",
+  "target",
+  "amount",
+  "tokens",
+  "limit",
+  "rests",
+  "slippage",
+  "liquidity",
+  "impact",
+  "wallet",
+];
 
 let asking: AbortController | null = null;
 
@@ -180,18 +207,15 @@ export const action = computed<Action>(() => {
   if (!isReady.value) return "token";
   if (inDoubt.value) return unreachableSince.value === null ? "again" : "offline";
   if (unreachableSince.value !== null) return "offline";
-  if (
-    Object.keys({ ...reading.value.errors, ...party.value, ...serverErrors.value }).length ||
-    !reading.value.swap
-  )
-    return "fix";
+  if (Object.keys({ ...wrongFields.value, ...serverErrors.value }).length) return "fix";
   if (now.value < restUntil.value) return "resting";
+  if (!isMarket.value) return "place";
   if (consentWanted.value && !isConsented.value) return "consent";
   if (freshQuote.value) return "place";
   return quote.value?.key === swapKey.value && quote.value.state === "asking" ? "asking" : "requote";
 });
 
-function bodyOf(swap: Swap, value: Form): string {
+function bodyOf(swap: Swap | Record<string, unknown>, value: Form): string {
   const sub = claims.peek()?.sub;
   return JSON.stringify({
     ...(sub !== undefined ? {} : { userId: value.user.trim() }),
@@ -209,8 +233,8 @@ export async function press(): Promise<FieldName | "consent" | null> {
     return null;
   }
   if (doing === "fix") {
-    touched.value = new Set(["user", "wallet", "amount", "tokens", "slippage", "impact"]);
-    const wrong = { ...reading.peek().errors, ...party.peek(), ...serverErrors.peek() };
+    touched.value = new Set(FIELDS);
+    const wrong = { ...wrongFields.peek(), ...serverErrors.peek() };
     return (
       (["user", "amount", "tokens", "slippage", "impact", "wallet"] as const).find((name) => wrong[name]) ??
       null
@@ -224,7 +248,9 @@ export async function press(): Promise<FieldName | "consent" | null> {
   const unsettled = inDoubt.peek();
   if (doing === "again" && unsettled) await place(unsettled);
   else if (doing === "place") {
-    const swap = reading.peek().swap;
+    const swap = isMarket.peek()
+      ? reading.peek().swap
+      : readResting(form.peek(), tokens.peek(), Date.now()).order;
     if (swap) await place(intents.begin(bodyOf(swap, form.peek())));
   }
   return null;
@@ -338,18 +364,32 @@ export function start(): void {
 
 /** The form that a body was made from: what is in doubt is what the ticket shows. */
 function formOf(body: string, present: Form): Partial<Form> {
-  const order = JSON.parse(body) as Swap & { userId?: string; walletAddress: string };
-  const isSell = order.inputToken === present.base || order.outputToken === present.quote;
-  const base = isSell ? order.inputToken : order.outputToken;
-  return {
+  const order = JSON.parse(body) as Swap & {
+    userId?: string;
+    walletAddress: string;
+    orderType?: string;
+    limitPrice?: string;
+  };
+  const shared = {
     ...(order.userId === undefined ? {} : { user: order.userId }),
     wallet: order.walletAddress,
+    amount: order.amount,
+    type: order.orderType ?? "market",
+    impact: bpsToPercent(order.maxPriceImpactBps),
+    ...(order.slippageBps === undefined ? {} : { slippage: bpsToPercent(order.slippageBps) }),
+  };
+  if (order.orderType === "sniper") return { ...shared, quote: order.inputToken, target: order.outputToken };
+  const isSell = order.inputToken === present.base || order.outputToken === present.quote;
+  const base = isSell ? order.inputToken : order.outputToken;
+  const counted = order.side === "sell" ? order.inputToken : order.outputToken;
+  return {
+    ...shared,
     base,
     quote: isSell ? order.outputToken : order.inputToken,
     action: isSell ? "sell" : "buy",
-    exact: (order.side === "sell" ? order.inputToken : order.outputToken) === base ? "base" : "quote",
-    amount: order.amount,
-    slippage: String(order.slippageBps / 100),
-    impact: String(order.maxPriceImpactBps / 100),
+    exact: counted === base ? "base" : "quote",
+    ...(order.limitPrice
+      ? { limit: priceOf(order.limitPrice, order.inputToken, order.outputToken).exact }
+      : {}),
   };
 }

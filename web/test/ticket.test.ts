@@ -9,8 +9,11 @@ import {
   type Form,
   fieldErrors,
   impactGrade,
+  limitPriceOf,
   readParty,
+  readResting,
   readSwap,
+  typeOf,
 } from "../src/lib/ticket";
 
 const read = (changes: Partial<Form>) => readSwap({ ...EMPTY, ...changes }, domain.tokens);
@@ -80,4 +83,63 @@ test("user and wallet are names of at most 128 characters", () => {
     wallet: "At most 128 characters.",
   });
   assert.deepEqual(readParty(EMPTY), {});
+});
+
+test("a limit order says output for input, rounded in the trader's favour where it is turned around", () => {
+  assert.equal(limitPriceOf("170", "SOL", "USDC"), "170");
+  assert.equal(limitPriceOf("170", "USDC", "SOL"), "0.00588235294117647059");
+  assert.equal(limitPriceOf("168", "USDC", "SOL"), "0.00595238095238095239");
+});
+
+// What the service does not offer, the ticket does not send.
+const offered = domain.types.length > 1;
+
+test("a form of a type that is not offered is a market order", { skip: offered }, () => {
+  assert.equal(typeOf({ ...EMPTY, type: "limit" }), "market");
+});
+
+test("a limit ticket sends its price and its end, and no slippage", { skip: !offered }, () => {
+  const form: Form = { ...EMPTY, type: "limit", limit: "170", rests: "600", slippage: "x" };
+  assert.deepEqual(readResting(form, domain.tokens, 0).order, {
+    inputToken: "SOL",
+    outputToken: "USDC",
+    side: "sell",
+    amount: "1.5",
+    maxPriceImpactBps: 1500,
+    orderType: "limit",
+    limitPrice: "170",
+    timeInForce: "gtc",
+    expiresAt: "1970-01-01T00:10:00.000Z",
+  });
+  assert.equal(
+    "expiresAt" in (readResting({ ...form, timeInForce: "fok" }, domain.tokens, 0).order ?? {}),
+    false,
+  );
+  assert.equal(
+    readResting({ ...form, limit: "" }, domain.tokens, 0).errors.limit,
+    "Enter the price, such as 170",
+  );
+  assert.equal(
+    readResting({ ...form, limit: "0.0" }, domain.tokens, 0).errors.limit,
+    "Enter more than zero.",
+  );
+  assert.equal(
+    readResting({ ...form, limit: "1,5" }, domain.tokens, 0).errors.limit,
+    "Write a point for decimals: 1.5",
+  );
+});
+
+test("a sniper spends exactly the quote token on a token that has not launched", { skip: !offered }, () => {
+  const form: Form = { ...EMPTY, type: "sniper", target: "LNCH-7", amount: "100" };
+  assert.deepEqual(readResting(form, domain.tokens, 0).order, {
+    inputToken: "USDC",
+    outputToken: "LNCH-7",
+    side: "sell",
+    amount: "100",
+    slippageBps: 50,
+    maxPriceImpactBps: 1500,
+    orderType: "sniper",
+    launch: { minimumLiquidityUsd: "5000", requireSafe: true },
+  });
+  assert.ok(readResting({ ...form, target: " " }, domain.tokens, 0).errors.target);
 });

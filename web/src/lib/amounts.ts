@@ -69,8 +69,8 @@ function fractionOf(text: string): [bigint, bigint] {
   return [BigInt(whole + fraction), 10n ** BigInt(fraction.length)];
 }
 
-/** `a ÷ b` to so many significant digits, rounded half up; both are plain positive decimals. */
-export function divide(a: string, b: string, significant = 10): string {
+/** `a ÷ b` to so many significant digits, rounded half up, or `up`; both are plain positive decimals. */
+export function divide(a: string, b: string, significant = 10, up = false): string {
   const [an, ad] = fractionOf(a);
   const [bn, bd] = fractionOf(b);
   if (bn === 0n) return "0";
@@ -81,9 +81,22 @@ export function divide(a: string, b: string, significant = 10): string {
     (numerator / denominator).toString().length -
     (numerator < denominator ? leadingZeros(numerator, denominator) + 1 : 0);
   const decimals = Math.max(significant - magnitude, 0);
-  const scaled = (numerator * 10n ** BigInt(decimals) * 2n + denominator) / (denominator * 2n);
+  const raised = numerator * 10n ** BigInt(decimals);
+  const scaled = up
+    ? (raised + denominator - 1n) / denominator
+    : (raised * 2n + denominator) / (denominator * 2n);
   return point(scaled, decimals);
 }
+
+/** `a × b`, exactly. */
+export function multiply(a: string, b: string): string {
+  const [an, ad] = fractionOf(a);
+  const [bn, bd] = fractionOf(b);
+  return point(an * bn, (ad * bd).toString().length - 1);
+}
+
+/** To so many significant digits, rounded half up. */
+export const significant = (text: string, digits: number): string => divide(text, "1", digits);
 
 function leadingZeros(numerator: bigint, denominator: bigint): number {
   let zeros = 0;

@@ -1,6 +1,7 @@
 // What the ticket says, as the order that it means, or the sentence beside each field that is wrong.
 import domain from "../generated/domain.json";
-import { parseAmount, percentToBps } from "./amounts";
+import { divide, parseAmount, percentToBps, readDecimal } from "./amounts";
+import { orient } from "./orders";
 import type { FieldError, Side, Token } from "./types";
 
 export interface Form {
@@ -14,6 +15,16 @@ export interface Form {
   amount: string;
   slippage: string;
   impact: string;
+  type: string;
+  /** In the money of the pair for one of the other, as prices are told. */
+  limit: string;
+  timeInForce: "gtc" | "fok";
+  /** Seconds that it rests; empty for the service's own 30 days. */
+  rests: string;
+  /** A sniper's token, which has not launched. */
+  target: string;
+  liquidity: string;
+  safe: boolean;
 }
 
 export const EMPTY: Form = {
@@ -26,9 +37,29 @@ export const EMPTY: Form = {
   amount: "1.5",
   slippage: String(domain.slippageBps / 100),
   impact: String(domain.maxPriceImpactBps / 100),
+  type: "market",
+  limit: "",
+  timeInForce: "gtc",
+  rests: "",
+  target: "",
+  liquidity: "5000",
+  safe: true,
 };
 
-export type FieldName = "user" | "wallet" | "amount" | "tokens" | "slippage" | "impact";
+/** The type of the form, where the service offers it. */
+export const typeOf = (form: Form): string => (domain.types.includes(form.type) ? form.type : "market");
+
+export type FieldName =
+  | "user"
+  | "wallet"
+  | "amount"
+  | "tokens"
+  | "slippage"
+  | "impact"
+  | "limit"
+  | "rests"
+  | "target"
+  | "liquidity";
 export type Errors = Partial<Record<FieldName, string>>;
 
 export interface Swap {
@@ -85,6 +116,70 @@ export function readSwap(form: Form, tokens: readonly Token[], impactBps?: numbe
   };
 }
 
+export type RestingOrder =
+  | { order: Record<string, unknown>; errors: Errors }
+  | { order: null; errors: Errors };
+
+/** A limit or sniper order as it is sent now: its end is counted from `at`, in milliseconds since 1970. */
+export function readResting(form: Form, tokens: readonly Token[], at: number): RestingOrder {
+  const isSniper = typeOf(form) === "sniper";
+  // A sniper spends exactly so much of the quote token.
+  const swapped: Form = isSniper ? { ...form, action: "buy", exact: "quote" } : form;
+  const { errors, swap } = readSwap(swapped, tokens);
+  const mine: Errors = { ...errors };
+  if (isSniper) {
+    if (!form.target.trim()) mine.target = "Name the token, such as LNCH-1.";
+    const liquidity = readDecimal(form.liquidity);
+    if ("error" in liquidity) mine.liquidity = liquidity.error;
+  }
+  const price = form.limit.trim() ? readDecimal(form.limit) : null;
+  if (price && "error" in price) mine.limit = price.error;
+  else if (price && /^0*(\.0*)?$/.test(price.text)) mine.limit = "Enter more than zero.";
+  else if (!price && !isSniper) mine.limit = "Enter the price, such as 170";
+  if (!isSniper) delete mine.slippage;
+  if (!swap || Object.keys(mine).length) {
+    if (!swap && !Object.keys(mine).length)
+      return readResting({ ...form, slippage: EMPTY.slippage }, tokens, at);
+    return { order: null, errors: mine };
+  }
+  const { slippageBps, ...exact } = swap;
+  const ends =
+    form.rests && (isSniper || form.timeInForce === "gtc")
+      ? { expiresAt: new Date(at + Number(form.rests) * 1000).toISOString() }
+      : {};
+  if (isSniper)
+    return {
+      order: {
+        ...exact,
+        outputToken: form.target.trim(),
+        slippageBps,
+        orderType: "sniper",
+        ...ends,
+        launch: { minimumLiquidityUsd: form.liquidity.trim(), requireSafe: form.safe },
+      },
+      errors: {},
+    };
+  return {
+    order: {
+      ...exact,
+      orderType: "limit",
+      limitPrice: limitPriceOf(
+        price && "text" in price ? price.text : "",
+        exact.inputToken,
+        exact.outputToken,
+      ),
+      timeInForce: form.timeInForce,
+      ...ends,
+    },
+    errors: {},
+  };
+}
+
+/** Output per input of a price as it is told; turned around it is rounded in the trader's favour. */
+export function limitPriceOf(told: string, input: string, output: string): string {
+  return orient(input, output).inverted ? divide("1", told, 18, true) : told;
+}
+
 export function readParty(form: Form): Errors {
   const errors: Errors = {};
   const check = (text: string) =>
@@ -104,6 +199,11 @@ const FIELDS: Readonly<Record<string, FieldName>> = {
   outputToken: "tokens",
   slippageBps: "slippage",
   maxPriceImpactBps: "impact",
+  limitPrice: "limit",
+  expiresAt: "rests",
+  timeInForce: "rests",
+  launch: "liquidity",
+  "launch.minimumLiquidityUsd": "liquidity",
 };
 const LABELS: Readonly<Record<FieldName, string>> = {
   user: "The user",
@@ -112,6 +212,10 @@ const LABELS: Readonly<Record<FieldName, string>> = {
   tokens: "The tokens",
   slippage: "The slippage",
   impact: "The price impact",
+  limit: "The price",
+  rests: "The time",
+  target: "The token",
+  liquidity: "The liquidity",
 };
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/maxPriceImpactBps/g, "your price impact limit"],
@@ -121,6 +225,9 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/walletAddress/g, "the wallet"],
   [/userId/g, "the user"],
   [/clientOrderId/g, "your own order id"],
+  [/limitPrice/g, "the price"],
+  [/expiresAt/g, "the end"],
+  [/timeInForce/g, "how it rests"],
 ];
 
 /** The service's words with the API's names put as a trader says them. */

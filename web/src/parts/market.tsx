@@ -3,7 +3,7 @@ import type { Drawn } from "../chart";
 import domain from "../generated/domain.json";
 import { bpsToPercent, shownPrice } from "../lib/amounts";
 import { capital, clock, seconds } from "../lib/text";
-import { fillsOfPair, pair, pricesOfPair, unit } from "../prices";
+import { fillsOfPair, limitsOfPair, pair, pricesOfPair, unit } from "../prices";
 import { stats } from "../stats";
 import { shownQuote } from "../trade";
 
@@ -39,7 +39,8 @@ export function Market() {
       </div>
       <Chart />
       <p class="note">
-        {unit.value} after fees, as quoted for your amounts.
+        {unit.value} after fees
+        {domain.types.length > 1 ? "; dotted: where your orders rest." : ", as quoted for your amounts."}
         {prices.length || fills.length ? "" : " The lines begin with the first quote."}
       </p>
       <details class="as-text">
@@ -87,14 +88,15 @@ function Chart() {
   const drawn = useRef<Drawn | null>(null);
   const prices = pricesOfPair.value;
   const fills = fillsOfPair.value;
-  const latest = useRef({ prices, fills });
-  latest.current = { prices, fills };
+  const limits = limitsOfPair.value;
+  const latest = useRef({ prices, fills, limits });
+  latest.current = { prices, fills, limits };
   useEffect(() => {
     let gone = false;
     void import("../chart").then(({ draw }) => {
       if (gone || !node.current) return;
       drawn.current = draw(node.current, domain.venues);
-      drawn.current.set(domain.venues, latest.current.prices, latest.current.fills);
+      drawn.current.set(domain.venues, latest.current.prices, latest.current.fills, latest.current.limits);
     });
     return () => {
       gone = true;
@@ -102,8 +104,8 @@ function Chart() {
     };
   }, []);
   useEffect(() => {
-    drawn.current?.set(domain.venues, prices, fills);
-  }, [prices, fills]);
+    drawn.current?.set(domain.venues, prices, fills, limits);
+  }, [prices, fills, limits]);
   const last = prices.at(-1);
   const said = last
     ? `${prices.length} quoted prices, the newest ${shownPrice(plain(last.price))} ${unit.value}; ${fills.length} fills.`

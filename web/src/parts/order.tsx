@@ -20,6 +20,7 @@ import { type Attempt, waterfall } from "../lib/waterfall";
 import { missing } from "../live";
 import { announcement, events, form, frames, learn, now, root, selected, selectedOrder } from "../state";
 import { change } from "../trade";
+import { Resting } from "./resting";
 import { Copy, Outside, Pill } from "./small";
 
 /** What a cancel or an amendment was answered, shown until the order moves on. */
@@ -107,6 +108,7 @@ function Details({ order }: { order: Order }) {
           {answered}
         </p>
       ) : null}
+      <Resting order={order} />
       <Waterfall order={order} events={all} />
       <dl class="facts">
         {counter && !counter.settled ? (

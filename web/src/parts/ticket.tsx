@@ -1,8 +1,19 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { unreachableSince } from "../api";
-import { bpsToPercent, percentToBps, shown } from "../lib/amounts";
+import domain from "../generated/domain.json";
+import { launches } from "../launches";
+import {
+  bpsToPercent,
+  divide,
+  multiply,
+  percentToBps,
+  readDecimal,
+  shown,
+  shownPrice,
+  significant,
+} from "../lib/amounts";
 import { priceOf } from "../lib/orders";
-import { capital } from "../lib/text";
+import { capital, seconds } from "../lib/text";
 import {
   amountToken,
   consentWord,
@@ -11,8 +22,10 @@ import {
   inputOf,
   outputOf,
   type Swap,
+  typeOf,
 } from "../lib/ticket";
 import type { Route } from "../lib/types";
+import { market, pair } from "../prices";
 import { isReady } from "../session";
 import { form, now, tokens } from "../state";
 import {
@@ -53,6 +66,7 @@ export function Ticket() {
   const value = form.value;
   const [focused, setFocused] = useState<string | null>(null);
   const button = useRef<HTMLButtonElement>(null);
+  const type = typeOf(value);
 
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -75,27 +89,47 @@ export function Ticket() {
     <section class="panel ticket" aria-labelledby="ticket-title">
       <h2 id="ticket-title">Ticket</h2>
       <form onSubmit={submit} noValidate autocomplete="off">
-        <div class="sides" role="group" aria-label="Side">
-          {(["sell", "buy"] as const).map((side) => (
-            <button
-              key={side}
-              type="button"
-              class={side}
-              aria-pressed={value.action === side}
-              onClick={() => change({ action: side })}
-            >
-              {capital(side)} {value.base}
+        {domain.types.length > 1 ? (
+          <div class="tabs" role="group" aria-label="Type of order">
+            {domain.types.map((each) => (
+              <button
+                key={each}
+                type="button"
+                aria-pressed={type === each}
+                onClick={() => change({ type: each })}
+              >
+                {capital(each)}
+              </button>
+            ))}
+          </div>
+        ) : null}
+        {type === "sniper" ? (
+          <SniperFields />
+        ) : (
+          <>
+            <div class="sides" role="group" aria-label="Side">
+              {(["sell", "buy"] as const).map((side) => (
+                <button
+                  key={side}
+                  type="button"
+                  class={side}
+                  aria-pressed={value.action === side}
+                  onClick={() => change({ action: side })}
+                >
+                  {capital(side)} {value.base}
+                </button>
+              ))}
+            </div>
+            <AmountField place="pay" token={inputOf(value)} focused={focused} onFocus={setFocused} />
+            <button type="button" class="quiet turn" aria-label="Swap the tokens" onClick={turn}>
+              ⇅
             </button>
-          ))}
-        </div>
-        <AmountField place="pay" token={inputOf(value)} focused={focused} onFocus={setFocused} />
-        <button type="button" class="quiet turn" aria-label="Swap the tokens" onClick={turn}>
-          ⇅
-        </button>
-        <AmountField place="get" token={outputOf(value)} focused={focused} onFocus={setFocused} />
-        <FieldError name="tokens" />
-        <Slippage />
-        <QuoteView />
+            <AmountField place="get" token={outputOf(value)} focused={focused} onFocus={setFocused} />
+            <FieldError name="tokens" />
+          </>
+        )}
+        {type === "limit" ? <LimitFields /> : <Slippage />}
+        {type === "market" ? <QuoteView /> : <Rests />}
         <details class="more">
           <summary>
             Limits and wallet
@@ -145,6 +179,213 @@ export function Ticket() {
         </div>
       </form>
     </section>
+  );
+}
+
+/** The price at which a limit order may execute: where the market is, and how far that is away. */
+function LimitFields() {
+  const value = form.value;
+  const { unit } = priceOf("1", inputOf(value), outputOf(value));
+  const now_ = market.value?.pair === pair.value ? market.value.best : null;
+  const move = (percent: string) => {
+    if (now_) change({ limit: significant(multiply(now_, percent), 6) });
+  };
+  const typed = readDecimal(value.limit);
+  const away = now_ && "text" in typed && typed.text !== "0" ? bpsBetween(typed.text, now_) : null;
+  return (
+    <div class="field">
+      <label for="limit">
+        {value.action === "sell" ? "Sell at this price or higher" : "Buy at this price or lower"}
+      </label>
+      <span class="unit">
+        <input
+          id="limit"
+          inputMode="decimal"
+          autocomplete="off"
+          value={value.limit}
+          placeholder={now_ ? shownPrice(now_) : ""}
+          onInput={(event) => change({ limit: event.currentTarget.value })}
+          onBlur={() => touch("limit")}
+          {...described("limit")}
+        />
+        <span aria-hidden="true" class="wide-unit">
+          {unit}
+        </span>
+      </span>
+      <FieldError name="limit" />
+      <div class="choices">
+        {STEPS_AWAY.map(([label, factor]) => (
+          <button key={label} type="button" disabled={!now_} onClick={() => move(factor)}>
+            {label}
+          </button>
+        ))}
+      </div>
+      {now_ ? (
+        <p class="note">
+          The market pays {shownPrice(now_)}
+          {away === null
+            ? ""
+            : away === 0
+              ? ": that is your price"
+              : `, ${bpsToPercent(Math.abs(away))} % ${away > 0 ? "below" : "above"} your price`}
+          .
+        </p>
+      ) : null}
+    </div>
+  );
+}
+
+const STEPS_AWAY: readonly (readonly [string, string])[] = [
+  ["−5 %", "0.95"],
+  ["−1 %", "0.99"],
+  ["now", "1"],
+  ["+1 %", "1.01"],
+  ["+5 %", "1.05"],
+];
+
+/** How far the price is above (+) or below the market, in hundredths of a percent: for showing. */
+const bpsBetween = (price: string, of: string): number =>
+  Math.round((Number(divide(price, of, 8)) - 1) * 10_000);
+
+const RESTS: readonly (readonly [string, string])[] = [
+  ["", "30 days"],
+  ["600", "10 minutes"],
+  ["3600", "1 hour"],
+  ["86400", "1 day"],
+  ["604800", "7 days"],
+  ["7776000", "90 days"],
+];
+
+/** For how long it rests, and what it does until then. */
+function Rests() {
+  const value = form.value;
+  const isLimit = typeOf(value) === "limit";
+  return (
+    <div class="field">
+      <label class="field">
+        <span>{isLimit ? "Rests for" : "Waits for"}</span>
+        <select
+          id="rests"
+          value={isLimit && value.timeInForce === "fok" ? "fok" : value.rests}
+          onChange={(event) => {
+            const chosen = event.currentTarget.value;
+            change(
+              chosen === "fok" ? { timeInForce: "fok", rests: "" } : { timeInForce: "gtc", rests: chosen },
+            );
+          }}
+          {...described("rests")}
+        >
+          {isLimit ? <option value="fok">now or never</option> : null}
+          {RESTS.map(([seconds, label]) => (
+            <option key={seconds} value={seconds}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+      <FieldError name="rests" />
+      <p class="note">
+        {isLimit
+          ? "Executes when the whole amount gets this price or better after fees; never past it."
+          : "Buys as soon as the launch is confirmed and the pool is open."}
+      </p>
+    </div>
+  );
+}
+
+function SniperFields() {
+  const value = form.value;
+  const soon = launches.value;
+  const until = (iso: string): string => seconds(Math.max(Date.parse(iso) - now.value, 0));
+  return (
+    <>
+      <label class="field">
+        <span>Token that will launch</span>
+        <input
+          id="target"
+          autocomplete="off"
+          spellcheck={false}
+          value={value.target}
+          onInput={(event) => change({ target: event.currentTarget.value })}
+          onBlur={() => touch("target")}
+          {...described("target")}
+        />
+      </label>
+      <FieldError name="target" />
+      {soon.length ? (
+        <ul class="launches">
+          {soon.slice(0, 4).map((each) => (
+            <li key={each.pool}>
+              <span>
+                {each.token}{" "}
+                <span class="note">
+                  {each.kind}, in {until(each.confirmedAt)}
+                </span>
+              </span>
+              <button type="button" class="quiet" onClick={() => change({ target: each.token })}>
+                Snipe
+              </button>
+            </li>
+          ))}
+        </ul>
+      ) : null}
+      <div class="field amount">
+        <label for="pay">
+          You pay <span class="note">exactly</span>
+        </label>
+        <div class="unit exact">
+          <input
+            id="pay"
+            inputMode="decimal"
+            autocomplete="off"
+            value={value.amount}
+            onInput={(event) => change({ amount: event.currentTarget.value, exact: "quote", action: "buy" })}
+            onBlur={() => touch("amount")}
+            {...described("amount")}
+          />
+          <select
+            id="pay-token"
+            aria-label="Token that you pay"
+            value={value.quote}
+            onChange={(event) => {
+              const symbol = event.currentTarget.value;
+              change(symbol === value.base ? { quote: symbol, base: value.quote } : { quote: symbol });
+            }}
+          >
+            {tokens.value.map((each) => (
+              <option key={each.symbol} value={each.symbol}>
+                {each.symbol}
+              </option>
+            ))}
+          </select>
+        </div>
+        <FieldError name="amount" />
+      </div>
+      <label class="field">
+        <span>Liquidity at least</span>
+        <span class="unit">
+          <input
+            id="liquidity"
+            inputMode="decimal"
+            autocomplete="off"
+            value={value.liquidity}
+            onInput={(event) => change({ liquidity: event.currentTarget.value })}
+            onBlur={() => touch("liquidity")}
+            {...described("liquidity")}
+          />
+          <span aria-hidden="true">USD</span>
+        </span>
+      </label>
+      <FieldError name="liquidity" />
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={value.safe}
+          onChange={(event) => change({ safe: event.currentTarget.checked })}
+        />
+        <span>Only without mint or freeze authority and transfer fee</span>
+      </label>
+    </>
   );
 }
 
@@ -433,6 +674,7 @@ function Label() {
     ? `${verb} ${amount} ${value.base}`
     : `${verb} ${value.base} for ${amount} ${value.quote}`;
   const counted = amountToken(value);
+  const type = typeOf(value);
   const other = counted === inputOf(value) ? outputOf(value) : inputOf(value);
   const doing = action.value;
   const about = freshQuote.value ? estimate(freshQuote.value.route, other) : "";
@@ -440,6 +682,7 @@ function Label() {
     case "token":
       return <>Sign in to trade</>;
     case "fix":
+      if (type === "sniper") return <>Snipe</>;
       return (
         <>
           {verb} {value.base}
@@ -460,6 +703,18 @@ function Label() {
     case "offline":
       return <>Offline</>;
     case "place": {
+      if (type === "sniper")
+        return (
+          <>
+            Snipe {value.target.trim()} with {amount} {value.quote}
+          </>
+        );
+      if (type === "limit")
+        return (
+          <>
+            {what} at {value.limit.trim()} or {value.action === "sell" ? "more" : "less"}
+          </>
+        );
       const sign = isBase ? (value.action === "sell" ? "→ ≈" : "for ≈") : "→ ≈";
       return (
         <>
