@@ -35,6 +35,7 @@ _STATUSES = ("pending", "routing", "building", "submitted")
 # How the percentiles are spread: the last one in a thousand is as wide as the first half.
 _NINES = (0.0, 50.0, 90.0, 99.0, 99.9)
 _POINTS = 240
+_MANY = 50
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 body { color: #1a1a1a; background: #fff; }
@@ -150,7 +151,8 @@ def stages(runs: Sequence[Run]) -> Figure | None:
 
 def processor(runs: Sequence[Run]) -> Figure | None:
     """Processor time an order by process."""
-    bars = {_name(run): run["processor"] for run in runs if run["processor"] and len(run["moments"]["ended"]) > 1}
+    # What runs anyway, as looking for messages does, would be most of a few orders'.
+    bars = {_name(run): run["processor"] for run in runs if run["processor"] and len(run["moments"]["ended"]) >= _MANY}
     if not bars:
         return None
     return _stacked("Processor time of an order", "milliseconds, by process", bars, _largest_first(bars))

@@ -16,7 +16,7 @@ SOME = Run(
     history=0,
     values=(Value("throughput", "orders/s", "≥", 150.0, 90.0), Value("POST p99", "ms", "≤", None, None)),
     samples={"POST": [1.0, 2.0, 30.0], "commit → frame": [], "order to end": [5.0, 6.0, 7.0]},
-    moments={"posted": [0.1, 0.2, 1.1], "ended": [0.2, 0.3, 1.2]},
+    moments={"posted": [0.1, 0.2, 1.1], "ended": [0.2, 0.3, 1.2] * 20},
     stages={"pending": 1.0, "routing": 2.0},
     processor={"api": 1.0, "emulator": 2.0},
 )
