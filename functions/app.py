@@ -60,6 +60,12 @@ def get_order(order_id: str) -> Response:
     return _respond(lambda api, request: api.get_order(request, order_id))
 
 
+@app.route("/api/orders/{order_id}", methods=["PATCH"], content_types=ANY_TYPE)
+def amend_order(order_id: str) -> Response:
+    """Changes an order that rests."""
+    return _respond(lambda api, request: api.amend_order(request, order_id))
+
+
 @app.route("/api/orders/{order_id}/events", methods=READ, content_types=ANY_TYPE)
 def get_events(order_id: str) -> Response:
     """All events of one order."""
@@ -94,6 +100,18 @@ def tokens() -> Response:
 def stats() -> Response:
     """Execution quality over the newest orders."""
     return _respond(lambda api, request: api.stats(request))
+
+
+@app.route("/api/prices", methods=READ, content_types=ANY_TYPE)
+def prices() -> Response:
+    """What the market pays, or paid."""
+    return _respond(lambda api, request: api.prices(request))
+
+
+@app.route("/api/launches", methods=READ, content_types=ANY_TYPE)
+def launches() -> Response:
+    """What was launched, newest first."""
+    return _respond(lambda api, request: api.launches(request))
 
 
 @app.route("/openapi.json", methods=READ, content_types=ANY_TYPE)
@@ -136,6 +154,8 @@ def asset(name: str) -> Response:
 @app.route("/api/stream-tickets", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/tokens", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/stats", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/prices", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/launches", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/openapi.json", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/asyncapi.json", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/docs", methods=["OPTIONS"], content_types=ANY_TYPE)
@@ -206,6 +226,14 @@ def heartbeat(event: SQSEvent) -> None:
     from chalicelib.handlers import heartbeat
 
     heartbeat.handle(event)
+
+
+@app.on_sqs_message(queue="ticks", batch_size=1, name="watch", maximum_concurrency=2)
+def watch(event: SQSEvent) -> None:
+    """Compares what rests with the market, and sends what can be executed to the workers."""
+    from chalicelib.handlers import watch
+
+    watch.handle(event)
 
 
 @app.schedule("rate(1 minute)", name="reconcile")

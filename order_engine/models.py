@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-OVER: Final = frozenset({"confirmed", "failed", "cancelled"})
+OVER: Final = frozenset({"confirmed", "failed", "cancelled", "expired"})
 Side: TypeAlias = Literal["sell", "buy"]
 # A float can't hold most amounts: it would be refused, not rounded.
 Exact: TypeAlias = Decimal | int | str

@@ -24,7 +24,7 @@ from chalicelib.config import VARIABLES  # noqa: E402
 from chalicelib.domain.errors import ErrorCode  # noqa: E402
 from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS  # noqa: E402
 from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, VENUES  # noqa: E402
-from chalicelib.domain.transitions import TERMINAL, TRANSITIONS, OrderStatus, Trigger  # noqa: E402
+from chalicelib.domain.transitions import TERMINAL, TRANSITIONS, WORKABLE, OrderStatus, Trigger  # noqa: E402
 from chalicelib.http.files import WEBSOCKET_ORIGIN, WEBSOCKET_URL  # noqa: E402
 from chalicelib.http.problems import PROBLEM_TYPES, type_of  # noqa: E402
 from chalicelib.http.responses import tokens_view  # noqa: E402
@@ -50,6 +50,10 @@ FAILURES: Mapping[ErrorCode, str] = {
     ErrorCode.TRANSACTION_EXPIRED: "The chain dropped the transaction and it can land no more. Place it again.",
     ErrorCode.SUBMIT_TIMEOUT: "The chain could not be asked. It is seen in attempts only: an unknown outcome never "
     "fails an order.",
+    ErrorCode.LIMIT_NOT_MET: "The price was not there when the venues were asked. Place it again, or with another "
+    "limitPrice.",
+    ErrorCode.LAUNCH_SKIPPED: "The launch did not meet the order's conditions in time: `conditions` names those.",
+    ErrorCode.NO_POOL: "No venue has an open pool for the pair. It is seen in attempts, until the pool opens.",
     ErrorCode.PROCESSING_FAILED: "Our side failed again and again before anything could be exchanged. Place it again.",
 }
 # The front door's own answers, where it cannot ask the service or the handshake was refused.
@@ -79,7 +83,7 @@ FRONT_DOOR: Mapping[str, tuple[str, str]] = {
 # What the desk knows of the domain: web/ is built with it.
 DOMAIN = {
     "statuses": list(OrderStatus),
-    "steps": [status for status in OrderStatus if status not in TERMINAL or status is OrderStatus.CONFIRMED],
+    "steps": [status for status in OrderStatus if status in WORKABLE or status is OrderStatus.CONFIRMED],
     "open": [status for status in OrderStatus if status not in TERMINAL],
     "over": [status for status in OrderStatus if status in TERMINAL],
     "cancellable": [status for status in OrderStatus if (status, Trigger.CANCEL) in TRANSITIONS],

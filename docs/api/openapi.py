@@ -12,9 +12,27 @@ from pydantic.json_schema import JsonSchemaMode
 
 from chalicelib import VERSION
 from chalicelib.http.access import Owned, route_access
-from chalicelib.http.models import ListQuery, OrderBody, QuoteBody, StatsQuery, TicketBody
+from chalicelib.http.models import (
+    AmendBody,
+    LaunchesQuery,
+    ListQuery,
+    OrderBody,
+    PricesQuery,
+    QuoteBody,
+    StatsQuery,
+    TicketBody,
+)
 from chalicelib.http.problems import PROBLEM_JSON, PROBLEM_TYPES, ProblemCode, ProblemView
-from chalicelib.http.responses import EventsView, HealthView, PageView, PlacedView, TicketView, TokensView
+from chalicelib.http.responses import (
+    EventsView,
+    HealthView,
+    LaunchesView,
+    PageView,
+    PlacedView,
+    PricesView,
+    TicketView,
+    TokensView,
+)
 from chalicelib.services.statistics import StatsView
 from chalicelib.services.views import OrderView, RouteView
 from docs.api.examples import example_of
@@ -32,7 +50,7 @@ HEAD is answered wherever GET is.
 ORDERS, MARKET, SERVICE = "Orders", "Market", "Service"
 TAGS = {
     ORDERS: "Place, read, list, cancel.",
-    MARKET: "Quotes and tokens.",
+    MARKET: "Quotes, prices, tokens and their launches.",
     SERVICE: "Health, specification, pages.",
 }
 HEADERS: dict[str, Schema] = {
@@ -109,7 +127,7 @@ SECURITY_SCHEME: Schema = {
     "bearerFormat": "JWT",
     "description": "An access token of the service's issuer. A service in open mode, as on a laptop, asks for none.",
 }
-QUERIES = (ListQuery, StatsQuery)
+QUERIES = (ListQuery, StatsQuery, PricesQuery, LaunchesQuery)
 # What a gateway in front of the service answers by itself.
 GATEWAY_STATUSES = {502: "The answer broke off.", 504: "The answer took too long."}
 RETRYABLE = {429, 502, 503, 504}
@@ -170,16 +188,18 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/api/orders/execute",
         id="placeOrder",
         tag=ORDERS,
-        summary="Place a market order",
-        description="The order is stored before the answer is sent, and it will end: `confirmed`, `failed` or "
-        "`cancelled`. With an `Idempotency-Key`, the same request again gets the first answer again instead of a "
-        "second order.",
+        summary="Place an order",
+        description="The order is stored before the answer is sent, and it will end: `confirmed`, `failed`, "
+        "`cancelled` or `expired`. A market order executes at once; a limit order at limitPrice or better, or it "
+        "rests as `waiting` until the market gives that; a sniper order when its token is launched. With an "
+        "`Idempotency-Key`, the same request again gets the first answer again instead of a second order.",
         answers={202: Success("The order is accepted.", PlacedView, ("Location", "Idempotent-Replayed"))},
         problems=(
             ProblemCode.INVALID_IDEMPOTENCY_KEY,
             ProblemCode.IDEMPOTENCY_KEY_REUSED,
             ProblemCode.CLIENT_ORDER_ID_TAKEN,
             ProblemCode.TOO_MANY_OPEN_ORDERS,
+            ProblemCode.TOO_MANY_RESTING_ORDERS,
         ),
         body=OrderBody,
         example={"userId": "user-1", "walletAddress": "wallet_12345", **SWAP, "clientOrderId": "my-order-1"},
@@ -219,6 +239,19 @@ OPERATIONS: tuple[Operation, ...] = (
         description="The order as it now is.",
         answers={200: Success("The order.", OrderView)},
         problems=(ProblemCode.ORDER_NOT_FOUND,),
+    ),
+    Operation(
+        method="PATCH",
+        path="/api/orders/{order_id}",
+        id="amendOrder",
+        tag=ORDERS,
+        summary="Change an order that rests",
+        description="Another limit, another end, or both, while the order is `waiting`: same id, one more event. With "
+        "`ifSequence` only if nothing has happened to it since you looked. For another amount cancel it and place one.",
+        answers={200: Success("The changed order.", OrderView)},
+        problems=(ProblemCode.ORDER_NOT_FOUND, ProblemCode.NOT_AMENDABLE, ProblemCode.ORDER_CHANGED),
+        body=AmendBody,
+        example={"limitPrice": "171", "ifSequence": 1},
     ),
     Operation(
         method="GET",
@@ -288,6 +321,29 @@ OPERATIONS: tuple[Operation, ...] = (
         answers={200: Success("The figures.", StatsView)},
         problems=(ProblemCode.VALIDATION_FAILED,),
         query=StatsQuery,
+    ),
+    Operation(
+        method="GET",
+        path="/api/prices",
+        id="getPrices",
+        tag=MARKET,
+        summary="What the market pays",
+        description="Now, or at up to 600 moments of the past: each venue's price for a very small amount, after fees. "
+        "Limit orders are compared with the price of their full size, which is a little lower.",
+        answers={200: Success("The prices, oldest first.", PricesView)},
+        problems=(ProblemCode.VALIDATION_FAILED,),
+        query=PricesQuery,
+    ),
+    Operation(
+        method="GET",
+        path="/api/launches",
+        id="listLaunches",
+        tag=MARKET,
+        summary="List launches of new tokens",
+        description="Confirmed pools, newest first, 50 a page: what sniper orders wait for.",
+        answers={200: Success("The launches.", LaunchesView)},
+        problems=(ProblemCode.VALIDATION_FAILED,),
+        query=LaunchesQuery,
     ),
     Operation(
         method="GET",
@@ -430,14 +486,20 @@ def _parameters(operation: Operation) -> list[Schema]:
 def _query_parameters(query: type[BaseModel]) -> list[Schema]:
     """The query's fields; none of them takes null."""
     parameters = []
-    for name, value in query.model_json_schema(ref_template=REFERENCE)["properties"].items():
+    described = query.model_json_schema(ref_template=REFERENCE)
+    for name, value in described["properties"].items():
         schema = _tidy(value)
         options = [option for option in schema.pop("anyOf", []) if option != {"type": "null"}]
         schema = {**schema, **options[0]} if len(options) == 1 else schema
         if schema.get("default", ...) is None:
             del schema["default"]
         description, examples = schema.pop("description", ""), schema.pop("examples", [])
-        parameter: Schema = {"name": name, "in": "query", "required": False, "schema": schema}
+        parameter: Schema = {
+            "name": name,
+            "in": "query",
+            "required": name in described.get("required", []),
+            "schema": schema,
+        }
         parameters.append(
             parameter
             | ({"description": description} if description else {})

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.postgres.issuer_keys import PostgresIssuerKeys
     from chalicelib.adapters.postgres.orders import PostgresOrders
     from chalicelib.adapters.postgres.pool import Database
-    from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
+    from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents, SqsTicks
     from chalicelib.adapters.telemetry import PowertoolsTelemetry
     from chalicelib.auth.checker import JwtChecker
     from chalicelib.config import AuthMode
@@ -42,8 +42,10 @@ if TYPE_CHECKING:
     from chalicelib.services.ports import OwnedOrders
     from chalicelib.services.push_status import Pusher
     from chalicelib.services.subscriptions import Admission, SubscriptionPorts
+    from chalicelib.services.watch import WatcherPorts
     from chalicelib.venues.router import VenueRouter
     from chalicelib.venues.simulation.chance import Simulation
+    from chalicelib.venues.simulation.market import SimulatedMarket
 
 # As many as DynamoDB answers in time even where it is an emulator on two busy cores: a post that cannot be recorded in
 # time is posted twice.
@@ -189,6 +191,15 @@ def dead_letter_queue() -> SqsOrders:
 
 
 @cache
+def ticks() -> SqsTicks:
+    """The watcher's beats."""
+    from chalicelib.adapters.queues import SqsTicks
+    from chalicelib.config import required
+
+    return SqsTicks(sqs(), required(os.environ, "TICKS_QUEUE_URL"))
+
+
+@cache
 def status_events() -> SqsStatusEvents:
     """What followers are told."""
     from chalicelib.adapters.queues import SqsStatusEvents
@@ -228,6 +239,18 @@ def router() -> VenueRouter:
 
 
 @cache
+def market() -> SimulatedMarket:
+    """What resting orders are compared with: the same venues, without delays and faults."""
+    from importlib import import_module
+
+    from chalicelib.domain.quotes import VENUES
+    from chalicelib.venues.simulation.market import SimulatedMarket
+
+    venues = [import_module(f"chalicelib.venues.{name}").connect(simulation()) for name in VENUES]
+    return SimulatedMarket(simulation(), venues)
+
+
+@cache
 def worker() -> Worker:
     """Everything that executes an order."""
     from chalicelib.adapters.postgres.ledger import PostgresLedger
@@ -243,6 +266,28 @@ def worker() -> Worker:
         clock=clock(),
         telemetry=telemetry(),
         crash_point=crash_point(),
+        ticks=ticks(),
+    )
+
+
+@cache
+def watcher() -> WatcherPorts:
+    """Everything that watches the market."""
+    from chalicelib.adapters.postgres.resting import PostgresResting
+    from chalicelib.config import watch_interval
+    from chalicelib.services.watch import WatcherPorts
+
+    return WatcherPorts(
+        resting=PostgresResting(database()),
+        store=orders(),
+        queue=orders_queue(),
+        events=status_events(),
+        market=market(),
+        ticks=ticks(),
+        clock=clock(),
+        telemetry=telemetry(),
+        crash_point=crash_point(),
+        interval=watch_interval(os.environ),
     )
 
 
@@ -401,8 +446,10 @@ def api() -> Api:
         queue=orders_queue(),
         events=status_events(),
         router=router(),
-        telemetry=telemetry(),
+        market=market(),
+        ticks=ticks(),
         clock=clock(),
+        telemetry=telemetry(),
         probes={"database": database().check, "queue": orders_queue().check},
         websocket_url=required(os.environ, "PUBLIC_WEBSOCKET_URL"),
         signing_keys=signing_keys(),

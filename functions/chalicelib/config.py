@@ -58,8 +58,13 @@ VARIABLES: Final[Mapping[str, str]] = {
     "SIGNING_GENERATION": "Which keys are derived from CURSOR_SECRET, 1 without it; the number before holds too.",
     "SIMULATED_DELAY_SCALE": "Scales the simulated delays, 0 to 100: 1, the default, is realistic, 0 none at all.",
     "SIMULATED_FAULTS": "Rates of simulated faults, such as quote_error=0.1,dropped=0.05; none without it.",
+    "SIMULATED_LAUNCH_SECONDS": "How far apart simulated launches are: 0 (none) or 10 to 86,400; 600 without it.",
+    "SIMULATED_MARKET_SEED": "Which simulated market: the same number is the same market everywhere; 1 without it.",
+    "SIMULATED_VOLATILITY": "Scales how the market moves, 0 to 100: 1, the default, is realistic, 0 a standing market.",
     "STATUS_EVENTS_QUEUE_URL": "The FIFO queue of statuses to push.",
     "STRICT_WALLETS": "true refuses wallet addresses that cannot sign on Solana; false without it.",
+    "TICKS_QUEUE_URL": "The queue of the watcher's beats.",
+    "WATCH_INTERVAL_SECONDS": "How often resting orders are compared with the market: 1 without it.",
     "WEBSOCKET_MANAGEMENT_URL": "Where the WebSocket API takes what is posted to connections.",
 }
 
@@ -233,6 +238,11 @@ class DatabaseSettings:
         }
 
 
+def watch_interval(environ: Mapping[str, str]) -> int:
+    """How many seconds lie between two beats of the watcher. Raises `ConfigurationError`."""
+    return _integer(environ, "WATCH_INTERVAL_SECONDS", 1, 1, 30)
+
+
 class Fault(StrEnum):
     """What the simulated venues and chain can do wrong; each has a rate between 0 and 1."""
 
@@ -243,18 +253,27 @@ class Fault(StrEnum):
     DROPPED_ONCE = "dropped_once"
     SUBMIT_TIMEOUT = "submit_timeout"
     SLOW = "slow"
+    BAD_TICK = "bad_tick"
+    FEED_DOWN = "feed_down"
+    LAUNCH_DUPLICATE = "launch_duplicate"
+    LAUNCH_FORK = "launch_fork"
+    LAUNCH_DECOY = "launch_decoy"
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationSettings:
     """How the simulated venues and chain behave. `delay_scale` 1 is realistic, 0 waits for nothing.
 
-    `transaction_lifetime` is in seconds.
+    `transaction_lifetime` is in seconds; a `volatility` of 0 is a market that stands, `launch_seconds` of 0 a world
+    without launches.
     """
 
     delay_scale: float
     faults: Mapping[Fault, float]
     transaction_lifetime: float
+    market_seed: int = 1
+    volatility: Decimal = Decimal(1)
+    launch_seconds: int = 600
 
     @property
     def transaction_lifetime_blocks(self) -> int:
@@ -268,6 +287,9 @@ class SimulationSettings:
             delay_scale=_number(environ, "SIMULATED_DELAY_SCALE", 1.0, 0.0, 100.0),
             faults=_faults(environ.get("SIMULATED_FAULTS", "")),
             transaction_lifetime=_number(environ, "SIMULATED_TRANSACTION_LIFETIME", 30.0, 0.1, 120.0),
+            market_seed=_integer(environ, "SIMULATED_MARKET_SEED", 1, 0, 999_999_999),
+            volatility=_decimal(environ, "SIMULATED_VOLATILITY", 1.0, 0.0, 100.0),
+            launch_seconds=_launch_seconds(environ),
         )
 
 
@@ -284,17 +306,28 @@ def _faults(text: str) -> Mapping[Fault, float]:
     return rates
 
 
+def _launch_seconds(environ: Mapping[str, str]) -> int:
+    seconds = _integer(environ, "SIMULATED_LAUNCH_SECONDS", 600, 0, 86_400)
+    if 0 < seconds < 10:
+        raise ConfigurationError(f"SIMULATED_LAUNCH_SECONDS is {seconds}; it takes 0, or 10 to 86400.")
+    return seconds
+
+
 def _number(environ: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    return float(_decimal(environ, name, default, low, high))
+
+
+def _decimal(environ: Mapping[str, str], name: str, default: float, low: float, high: float) -> Decimal:
     text = environ.get(name, "")
     if not text:
-        return default
+        return Decimal(str(default))
     try:
         value = Decimal(text)
     except InvalidOperation:
         raise ConfigurationError(f"{name} is {text!r}; it takes a number.") from None
     if not value.is_finite() or not low <= value <= high:
         raise ConfigurationError(f"{name} is {text}; it takes a number from {low:g} to {high:g}.")
-    return float(value)
+    return value
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

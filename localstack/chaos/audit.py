@@ -61,10 +61,11 @@ class Repeat:
 
 # What may follow what, written down a second time on purpose.
 FOLLOWS: Mapping[str, frozenset[str]] = {
-    "pending": frozenset({"routing", "failed", "cancelled"}),
-    "routing": frozenset({"building", "routing", "failed", "cancelled"}),
-    "building": frozenset({"submitted", "routing", "failed", "cancelled"}),
-    "submitted": frozenset({CONFIRMED, "routing", "failed"}),
+    "waiting": frozenset({"pending", "waiting", "cancelled", "expired", "failed"}),
+    "pending": frozenset({"routing", "failed", "cancelled", "expired"}),
+    "routing": frozenset({"building", "routing", "waiting", "failed", "cancelled", "expired"}),
+    "building": frozenset({"submitted", "routing", "waiting", "failed", "cancelled", "expired"}),
+    "submitted": frozenset({CONFIRMED, "routing", "waiting", "failed"}),
 }
 
 

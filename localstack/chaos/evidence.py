@@ -40,7 +40,8 @@ DEAD_LETTERS = """
 SELECT message_id, order_id, verdict, extract(epoch FROM arrived_at)::float8 AS at FROM dead_letters ORDER BY arrived_at
 """
 COUNTS = """
-SELECT count(*)::int AS orders, count(*) FILTER (WHERE status IN ('confirmed', 'failed', 'cancelled'))::int AS over,
+SELECT count(*)::int AS orders,
+       count(*) FILTER (WHERE status IN ('confirmed', 'failed', 'cancelled', 'expired'))::int AS over,
        count(*) FILTER (WHERE status = 'confirmed')::int AS confirmed
 FROM orders
 """

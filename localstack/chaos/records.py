@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 CONFIRMED = "confirmed"
-TERMINAL = frozenset({CONFIRMED, "failed", "cancelled"})
+TERMINAL = frozenset({CONFIRMED, "failed", "cancelled", "expired"})
 # A status that was posted is recorded within this many seconds, a throttled table and a busy machine included; and its
 # follower, which shares the machine with the stack, has it that many after a push that is dead by then posted it.
 RECORDED_WITHIN = 5.0

@@ -21,7 +21,8 @@ _LARGE_GIB = {"t": 8, "m": 8, "r": 16}
 _BELOW_LARGE = {"micro": 1 / 8, "small": 1 / 4, "medium": 1 / 2, "large": 1.0, "xlarge": 2.0}
 # AWS keeps so many of an account's concurrent executions out of reach of reservations.
 _UNRESERVABLE = 100
-# Beside workers and pushers, each as many as WorkerConcurrency: two dead-letter calls, reconcile, heartbeat.
+# Beside workers and pushers, each as many as WorkerConcurrency: two dead-letter calls, reconcile, heartbeat. The
+# watcher's beats take a twentieth of a second each and fit between.
 _OTHER_FUNCTIONS = 4
 # At least a fifth of the executions is left to clients' calls.
 _SHARE_FOR_ORDERS = 0.8
@@ -45,9 +46,9 @@ def connections_of(instance_class: str) -> int | None:
 
 
 def worker_connections(batches: int) -> int:
-    """The budget of the role that executes orders: two a batch, four for its other functions, and as much again for the
+    """The budget of the role that executes orders: two a batch, six for its other functions, and as much again for the
     environments of the version before (template.yaml, Mappings)."""
-    return 2 * (2 * batches + 4)
+    return 2 * (2 * batches + 6)
 
 
 def preflight(client: MakeClient, parameters: Mapping[str, str]) -> list[str]:

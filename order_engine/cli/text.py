@@ -20,6 +20,8 @@ COLOURS: Final = {
     "confirmed": "green",
     "failed": "red",
     "cancelled": "bright_black",
+    "waiting": "white",
+    "expired": "bright_black",
 }
 _META_LENGTH = 100
 _PRICE_DIGITS = 8

@@ -28,7 +28,7 @@ from infra.migrations.migrate import upgrade
 from localstack.bench.history import analyze, fill
 from localstack.local_stack import postgres
 from localstack.local_stack.processes import Reaper
-from tests.fakes import CrashAt, MemoryStatusEvents, RecordingTelemetry
+from tests.fakes import CrashAt, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_router
 from tests.fakes.postgres import open_database, placed
 
@@ -68,6 +68,7 @@ def execute(url: str, count: int) -> None:
         clock=clock,
         telemetry=RecordingTelemetry(),
         crash_point=CrashAt(),
+        ticks=MemoryTicks(),
     )
 
     def run(_: int) -> None:

@@ -134,6 +134,7 @@ def environment() -> dict[str, str]:
         "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/none",
         "ORDERS_QUEUE_URL": f"{nobody}/000000000000/orders",
         "HEARTBEATS_QUEUE_URL": f"{nobody}/000000000000/heartbeats",
+        "TICKS_QUEUE_URL": f"{nobody}/000000000000/ticks",
         "ORDERS_DEAD_LETTER_QUEUE_URL": f"{nobody}/000000000000/orders-dlq",
         "STATUS_EVENTS_QUEUE_URL": f"{nobody}/000000000000/status-events.fifo",
         "CONNECTIONS_TABLE": "connections",

@@ -8,7 +8,7 @@ from tests.fakes.crash import CrashAt, Killed
 from tests.fakes.followers import MemoryFollowers, MemoryNotifier
 from tests.fakes.history import MemoryHistory
 from tests.fakes.ledger import MemoryLedger
-from tests.fakes.queues import MemoryQueue, MemoryStatusEvents
+from tests.fakes.queues import MemoryQueue, MemoryStatusEvents, MemoryTicks
 from tests.fakes.router import FakeRouter
 from tests.fakes.store import MemoryOrders
 from tests.fakes.telemetry import RecordingTelemetry
@@ -28,6 +28,7 @@ __all__ = [
     "MemoryOrders",
     "MemoryQueue",
     "MemoryStatusEvents",
+    "MemoryTicks",
     "RecordingTelemetry",
     "a_quote",
     "a_route",

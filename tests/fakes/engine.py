@@ -9,13 +9,14 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History, NewOrder, Order
 from chalicelib.domain.transitions import TRANSITIONS, OrderStatus
 from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
-from chalicelib.services.place_order import place_order
+from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.ports import ChainClient, CrashPoint, OrderStore, Router, StatusEvents, SwapBuilder
 from tests.fakes.builders import new_order
 from tests.fakes.chain import FakeChain
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import CrashAt, Killed
-from tests.fakes.queues import MemoryQueue, MemoryStatusEvents
+from tests.fakes.market import ScriptedMarket
+from tests.fakes.queues import MemoryQueue, MemoryStatusEvents, MemoryTicks
 from tests.fakes.router import FakeRouter
 from tests.fakes.store import MemoryOrders
 from tests.fakes.telemetry import RecordingTelemetry
@@ -92,13 +93,16 @@ class Engine:
         self.router = FakeRouter(self.clock)
         self.chain = FakeChain(self.clock)
         self.telemetry = RecordingTelemetry()
+        self.ticks = MemoryTicks()
+        self.market = ScriptedMarket()
 
     def place(self, order: NewOrder | None = None) -> Order:
         """Places an order, as a request without an idempotency key does."""
-        placed = place_order(
-            order or new_order(), idempotency_key=None, store=self.store, queue=self.queue, telemetry=self.telemetry
-        )
-        return placed.order
+        return place_order(order or new_order(), idempotency_key=None, ports=self.placing()).order
+
+    def placing(self) -> PlacingPorts:
+        """What placing an order needs."""
+        return PlacingPorts(self.store, self.queue, self.market, self.ticks, self.telemetry)
 
     def worker(
         self,
@@ -121,6 +125,7 @@ class Engine:
             clock=self.clock,
             telemetry=self.telemetry,
             crash_point=crash or CrashAt(),
+            ticks=self.ticks,
         )
 
     def run(self, order_id: str, worker: Worker | None = None, *, seconds: float = INVOCATION_SECONDS) -> Verdict:

@@ -150,6 +150,7 @@ def environment(services: Aws, database_url: str) -> dict[str, str]:
         "ORDERS_DEAD_LETTER_QUEUE_URL": f"{services.url}/0/dead",
         "STATUS_EVENTS_QUEUE_URL": f"{services.url}/0/events.fifo",
         "HEARTBEATS_QUEUE_URL": f"{services.url}/0/heartbeats",
+        "TICKS_QUEUE_URL": f"{services.url}/0/ticks",
         "CONNECTIONS_TABLE": "connections",
         "WEBSOCKET_MANAGEMENT_URL": services.url,
         "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",

@@ -20,6 +20,7 @@ class MemoryHistory:
             "user_id": filters.user_id,
             "client_order_id": filters.client_order_id,
             "status": filters.status,
+            "order_type": filters.order_type,
         }
         found = [
             row.order

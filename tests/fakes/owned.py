@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.errors import OrderNotFound
+from chalicelib.domain.events import OrderPlaced
 from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import History, Order
 from chalicelib.services.browse import OrderFilter, Page, StageTime
@@ -21,9 +22,23 @@ class OwnersOrders:
     store: MemoryOrders
     owner: Owner
 
-    def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
+    def insert(
+        self,
+        order: Order,
+        idempotency: Idempotency | None,
+        placed: OrderPlaced = OrderPlaced(),  # noqa: B008 - frozen
+    ) -> Order | None:
         assert self.owner.subject is not None
-        return self.store.insert(replace(order, user_id=self.owner.subject), idempotency)
+        return self.store.insert(replace(order, user_id=self.owner.subject), idempotency, placed)
+
+    def find_repeated(self, user_id: str, idempotency: Idempotency) -> Order | None:
+        return self.store.find_repeated(self.owner.subject or NOBODY, idempotency)
+
+    def count_resting(self, user_id: str, most: int) -> int:
+        return self.store.count_resting(self.owner.subject or NOBODY, most)
+
+    def wake_watcher(self) -> bool:
+        return self.store.wake_watcher()
 
     def get(self, order_id: str) -> History:
         return self._own(self.store.get(order_id))

@@ -53,7 +53,9 @@ def move_deadlines(connection: psycopg.Connection, seconds: float) -> None:
         UPDATE orders SET lease_expires_at = lease_expires_at - make_interval(secs => %(seconds)s),
             next_attempt_at = next_attempt_at - make_interval(secs => %(seconds)s),
             attention_at = attention_at - make_interval(secs => %(seconds)s),
-            followed_until = followed_until - make_interval(secs => %(seconds)s)
+            followed_until = followed_until - make_interval(secs => %(seconds)s),
+            fires_from = fires_from - make_interval(secs => %(seconds)s),
+            expires_at = expires_at - make_interval(secs => %(seconds)s)
         """,
         {"seconds": seconds},
     )

@@ -45,6 +45,27 @@ class MemoryQueue:
             raise Unavailable("The queue is down.")
 
 
+class MemoryTicks:
+    """`Ticks`."""
+
+    def __init__(self) -> None:
+        self.wakes = 0
+        self.delays: list[int] = []
+        self.outage = False
+
+    def wake(self) -> None:
+        self._reach()
+        self.wakes += 1
+
+    def schedule(self, delays: Sequence[int]) -> None:
+        self._reach()
+        self.delays += delays
+
+    def _reach(self) -> None:
+        if self.outage:
+            raise Unavailable("The queue is down.")
+
+
 @dataclass(frozen=True)
 class SentHistory:
     """A message of the status-events queue."""

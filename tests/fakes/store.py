@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound, Unavailable
 from chalicelib.domain.events import OrderPlaced
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
-from chalicelib.domain.transitions import OrderStatus
+from chalicelib.domain.transitions import WORKABLE, OrderStatus
 from chalicelib.services.event_messages import describe
 from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 from tests.fakes.clock import FakeClock
@@ -21,6 +21,7 @@ KEYS_KEPT_FOR = 48 * 3600
 KEYS_A_BATCH = 1_000
 FOLLOWED_AT_LEAST = 2.25 * 3600
 MARKED_FOR = 2.5 * 3600
+WAKING = 3
 PATH = (OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
 
 
@@ -78,8 +79,14 @@ class MemoryOrders:
         self.keys: dict[tuple[str, str], Key] = {}
         self.outages = Outages()
         self.writes = 0
+        self.awake_until = clock.now()
 
-    def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
+    def insert(
+        self,
+        order: Order,
+        idempotency: Idempotency | None,
+        placed: OrderPlaced = OrderPlaced(),  # noqa: B008 - frozen
+    ) -> Order | None:
         with self._lock:
             self.reach("insert")
             if idempotency is not None:
@@ -90,15 +97,38 @@ class MemoryOrders:
                     return None if used.order_id == order.id else self.rows[used.order_id].order
             self._refuse_taken_client_order_id(order)
             if order.id not in self.rows:
-                message, meta = describe(order, OrderPlaced())
+                message, meta = describe(order, placed)
                 event = OrderEvent(order.id, 1, order.status, order.attempt, message, meta, order.created_at)
                 self.rows[order.id] = row = Row(order, [event], followed_until=self._from_the_start())
-                row.attend(self._in(PICKED_UP_WITHIN))
+                if order.status is not OrderStatus.WAITING:
+                    row.attend(self._in(PICKED_UP_WITHIN))
                 self.writes += 1
             if idempotency is not None:
                 key = Key(idempotency.fingerprint, order.id, self._clock.now())
                 self.keys[order.user_id, idempotency.key] = key
             return None
+
+    def find_repeated(self, user_id: str, idempotency: Idempotency) -> Order | None:
+        with self._lock:
+            self.reach("find_repeated")
+            used = self.keys.get((user_id, idempotency.key))
+            if used is not None and used.fingerprint != idempotency.fingerprint:
+                raise IdempotencyKeyReused("The Idempotency-Key came with another order before.")
+            return self.rows[used.order_id].order if used else None
+
+    def count_resting(self, user_id: str, most: int) -> int:
+        with self._lock:
+            self.reach("count_resting")
+            resting = [row.order for row in self.rows.values() if row.order.status is OrderStatus.WAITING]
+            return min(sum(order.user_id == user_id for order in resting), most)
+
+    def wake_watcher(self) -> bool:
+        with self._lock:
+            self.reach("wake_watcher")
+            asleep = self._past(self.awake_until)
+            if asleep:
+                self.awake_until = self._in(WAKING)
+            return asleep
 
     def get(self, order_id: str) -> History:
         with self._lock:
@@ -128,7 +158,7 @@ class MemoryOrders:
             row = self.rows.get(order_id)
             if row is None:
                 return Settled(None)
-            if row.order.status.is_terminal:
+            if row.order.status not in WORKABLE:
                 return Settled(row.history, published=row.attention_at is None)
             leased = row.lease_until is not None and row.lease_token != lease.token and not self._past(row.lease_until)
             early = row.next_attempt_at is not None and not self._past(row.next_attempt_at)
@@ -171,6 +201,7 @@ class MemoryOrders:
                 or row.order.sequence != order.sequence
                 or row.lease_token != lease.token
                 or (known is not None and known.signature != transaction.signature)
+                or row.order.has_expired(self._clock.now())
             ):
                 raise Fenced
             row.order = replace(row.order, transaction=transaction)
@@ -303,6 +334,8 @@ class MemoryOrders:
             row.attention_at = row.look_at = None
         elif transition.after.status.is_terminal:
             row.attend(self._in(PUBLISHED_WITHIN), look=True)
+        elif transition.after.status is OrderStatus.WAITING:
+            row.attention_at = row.look_at = None
         elif transition.release:
             row.attend(self._in(resume_in + PICKED_UP_WITHIN))
         else:

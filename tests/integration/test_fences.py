@@ -29,7 +29,7 @@ from chalicelib.venues.simulation import venue
 from chalicelib.venues.simulation.chance import Simulation
 from localstack.chaos import evidence
 from localstack.chaos.audit import Kind, audit
-from tests.fakes import MemoryQueue, MemoryStatusEvents, RecordingTelemetry
+from tests.fakes import MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_router
 from tests.fakes.postgres import LEASE, at_once, claimed, let_time_pass, open_database, placed
 
@@ -99,6 +99,7 @@ def containers(connect: Callable[[], Database]) -> Containers:
             clock=clock,
             telemetry=RecordingTelemetry(),
             crash_point=crash_point,
+            ticks=MemoryTicks(),
         )
 
     return start

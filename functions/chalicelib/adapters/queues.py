@@ -153,6 +153,33 @@ class SqsHeartbeats:
             raise Unavailable(f"The heartbeats queue cannot be reached: {error}") from error
 
 
+class SqsTicks:
+    """`Ticks` on SQS."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def wake(self) -> None:
+        try:
+            self._client.send_message(QueueUrl=self._url, MessageBody=json.dumps({"tick": "wake"}))
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"The ticks queue cannot be reached: {error}") from error
+
+    def schedule(self, delays: Sequence[int]) -> None:
+        for start in range(0, len(delays), BATCH):
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(delay), "MessageBody": json.dumps({"tick": "beat"}), "DelaySeconds": delay}
+                for delay in delays[start : start + BATCH]
+            ]
+            try:
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            except (BotoCoreError, ClientError) as error:
+                raise Unavailable(f"The ticks queue cannot be reached: {error}") from error
+            if refused := answer.get("Failed"):
+                raise Unavailable(f"The ticks queue refused {len(refused)} messages: {refused[0].get('Message')}")
+
+
 class SqsStatusEvents:
     """`StatusEvents` on SQS FIFO: one message group an order keeps each order's statuses in order.
 

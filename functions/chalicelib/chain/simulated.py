@@ -33,7 +33,7 @@ class SimulatedChain:
     def send(self, transaction: SignedTransaction) -> None:
         """About 1.5 s until the venue's program has run; then the block is confirmed in about 1 s."""
         swap = read(transaction.raw)
-        seed = (swap.order_id, swap.attempt)
+        seed = (swap.attempt_reference,)
         self.simulation.wait(1.2, 1.8, "settle", *seed)
         slow = SLOW_FACTOR if self.simulation.strikes(Fault.SLOW, *seed) else 1
         outcome = Outcome.REVERTS if swap.refusal else Outcome.SETTLES

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from chalicelib.domain.order import Fill, SignedTransaction
+from chalicelib.domain.order import Fill, SignedTransaction, attempt_reference
 from chalicelib.domain.quotes import Venue
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -22,6 +22,12 @@ class SimulatedSwap:
     fill: Fill
     refusal: str | None
     last_valid_height: int
+    fires: int = 0
+
+    @property
+    def attempt_reference(self) -> str:
+        """As `Order.attempt_reference`."""
+        return attempt_reference(self.order_id, self.fires, self.attempt)
 
 
 def sign(swap: SimulatedSwap) -> SignedTransaction:
@@ -35,6 +41,8 @@ def sign(swap: SimulatedSwap) -> SignedTransaction:
         "fee": swap.fill.fee,
         "refusal": swap.refusal,
         "until": swap.last_valid_height,
+        # From the second firing on: otherwise the same quote would make the signature of the first, and its end.
+        **({"fires": swap.fires} if swap.fires > 1 else {}),
     }
     raw = json.dumps(content, separators=(",", ":")).encode()
     return SignedTransaction(signature_of(raw), raw, swap.last_valid_height)
@@ -50,6 +58,7 @@ def read(raw: bytes) -> SimulatedSwap:
         fill=Fill(content["in"], content["out"], content["fee"]),
         refusal=content["refusal"],
         last_valid_height=content["until"],
+        fires=content.get("fires", 0),
     )
 
 

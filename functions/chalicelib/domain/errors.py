@@ -10,12 +10,16 @@ EngineError
  ├─ RateLimited             the user asked for more than one may in a minute
  ├─ TooManyOpenOrders       the user has as many open orders as one may
  ├─ NotCancellable          the order's transaction may be on its way, or the order is over
+ ├─ NotAmendable            the order does not rest
+ ├─ OrderChanged            the order has moved since its client looked
+ ├─ TooManyRestingOrders    the user has as many resting orders as one may
  ├─ IllegalTransition       the state machine forbids the move: a defect, or a race that was lost
  ├─ Fenced                  another worker owns the order now: stop, write nothing
  ├─ VenueError              what a venue or its chain answered; says what to do next
  │   ├─ Rejected            final: trying again cannot help
  │   │   └─ PriceImpactTooHigh  every quote moves the market further than the trader accepts
  │   ├─ Retryable           nothing was executed: a new attempt may succeed
+ │   │   └─ LimitNotMet     no quote is at the order's limit or better
  │   └─ OutcomeUnknown      it may or may not have been executed: ask the chain, never assume a failure
  └─ Unavailable             a dependency of ours (database, queue) cannot be reached right now
 """
@@ -25,6 +29,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 
 class ErrorCode(StrEnum):
@@ -40,6 +45,9 @@ class ErrorCode(StrEnum):
     TRANSACTION_EXPIRED = "transaction_expired"
     SUBMIT_TIMEOUT = "submit_timeout"
     PROCESSING_FAILED = "processing_failed"
+    LIMIT_NOT_MET = "limit_not_met"
+    LAUNCH_SKIPPED = "launch_skipped"
+    NO_POOL = "no_pool"
 
 
 class EngineError(Exception):
@@ -117,6 +125,31 @@ class NotCancellable(EngineError):
         self.status = status
 
 
+class NotAmendable(EngineError):
+    """Only a resting order can be changed: `status` is where the order stands."""
+
+    def __init__(self, order_id: str, status: str) -> None:
+        super().__init__(f"Order {order_id} can not be changed: it is {status}, and only resting orders can be.")
+        self.order_id = order_id
+        self.status = status
+
+
+class OrderChanged(EngineError):
+    """The order is not as its client believes: its newest event is another one."""
+
+    def __init__(self, order_id: str, status: str, sequence: int) -> None:
+        super().__init__(f"Order {order_id} has moved on: its newest sequence is {sequence}. Look at it again.")
+        self.order_id = order_id
+        self.status = status
+
+
+class TooManyRestingOrders(EngineError):
+    """The user has as many resting orders as one may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"A user may have {most} resting orders: cancel one, or wait until one has ended.")
+
+
 class IllegalTransition(EngineError):
     """The transition table has no entry for this state and trigger."""
 
@@ -156,6 +189,14 @@ class Retryable(VenueError):
     """Nothing was executed; a new attempt may succeed."""
 
     retryable = True
+
+
+class LimitNotMet(Retryable):
+    """No quote is at the limit or better; `best` is the best price among them, output per input in base units."""
+
+    def __init__(self, message: str, best: Fraction) -> None:
+        super().__init__(ErrorCode.LIMIT_NOT_MET, message)
+        self.best = best
 
 
 class OutcomeUnknown(VenueError):

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import TypeAlias, TypedDict, Unpack
 
 from chalicelib.domain.amounts import price
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, QuoteRequest, Route, Side
+from chalicelib.domain.limits import guard_of
+from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, Limits, QuoteRequest, Route, Side
 from chalicelib.domain.tokens import Token
 from chalicelib.domain.transitions import OrderStatus, Trigger, next_status
 
@@ -23,6 +25,9 @@ Meta: TypeAlias = Mapping[str, object]
 MAX_ATTEMPTS = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_SLIPPAGE_BPS = 50
+# For snipers, whose price nobody has seen before.
+DEFAULT_LAUNCH_SLIPPAGE_BPS = 500
+RESTS_FOR = timedelta(days=30)
 ORDER_ID = re.compile(r"ord_[0-9a-f]{32}")
 
 
@@ -46,6 +51,39 @@ def first_id_at(moment: datetime) -> str:
     return f"ord_{(moment - EPOCH) // timedelta(milliseconds=1):012x}"
 
 
+class OrderType(StrEnum):
+    """When an order executes: at once, when the market gives its price, when its token is launched."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    SNIPER = "sniper"
+
+
+class TimeInForce(StrEnum):
+    """How long a limit order waits for its price: until it is cancelled or expires, or not at all."""
+
+    GTC = "gtc"
+    FOK = "fok"
+
+
+class LaunchEvent(StrEnum):
+    """Which events a sniper fires at."""
+
+    ANY = "any"
+    LAUNCH = "launch"
+    MIGRATION = "migration"
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchConditions:
+    """What must hold of a launch for a sniper to fire."""
+
+    event: LaunchEvent = LaunchEvent.ANY
+    minimum_liquidity_usd: Decimal = Decimal(5_000)
+    max_age_seconds: int = 30
+    require_safe: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class NewOrder:
     """A validated new_order to swap: `amount` in base units of the input token (sell) or the output token (buy)."""
@@ -59,6 +97,17 @@ class NewOrder:
     slippage_bps: int = DEFAULT_SLIPPAGE_BPS
     client_order_id: str | None = None
     max_price_impact_bps: int = DEFAULT_MAX_PRICE_IMPACT_BPS
+    order_type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    expires_at: datetime | None = None
+    launch: LaunchConditions | None = None
+
+
+def attempt_reference(order_id: str, fires: int, attempt: int) -> str:
+    """What names an attempt towards venues and chain. Each firing has its own: at the same quote a second one would
+    otherwise make the first one's signature, and read its end as its own."""
+    return f"{order_id}:{attempt}" if fires <= 1 else f"{order_id}:{fires}:{attempt}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +150,12 @@ class Changes(TypedDict, total=False):
     transaction: SignedTransaction | None
     fill: Fill | None
     failure: Failure | None
+    limit_price: Decimal | None
+    expires_at: datetime | None
+    bound: Decimal | None
+    fires: int
+    fired_at: datetime | None
+    fires_from: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +181,36 @@ class Order:
     fill: Fill | None = None
     failure: Failure | None = None
     max_price_impact_bps: int = DEFAULT_MAX_PRICE_IMPACT_BPS
+    order_type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    expires_at: datetime | None = None
+    launch: LaunchConditions | None = None
+    bound: Decimal | None = None
+    fires: int = 0
+    fired_at: datetime | None = None
+    fires_from: datetime | None = None
+
+    @property
+    def guard(self) -> Limits | None:
+        """Past what it never settles, exact; None where no price limits it."""
+        if self.limit_price is None:
+            return None
+        return guard_of(self.limit_price, self.side, self.amount, self.input_token, self.output_token)
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether a price that is not met sends it back to wait for a better one."""
+        return self.limit_price is not None and self.time_in_force is not TimeInForce.FOK
+
+    @property
+    def attempt_reference(self) -> str:
+        """What names the present attempt towards venues and chain."""
+        return attempt_reference(self.id, self.fires, self.attempt)
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether nothing may be signed any more."""
+        return self.expires_at is not None and now >= self.expires_at
 
     @property
     def amount_token(self) -> Token:
@@ -160,7 +245,7 @@ class Order:
             output_token=self.output_token,
             side=self.side,
             amount=self.amount,
-            reference=f"{self.id}:{self.attempt}",
+            reference=self.attempt_reference,
         )
 
 

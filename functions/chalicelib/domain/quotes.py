@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Final, TypeAlias
 
 from chalicelib.domain.amounts import maximum_input, minimum_output, plain, price
-from chalicelib.domain.errors import ErrorCode, PriceImpactTooHigh, Rejected, Retryable, VenueError
+from chalicelib.domain.errors import ErrorCode, LimitNotMet, PriceImpactTooHigh, Rejected, Retryable, VenueError
 from chalicelib.domain.tokens import Token
 
 # How far an order may move the market unless its client says otherwise.
@@ -99,6 +100,10 @@ class Limits:
     minimum_output: int
     maximum_input: int
 
+    def admits(self, quote: Quote) -> bool:
+        """Whether the quote is at these limits or better."""
+        return quote.amount_out >= self.minimum_output and quote.amount_in <= self.maximum_input
+
 
 def limits_of(quote: Quote, side: Side, slippage_bps: int) -> Limits:
     """The exact side of a swap has no slack; the other has the slippage."""
@@ -112,12 +117,16 @@ def choose_route(
     answers: list[Quote | NoQuote],
     slippage_bps: int,
     max_price_impact_bps: int = DEFAULT_MAX_PRICE_IMPACT_BPS,
+    *,
+    guard: Limits | None = None,
 ) -> Route:
     """The better effective price after fees wins; on a tie, the order in which the venues were asked.
 
-    A quote whose price impact is above the maximum is never chosen, however good its price.
+    A quote whose price impact is above the maximum is never chosen, however good its price. A `guard` takes the place
+    of the slippage: the best quote must be within it, and it is the route's limits.
 
     Raises:
+        LimitNotMet: it is not.
         PriceImpactTooHigh: that goes for every quote.
         Rejected: every venue refused for good.
         Retryable: no venue answered with a quote, but one may next time.
@@ -130,7 +139,11 @@ def choose_route(
     if not eligible:
         raise _impact_too_high(quotes, max_price_impact_bps)
     best = min(eligible, key=lambda quote: _preference(quote, request.side))
-    limits = limits_of(best, request.side, slippage_bps)
+    if guard is not None and not guard.admits(best):
+        best_price = best.effective_price(request)
+        sentence = f"{best.venue} is the best with {best_price:f} {request.output_token} per {request.input_token}."
+        raise LimitNotMet(sentence, Fraction(best.amount_out, best.amount_in))
+    limits = guard or limits_of(best, request.side, slippage_bps)
     return Route(
         chosen=best,
         quotes=quotes,

@@ -81,6 +81,12 @@ def _store_keys() -> None:
     bootstrap.issuer_keys()
 
 
+def _watch() -> None:
+    from chalicelib.handlers import watch  # noqa: F401
+
+    bootstrap.watcher()
+
+
 _BY_HANDLER: dict[str, Callable[[], None]] = {
     "app.app": _api,
     "app.execute_orders": _execute_orders,
@@ -90,6 +96,7 @@ _BY_HANDLER: dict[str, Callable[[], None]] = {
     "app.websocket_message": _stream,
     "app.websocket_disconnect": _leaving,
     "app.reconcile": _reconcile,
+    "app.watch": _watch,
     "app.dead_letter": _dead_letter,
     "app.fetch_keys": _fetch_keys,
     "app.store_keys": _store_keys,

@@ -14,19 +14,23 @@ from chalicelib.http.requests import HttpRequest, order_id_of
 from chalicelib.http.responses import (
     HttpResponse,
     health_response,
+    launches_view,
     page_view,
     placed_response,
+    prices_view,
     ticket_response,
     tokens_view,
 )
 from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import issue_ticket, stream_url, write_ticket
+from chalicelib.services import look_at_market
+from chalicelib.services.amend_order import Amendment, amend_order
 from chalicelib.services.browse import OwnedHistory
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.check_health import check_health
 from chalicelib.services.limits import Allowances
-from chalicelib.services.place_order import place_order
-from chalicelib.services.ports import Clock, OrdersQueue, OwnedOrders, Router, StatusEvents, Telemetry
+from chalicelib.services.place_order import PlacingPorts, place_order
+from chalicelib.services.ports import Clock, Market, OrdersQueue, OwnedOrders, Router, StatusEvents, Telemetry, Ticks
 from chalicelib.services.quote_pair import quote_pair
 from chalicelib.services.statistics import execution_stats
 from chalicelib.services.views import event_view, order_view, route_view
@@ -42,8 +46,10 @@ class Api:
     queue: OrdersQueue
     events: StatusEvents
     router: Router
-    telemetry: Telemetry
+    market: Market
+    ticks: Ticks
     clock: Clock
+    telemetry: Telemetry
     probes: Mapping[str, Callable[[], None]]
     websocket_url: str
     signing_keys: SigningKeys
@@ -57,15 +63,11 @@ class Api:
         """202 once the order is durable."""
         key = request.idempotency_key
         owner = request.owner
-        body = models.read_order(as_owned(request.json(), owner), strict_wallets=self.strict_wallets)
+        values = as_owned(request.json(), owner)
+        body = models.read_order(values, strict_wallets=self.strict_wallets, now=self.clock.now())
         refuse_another_user(body.userId, owner)
-        placed = place_order(
-            body.to_order(),
-            idempotency_key=key,
-            store=self.orders.of(owner),
-            queue=self.queue,
-            telemetry=self.telemetry,
-        )
+        ports = PlacingPorts(self.orders.of(owner), self.queue, self.market, self.ticks, self.telemetry)
+        placed = place_order(body.to_order(), idempotency_key=key, ports=ports)
         correlation.bind(order_id=placed.order.id, user_id=placed.order.user_id)
         return placed_response(placed, request.root, self._stream_url(request, placed.order.id))
 
@@ -114,6 +116,21 @@ class Api:
         )
         return HttpResponse(200, order_view(history.order))
 
+    def amend_order(self, request: HttpRequest, order_id: str) -> HttpResponse:
+        """The changed order. Raises `NotAmendable` unless it rests, `OrderChanged`."""
+        known = order_id_of(order_id)
+        body = models.read_amendment(request.json(), now=self.clock.now())
+        history = amend_order(
+            known,
+            Amendment(body.limitPrice, body.expiresAt, body.ifSequence),
+            store=self.orders.of(request.owner),
+            market=self.market,
+            events=self.events,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+        return HttpResponse(200, order_view(history.order))
+
     def quote(self, request: HttpRequest) -> HttpResponse:
         """Both venues' quotes and the choice; nothing is executed."""
         self.allowances.take(request.owner)
@@ -142,6 +159,21 @@ class Api:
     def tokens(self) -> HttpResponse:
         """The token registry."""
         return HttpResponse(200, tokens_view())
+
+    def prices(self, request: HttpRequest) -> HttpResponse:
+        """What the market pays now, or paid at up to 600 moments."""
+        now = self.clock.now()
+        query = models.read_prices_query(request.query)
+        moments = query.moments(now)
+        points = look_at_market.prices(query.inputToken, query.outputToken, moments, market=self.market)
+        return HttpResponse(200, prices_view(query.inputToken, query.outputToken, points))
+
+    def launches(self, request: HttpRequest) -> HttpResponse:
+        """What was launched, newest first."""
+        query = models.read_launches_query(request.query)
+        return HttpResponse(
+            200, launches_view(look_at_market.launches(self.clock.now(), query.before, market=self.market))
+        )
 
     def options(self) -> HttpResponse:
         """Nothing itself: a preflight's answer is in the headers that every answer gets."""

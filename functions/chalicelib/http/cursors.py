@@ -40,6 +40,8 @@ def _content(last_id: str, filters: OrderFilter) -> bytes:
         filters.user_id,
         filters.client_order_id,
         filters.status,
+        # Only then: a cursor that came before the filter existed still leads on.
+        *([filters.order_type] if filters.order_type else []),
         filters.venue,
         symbols_of(filters.input_token),
         symbols_of(filters.output_token),

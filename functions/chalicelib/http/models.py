@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    RootModel,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -29,10 +30,18 @@ from pydantic import (
 
 from chalicelib.domain.amounts import BPS, InvalidAmount, to_base_units
 from chalicelib.domain.errors import InvalidField, InvalidOrder
-from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, NewOrder
+from chalicelib.domain.order import (
+    DEFAULT_LAUNCH_SLIPPAGE_BPS,
+    DEFAULT_SLIPPAGE_BPS,
+    LaunchConditions,
+    LaunchEvent,
+    NewOrder,
+    OrderType,
+    TimeInForce,
+)
 from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, VENUES, QuoteRequest, Side, Venue
 from chalicelib.domain.text import FORBIDDEN_CHARS, MAX_TEXT, has_good_length
-from chalicelib.domain.tokens import REGISTRY, Token, find_token
+from chalicelib.domain.tokens import LAUNCH_SYMBOL, REGISTRY, Token, find_token, is_launched
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http import strict_json
 from chalicelib.http.problems import printable
@@ -41,7 +50,15 @@ from chalicelib.services.browse import DEFAULT_PAGE, MAX_PAGE, OrderFilter
 
 MAX_AMOUNT_CHARACTERS = 100
 MAX_SLIPPAGE_BPS = 5_000
-STRICT_WALLETS = "strict_wallets"
+MAX_POINTS = 600
+MAX_STEP = 86_400
+STRICT_WALLETS, NOW = "strict_wallets", "now"
+MAX_PRICE_DIGITS = 18
+MAX_PRICE_EXPONENT = 24
+SHORTEST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(days=90)
+MOST_DOLLARS = Decimal(10**12)
+DEFAULT_CONDITIONS = LaunchConditions()
+_WIDE = Context(prec=100)
 DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 DIGITS = re.compile(r"[0-9]{1,6}")
 # RFC 3339; the seconds and their fraction may be left out.
@@ -56,6 +73,8 @@ TEXT_PATTERN = (
 )
 # Each once, symbols first: SOL and WSOL have one mint.
 TOKEN_NAMES = list(dict.fromkeys([token.symbol for token in REGISTRY] + [token.mint for token in REGISTRY]))
+# A launch's token, by its symbol or its mint.
+LAUNCHED_SCHEMA = {"pattern": f"^({LAUNCH_SYMBOL.pattern}|[1-9A-HJ-NP-Za-km-z]{{43,44}})$"}
 ERROR_MESSAGES = {"extra_forbidden": "is not a field of this request", "missing": "is missing"}
 # "Input should be a valid integer", "String should have at most 512 characters": ours begin with the verb.
 PYDANTIC_SUBJECT = re.compile(r"^(Input|String) should ")
@@ -107,18 +126,71 @@ def _listed(value: object) -> Token | tuple[Token, ...]:
     return sharing if len(sharing) > 1 else _known(value)
 
 
-def _market_only(value: object) -> object:
-    if value in ("limit", "sniper"):
-        raise ValueError(f"must be market: {value} orders are not offered yet")
-    if value != "market":
-        raise ValueError("must be market, the only type of order that is offered")
+def _order_type(value: object) -> object:
+    if not isinstance(value, str) or value not in set(OrderType):
+        raise ValueError(f"must be {', '.join(OrderType)}")
     return value
+
+
+def _limit_price(value: object) -> Decimal:
+    price = _exact(value)
+    if not price.is_finite() or price <= 0:
+        raise ValueError("must be greater than zero")
+    if len(price.normalize(_WIDE).as_tuple().digits) > MAX_PRICE_DIGITS or len(price.as_tuple().digits) > 60:
+        raise ValueError(f"must have at most {MAX_PRICE_DIGITS} significant digits")
+    if not -MAX_PRICE_EXPONENT <= price.adjusted() <= MAX_PRICE_EXPONENT:
+        raise ValueError(f"must be between 1e-{MAX_PRICE_EXPONENT} and 1e{MAX_PRICE_EXPONENT}")
+    return price
+
+
+def _time_in_force(value: object) -> object:
+    if value == "ioc":
+        raise ValueError("must be gtc or fok: use fok, an order is filled whole or not at all")
+    if value in ("day", "gtd"):
+        raise ValueError("must be gtc or fok: use gtc with expiresAt")
+    if value not in ("gtc", "fok"):
+        raise ValueError("must be gtc or fok")
+    return value
+
+
+def _sells(value: object) -> object:
+    if value != Side.SELL:
+        raise ValueError("must be sell: a sniper order spends an exact amount")
+    return value
+
+
+def _ends(value: object, info: ValidationInfo) -> datetime:
+    moment = _moment(value)
+    now = (info.context or {}).get(NOW)
+    if isinstance(now, datetime) and not now + SHORTEST_REST <= moment <= now + LONGEST_REST:
+        least, most = int(SHORTEST_REST.total_seconds()), LONGEST_REST.days
+        raise ValueError(
+            f"must be at least {least} s and at most {most} days ahead of the server's clock, {_shown(now)}"
+        )
+    return moment
+
+
+def _shown(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _dollars(value: object) -> Decimal:
+    amount = _exact(value)
+    if not amount.is_finite() or not 0 <= amount <= MOST_DOLLARS or len(amount.as_tuple().digits) > 30:
+        raise ValueError(f"must be a number of dollars from 0 to {MOST_DOLLARS:f}")
+    return amount
 
 
 def _page_size(value: object) -> int:
     if isinstance(value, str) and DIGITS.fullmatch(value) and 1 <= int(value) <= MAX_PAGE:
         return int(value)
     raise ValueError(f"must be a whole number from 1 to {MAX_PAGE}")
+
+
+def _step(value: object) -> int:
+    if isinstance(value, str) and DIGITS.fullmatch(value) and 1 <= int(value) <= MAX_STEP:
+        return int(value)
+    raise ValueError(f"must be a whole number of seconds from 1 to {MAX_STEP}")
 
 
 def _moment(value: object) -> datetime:
@@ -201,8 +273,8 @@ KnownToken: TypeAlias = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "enum": TOKEN_NAMES,
-            "description": "A symbol or a mint address that GET /api/tokens lists.",
+            "anyOf": [{"enum": TOKEN_NAMES}, LAUNCHED_SCHEMA],
+            "description": "A symbol or a mint address that GET /api/tokens or GET /api/launches lists.",
             "examples": ["SOL"],
         }
     ),
@@ -218,17 +290,83 @@ ListedToken: TypeAlias = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "enum": TOKEN_NAMES,
+            "anyOf": [{"enum": TOKEN_NAMES}, LAUNCHED_SCHEMA],
             "description": "A symbol or a mint address that GET /api/tokens lists; the mint of SOL and WSOL lists "
             "orders of both.",
             "examples": ["SOL"],
         }
     ),
 ]
-OrderType: TypeAlias = Annotated[
+MarketType: TypeAlias = Annotated[
     Literal["market"],
-    BeforeValidator(_market_only),
-    Field(description="Only market orders are offered today; another type is refused."),
+    BeforeValidator(_order_type),
+    Field(description="Executes at once, at the market's price."),
+]
+LimitPrice: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_limit_price),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {
+                    "type": "string",
+                    "pattern": r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$",
+                    "maxLength": MAX_AMOUNT_CHARACTERS,
+                },
+            ],
+            "description": "outputToken for one inputToken, after fees, for the full size: the order never settles for "
+            "less. At most 18 significant digits, and within a twentieth and twenty times the market.",
+            "examples": ["170"],
+        }
+    ),
+]
+TimeInForceField: TypeAlias = Annotated[
+    Literal["gtc", "fok"],
+    BeforeValidator(_time_in_force),
+    Field(description="gtc rests until it is filled, cancelled or expired; fok is filled at once or not at all."),
+]
+ExpiresAt: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_ends),
+    WithJsonSchema(
+        {
+            **_MOMENT_SCHEMA,
+            "description": "From when on nothing is signed any more: 10 s to 90 days ahead, 30 days without it. A "
+            "transaction that was signed before may land within half a minute after it.",
+        }
+    ),
+]
+LaunchEventField: TypeAlias = Annotated[
+    Literal["any", "launch", "migration"],
+    Field(description="Which events it fires at."),
+]
+Dollars: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_dollars),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "maxLength": MAX_AMOUNT_CHARACTERS}],
+            "description": "How many dollars the pool must hold.",
+            "default": 5000,
+        }
+    ),
+]
+MaxAge: TypeAlias = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=1,
+        le=300,
+        description="How long ago the launch may have been confirmed, or have opened where that was later, when the "
+        "order fires; in seconds.",
+    ),
+    BeforeValidator(strict_json.whole),
+]
+Sequence: TypeAlias = Annotated[
+    int,
+    Field(strict=True, ge=1, le=2**31 - 1, description="The sequence that the order must have: another one is a 409."),
+    BeforeValidator(strict_json.whole),
 ]
 Slippage: TypeAlias = Annotated[
     int,
@@ -287,6 +425,33 @@ PlacedBefore: TypeAlias = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only orders placed before this time."}),
 ]
+Since: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({**_MOMENT_SCHEMA, "description": "The first moment, in the past; without it the present."}),
+]
+Until: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({**_MOMENT_SCHEMA, "description": "The last moment, not in the future; without it now."}),
+]
+LaunchedBefore: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only launches confirmed before this time."}),
+]
+Step: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_step),
+    WithJsonSchema(
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_STEP,
+            "description": f"Seconds between two points, 1 without it; {MAX_POINTS} points at most.",
+        }
+    ),
+]
 Cursor: TypeAlias = Annotated[
     str,
     StringConstraints(min_length=1, max_length=512),
@@ -294,7 +459,17 @@ Cursor: TypeAlias = Annotated[
 ]
 
 
-class SwapRequest(BaseModel):
+def differing(token: Token, info: ValidationInfo) -> Token:
+    """The output token. Raises `ValueError` where it is the input token."""
+    other = info.data.get("inputToken")
+    if other is not None and other.mint == token.mint:
+        raise ValueError("must differ from inputToken (SOL and WSOL are one asset)")
+    if other is not None and is_launched(other) and is_launched(token):
+        raise ValueError("has no pool with another launched token: trade it for one that GET /api/tokens lists")
+    return token
+
+
+class Swap(BaseModel):
     """What to swap. `side` sell spends exactly `amount` of inputToken, buy receives exactly `amount` of outputToken."""
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, frozen=True)
@@ -303,17 +478,12 @@ class SwapRequest(BaseModel):
     outputToken: KnownToken
     side: Side
     amount: ExactAmount
-    slippageBps: Slippage = DEFAULT_SLIPPAGE_BPS
     maxPriceImpactBps: PriceImpact = DEFAULT_MAX_PRICE_IMPACT_BPS
-    orderType: OrderType = "market"
 
     @field_validator("outputToken")
     @classmethod
     def _differs(cls, token: Token, info: ValidationInfo) -> Token:
-        other = info.data.get("inputToken")
-        if other is not None and other.mint == token.mint:
-            raise ValueError("must differ from inputToken (SOL and WSOL are one asset)")
-        return token
+        return differing(token, info)
 
     @field_validator("amount")
     @classmethod
@@ -331,6 +501,13 @@ class SwapRequest(BaseModel):
         return to_base_units(self.amount, self.inputToken if self.side is Side.SELL else self.outputToken)
 
 
+class SwapRequest(Swap):
+    """A swap at the market's price."""
+
+    slippageBps: Slippage = DEFAULT_SLIPPAGE_BPS
+    orderType: MarketType = "market"
+
+
 class QuoteBody(SwapRequest):
     """A dry run: what an order would be routed to right now."""
 
@@ -339,8 +516,8 @@ class QuoteBody(SwapRequest):
         return QuoteRequest(self.inputToken, self.outputToken, self.side, self.base_units(), f"quote:{uuid.uuid4()}")
 
 
-class OrderBody(SwapRequest):
-    """An order to execute."""
+class MarketOrder(SwapRequest):
+    """An order that executes at once."""
 
     userId: UserId
     walletAddress: WalletAddress
@@ -369,6 +546,124 @@ class TicketBody(BaseModel):
     orderId: TicketOrderId | None = None
 
 
+class LimitOrder(Swap):
+    """An order that executes at its limit price or better: at once where the market gives that, else it rests."""
+
+    orderType: Annotated[Literal["limit"], Field(description="Executes at limitPrice or better.")]
+    userId: UserId
+    walletAddress: WalletAddress
+    clientOrderId: ClientOrderId | None = None
+    limitPrice: LimitPrice
+    timeInForce: TimeInForceField = "gtc"
+    expiresAt: ExpiresAt | None = None
+
+    @field_validator("expiresAt")
+    @classmethod
+    def _rests(cls, moment: datetime | None, info: ValidationInfo) -> datetime | None:
+        if moment is not None and info.data.get("timeInForce") == "fok":
+            raise ValueError("is not for fok: the order is filled at once or not at all")
+        return moment
+
+    def to_order(self) -> NewOrder:
+        """The order to place."""
+        return NewOrder(
+            user_id=self.userId,
+            wallet_address=self.walletAddress,
+            input_token=self.inputToken,
+            output_token=self.outputToken,
+            side=self.side,
+            amount=self.base_units(),
+            slippage_bps=0,
+            max_price_impact_bps=self.maxPriceImpactBps,
+            client_order_id=self.clientOrderId,
+            order_type=OrderType.LIMIT,
+            limit_price=self.limitPrice,
+            time_in_force=TimeInForce(self.timeInForce),
+            expires_at=self.expiresAt,
+        )
+
+
+class LaunchBody(BaseModel):
+    """Which launch a sniper order fires at."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, frozen=True)
+
+    event: LaunchEventField = "any"
+    minimumLiquidityUsd: Dollars = DEFAULT_CONDITIONS.minimum_liquidity_usd
+    maxAgeSeconds: MaxAge = DEFAULT_CONDITIONS.max_age_seconds
+    requireSafe: Annotated[
+        bool, Field(strict=True, description="No mint authority, no freeze authority, no transfer fee.")
+    ] = True
+
+
+class SniperOrder(Swap):
+    """An order that rests until a confirmed launch or migration of outputToken, and executes then."""
+
+    orderType: Annotated[Literal["sniper"], Field(description="Executes when outputToken is launched.")]
+    side: Annotated[Literal[Side.SELL], BeforeValidator(_sells)]
+    userId: UserId
+    walletAddress: WalletAddress
+    clientOrderId: ClientOrderId | None = None
+    slippageBps: Slippage = DEFAULT_LAUNCH_SLIPPAGE_BPS
+    limitPrice: LimitPrice | None = None
+    expiresAt: ExpiresAt | None = None
+    launch: LaunchBody = LaunchBody()
+
+    def to_order(self) -> NewOrder:
+        """The order to place."""
+        return NewOrder(
+            user_id=self.userId,
+            wallet_address=self.walletAddress,
+            input_token=self.inputToken,
+            output_token=self.outputToken,
+            side=Side.SELL,
+            amount=self.base_units(),
+            slippage_bps=self.slippageBps,
+            max_price_impact_bps=self.maxPriceImpactBps,
+            client_order_id=self.clientOrderId,
+            order_type=OrderType.SNIPER,
+            limit_price=self.limitPrice,
+            expires_at=self.expiresAt,
+            launch=LaunchConditions(
+                event=LaunchEvent(self.launch.event),
+                minimum_liquidity_usd=self.launch.minimumLiquidityUsd,
+                max_age_seconds=self.launch.maxAgeSeconds,
+                require_safe=self.launch.requireSafe,
+            ),
+        )
+
+
+class OrderBody(RootModel[MarketOrder | LimitOrder | SniperOrder]):
+    """An order to execute: `orderType` says when, market without it."""
+
+
+# What a field of one type of order is told in another.
+BELONGS_ELSEWHERE: Mapping[type[BaseModel], Mapping[str, str]] = {
+    MarketOrder: {
+        **dict.fromkeys(
+            ("limitPrice", "timeInForce"), "is not a field of a market order: send it with orderType limit"
+        ),
+        "expiresAt": "is not a field of a market order: it executes at once",
+        "launch": "is not a field of a market order: send it with orderType sniper",
+    },
+    LimitOrder: {
+        "slippageBps": "is not a field of a limit order: it never settles past limitPrice",
+        "launch": "is not a field of a limit order: send it with orderType sniper",
+    },
+    SniperOrder: {"timeInForce": "is not a field of a sniper order: it rests until its token is launched"},
+}
+
+
+class AmendBody(BaseModel):
+    """What to change of a resting order: at least one of limitPrice and expiresAt."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, frozen=True)
+
+    limitPrice: LimitPrice | None = None
+    expiresAt: ExpiresAt | None = None
+    ifSequence: Sequence | None = None
+
+
 class ListQuery(BaseModel):
     """Which orders to list, newest first."""
 
@@ -377,6 +672,7 @@ class ListQuery(BaseModel):
     userId: UserId | None = None
     clientOrderId: ClientOrderId | None = None
     status: OrderStatus | None = None
+    orderType: OrderType | None = None
     venue: KnownVenue | None = None
     inputToken: ListedToken | None = None
     outputToken: ListedToken | None = None
@@ -391,6 +687,7 @@ class ListQuery(BaseModel):
             user_id=self.userId,
             client_order_id=self.clientOrderId,
             status=self.status,
+            order_type=self.orderType,
             venue=self.venue,
             input_token=self.inputToken,
             output_token=self.outputToken,
@@ -412,9 +709,71 @@ class StatsQuery(BaseModel):
         return OrderFilter(user_id=self.userId)
 
 
-def read_order(values: object, *, strict_wallets: bool) -> OrderBody:
-    """A validated order. Raises `InvalidOrder`."""
-    return _validated(OrderBody, values, {STRICT_WALLETS: strict_wallets})
+class PricesQuery(BaseModel):
+    """Which pair, and when: now, or from a time in the past to another, a point every `step` seconds."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, frozen=True)
+
+    inputToken: KnownToken
+    outputToken: KnownToken
+    since: Since | None = Field(None, alias="from")
+    until: Until | None = Field(None, alias="to")
+    step: Step | None = None
+
+    @field_validator("outputToken")
+    @classmethod
+    def _differs(cls, token: Token, info: ValidationInfo) -> Token:
+        return differing(token, info)
+
+    def moments(self, now: datetime) -> list[datetime]:
+        """The moments that are asked for, whole seconds. Raises `InvalidOrder`."""
+        latest = now.replace(microsecond=0)
+        given = {"from": self.since, "to": self.until}
+        future = [InvalidField(name, "must not be in the future") for name, at in given.items() if at and at > now]
+        if future:
+            raise InvalidOrder(*future)
+        if self.since is None:
+            if self.until is not None or self.step is not None:
+                raise InvalidOrder(InvalidField("from", "is missing: to and step go with it"))
+            return [latest]
+        first, last = self.since.replace(microsecond=0), (self.until or latest).replace(microsecond=0)
+        if last < first:
+            raise InvalidOrder(InvalidField("to", "must not be before from"))
+        step = self.step or 1
+        count = int((last - first) // timedelta(seconds=step)) + 1
+        if count > MAX_POINTS:
+            raise InvalidOrder(InvalidField("step", f"is too small: {count} points, and {MAX_POINTS} are the most"))
+        return [first + timedelta(seconds=step * number) for number in range(count)]
+
+
+class LaunchesQuery(BaseModel):
+    """Which launches: newest first, those confirmed before a time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    before: LaunchedBefore | None = None
+
+
+def read_order(
+    values: Mapping[str, object], *, strict_wallets: bool, now: datetime
+) -> MarketOrder | LimitOrder | SniperOrder:
+    """A validated order of its type. Raises `InvalidOrder`."""
+    settings = {STRICT_WALLETS: strict_wallets, NOW: now}
+    match values.get("orderType"):
+        case "limit":
+            return _validated(LimitOrder, values, settings)
+        case "sniper":
+            return _validated(SniperOrder, values, settings)
+        case _:
+            return _validated(MarketOrder, values, settings)
+
+
+def read_amendment(values: Mapping[str, object], *, now: datetime) -> AmendBody:
+    """What to change. Raises `InvalidOrder`."""
+    body = _validated(AmendBody, values, {NOW: now})
+    if body.limitPrice is None and body.expiresAt is None:
+        raise InvalidOrder(InvalidField("limitPrice", "is missing: send limitPrice, expiresAt, or both"))
+    return body
 
 
 def read_quote(values: object) -> QuoteBody:
@@ -437,6 +796,16 @@ def read_stats_query(parameters: Mapping[str, list[str]]) -> StatsQuery:
     return _validated(StatsQuery, _once(parameters))
 
 
+def read_prices_query(parameters: Mapping[str, list[str]]) -> PricesQuery:
+    """The validated query. Raises `InvalidOrder`."""
+    return _validated(PricesQuery, _once(parameters))
+
+
+def read_launches_query(parameters: Mapping[str, list[str]]) -> LaunchesQuery:
+    """The validated query. Raises `InvalidOrder`."""
+    return _validated(LaunchesQuery, _once(parameters))
+
+
 def _once(parameters: Mapping[str, list[str]]) -> dict[str, str]:
     repeated = [name for name, values in parameters.items() if len(values) > 1]
     if repeated:
@@ -454,12 +823,14 @@ def _validated(model: type[Model], values: object, settings: Mapping[str, object
         return model.model_validate(values, context=dict(settings or {}))
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
-        raise InvalidOrder(*(_field(dict(one)) for one in errors)) from None
+        raise InvalidOrder(*(_field(dict(one), BELONGS_ELSEWHERE.get(model, {})) for one in errors)) from None
 
 
-def _field(error: dict[str, Any]) -> InvalidField:
+def _field(error: dict[str, Any], elsewhere: Mapping[str, str]) -> InvalidField:
     name = printable(".".join(str(part) for part in error["loc"])) or "body"
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, ValueError):
         return InvalidField(name, str(cause))
+    if error["type"] == "extra_forbidden" and name in elsewhere:
+        return InvalidField(name, elsewhere[name])
     return InvalidField(name, ERROR_MESSAGES.get(error["type"]) or PYDANTIC_SUBJECT.sub("must ", str(error["msg"])))

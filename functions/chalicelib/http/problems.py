@@ -21,11 +21,14 @@ from chalicelib.domain.errors import (
     IdempotencyKeyReused,
     InvalidField,
     InvalidOrder,
+    NotAmendable,
     NotCancellable,
+    OrderChanged,
     OrderNotFound,
     PriceImpactTooHigh,
     RateLimited,
     TooManyOpenOrders,
+    TooManyRestingOrders,
     Unavailable,
     VenueError,
 )
@@ -54,6 +57,9 @@ class ProblemCode(StrEnum):
     ORDER_NOT_FOUND = "order_not_found"
     CLIENT_ORDER_ID_TAKEN = "client_order_id_taken"
     NOT_CANCELLABLE = "not_cancellable"
+    NOT_AMENDABLE = "not_amendable"
+    ORDER_CHANGED = "order_changed"
+    TOO_MANY_RESTING_ORDERS = "too_many_resting_orders"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
@@ -128,6 +134,21 @@ PROBLEM_TYPES: Mapping[ProblemCode, ProblemType] = MappingProxyType(
             "The order can no longer be cancelled",
             "`orderStatus` tells where the order stands. Once it is signed only the chain decides: follow it.",
         ),
+        ProblemCode.NOT_AMENDABLE: ProblemType(
+            HTTPStatus.CONFLICT,
+            "The order can not be changed",
+            "`orderStatus` tells where the order stands: only a `waiting` one can be changed.",
+        ),
+        ProblemCode.ORDER_CHANGED: ProblemType(
+            HTTPStatus.CONFLICT,
+            "The order has moved since",
+            "Read the order, and send its newest sequence as `ifSequence` if you still want the change.",
+        ),
+        ProblemCode.TOO_MANY_RESTING_ORDERS: ProblemType(
+            HTTPStatus.CONFLICT,
+            "Too many orders rest",
+            "Cancel one, or wait until one has ended. Nothing was stored and the Idempotency-Key is not used up.",
+        ),
         ProblemCode.BODY_TOO_LARGE: ProblemType(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "The body is too large",
@@ -188,6 +209,9 @@ CODES: Mapping[type[EngineError], ProblemCode] = {
     IdempotencyKeyReused: ProblemCode.IDEMPOTENCY_KEY_REUSED,
     ClientOrderIdTaken: ProblemCode.CLIENT_ORDER_ID_TAKEN,
     NotCancellable: ProblemCode.NOT_CANCELLABLE,
+    NotAmendable: ProblemCode.NOT_AMENDABLE,
+    OrderChanged: ProblemCode.ORDER_CHANGED,
+    TooManyRestingOrders: ProblemCode.TOO_MANY_RESTING_ORDERS,
     VenueError: ProblemCode.NO_QUOTE,
     TooManyOpenOrders: ProblemCode.TOO_MANY_OPEN_ORDERS,
 }
@@ -250,7 +274,9 @@ class ProblemView(TypedDict):
     requestId: NotRequired[Annotated[str, SchemaInfo("The X-Request-Id; it stands in every log line of the request.")]]
     errors: NotRequired[Annotated[list[FieldView], SchemaInfo("Every invalid field at once.")]]
     orderId: NotRequired[Annotated[str, SchemaInfo("The order that the problem is about.")]]
-    orderStatus: NotRequired[Annotated[str, SchemaInfo("Where that order stands (`not_cancellable`).")]]
+    orderStatus: NotRequired[
+        Annotated[str, SchemaInfo("Where that order stands (`not_cancellable`, `not_amendable`, `order_changed`).")]
+    ]
     priceImpactPct: NotRequired[Annotated[Exact, SchemaInfo("The least price impact that was found, in percent.")]]
 
 

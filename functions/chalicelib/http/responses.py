@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
 from chalicelib import VERSION, correlation
-from chalicelib.domain.tokens import REGISTRY
+from chalicelib.domain.amounts import plain
+from chalicelib.domain.launches import Launch, LaunchKind
+from chalicelib.domain.limits import in_display_units, rounded
+from chalicelib.domain.order import OrderType
+from chalicelib.domain.tokens import REGISTRY, Token
+from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.cursors import encode_cursor
 from chalicelib.http.problems import RETRY_AFTER_SECONDS, problem_from, problem_view
 from chalicelib.http.requests import HttpRequest
@@ -19,9 +25,11 @@ from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import StreamTicket, stream_url
 from chalicelib.services.browse import OrderFilter, Page
 from chalicelib.services.check_health import Check
+from chalicelib.services.event_messages import market_meta, says
+from chalicelib.services.look_at_market import Launches, PricePoint
 from chalicelib.services.ports import PlacedOrder, Telemetry
 from chalicelib.services.views import EventView, OrderView, order_view, timestamp
-from chalicelib.services.wire import Moment, OrderId, SchemaInfo, Symbol
+from chalicelib.services.wire import Exact, Moment, OrderId, SchemaInfo, Symbol, VenueName
 
 # What browsers may do with an answer: give it to a page of this origin, or to one that CORS lets read it; no more.
 # A page of ours brings a policy of its own.
@@ -74,11 +82,17 @@ def _text(body: object) -> str:
     return body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), allow_nan=False)
 
 
+PLACED_AS = (str(OrderStatus.PENDING), str(OrderStatus.WAITING))
+
+
 class PlacedView(TypedDict):
-    """The answer to a placed order: it is stored and will be executed."""
+    """The answer to a placed order: it is stored, and will be executed or rests."""
 
     orderId: OrderId
-    status: Annotated[str, SchemaInfo("Always `pending`, also when a request is repeated.", one_of=("pending",))]
+    status: Annotated[
+        str,
+        SchemaInfo("`pending`, or `waiting` where it rests; the same when a request is repeated.", one_of=PLACED_AS),
+    ]
     websocketUrl: Annotated[
         str,
         SchemaInfo(
@@ -87,6 +101,16 @@ class PlacedView(TypedDict):
             format="uri",
         ),
     ]
+    orderType: Annotated[str, SchemaInfo("When it executes.", one_of=tuple(str(kind) for kind in OrderType))]
+    limitPrice: NotRequired[Annotated[Exact | None, SchemaInfo("Of a limit or sniper order.")]]
+    expiresAt: NotRequired[Annotated[Moment | None, SchemaInfo("From when on nothing is signed; null for fok.")]]
+    marketPrice: NotRequired[
+        Annotated[Exact | None, SchemaInfo("Of a limit order: what its full size would be paid now, after fees.")]
+    ]
+    distanceBps: NotRequired[
+        Annotated[int | None, SchemaInfo("How far the market is from the limit, in hundredths of a percent; 0 met.")]
+    ]
+    says: NotRequired[Annotated[str, SchemaInfo("What the order means, in both directions.")]]
 
 
 class TicketView(TypedDict):
@@ -150,6 +174,98 @@ class HealthView(TypedDict):
     checks: Annotated[dict[str, CheckView], SchemaInfo("By dependency: database, queue.")]
 
 
+class VenuePriceView(TypedDict):
+    """What one venue pays."""
+
+    venue: VenueName
+    price: Exact
+
+
+class PriceView(TypedDict):
+    """The market at a second. Prices are output per input for a very small amount, after fees."""
+
+    at: Moment
+    best: Annotated[Exact | None, SchemaInfo("The better venue's price; null while nobody trades the pair.")]
+    venues: list[VenuePriceView]
+
+
+class PricesView(TypedDict):
+    """The market of a pair, oldest first; one point unless the query names a time."""
+
+    inputToken: Symbol
+    outputToken: Symbol
+    points: list[PriceView]
+
+
+class LaunchView(TypedDict):
+    """A confirmed pool of a new token."""
+
+    pool: Annotated[str, SchemaInfo("The pool's address.")]
+    eventId: Annotated[str, SchemaInfo("The event that told of it; the same pool may be told of twice.")]
+    token: Symbol
+    mint: Annotated[str, SchemaInfo("The address of the token's mint.")]
+    kind: Annotated[str, SchemaInfo("How the pool came about.", one_of=tuple(str(kind) for kind in LaunchKind))]
+    venue: VenueName
+    confirmedAt: Moment
+    opensAt: Annotated[str, SchemaInfo("From when it can be traded.", format="date-time")]
+    liquidityUsd: Annotated[str, SchemaInfo("Dollars in the pool.")]
+    safe: Annotated[bool, SchemaInfo("Whether nothing is flagged.")]
+    flags: Annotated[list[str], SchemaInfo("What a careful trader keeps away from.")]
+
+
+class LaunchesView(TypedDict):
+    """Launches, newest first; `upcoming` is known where the market is simulated, and on the first page only."""
+
+    launches: list[LaunchView]
+    upcoming: list[LaunchView]
+    nextBefore: Annotated[str | None, SchemaInfo("Send it as `before` for the page behind; null ends the list.")]
+
+
+def prices_view(input_token: Token, output_token: Token, points: Sequence[PricePoint]) -> PricesView:
+    """The points in display units, to 12 digits."""
+
+    def shown(price: Fraction) -> str:
+        return plain(rounded(in_display_units(price, input_token, output_token)))
+
+    return {
+        "inputToken": input_token.symbol,
+        "outputToken": output_token.symbol,
+        "points": [
+            {
+                "at": timestamp(point.at),
+                "best": shown(point.best) if point.best is not None else None,
+                "venues": [{"venue": venue, "price": shown(price)} for venue, price in point.venues.items()],
+            }
+            for point in points
+        ],
+    }
+
+
+def launches_view(page: Launches) -> LaunchesView:
+    """The page as JSON."""
+    return {
+        "launches": [_launch_view(launch) for launch in page.launches],
+        "upcoming": [_launch_view(launch) for launch in page.upcoming],
+        "nextBefore": timestamp(page.before) if page.before else None,
+    }
+
+
+def _launch_view(launch: Launch) -> LaunchView:
+    return {
+        "pool": launch.pool,
+        "eventId": launch.event_id,
+        "token": launch.token.symbol,
+        "mint": launch.token.mint,
+        "kind": launch.kind,
+        "venue": launch.venue,
+        "confirmedAt": timestamp(launch.confirmed_at),
+        "opensAt": timestamp(launch.opens_at),
+        "liquidityUsd": str(launch.liquidity_usd),
+        "safe": launch.safe,
+        "flags": [str(flag) for flag in launch.flags],
+    }
+
+
 def health_response(checks: tuple[Check, ...]) -> HttpResponse:
     """Every dependency's answer; 503 and when to ask again where one is down."""
     healthy = all(check.error is None for check in checks)
@@ -166,10 +282,23 @@ def health_response(checks: tuple[Check, ...]) -> HttpResponse:
 
 def placed_response(placed: PlacedOrder, root: str, stream_url: str) -> HttpResponse:
     """What a client gets for an accepted order; the same order again for a replayed one, which a header tells."""
-    order_id = placed.order.id
-    view: PlacedView = {"orderId": order_id, "status": "pending", "websocketUrl": stream_url}
+    order = placed.order
+    view: PlacedView = {
+        "orderId": order.id,
+        "status": OrderStatus.WAITING if order.status is OrderStatus.WAITING else OrderStatus.PENDING,
+        "websocketUrl": stream_url,
+        "orderType": order.order_type,
+    }
+    if order.order_type is not OrderType.MARKET:
+        view["limitPrice"] = plain(order.limit_price) if order.limit_price is not None else None
+        view["expiresAt"] = timestamp(order.expires_at) if order.expires_at else None
+        view["says"] = says(order, placed.market)
+    if order.order_type is OrderType.LIMIT:
+        told = market_meta(order, placed.market) if placed.market is not None else None
+        view["marketPrice"] = told["marketPrice"] if told else None
+        view["distanceBps"] = told["distanceBps"] if told else None
     replayed = {"Idempotent-Replayed": "true"} if placed.replayed else {}
-    return HttpResponse(202, view, {"Location": f"{root}/api/orders/{order_id}", **replayed})
+    return HttpResponse(202, view, {"Location": f"{root}/api/orders/{order.id}", **replayed})
 
 
 def ticket_response(ticket: StreamTicket, text: str, websocket_url: str) -> HttpResponse:

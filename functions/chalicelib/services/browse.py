@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.identity import Owner
-from chalicelib.domain.order import Order
+from chalicelib.domain.order import Order, OrderType
 from chalicelib.domain.quotes import Venue
 from chalicelib.domain.tokens import Token
 from chalicelib.domain.transitions import OrderStatus
@@ -27,6 +27,7 @@ class OrderFilter:
     user_id: str | None = None
     client_order_id: str | None = None
     status: OrderStatus | None = None
+    order_type: OrderType | None = None
     venue: Venue | None = None
     input_token: Token | tuple[Token, ...] | None = None
     output_token: Token | tuple[Token, ...] | None = None

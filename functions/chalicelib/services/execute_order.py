@@ -9,10 +9,12 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from chalicelib.domain.errors import (
     ErrorCode,
     Fenced,
+    LimitNotMet,
     OutcomeUnknown,
     PriceImpactTooHigh,
     Rejected,
@@ -23,7 +25,9 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.events import (
     AttemptFailed,
     AttemptRestarted,
+    LimitMissed,
     Move,
+    OrderExpired,
     OrderFailed,
     OrderFilled,
     RouteChosen,
@@ -39,8 +43,9 @@ from chalicelib.domain.order import (
     SignedTransaction,
 )
 from chalicelib.domain.quotes import Route, choose_route
-from chalicelib.domain.transitions import OrderStatus
+from chalicelib.domain.transitions import WORKABLE, OrderStatus
 from chalicelib.services.order_metrics import record_fill, record_move, record_route
+from chalicelib.services.place_order import wake_watcher
 from chalicelib.services.ports import (
     ChainClient,
     Claimed,
@@ -54,12 +59,20 @@ from chalicelib.services.ports import (
     StatusEvents,
     SwapBuilder,
     Telemetry,
+    Ticks,
     TransactionResult,
     TransactionStatus,
     Transition,
 )
 from chalicelib.services.publish import publish
 
+# A firing that misses looks again for so long before the order rests: of those that miss at the first look, a third
+# have their price back within three seconds.
+LOOKS_SECONDS = 3
+LOOK_AGAIN_SECONDS = 1
+# So many firings, and the next miss fails the order: its history has an end, and fits one message.
+MAX_FIRES = 100
+LONGEST_REST_SECONDS = 300
 # Outages of ours after which an order is routed anew for free; each adds two events to its history.
 MAX_FREE_RESTARTS = 10
 
@@ -76,6 +89,7 @@ class Worker:
     clock: Clock
     telemetry: Telemetry
     crash_point: CrashPoint
+    ticks: Ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +157,7 @@ def _record_failure(error: Exception, order: Order, lease: Lease, worker: Worker
 def _handle_finished(order_id: str, claim: Settled, worker: Worker) -> Ack:
     status = claim.history.order.status if claim.history else "unknown"
     worker.telemetry.log("order_already_over", order_id=order_id, status=status)
-    if claim.history is not None and not claim.published:
+    if claim.history is not None and claim.history.order.status.is_terminal and not claim.published:
         # The worker that ended it died before it could tell; its message comes sooner than the next reconcile.
         publish(claim.history, store=worker.store, events=worker.events, telemetry=worker.telemetry, repeat=True)
     return Ack()
@@ -174,7 +188,9 @@ class _Execution:
             OrderStatus.BUILDING: self.build_and_submit,
             OrderStatus.SUBMITTED: self.settle,
         }
-        while not self.order.status.is_terminal:
+        while self.order.status in steps:
+            if self.expires():
+                return Ack()
             if self.out_of_time():
                 return self.pause(self.timings.return_seconds)
             again = steps[self.order.status]()
@@ -189,7 +205,10 @@ class _Execution:
         request = self.order.quote_request()
         try:
             answers = self.worker.router.quotes(request)
-            route = choose_route(request, answers, self.order.slippage_bps, self.order.max_price_impact_bps)
+            order = self.order
+            route = choose_route(request, answers, order.slippage_bps, order.max_price_impact_bps, guard=order.guard)
+        except LimitNotMet as error:
+            return self.look_again_or_rest(error)
         except VenueError as error:
             return self.retry_or_fail(error)
         record_route(self.worker.telemetry, self.order, route)
@@ -218,6 +237,8 @@ class _Execution:
             transaction = self.worker.swaps.build_swap(self.order, route, height)
         except VenueError as error:
             return self.retry_or_fail(error)
+        if self.expires():
+            return None
         saved = self.worker.store.save_signed_transaction(self.order, transaction, self.lease)
         self.history = History(saved, self.history.events)
         self.worker.crash_point("after_signature")
@@ -300,7 +321,9 @@ class _Execution:
 
         An order that this happens to again and again is used up all the same, so that its history has an end.
         """
-        routings = sum(event.status is OrderStatus.ROUTING for event in self.history.events)
+        # Since it was queued: each firing begins anew.
+        since_queued = takewhile(lambda event: event.status is not OrderStatus.PENDING, reversed(self.history.events))
+        routings = sum(event.status is OrderStatus.ROUTING for event in since_queued)
         if routings - self.order.attempt >= MAX_FREE_RESTARTS:
             return self.retry_or_fail(Retryable(code, reason))
         self.move(AttemptRestarted(Failure(code, reason, retryable=True)))
@@ -308,6 +331,8 @@ class _Execution:
 
     def retry_or_fail(self, error: VenueError) -> RetryAfter | None:
         failure = Failure(error.code, error.message, error.retryable)
+        if error.retryable and self.order.may_rest and self.gives_up(error):
+            return self.rest(error)
         if not error.retryable or self.order.attempt >= MAX_ATTEMPTS:
             impact_pct = error.impact_pct if isinstance(error, PriceImpactTooHigh) else None
             self.move(OrderFailed(failure, impact_pct))
@@ -317,13 +342,60 @@ class _Execution:
         self.move(AttemptFailed(failure, delay), resume_in=delay)
         return RetryAfter(delay)
 
+    def gives_up(self, error: VenueError) -> bool:
+        """Whether this firing is over. A price that was gone on the chain is no venue's trouble: asking again at once
+        would be a firing without a look at the market."""
+        return error.code is ErrorCode.SLIPPAGE_EXCEEDED or self.order.attempt >= MAX_ATTEMPTS
+
+    def look_again_or_rest(self, error: LimitNotMet) -> RetryAfter | None:
+        """Three looks within three seconds, one of an order that is to be filled at once; then it rests, or ends."""
+        if not self.order.may_rest:
+            self.move(OrderExpired(Failure(error.code, error.message, retryable=True)))
+            return None
+        asked = next(event for event in reversed(self.history.events) if event.status is OrderStatus.ROUTING)
+        elapsed = (self.worker.clock.now() - asked.occurred_at).total_seconds()
+        if elapsed + LOOK_AGAIN_SECONDS < LOOKS_SECONDS:
+            return self.pause(LOOK_AGAIN_SECONDS)
+        return self.rest(error)
+
+    def rest(self, error: VenueError) -> RetryAfter | None:
+        """Back to wait for the price; after the last firing that an order has, it fails."""
+        order = self.order
+        if order.fires >= MAX_FIRES:
+            sentence = f"The price was gone at each of {order.fires} firings. The last answer: {error.message}"
+            self.move(OrderFailed(Failure(ErrorCode.LIMIT_NOT_MET, sentence, retryable=True)))
+            self.worker.telemetry.add_metric("OrdersFailed", code=ErrorCode.LIMIT_NOT_MET)
+            return None
+        again_in = min(2 ** min(order.fires, 10), LONGEST_REST_SECONDS)
+        self.move(
+            LimitMissed(
+                failure=Failure(error.code, error.message, retryable=True),
+                best=error.best if isinstance(error, LimitNotMet) else None,
+                again_in=again_in,
+                fires_from=self.worker.clock.now() + timedelta(seconds=again_in),
+            )
+        )
+        self.worker.crash_point("after_rest_commit")
+        self.worker.telemetry.add_metric("TriggersMissed")
+        wake_watcher(order.id, store=self.worker.store, ticks=self.worker.ticks, telemetry=self.worker.telemetry)
+        return None
+
+    def expires(self) -> bool:
+        """Whether the order's time is over and nothing is signed: then it has expired. A signed one is the chain's."""
+        order = self.order
+        if order.transaction is not None or not order.has_expired(self.worker.clock.now()):
+            return False
+        self.move(OrderExpired())
+        self.worker.telemetry.add_metric("OrdersExpired")
+        return True
+
     def move(self, event: Move, *, resume_in: float | None = None) -> None:
         """Stores what happened and what it makes of the order, then tells the followers."""
         transition = Transition(
             before=self.order,
             event=event,
             lease=self.lease,
-            release=apply(self.order, event).status.is_terminal or resume_in is not None,
+            release=apply(self.order, event).status not in WORKABLE or resume_in is not None,
             resume_in=resume_in or 0,
         )
         self.history = self.worker.store.advance(self.history, transition)

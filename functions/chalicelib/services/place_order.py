@@ -4,44 +4,114 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Context, Decimal
+from fractions import Fraction
 
-from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.order import NewOrder, Order, new_order_id, placed_at
-from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS
+from chalicelib.domain.amounts import plain
+from chalicelib.domain.errors import InvalidField, InvalidOrder, TooManyRestingOrders, Unavailable
+from chalicelib.domain.events import OrderPlaced
+from chalicelib.domain.limits import (
+    BAND,
+    buys_nothing,
+    full_price,
+    in_base_units,
+    in_display_units,
+    rounded,
+    rounded_down,
+)
+from chalicelib.domain.order import (
+    RESTS_FOR,
+    NewOrder,
+    Order,
+    OrderType,
+    TimeInForce,
+    new_order_id,
+    placed_at,
+)
+from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, Quote
+from chalicelib.domain.tokens import is_launched
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import ClientOrders, Idempotency, OrdersQueue, PlacedOrder, Telemetry
+from chalicelib.services.ports import (
+    ClientOrders,
+    Idempotency,
+    Market,
+    OrdersQueue,
+    PlacedOrder,
+    Telemetry,
+    Ticks,
+)
+from chalicelib.services.views import timestamp
+
+MOST_RESTING = 1_000
+_WIDE = Context(prec=80)
 
 
-def place_order(
-    new_order: NewOrder,
-    *,
-    idempotency_key: str | None,
-    store: ClientOrders,
-    queue: OrdersQueue,
-    telemetry: Telemetry,
-) -> PlacedOrder:
-    """Stores the order with its first event, then hands it to the workers.
+@dataclass(frozen=True, slots=True)
+class PlacingPorts:
+    """What placing an order needs."""
+
+    store: ClientOrders
+    queue: OrdersQueue
+    market: Market
+    ticks: Ticks
+    telemetry: Telemetry
+
+
+def place_order(new_order: NewOrder, *, idempotency_key: str | None, ports: PlacingPorts) -> PlacedOrder:
+    """Stores the order with its first event, then hands it to the workers, or lets it rest.
 
     Raises:
+        InvalidOrder: the market forbids it: the limit is far from it, or nothing could be bought.
+        TooManyRestingOrders: the user has as many as one may.
         IdempotencyKeyReused: the key came with another order before.
         ClientOrderIdTaken: the user has an order with this client order id.
         Unavailable: the database cannot be reached, or broke while it wrote: only a request with the same key can tell.
     """
-    order = _pending(new_order)
+    order = _new(new_order)
     idempotency = Idempotency(idempotency_key, fingerprint(new_order)) if idempotency_key is not None else None
-    earlier = store.insert(order, idempotency)
+    price = None
+    if idempotency is not None and new_order.order_type is not OrderType.MARKET:
+        # First: a repeat gets its order again, though the price has gone or the token was launched since.
+        earlier = ports.store.find_repeated(order.user_id, idempotency)
+        if earlier is not None:
+            return PlacedOrder(earlier, replayed=True, market=_glance(earlier, ports.market))
+    if new_order.order_type is OrderType.LIMIT:
+        order, price = _limited(order, ports.market)
+    elif new_order.order_type is OrderType.SNIPER:
+        order = _sniping(order, ports.market)
+    if order.status is OrderStatus.WAITING and ports.store.count_resting(order.user_id, MOST_RESTING) >= MOST_RESTING:
+        raise TooManyRestingOrders(MOST_RESTING)
+    earlier = ports.store.insert(order, idempotency, OrderPlaced(price))
     if earlier is not None:
-        telemetry.log("order_replayed", order_id=earlier.id)
-        return PlacedOrder(earlier, replayed=True)
-    telemetry.debug("order_accepted", order_id=order.id, user_id=order.user_id)
-    telemetry.add_metric("OrdersAccepted")
+        ports.telemetry.log("order_replayed", order_id=earlier.id)
+        return PlacedOrder(earlier, replayed=True, market=price)
+    ports.telemetry.debug("order_accepted", order_id=order.id, user_id=order.user_id, status=order.status)
+    ports.telemetry.add_metric("OrdersAccepted")
+    if order.status is OrderStatus.WAITING:
+        wake_watcher(order.id, store=ports.store, ticks=ports.ticks, telemetry=ports.telemetry)
+    else:
+        _enqueue(order.id, ports)
+    return PlacedOrder(order, replayed=False, market=price)
+
+
+def wake_watcher(order_id: str, *, store: ClientOrders, ticks: Ticks, telemetry: Telemetry) -> None:
+    """Sends for the watcher where nobody watches; where that fails, the next minute's beat finds the order."""
     try:
-        queue.send(order.id)
+        if store.wake_watcher():
+            ticks.wake()
+    except Unavailable as error:
+        telemetry.warn("wake_failed", order_id=order_id, reason=str(error))
+
+
+def _enqueue(order_id: str, ports: PlacingPorts) -> None:
+    try:
+        ports.queue.send(order_id)
     except Unavailable as error:
         # The 202 stands: the order is committed, and reconcile enqueues it.
-        telemetry.warn("enqueue_failed", order_id=order.id, reason=str(error))
-        telemetry.add_metric("EnqueueFailures")
-    return PlacedOrder(order, replayed=False)
+        ports.telemetry.warn("enqueue_failed", order_id=order_id, reason=str(error))
+        ports.telemetry.add_metric("EnqueueFailures")
 
 
 def fingerprint(new_order: NewOrder) -> str:
@@ -59,10 +129,112 @@ def fingerprint(new_order: NewOrder) -> str:
     if new_order.max_price_impact_bps != DEFAULT_MAX_PRICE_IMPACT_BPS:
         # Only then: a key that came before the field existed still stands for the same order.
         fields.append(f"maxPriceImpactBps={new_order.max_price_impact_bps}")
+    if new_order.order_type is not OrderType.MARKET:
+        fields += _resting_fields(new_order)
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 
-def _pending(new_order: NewOrder) -> Order:
+def _resting_fields(new_order: NewOrder) -> list[str | None]:
+    """`expires_at` as it was given: the moment that stands for none would make every repeat another order."""
+    launch = new_order.launch
+    return [
+        new_order.order_type,
+        _normal(new_order.limit_price),
+        new_order.time_in_force,
+        timestamp(new_order.expires_at) if new_order.expires_at else None,
+        *(
+            (
+                launch.event,
+                _normal(launch.minimum_liquidity_usd),
+                str(launch.max_age_seconds),
+                str(launch.require_safe),
+            )
+            if launch
+            else ()
+        ),
+    ]
+
+
+def _normal(value: Decimal | None) -> str | None:
+    return None if value is None else str(value.normalize(_WIDE))
+
+
+def _limited(order: Order, market: Market) -> tuple[Order, Fraction]:
+    """The order as it begins, and what its full size would be paid now. Raises `InvalidOrder`."""
+    limit_price = order.limit_price
+    if limit_price is None:
+        raise ValueError("A limit order has a limit price.")
+    price = present_price(order, market)
+    check_limit(order, limit_price, price)
+    if (
+        price >= in_base_units(limit_price, order.input_token, order.output_token)
+        or order.time_in_force is TimeInForce.FOK
+    ):
+        return replace(order, fires=1, fired_at=order.created_at, bound=bound_of(order, market)), price
+    return replace(order, status=OrderStatus.WAITING, bound=bound_of(order, market)), price
+
+
+def _glance(order: Order, market: Market) -> Fraction | None:
+    try:
+        return present_price(order, market) if order.order_type is OrderType.LIMIT else None
+    except InvalidOrder:
+        return None
+
+
+def present_price(order: Order, market: Market) -> Fraction:
+    """What the order's full size is paid right now at the better venue, after fees. Raises `InvalidOrder`."""
+    answers = market.preview(order.quote_request(), order.created_at)
+    prices = [full_price(answer) for answer in answers if isinstance(answer, Quote)]
+    if prices:
+        return max(prices)
+    launched = [token for token in (order.input_token, order.output_token) if is_launched(token)]
+    if launched:
+        field = "inputToken" if order.input_token in launched else "outputToken"
+        raise InvalidOrder(InvalidField(field, "has no open pool yet: a sniper order waits for one"))
+    if all(getattr(answer, "code", None) == "amount_too_small" for answer in answers):
+        raise InvalidOrder(InvalidField("amount", f"is too small to get any {order.output_token}"))
+    raise InvalidOrder(InvalidField("amount", "no pool holds that much"))
+
+
+def check_limit(order: Order, limit_price: Decimal, price: Fraction) -> None:
+    """Raises `InvalidOrder`: the limit is far from the market, or nothing could be bought for it."""
+    market = in_display_units(price, order.input_token, order.output_token)
+    limit = Fraction(limit_price)
+    if not market / BAND <= limit <= market * BAND:
+        low, high = plain(rounded(market / BAND, 4)), plain(rounded(market * BAND, 6))
+        said = f"must be within {low} and {high}, a twentieth and twenty times the present price"
+        # The further of the two from one is the more wrong.
+        if _times_apart(limit, 1 / market) < _times_apart(limit, market):
+            said += f"; it looks inverted: it is {order.output_token} per {order.input_token}"
+        raise InvalidOrder(InvalidField("limitPrice", said))
+    nothing = buys_nothing(limit_price, order.side, order.amount, order.input_token, order.output_token)
+    if nothing is not None:
+        said = f"would buy nothing at limitPrice ({plain(nothing)} base units)"
+        raise InvalidOrder(InvalidField("amount", said))
+
+
+def _times_apart(one: Fraction, other: Fraction) -> Fraction:
+    return max(one / other, other / one)
+
+
+def bound_of(order: Order, market: Market) -> Decimal:
+    """The lowest touch at which the watcher looks at the order, in display units."""
+    if order.limit_price is None:
+        raise ValueError("Only an order with a limit price has a bound.")
+    limit = in_base_units(order.limit_price, order.input_token, order.output_token)
+    bound = market.bound(order.quote_request(), limit, order.created_at)
+    return rounded_down(in_display_units(bound, order.input_token, order.output_token))
+
+
+def _sniping(order: Order, market: Market) -> Order:
+    launch = market.launched(order.output_token, order.created_at)
+    if launch is not None or not is_launched(order.output_token):
+        when = f"at {timestamp(launch.confirmed_at)}" if launch is not None else "long ago"
+        raise InvalidOrder(InvalidField("outputToken", f"was launched {when}: place a market or limit order"))
+    return replace(order, status=OrderStatus.WAITING)
+
+
+def _new(new_order: NewOrder) -> Order:
     order_id = new_order_id()
     moment = placed_at(order_id)
     return Order(
@@ -81,4 +253,15 @@ def _pending(new_order: NewOrder) -> Order:
         sequence=1,
         created_at=moment,
         updated_at=moment,
+        order_type=new_order.order_type,
+        limit_price=new_order.limit_price,
+        time_in_force=new_order.time_in_force,
+        expires_at=_expiry(new_order, moment),
+        launch=new_order.launch,
     )
+
+
+def _expiry(new_order: NewOrder, moment: datetime) -> datetime | None:
+    if new_order.order_type is OrderType.MARKET or new_order.time_in_force is TimeInForce.FOK:
+        return None
+    return new_order.expires_at or moment + RESTS_FOR

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Protocol
 
-from chalicelib.domain.events import Move, apply
+from chalicelib.domain.events import Move, OrderPlaced, apply
 from chalicelib.domain.identity import Owner
+from chalicelib.domain.launches import Launch
 from chalicelib.domain.order import Failure, Fill, History, Order, SignedTransaction
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, Venue
+from chalicelib.domain.tokens import Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,12 @@ class Idempotency:
 class ClientOrders(Protocol):
     """Orders as a client's calls need them. Every method raises `Unavailable` when the database cannot be reached."""
 
-    def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
+    def insert(
+        self,
+        order: Order,
+        idempotency: Idempotency | None,
+        placed: OrderPlaced = OrderPlaced(),  # noqa: B008 - frozen
+    ) -> Order | None:
         """Stores the order, its first event and the key in one transaction.
 
         Gives None for an order just stored, or the earlier order that the same key and fingerprint made.
@@ -100,6 +109,19 @@ class ClientOrders(Protocol):
             IdempotencyKeyReused: the key stands for another order.
             ClientOrderIdTaken: the user has an order with this client order id.
         """
+
+    def find_repeated(self, user_id: str, idempotency: Idempotency) -> Order | None:
+        """The order that the key made, if it made one.
+
+        Raises:
+            IdempotencyKeyReused: the key stands for another order.
+        """
+
+    def count_resting(self, user_id: str, most: int) -> int:
+        """How many orders of the user rest, counted up to `most`."""
+
+    def wake_watcher(self) -> bool:
+        """Whether nobody watches and the caller is the one who should send for the watcher."""
 
     def get(self, order_id: str) -> History:
         """The order and its events, as one consistent picture.
@@ -192,6 +214,74 @@ class OrdersQueue(Protocol):
         """About how many messages there are, those that workers have included; up to a minute old."""
 
 
+class Ticks(Protocol):
+    """The watcher's beats. Raises `Unavailable`."""
+
+    def wake(self) -> None:
+        """Has the watcher look at once, and go on until the next minute's beat."""
+
+    def schedule(self, delays: Sequence[int]) -> None:
+        """Queues a beat for each delay, in seconds; where it raises, some may have been queued."""
+
+
+class RestingOrders(Protocol):
+    """Orders that rest, as the watcher needs them. Every method raises `Unavailable`.
+
+    Each reads what it returns and little more, however many orders rest.
+    """
+
+    def anybody(self) -> bool:
+        """Whether any order rests."""
+
+    def count(self, most: int) -> int:
+        """How many orders rest, counted up to `most`."""
+
+    def count_fired(self, most: int) -> int:
+        """How many orders fired and have no worker yet, counted up to `most`."""
+
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        """The pairs, input and output symbol, that limit orders rest in."""
+
+    def expired(self, limit: int) -> Sequence[Order]:
+        """Resting orders whose time is over, the longest first."""
+
+    def crossing(self, touches: Sequence[tuple[str, str, Decimal]], limit: int) -> Sequence[Order]:
+        """Limit orders whose bound the touch of their pair has reached: pair by pair as given, by price, then time."""
+
+    def sniped(self, symbols: Sequence[str]) -> Collection[str]:
+        """Those of the tokens that a sniper order rests for."""
+
+    def sniping(self, symbol: str, after: str, limit: int) -> Sequence[Order]:
+        """Sniper orders that rest for this token, placed after the one with the id `after`, the oldest first."""
+
+    def postpone(self, orders: Sequence[Order], seconds: int) -> None:
+        """Has them looked at again in so many seconds, without an event."""
+
+    def move(self, moves: Sequence[tuple[Order, Move]]) -> Sequence[str]:
+        """Writes all moves and events in one statement and returns the ids of the orders that moved.
+
+        Those do that still rest as they were read. What another watcher has locked is left to it.
+        """
+
+    def followed(self, order_ids: Sequence[str]) -> Sequence[History]:
+        """Those of the orders that somebody follows, with their events."""
+
+    def save_launches(self, launches: Sequence[Launch]) -> None:
+        """Keeps each pool once, with every event that told of it, as it was seen last."""
+
+    def awake_until(self) -> datetime:
+        """Up to when beats are queued."""
+
+    def stay_awake(self, until: datetime) -> None:
+        """Notes up to when beats are queued."""
+
+    def last_beat(self) -> datetime | None:
+        """When the last whole beat began."""
+
+    def note_beat(self, at: datetime) -> None:
+        """Notes a whole beat; an earlier one than is noted changes nothing."""
+
+
 class StatusEvents(Protocol):
     """What followers are told: one message is an order's whole history so far. Raises `Unavailable`."""
 
@@ -234,6 +324,34 @@ class VenueConnector(Protocol):
 
     def build(self, order: Order, route: Route, height: int) -> SignedTransaction:
         """As `SwapBuilder.build_swap`."""
+
+
+class Market(Protocol):
+    """Prices as they are at a moment, with no delay: what resting orders are compared with.
+
+    A real one reads the pools' accounts, as keepers do.
+    """
+
+    def touches(self, input_token: Token, output_token: Token, at: datetime) -> Mapping[Venue, Fraction]:
+        """What each venue pays for an infinitely small amount after fees, in base units; none where nobody trades."""
+
+    def preview(self, request: QuoteRequest, at: datetime) -> list[Quote | NoQuote]:
+        """Each venue's quote for the full size, as its router would get it."""
+
+    def bound(self, request: QuoteRequest, limit: Fraction, at: datetime) -> Fraction:
+        """The lowest touch at which the full size could be worth the limit: below it nobody needs to look."""
+
+    def launches(self, since: datetime, until: datetime) -> Sequence[Launch]:
+        """Confirmed pools of new tokens with events in this time, as they stand at `until`, oldest first.
+
+        The same pool may be there twice, under two event ids.
+        """
+
+    def upcoming(self, at: datetime, count: int) -> Sequence[Launch]:
+        """What will be launched next, where somebody knows."""
+
+    def launched(self, token: Token, at: datetime) -> Launch | None:
+        """The confirmed pool of this new token, if it has one by then."""
 
 
 class TransactionStatus(StrEnum):
@@ -332,7 +450,11 @@ class CrashPoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlacedOrder:
-    """An order that is durable; `replayed` where an earlier request with the same key had placed it."""
+    """An order that is durable; `replayed` where an earlier request with the same key had placed it.
+
+    `market` is what a limit order's full size would be paid right now.
+    """
 
     order: Order
     replayed: bool
+    market: Fraction | None = None

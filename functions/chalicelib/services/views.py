@@ -9,7 +9,16 @@ from typing import Annotated, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from chalicelib.domain.amounts import format_amount, plain
-from chalicelib.domain.order import MAX_ATTEMPTS, Failure, History, Order, OrderEvent
+from chalicelib.domain.order import (
+    MAX_ATTEMPTS,
+    Failure,
+    History,
+    LaunchConditions,
+    LaunchEvent,
+    Order,
+    OrderEvent,
+    OrderType,
+)
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, limits_of
 from chalicelib.domain.tokens import Token
 from chalicelib.services.wire import (
@@ -87,6 +96,15 @@ class ErrorView(TypedDict):
     retryable: bool
 
 
+class LaunchConditionsView(TypedDict):
+    """Which launch a sniper order fires at."""
+
+    event: Annotated[str, SchemaInfo("How the pool came about.", one_of=tuple(str(kind) for kind in LaunchEvent))]
+    minimumLiquidityUsd: Annotated[str, SchemaInfo("Dollars that the pool must hold.", pattern=r"^[0-9]+(\.[0-9]+)?$")]
+    maxAgeSeconds: Annotated[int, SchemaInfo("How old the launch may be, from its confirmation or its opening.")]
+    requireSafe: Annotated[bool, SchemaInfo("No mint authority, no freeze authority, no transfer fee.")]
+
+
 class OrderView(TypedDict):
     """An order. Amounts are exact decimal strings; those in base units are integers written as strings."""
 
@@ -95,7 +113,7 @@ class OrderView(TypedDict):
     userId: Annotated[str, SchemaInfo("Whose order it is.")]
     walletAddress: Annotated[str, SchemaInfo("The wallet that trades.")]
     clientOrderId: Annotated[str | None, SchemaInfo("Your own id for the order.")]
-    orderType: Annotated[Literal["market"], SchemaInfo("The only type that is offered.")]
+    orderType: Annotated[str, SchemaInfo("When it executes.", one_of=tuple(str(kind) for kind in OrderType))]
     inputToken: Symbol
     outputToken: Symbol
     side: SideName
@@ -105,8 +123,14 @@ class OrderView(TypedDict):
         int, SchemaInfo("How far the execution may be worse than the quote, in hundredths of a percent.")
     ]
     maxPriceImpactBps: Annotated[int, SchemaInfo("How far the swap may move the market, in hundredths of a percent.")]
+    limitPrice: Annotated[Exact | None, SchemaInfo("Output per input after fees; it never settles for less.")]
+    timeInForce: Annotated[str | None, SchemaInfo("Of a limit order: how long it waits for its price.")]
+    expiresAt: Annotated[Moment | None, SchemaInfo("From when on nothing is signed any more.")]
+    launch: Annotated[LaunchConditionsView | None, SchemaInfo("Of a sniper order: which launch it fires at.")]
+    fires: Annotated[int, SchemaInfo("How often it was sent to the workers since it rested.")]
+    firedAt: Annotated[Moment | None, SchemaInfo("When it was, the last time.")]
     status: Status
-    attempts: Annotated[int, SchemaInfo("The present attempt, from 1.")]
+    attempts: Annotated[int, SchemaInfo("The present attempt, from 1 with each firing.")]
     maxAttempts: Annotated[int, SchemaInfo("After so many attempts the order fails.")]
     sequence: Annotated[int, SchemaInfo("That of the newest event.")]
     chosenDex: VenueName | None
@@ -216,6 +240,16 @@ def error_view(failure: Failure) -> ErrorView:
     return {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
 
 
+def launch_view(conditions: LaunchConditions) -> LaunchConditionsView:
+    """The conditions as they were given, the defaults filled in."""
+    return {
+        "event": conditions.event,
+        "minimumLiquidityUsd": plain(conditions.minimum_liquidity_usd),
+        "maxAgeSeconds": conditions.max_age_seconds,
+        "requireSafe": conditions.require_safe,
+    }
+
+
 def order_view(order: Order) -> OrderView:
     """The order as GET returns it and as the stream sends it."""
     route, fill = order.route, order.fill
@@ -226,7 +260,7 @@ def order_view(order: Order) -> OrderView:
         "userId": order.user_id,
         "walletAddress": order.wallet_address,
         "clientOrderId": order.client_order_id,
-        "orderType": "market",
+        "orderType": order.order_type,
         "inputToken": order.input_token.symbol,
         "outputToken": out.symbol,
         "side": order.side,
@@ -234,6 +268,12 @@ def order_view(order: Order) -> OrderView:
         "amountBaseUnits": str(order.amount),
         "slippageBps": order.slippage_bps,
         "maxPriceImpactBps": order.max_price_impact_bps,
+        "limitPrice": plain(order.limit_price) if order.limit_price is not None else None,
+        "timeInForce": order.time_in_force,
+        "expiresAt": timestamp(order.expires_at) if order.expires_at else None,
+        "launch": launch_view(order.launch) if order.launch else None,
+        "fires": order.fires,
+        "firedAt": timestamp(order.fired_at) if order.fired_at else None,
         "status": order.status,
         "attempts": order.attempt,
         "maxAttempts": MAX_ATTEMPTS,

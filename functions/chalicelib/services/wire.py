@@ -74,6 +74,7 @@ Details: TypeAlias = Annotated[
     SchemaInfo(
         "What belongs to the status: `building` has chosenDex, expectedOutput, quotes and reason; `submitted` txHash; "
         "`confirmed` txHash, finalExecutionPrice, executedInput, executedOutput and fee; `failed` and a retry error, "
-        "priceImpactPct too where that was too high."
+        "priceImpactPct too where that was too high. `waiting` has limitPrice, marketPrice, distanceBps and expiresAt, "
+        "or launch; after a miss error and fires, after a change `changed`. A `pending` that was fired has `trigger`."
     ),
 ]

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from functools import lru_cache
 
 from chalicelib.domain.amounts import BPS
 from chalicelib.domain.quotes import QuoteRequest, Side
-from chalicelib.venues.pools.bins import Bin, BinPool, Direction, FeeParameters, Volatility
+from chalicelib.domain.tokens import Token
+from chalicelib.venues.pools.bins import (
+    FEE_PRECISION,
+    ONE,
+    Bin,
+    BinPool,
+    Direction,
+    FeeParameters,
+    Volatility,
+    bin_price,
+    fee_rate,
+)
 from chalicelib.venues.pools.swap import PoolSwap
 from chalicelib.venues.simulation.chance import Simulation
-from chalicelib.venues.simulation.market import depth, reference_price, skew
 from chalicelib.venues.simulation.venue import SimulatedVenue
 
 BIN_STEP = 10
@@ -30,23 +42,27 @@ class MeteoraVenue(SimulatedVenue):
     """`VenueConnector`. Its price moves by whole bins."""
 
     name = "meteora"
+    lean = -1
+    # That of the bin at which a swap begins.
+    fee = Fraction(fee_rate(BIN_STEP, FEES, 0), FEE_PRECISION)
 
-    def swap(self, request: QuoteRequest, *, worse_bps: int = 0) -> PoolSwap:
-        # As on the chain a pair has one pool, with its tokens in the order of their mints.
-        sells_x = request.input_token.mint < request.output_token.mint
-        direction = Direction.X_TO_Y if sells_x else Direction.Y_TO_X
-        pool = self.pool(request, direction, worse_bps)
-        now = int(self.simulation.now().timestamp())
-        if request.side is Side.SELL:
-            return pool.swap_exact_in(request.amount, direction, at=now)
-        return pool.swap_exact_out(request.amount, direction, at=now)
-
-    def pool(self, request: QuoteRequest, direction: Direction, worse_bps: int) -> BinPool:
-        """The pool of the pair as the trader finds it: nobody has traded for a while, and the bins are even."""
-        middle = reference_price(request.input_token, request.output_token)
-        price = middle * (1 - skew(self.simulation, request.reference) / 2) * (BPS - worse_bps) / BPS
+    def spot(self, price: Fraction, input_token: Token, output_token: Token) -> Fraction:
         output_per_input = nearest_bin(price)
-        reserve = depth(request.output_token) // BINS
+        if _sells_x(input_token, output_token):
+            return Fraction(bin_price(output_per_input, BIN_STEP), ONE)
+        return Fraction(ONE, bin_price(-output_per_input, BIN_STEP))
+
+    def trade(self, request: QuoteRequest, price: Fraction, at: int) -> PoolSwap:
+        sells_x = _sells_x(request.input_token, request.output_token)
+        direction = Direction.X_TO_Y if sells_x else Direction.Y_TO_X
+        pool = self.pool(direction, price, self.reserve(request, request.output_token, at) // BINS)
+        if request.side is Side.SELL:
+            return pool.swap_exact_in(request.amount, direction, at=at)
+        return pool.swap_exact_out(request.amount, direction, at=at)
+
+    def pool(self, direction: Direction, price: Fraction, reserve: int) -> BinPool:
+        """The pool of the pair as the trader finds it: nobody has traded for a while, and the bins are even."""
+        output_per_input = nearest_bin(price)
         if direction is Direction.X_TO_Y:
             active_id = output_per_input
             bins = {active_id - number: Bin(y=reserve) for number in range(BINS)}
@@ -62,11 +78,19 @@ class MeteoraVenue(SimulatedVenue):
         )
 
 
-def nearest_bin(price: Decimal) -> int:
+def _sells_x(input_token: Token, output_token: Token) -> bool:
+    """As on the chain a pair has one pool, with its tokens in the order of their mints."""
+    return input_token.mint < output_token.mint
+
+
+@lru_cache(maxsize=1024)
+def nearest_bin(price: Fraction | Decimal) -> int:
     """The bin whose price `(1 + binStep / 10,000)^bin` comes nearest."""
     context = Context(prec=30)
     step = context.ln(1 + Decimal(BIN_STEP) / BPS)
-    return int(context.divide(context.ln(price), step).to_integral_value(ROUND_HALF_EVEN))
+    numerator, denominator = price.as_integer_ratio()
+    decimal = context.divide(Decimal(numerator), Decimal(denominator))
+    return int(context.divide(context.ln(decimal), step).to_integral_value(ROUND_HALF_EVEN))
 
 
 def connect(simulation: Simulation) -> MeteoraVenue:

@@ -19,7 +19,7 @@ from chalicelib.domain.errors import ErrorCode
 from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
 from chalicelib.services.ports import CrashPoint
 from chalicelib.venues.simulation.chance import Simulation
-from tests.fakes import CrashAt, Killed, MemoryStatusEvents, RecordingTelemetry
+from tests.fakes import CrashAt, Killed, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_router
 from tests.fakes.postgres import let_time_pass, open_database, placed
 
@@ -62,6 +62,7 @@ class Container:
             clock=self.clock,
             telemetry=RecordingTelemetry(),
             crash_point=crash,
+            ticks=MemoryTicks(),
         )
 
 

@@ -57,7 +57,7 @@ def shown(given: Result) -> str:
 
 def test_a_clean_run_is_a_table() -> None:
     text = shown(result(1))
-    assert "1 (1 confirmed, 0 cancelled, 0 failed)" in text
+    assert "1 (1 confirmed, 0 cancelled, 0 expired, 0 failed)" in text
     assert "1 kill -9" in text
     assert "freeze" not in text
     assert "statuses that could have come twice" in text

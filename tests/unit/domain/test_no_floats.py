@@ -40,7 +40,7 @@ ALLOWED = {
     ("venues/simulation/chance.py", "Simulation"): "seconds of sleep",
     ("venues/simulation/chance.py", "Simulation.delay"): "seconds",
     ("venues/simulation/chance.py", "Simulation.wait"): "seconds",
-    ("venues/simulation/market.py", "skew"): "the toss of a coin",
+    ("venues/simulation/launches.py", "LaunchPlan"): "the rate of a fault",
     ("venues/simulation/venue.py", "<module>"): "seconds of a quote that times out",
     ("venues/simulation/venue.py", "SimulatedVenue.build"): "seconds that building takes",
     ("venues/simulation/venue.py", "SimulatedVenue.quote"): "seconds that a quote takes",
@@ -83,18 +83,30 @@ def test_no_float_where_amounts_pass(path: Path) -> None:
 
 # Divisions of decimals and fractions, or of what counts no money.
 DIVISIONS = {
+    ("domain/limits.py", "1 / Fraction(limit_price)"),
+    ("domain/limits.py", "amount / price"),
+    ("domain/limits.py", "limit / market"),
     ("domain/quotes.py", "Decimal(quote.amount_out) / quote.amount_in"),
     ("domain/quotes.py", "rates[-1] / rates[0]"),
+    ("http/files.py", "WEB / 'assets'"),
+    ("http/files.py", "WEB / 'assets' / name"),
+    ("services/place_order.py", "1 / market"),
+    ("services/place_order.py", "market / BAND"),
+    ("services/place_order.py", "one / other"),
+    ("services/place_order.py", "other / one"),
     ("venues/meteora.py", "Decimal(BIN_STEP) / BPS"),
-    ("venues/meteora.py", "middle * (1 - skew(self.simulation, request.reference) / 2) * (BPS - worse_bps) / BPS"),
-    ("venues/meteora.py", "skew(self.simulation, request.reference) / 2"),
-    ("venues/raydium.py", "middle * (1 + skew(self.simulation, request.reference) / 2) * (BPS - worse_bps) / BPS"),
-    ("venues/raydium.py", "skew(self.simulation, request.reference) / 2"),
     ("venues/pools/bins.py", "Fraction(swapped_out) / self.unit_price"),
     ("venues/pools/bins.py", "swapped_out / (swapped_in * spot)"),
-    ("venues/simulation/market.py", "REFERENCE_USD[input_token.symbol] / REFERENCE_USD[output_token.symbol]"),
-    ("venues/simulation/market.py", "POOL_DEPTH_USD / REFERENCE_USD[token.symbol]"),
-    ("venues/simulation/market.py", "Decimal(generator.randint(230, 470)) / 10000"),
+    ("venues/simulation/launches.py", "Decimal(MOST_LIQUIDITY_USD) / LEAST_LIQUIDITY_USD"),
+    ("venues/simulation/market.py", "touch * limit * swap.amount_in / swap.amount_out"),
+    ("venues/simulation/market.py", "touch / (1 - venue.fee)"),
+    (
+        "venues/simulation/prices.py",
+        "Fraction(self.usd(input_token, second)) / Fraction(self.usd(output_token, second))",
+    ),
+    ("venues/simulation/prices.py", "usd / reference_usd(seed, token)"),
+    ("venues/simulation/venue.py", "Decimal(launch.liquidity_at(at)) / 2"),
+    ("venues/simulation/venue.py", "self.lean * skew / 2"),
 }
 
 

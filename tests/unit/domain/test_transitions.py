@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.domain.errors import IllegalTransition
 from chalicelib.domain.order import Order
-from chalicelib.domain.transitions import OPEN, TERMINAL, TRANSITIONS, OrderStatus, Trigger, next_status
+from chalicelib.domain.transitions import OPEN, TERMINAL, TRANSITIONS, WORKABLE, OrderStatus, Trigger, next_status
 from localstack.chaos import records
 from localstack.chaos.audit import FOLLOWS
 from order_engine import OVER
@@ -12,17 +12,21 @@ from order_engine.cli.text import COLOURS
 from tests.fakes import an_order
 
 # Written by hand, not from the table: a row a status; a column for start, choose_route, submit, confirm, retry,
-# fail, cancel; "-" where the move is forbidden.
+# fail, cancel, fire, amend, rest, expire; "-" where the move is forbidden.
 EXPECTED = """
-pending    routing  -         -          -          -        failed  cancelled
-routing    -        building  -          -          routing  failed  cancelled
-building   -        -         submitted  -          routing  failed  cancelled
-submitted  -        -         -          confirmed  routing  failed  -
-confirmed  -        -         -          -          -        -       -
-failed     -        -         -          -          -        -       -
-cancelled  -        -         -          -          -        -       -
+waiting    -        -         -          -          -        failed  cancelled  pending  waiting  -        expired
+pending    routing  -         -          -          -        failed  cancelled  -        -        -        expired
+routing    -        building  -          -          routing  failed  cancelled  -        -        waiting  expired
+building   -        -         submitted  -          routing  failed  cancelled  -        -        waiting  expired
+submitted  -        -         -          confirmed  routing  failed  -          -        -        waiting  -
+confirmed  -        -         -          -          -        -       -          -        -        -        -
+failed     -        -         -          -          -        -       -          -        -        -        -
+cancelled  -        -         -          -          -        -       -          -        -        -        -
+expired    -        -         -          -          -        -       -          -        -        -        -
 """
-COLUMNS = ("start", "choose_route", "submit", "confirm", "retry", "fail", "cancel")
+COLUMNS = (
+    "start", "choose_route", "submit", "confirm", "retry", "fail", "cancel", "fire", "amend", "rest", "expire"
+)  # fmt: skip
 
 
 def matrix() -> list[tuple[str, str, str | None]]:
@@ -36,7 +40,7 @@ def matrix() -> list[tuple[str, str, str | None]]:
 def test_the_matrix_has_every_status_and_every_trigger() -> None:
     assert {status for status, _, _ in matrix()} == set(OrderStatus)
     assert {trigger for _, trigger, _ in matrix()} == set(Trigger)
-    assert len(matrix()) == len(OrderStatus) * len(Trigger) == 49
+    assert len(matrix()) == len(OrderStatus) * len(Trigger) == 99
 
 
 @pytest.mark.parametrize(("status", "trigger", "expected"), matrix())
@@ -69,7 +73,8 @@ def test_a_move_changes_nothing_but_what_it_is_told() -> None:
 
 
 def test_nothing_leaves_a_terminal_state_and_every_other_can_fail() -> None:
-    assert {OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED} == TERMINAL
+    assert {OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED, OrderStatus.EXPIRED} == TERMINAL
+    assert OPEN - {OrderStatus.WAITING} == WORKABLE
     assert set(OrderStatus) == OPEN | TERMINAL
     assert not OPEN & TERMINAL
     assert all(status.is_terminal == (status in TERMINAL) for status in OrderStatus)

@@ -133,6 +133,7 @@ def stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     )
     for name, value in {
         "ORDERS_QUEUE_URL": stack.orders_url,
+        "TICKS_QUEUE_URL": stack.orders_url,
         "ORDERS_DEAD_LETTER_QUEUE_URL": stack.dead_url,
         "STATUS_EVENTS_QUEUE_URL": stack.events_url,
         "CONNECTIONS_TABLE": TABLE,

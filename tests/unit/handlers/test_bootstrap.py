@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "ORDERS_DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:1/dead",
     "STATUS_EVENTS_QUEUE_URL": "http://127.0.0.1:1/events.fifo",
     "HEARTBEATS_QUEUE_URL": "http://127.0.0.1:1/heartbeats",
+    "TICKS_QUEUE_URL": "http://127.0.0.1:1/ticks",
     "CONNECTIONS_TABLE": "connections",
     "WEBSOCKET_MANAGEMENT_URL": "http://127.0.0.1:1/live",
     "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",

@@ -14,9 +14,10 @@ from chalicelib.http.responses import SECURITY_HEADERS
 from chalicelib.http.signing import SigningKeys
 from chalicelib.services.anyone import AnyonesHistory, AnyonesOrders
 from chalicelib.services.limits import Allowances, NoLimits
-from chalicelib.services.ports import Router
-from tests.fakes import FakeClock, FakeRouter, MemoryHistory, MemoryOrders, MemoryQueue, MemoryStatusEvents
+from chalicelib.services.ports import Market, Router
+from tests.fakes import FakeClock, FakeRouter, MemoryHistory, MemoryOrders, MemoryQueue, MemoryStatusEvents, MemoryTicks
 from tests.fakes import RecordingTelemetry as Telemetry
+from tests.fakes.market import ScriptedMarket
 from tests.fakes.owned import MemoryOwnedHistory, MemoryOwnedOrders
 from tests.unit.http.specification import check_answer
 
@@ -62,6 +63,7 @@ class Service:
     clock: FakeClock = field(default_factory=FakeClock)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     events: MemoryStatusEvents = field(default_factory=MemoryStatusEvents)
+    ticks: MemoryTicks = field(default_factory=MemoryTicks)
     telemetry: Telemetry = field(default_factory=Telemetry)
     websocket_url: str = WEBSOCKET_URL
     strict_wallets: bool = False
@@ -76,6 +78,7 @@ class Service:
     def __post_init__(self) -> None:
         self.store = MemoryOrders(self.clock)
         self.router: Router = FakeRouter(self.clock)
+        self.market: Market = ScriptedMarket()
 
     @property
     def api(self) -> Api:
@@ -87,8 +90,10 @@ class Service:
             queue=self.queue,
             events=self.events,
             router=self.router,
-            telemetry=self.telemetry,
+            market=self.market,
+            ticks=self.ticks,
             clock=self.clock,
+            telemetry=self.telemetry,
             probes=self.probes or {"queue": self.queue.check},
             websocket_url=self.websocket_url,
             signing_keys=self.signing_keys,

@@ -11,7 +11,7 @@ from tests.unit.http.service import Service
 def test_every_route_has_an_entry_and_every_entry_a_route() -> None:
     routes = {(method, path) for path, methods in app.app.routes.items() for method in methods}
     assert {route for route in routes if route_access(*route) is None} == set()
-    assert set(ROUTES) == {(method, path) for method, path in routes if method in ("GET", "POST")}
+    assert set(ROUTES) == {(method, path) for method, path in routes if method in ("GET", "POST", "PATCH")}
     assert route_access("GET", "/of/tomorrow") is None
     assert route_access("OPTIONS", "/of/tomorrow") is None
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.order import new_order_id
+from chalicelib.domain.order import OrderType, new_order_id
 from chalicelib.domain.tokens import SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.cursors import decode_cursor, encode_cursor
@@ -23,6 +23,7 @@ WHICH = OrderFilter(
     user_id="ann",
     client_order_id="c",
     status=OrderStatus.FAILED,
+    order_type=OrderType.LIMIT,
     venue=RAYDIUM,
     input_token=SOL,
     output_token=USDC,
@@ -33,6 +34,7 @@ OTHERS = {
     "user_id": "bob",
     "client_order_id": "d",
     "status": OrderStatus.CONFIRMED,
+    "order_type": OrderType.SNIPER,
     "venue": METEORA,
     "input_token": USDC,
     "output_token": SOL,

@@ -88,6 +88,7 @@ def test_a_placed_order_says_where_it_is(service: Service) -> None:
         "orderId": order_id,
         "status": "pending",
         "websocketUrl": f"{WEBSOCKET_URL}?orderId={order_id}",
+        "orderType": "market",
     }
     assert placed.headers["Location"] == f"/api/orders/{order_id}"
     assert "Idempotent-Replayed" not in placed.headers

@@ -103,6 +103,7 @@ def test_the_endpoints_let_through_what_the_roles_in_the_vpc_allow() -> None:
     assert set(given["QueueArns"].split(",")) == {
         "<OrdersQueue.Arn>",
         "<OrdersDeadLetterQueue.Arn>",
+        "<TicksQueue.Arn>",
         "<StatusEventsQueue.Arn>",
     }
     assert given["TableArn"] == "<ConnectionsTable.Arn>"
@@ -255,12 +256,20 @@ def test_alarms_read_metrics_under_their_names_and_dimensions() -> None:
     text = json.dumps(Stack("infra/monitoring.yaml").of_type("AWS::CloudWatch::Alarm"))
     single = set(re.findall(r'"Namespace": "OrderEngine", "MetricName": "(\w+)", "Dimensions": \[([^]]*)\]', text))
     assert single == {
-        (name, '{"Name": "service", "Value": "<Service>"}') for name in ("OrdersAccepted", "OrdersConfirmed")
+        (name, '{"Name": "service", "Value": "<Service>"}')
+        for name in (
+            "OrdersAccepted",
+            "OrdersConfirmed",
+            "OrdersResting",
+            "WatcherBeats",
+            "TriggersMissed",
+            "FireBacklog",
+        )
     }
     assert {name for name, _ in single} <= without_dimensions
     # These sum over every other dimension.
     queried = set(re.findall(r"SELECT SUM\((\w+)\) FROM OrderEngine WHERE service = '<Service>'", text))
-    assert queried == {"OrdersFailed", "ReconcileRepairs", "AuthFailures"} <= _counted()
+    assert queried == {"OrdersFailed", "ReconcileRepairs", "AuthFailures", "TriggersFired"} <= _counted()
     assert text.count("OrderEngine") == len(single) + len(queried)
 
 
@@ -304,6 +313,10 @@ def test_alarms_watch_what_the_runbook_answers() -> None:
         "DeadLetterErrors",
         "ReconcileStopped",
         "HeartbeatStopped",
+        "WatcherStopped",
+        "TriggersMissed",
+        "FireBacklog",
+        "WatcherErrors",
         "ServerErrors",
         "UnconfirmedOrders",
         "FailedOrders",
@@ -327,6 +340,7 @@ def test_alarms_watch_what_the_runbook_answers() -> None:
         "ReconcileRepairs",
         "AuthFailures",
         "StaleIssuerKeys",
+        *("OrdersResting", "WatcherBeats", "TriggersFired", "TriggersMissed", "FireBacklog"),
     }
 
 
@@ -396,7 +410,7 @@ def test_the_budget_of_connections_is_watched_as_the_roles_have_it() -> None:
     stack = Stack("template.yaml", {"ApiConnections": "20", "WorkerConcurrency": "5"})
     roles = stack.resources["MigrateFunction"]["Properties"]["Environment"]["Variables"]["DATABASE_ROLES"]
     watched = stack.resources["Watch"]["Properties"]["Parameters"]["DatabaseBudget"]
-    assert watched == " + ".join(re.findall(r"\d+", roles)) == "20 + 28"
+    assert watched == " + ".join(re.findall(r"\d+", roles)) == "20 + 32"
 
 
 @pytest.mark.parametrize(
@@ -423,6 +437,14 @@ def test_backups_outlive_the_database_where_there_are_any(days: str, deleted: bo
 def test_without_a_database_or_an_address_nothing_refers_to_them() -> None:
     watch = Stack("infra/monitoring.yaml", {"MetricMath": "false"})
     alarms = watch.of_type("AWS::CloudWatch::Alarm")
-    assert set(alarms) == {"DeadStatusEvents", "OldOrders", "OldStatusEvents", "DeadLetterErrors", "ServerErrors"}
+    assert set(alarms) == {
+        "DeadStatusEvents",
+        "OldOrders",
+        "OldStatusEvents",
+        "DeadLetterErrors",
+        "FireBacklog",
+        "WatcherErrors",
+        "ServerErrors",
+    }
     assert all(alarm["AlarmActions"] == [] for alarm in alarms.values())
     assert watch.of_type("AWS::SNS::Topic") == {}

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from chalicelib.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused, Unavailable
-from chalicelib.domain.order import NewOrder
+from chalicelib.domain.order import LaunchConditions, LaunchEvent, NewOrder, OrderType, TimeInForce
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.tokens import JUP, USDT
 from chalicelib.domain.transitions import OrderStatus
@@ -15,11 +16,12 @@ from chalicelib.services.place_order import fingerprint, place_order
 from chalicelib.services.ports import PlacedOrder
 from chalicelib.services.reconcile import reconcile
 from tests.fakes import new_order
+from tests.fakes.clock import START
 from tests.fakes.engine import Engine
 
 
 def place(engine: Engine, order: NewOrder, key: str | None = None) -> PlacedOrder:
-    return place_order(order, idempotency_key=key, store=engine.store, queue=engine.queue, telemetry=engine.telemetry)
+    return place_order(order, idempotency_key=key, ports=engine.placing())
 
 
 def test_an_order_is_stored_with_its_first_event_and_queued(engine: Engine) -> None:
@@ -129,7 +131,44 @@ def test_two_maximum_price_impacts_that_are_not_the_usual_one_are_told_apart() -
 def test_the_fingerprint_covers_every_field_there_is() -> None:
     assert fingerprint(BASE) == fingerprint(replace(BASE))
     # A new field must be added to the fingerprint and to the list above.
-    assert len(NewOrder.__dataclass_fields__) == 9
+    assert len(NewOrder.__dataclass_fields__) == 14
+
+
+LIMIT = replace(
+    BASE,
+    order_type=OrderType.LIMIT,
+    limit_price=Decimal(170),
+    time_in_force=TimeInForce.GTC,
+    expires_at=START,
+)
+SNIPER = replace(BASE, order_type=OrderType.SNIPER, launch=LaunchConditions())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(LIMIT, limit_price=Decimal("170.1")),
+        replace(LIMIT, time_in_force=TimeInForce.FOK),
+        replace(LIMIT, expires_at=None),
+        replace(LIMIT, order_type=OrderType.SNIPER),
+        *(
+            replace(LIMIT, launch=conditions)
+            for conditions in (
+                LaunchConditions(event=LaunchEvent.LAUNCH),
+                LaunchConditions(minimum_liquidity_usd=Decimal(1)),
+                LaunchConditions(max_age_seconds=31),
+                LaunchConditions(require_safe=False),
+                LaunchConditions(),
+            )
+        ),
+    ],
+)
+def test_every_field_of_a_resting_order_counts_in_the_fingerprint(other: NewOrder) -> None:
+    assert fingerprint(other) not in (fingerprint(LIMIT), fingerprint(SNIPER))
+
+
+def test_a_limit_price_is_the_same_however_it_is_written() -> None:
+    assert fingerprint(replace(LIMIT, limit_price=Decimal("1.700e2"))) == fingerprint(LIMIT)
 
 
 def test_a_key_of_before_there_was_a_maximum_price_impact_stands_for_the_same_order() -> None:

@@ -29,6 +29,7 @@ AWS: dict[str, str] = AUTH
 QUEUES = {
     "orders": "OrdersQueue",
     "heartbeats": "HeartbeatsQueue",
+    "ticks": "TicksQueue",
     "orders-dlq": "OrdersDeadLetterQueue",
     "status-events.fifo": "StatusEventsQueue",
     "issuer-keys": "IssuerKeysQueue",
@@ -38,14 +39,27 @@ DATABASE = {"DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "PGSSLMODE", "PGS
 LOGIN = DATABASE | {"DATABASE_USER"}
 # Whose connections to Postgres are the API's budget; the others' are the workers'.
 ANSWER_CLIENTS = {"Api", "WebsocketConnect", "WebsocketMessage"}
-SIMULATION = {"SIMULATED_DELAY_SCALE", "SIMULATED_FAULTS"}
+SIMULATION = {
+    "SIMULATED_DELAY_SCALE",
+    "SIMULATED_FAULTS",
+    "SIMULATED_MARKET_SEED",
+    "SIMULATED_VOLATILITY",
+    "SIMULATED_LAUNCH_SECONDS",
+}
 # What stream tickets are checked with.
 TICKETS = {"AUTH_MODE", "CURSOR_SECRET", "SIGNING_GENERATION"}
 SHARED = {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 SETTINGS = {
     "Api": LOGIN
     | SIMULATION
-    | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL", "PUBLIC_WEBSOCKET_URL", "CURSOR_SECRET", "STRICT_WALLETS"}
+    | {
+        "ORDERS_QUEUE_URL",
+        "STATUS_EVENTS_QUEUE_URL",
+        "TICKS_QUEUE_URL",
+        "PUBLIC_WEBSOCKET_URL",
+        "CURSOR_SECRET",
+        "STRICT_WALLETS",
+    }
     | {
         "ALLOWED_ORIGINS",
         "AUTH_MODE",
@@ -59,14 +73,20 @@ SETTINGS = {
         "ORDERS_PER_MINUTE",
         "MAX_OPEN_ORDERS",
     },
-    "ExecuteOrders": LOGIN | SIMULATION | {"DATABASE_CONNECTIONS", "ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL"},
+    "ExecuteOrders": LOGIN
+    | SIMULATION
+    | {"DATABASE_CONNECTIONS", "ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL"}
+    | {"TICKS_QUEUE_URL"},
     "PushStatus": {"STATUS_EVENTS_QUEUE_URL", "CONNECTIONS_TABLE", "WEBSOCKET_MANAGEMENT_URL"},
     "Heartbeat": {"HEARTBEATS_QUEUE_URL", "CONNECTIONS_TABLE", "WEBSOCKET_MANAGEMENT_URL"},
     "WebsocketConnect": LOGIN | TICKETS | {"ALLOWED_ORIGINS", "STATUS_EVENTS_QUEUE_URL", "CONNECTIONS_TABLE"},
     "WebsocketMessage": LOGIN | TICKETS | {"STATUS_EVENTS_QUEUE_URL", "CONNECTIONS_TABLE"},
     "WebsocketDisconnect": {"CONNECTIONS_TABLE"},
+    "Watch": LOGIN
+    | SIMULATION
+    | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL", "TICKS_QUEUE_URL", "WATCH_INTERVAL_SECONDS"},
     "Reconcile": LOGIN | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL"},
-    "DeadLetter": LOGIN | SIMULATION | {"STATUS_EVENTS_QUEUE_URL", "ORDERS_DEAD_LETTER_QUEUE_URL"},
+    "DeadLetter": LOGIN | SIMULATION | {"STATUS_EVENTS_QUEUE_URL", "ORDERS_DEAD_LETTER_QUEUE_URL", "TICKS_QUEUE_URL"},
     "FetchKeys": {"AUTH_ISSUER", "AUTH_JWKS_URL", "AUTH_JWKS_OVER_HTTP", "ISSUER_KEYS_QUEUE_URL"},
     "StoreKeys": LOGIN,
     "Migrate": DATABASE | {"DATABASE_ROLES", "DATABASE_OWNER", "DATABASE_OWNER_PASSWORD"},
@@ -80,6 +100,7 @@ HANDLERS = {
     "WebsocketMessage": "websocket_message",
     "WebsocketDisconnect": "websocket_disconnect",
     "Reconcile": "reconcile",
+    "Watch": "watch",
     "DeadLetter": "dead_letter",
     "FetchKeys": "fetch_keys",
     "StoreKeys": "store_keys",

@@ -11,12 +11,13 @@ from tests.unit.template.facts import ANSWER_CLIENTS, AWS, DATABASE, EMBEDDED, S
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 POSTPONE = {"sqs:ChangeMessageVisibility"}
 STATUS_EVENTS = ("<StatusEventsQueue.Arn>", {"sqs:SendMessage"})
+TICKS = ("<TicksQueue.Arn>", {"sqs:SendMessage"})
 TABLE = "<ConnectionsTable.Arn>"
 FOLLOW = (TABLE, {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"})
 CONNECTIONS = "arn:aws:execute-api:us-east-1:000000000000:<WebSocketApi>/live/{}/@connections/*"
 PERMISSIONS: dict[str, dict[str, set[str]]] = {
-    "Api": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
-    "ExecuteOrders": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", CONSUME | POSTPONE)]),
+    "Api": dict([STATUS_EVENTS, TICKS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
+    "ExecuteOrders": dict([STATUS_EVENTS, TICKS, ("<OrdersQueue.Arn>", CONSUME | POSTPONE)]),
     "PushStatus": {
         "<StatusEventsQueue.Arn>": CONSUME | POSTPONE | {"sqs:SendMessage"},
         TABLE: {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
@@ -33,7 +34,14 @@ PERMISSIONS: dict[str, dict[str, set[str]]] = {
     "WebsocketMessage": dict([STATUS_EVENTS, FOLLOW]),
     "WebsocketDisconnect": {TABLE: {"dynamodb:Query", "dynamodb:DeleteItem"}},
     "Reconcile": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
-    "DeadLetter": dict([STATUS_EVENTS, ("<OrdersDeadLetterQueue.Arn>", CONSUME | POSTPONE)]),
+    "Watch": dict(
+        [
+            STATUS_EVENTS,
+            ("<OrdersQueue.Arn>", {"sqs:SendMessage"}),
+            ("<TicksQueue.Arn>", CONSUME | {"sqs:SendMessage"}),
+        ]
+    ),
+    "DeadLetter": dict([STATUS_EVENTS, TICKS, ("<OrdersDeadLetterQueue.Arn>", CONSUME | POSTPONE)]),
     "Migrate": {},
 }
 # The only actions on every resource, and why.

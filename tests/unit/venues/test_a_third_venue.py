@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from types import ModuleType
 
 import pytest
@@ -18,7 +19,6 @@ from chalicelib.services.execute_order import Ack
 from chalicelib.services.views import order_view
 from chalicelib.venues.pools.constant_product import ConstantProductPool
 from chalicelib.venues.pools.swap import PoolSwap
-from chalicelib.venues.simulation.market import depth, reference_price
 from chalicelib.venues.simulation.venue import SimulatedVenue
 from tests.fakes import MemoryLedger, new_order
 from tests.fakes.engine import Engine
@@ -31,15 +31,14 @@ class OrcaVenue(SimulatedVenue):
     """Deeper than the others, and a tenth dearer or cheaper as the test wants."""
 
     name = "orca"
+    lean = 0
+    fee = Fraction(5, 10_000)
     premium_bps = 1_000
 
-    def swap(self, request: QuoteRequest, *, worse_bps: int = 0) -> PoolSwap:
-        price = reference_price(request.input_token, request.output_token) * (BPS + self.premium_bps - worse_bps) / BPS
-        pool = ConstantProductPool(
-            reserve_in=depth(request.input_token),
-            reserve_out=int(depth(request.input_token) * price),
-            trade_fee_rate=500,
-        )
+    def trade(self, request: QuoteRequest, price: Fraction, at: int) -> PoolSwap:
+        reserve_in = self.reserve(request, request.input_token, at)
+        reserve_out = int(reserve_in * price * (BPS + self.premium_bps) / BPS)
+        pool = ConstantProductPool(reserve_in=reserve_in, reserve_out=reserve_out, trade_fee_rate=500)
         if request.side is Side.SELL:
             return pool.swap_exact_in(request.amount)
         return pool.swap_exact_out(request.amount)

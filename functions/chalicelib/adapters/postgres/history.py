@@ -111,6 +111,7 @@ def _equalities(filters: OrderFilter) -> dict[str, str | list[str]]:
         "user_id": filters.user_id,
         "client_order_id": filters.client_order_id,
         "status": filters.status,
+        "order_type": filters.order_type,
         "venue": filters.venue,
         "input_token": input_tokens[0] if len(input_tokens) == 1 else None,
         "output_token": output_tokens[0] if len(output_tokens) == 1 else None,

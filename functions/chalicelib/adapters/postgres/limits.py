@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib.adapters.postgres.orders import OPEN_STATUSES, insert_statement
+from chalicelib.adapters.postgres.orders import WORKABLE_STATUSES, insert_statement
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.domain.errors import RateLimited, TooManyOpenOrders
 from chalicelib.domain.identity import Owner
@@ -26,7 +26,7 @@ IS_NEW: Final = (
 )
 # Never counts past the limit, and by the index on user and state: what of a history is over is not looked at.
 OPEN: Final = f"""(SELECT count(*) FROM (
-    SELECT FROM orders WHERE user_id = %(owner)s AND status IN ({OPEN_STATUSES}) LIMIT %(max_open)s) AS counted)"""  # noqa: S608
+    SELECT FROM orders WHERE user_id = %(owner)s AND status IN ({WORKABLE_STATUSES}) LIMIT %(max_open)s) AS counted)"""  # noqa: S608
 WAIT: Final = f"""
 SELECT (1 - {LEFT}) * 60 / %(per_minute)s::float8 AS seconds FROM allowances AS bucket WHERE user_id = %(owner)s
 """  # noqa: S608

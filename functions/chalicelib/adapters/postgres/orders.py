@@ -16,12 +16,13 @@ from chalicelib.adapters.postgres.rows import (
     ORDER_COLUMNS,
     changing_columns,
     event_from,
+    launch_json,
     order_from,
 )
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound
-from chalicelib.domain.events import OrderPlaced
+from chalicelib.domain.events import LimitMissed, OrderPlaced
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
-from chalicelib.domain.transitions import OrderStatus
+from chalicelib.domain.transitions import WORKABLE, OrderStatus
 from chalicelib.services.event_messages import describe
 from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 
@@ -40,7 +41,11 @@ KEYS_KEPT_FOR = "48 hours"
 KEYS_A_BATCH = 1_000
 # The lists of states that the statements name, from the state machine.
 OPEN_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if not status.is_terminal)
+WORKABLE_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if status in WORKABLE)
 FINAL_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if status.is_terminal)
+
+KEY_REUSED = "The Idempotency-Key came with another order before."
+PLACED = OrderPlaced()
 
 
 def insert_statement(allowed: str = "") -> str:
@@ -56,10 +61,14 @@ WITH {beside}key AS (
 ), placed AS (
     INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
                         client_order_id, max_price_impact_bps, status, attempt, sequence, created_at, updated_at,
-                        attention_at, followed_until)
+                        order_type, limit_price, least_output, most_input, time_in_force, expires_at, launch, bound,
+                        fires, fired_at, attention_at, followed_until)
     SELECT %(id)s, %(user_id)s, %(wallet_address)s, %(input_token)s, %(output_token)s, %(side)s, %(amount)s,
            %(slippage_bps)s, %(client_order_id)s, %(max_price_impact_bps)s, %(status)s, %(attempt)s, 1,
-           %(created_at)s, %(created_at)s, clock_timestamp() + %(picked_up_within)s::interval, NULL
+           %(created_at)s, %(created_at)s, %(order_type)s, %(limit_price)s, %(least_output)s, %(most_input)s,
+           %(time_in_force)s, %(expires_at)s, %(launch)s, %(bound)s, %(fires)s, %(fired_at)s,
+           -- what rests has nobody's attention: reconcile would enqueue it
+           CASE WHEN NOT %(rests)s THEN clock_timestamp() + %(picked_up_within)s::interval END, NULL
     WHERE (%(key)s::text IS NULL OR EXISTS (SELECT FROM key)){where_allowed}
     RETURNING id, status, attempt
 )
@@ -106,14 +115,14 @@ UPDATE orders SET
     next_attempt_at = NULL,
     fruitless_claims = fruitless_claims + CASE WHEN lease_token = %(token)s THEN 0 ELSE 1 END,
     attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
-WHERE id = %(id)s AND status IN ({OPEN_STATUSES})
+WHERE id = %(id)s AND status IN ({WORKABLE_STATUSES})
   AND (lease_token IS NULL OR lease_token = %(token)s OR lease_expires_at < clock_timestamp())
   AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())
 RETURNING {ORDER_COLUMNS}, fruitless_claims
 """  # noqa: S608
 
 HOLDER = f"""
-SELECT status NOT IN ({OPEN_STATUSES}) AS over, attention_at IS NULL AS published,
+SELECT status NOT IN ({WORKABLE_STATUSES}) AS over, attention_at IS NULL AS published,
        extract(epoch FROM greatest(lease_expires_at, next_attempt_at) - clock_timestamp())::numeric AS seconds
 FROM orders WHERE id = %(id)s
 """  # noqa: S608
@@ -129,6 +138,11 @@ WITH moved AS (
         transaction_expires_at = CASE WHEN %(signature)s::text IS NOT NULL THEN transaction_expires_at END,
         fill_amount_in = %(fill_amount_in)s, fill_amount_out = %(fill_amount_out)s, fill_fee = %(fill_fee)s,
         error_code = %(error_code)s, error_message = %(error_message)s, error_retryable = %(error_retryable)s,
+        limit_price = %(limit_price)s,
+        least_output = CASE WHEN limit_price = %(limit_price)s THEN least_output ELSE %(least_output)s END,
+        most_input = CASE WHEN limit_price = %(limit_price)s THEN most_input ELSE %(most_input)s END,
+        expires_at = %(expires_at)s, bound = %(bound)s, fires = %(fires)s, fired_at = %(fired_at)s,
+        fires_from = CASE WHEN %(again_in)s > 0 THEN clock_timestamp() + make_interval(secs => %(again_in)s) END,
         updated_at = greatest(updated_at, clock_timestamp()),
         lease_token = CASE WHEN %(release)s THEN NULL ELSE lease_token END,
         lease_expires_at = CASE WHEN %(release)s THEN NULL
@@ -137,6 +151,7 @@ WITH moved AS (
         next_attempt_at = CASE WHEN %(resume_in)s > 0
                                THEN clock_timestamp() + make_interval(secs => %(resume_in)s) END,
         attention_at = clock_timestamp() + CASE
+            WHEN %(rests)s THEN NULL
             -- null, which the sum is then, where nobody has to be told
             WHEN %(over)s THEN CASE WHEN followed_until > clock_timestamp() THEN %(published_within)s::interval END
             WHEN %(release)s THEN make_interval(secs => %(resume_in)s) + %(picked_up_within)s::interval
@@ -157,7 +172,7 @@ UPDATE orders SET
     lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s),
     attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
 WHERE id = %(id)s AND status = '{OrderStatus.BUILDING}' AND sequence = %(sequence)s AND lease_token = %(token)s
-  AND (signature IS NULL OR signature = %(signature)s)
+  AND (signature IS NULL OR signature = %(signature)s) AND (expires_at IS NULL OR expires_at > clock_timestamp())
 RETURNING id
 """  # noqa: S608
 
@@ -205,6 +220,18 @@ WHERE order_id IN (
 RETURNING order_id
 """
 
+COUNT_RESTING = """
+SELECT count(*) AS orders FROM (
+    SELECT FROM orders WHERE status = 'waiting' AND user_id = %(user_id)s LIMIT %(most)s
+) AS resting
+"""
+
+# Whoever finds nobody awake sends for the watcher; its beat says from then on until when it watches. A sender that dies
+# keeps the others from sending for these three seconds.
+WAKE_WATCHER = """
+UPDATE watch SET awake_until = clock_timestamp() + interval '3 seconds' WHERE awake_until <= clock_timestamp()
+"""
+
 COUNT_OPEN = """
 SELECT count(*) AS orders FROM order_attention WHERE NOT over
 """
@@ -241,6 +268,7 @@ class Statements:
     advance: str = ADVANCE
     committed_event: str = COMMITTED_EVENT
     mark_published: str = MARK_PUBLISHED
+    count_resting: str = COUNT_RESTING
     # Says why a new order was not stored, where there are limits; returns where it was.
     refuse: Callable[[Connection, Mapping[str, object]], None] | None = None
 
@@ -257,8 +285,8 @@ class PostgresClientOrders:
         self._sql = statements
         self._bound = bound
 
-    def insert(self, order: Order, idempotency: Idempotency | None) -> Order | None:
-        message, meta = describe(order, OrderPlaced())
+    def insert(self, order: Order, idempotency: Idempotency | None, placed: OrderPlaced = PLACED) -> Order | None:
+        message, meta = describe(order, placed)
         values = {
             "id": order.id,
             "user_id": order.user_id,
@@ -270,9 +298,11 @@ class PostgresClientOrders:
             "slippage_bps": order.slippage_bps,
             "client_order_id": order.client_order_id,
             "max_price_impact_bps": order.max_price_impact_bps,
-            "status": order.status,
-            "attempt": order.attempt,
             "created_at": order.created_at,
+            "order_type": order.order_type,
+            "time_in_force": order.time_in_force,
+            "launch": Jsonb(launch_json(order.launch)) if order.launch else None,
+            **changing_columns(order),
             "message": message,
             "meta": Jsonb(meta),
             "key": idempotency.key if idempotency else None,
@@ -281,6 +311,21 @@ class PostgresClientOrders:
             **self._bound,
         }
         return self._database.run(lambda connection: _insert(connection, self._sql, values))
+
+    def find_repeated(self, user_id: str, idempotency: Idempotency) -> Order | None:
+        values = {"user_id": user_id, "key": idempotency.key, **self._bound}
+        row = self._database.run(lambda connection: connection.execute(self._sql.earlier, values).fetchone())
+        if row is not None and row["fingerprint"] != idempotency.fingerprint:
+            raise IdempotencyKeyReused(KEY_REUSED)
+        return order_from(row) if row is not None else None
+
+    def count_resting(self, user_id: str, most: int) -> int:
+        values = {"user_id": user_id, "most": most, **self._bound}
+        row = self._database.run(lambda connection: connection.execute(self._sql.count_resting, values).fetchone())
+        return int(row["orders"]) if row else 0
+
+    def wake_watcher(self) -> bool:
+        return self._database.run(lambda connection: connection.execute(WAKE_WATCHER).rowcount) > 0
 
     def get(self, order_id: str) -> History:
         return self._database.run(lambda connection: _history(connection, order_id, self._sql, self._bound))
@@ -349,7 +394,7 @@ class PostgresOrders(PostgresClientOrders):
         values = {"limit": limit, "between": BETWEEN_REPAIRS}
 
         def ended(connection: Connection) -> list[History]:
-            return _histories(connection, [row["order_id"] for row in connection.execute(UNPUBLISHED, values)])
+            return histories(connection, [row["order_id"] for row in connection.execute(UNPUBLISHED, values)])
 
         return self._database.run(ended)
 
@@ -376,7 +421,7 @@ def _insert(connection: Connection, sql: Statements, values: Mapping[str, object
         sql.refuse(connection, values)
         return None
     if row is None or row["fingerprint"] != values["fingerprint"]:
-        raise IdempotencyKeyReused("The Idempotency-Key came with another order before.")
+        raise IdempotencyKeyReused(KEY_REUSED)
     return None if row["id"] == values["id"] else order_from(row)
 
 
@@ -411,7 +456,7 @@ def _events(
     return tuple(event_from(row) for row in rows)
 
 
-def _histories(connection: Connection, order_ids: list[str]) -> list[History]:
+def histories(connection: Connection, order_ids: list[str]) -> list[History]:
     """The orders with their events, in two statements however many they are."""
     events: dict[str, list[OrderEvent]] = {order_id: [] for order_id in order_ids}
     orders = [order_from(row) for row in connection.execute(HISTORIES, {"ids": order_ids})]
@@ -452,6 +497,7 @@ def _advance(
         "release": transition.release,
         "resume_in": transition.resume_in,
         "over": after.status.is_terminal,
+        "again_in": transition.event.again_in if isinstance(transition.event, LimitMissed) else 0,
         "message": message,
         "meta": Jsonb(meta),
         "picked_up_within": PICKED_UP_WITHIN,

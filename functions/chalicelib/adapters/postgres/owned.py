@@ -46,6 +46,7 @@ OWNED: Final = Statements(
     follow=_beside(STATEMENTS.follow, "WHERE id = %(id)s"),
     advance=_beside(STATEMENTS.advance, "WHERE id = %(id)s"),
     committed_event=_beside(STATEMENTS.committed_event, "WHERE order_id = %(id)s"),
+    count_resting=STATEMENTS.count_resting.replace(USER, OWNER),
     mark_published=_beside(STATEMENTS.mark_published, "WHERE id = %(id)s"),
 )
 

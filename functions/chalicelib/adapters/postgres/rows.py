@@ -17,7 +17,17 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.order import Failure, Fill, Order, OrderEvent, SignedTransaction
+from chalicelib.domain.order import (
+    Failure,
+    Fill,
+    LaunchConditions,
+    LaunchEvent,
+    Order,
+    OrderEvent,
+    OrderType,
+    SignedTransaction,
+    TimeInForce,
+)
 from chalicelib.domain.quotes import NoQuote, Quote, Route, Side
 from chalicelib.domain.tokens import Token, delisted, find_token
 from chalicelib.domain.transitions import OrderStatus
@@ -28,7 +38,8 @@ ORDER_COLUMNS = """
     id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps, client_order_id,
     max_price_impact_bps, status, attempt, sequence, route, signature, raw_transaction,
     coalesce(last_valid_height, ceil(extract(epoch FROM transaction_expires_at) * 2.5)::bigint) AS last_valid_height,
-    fill_amount_in, fill_amount_out, fill_fee, error_code, error_message, error_retryable, created_at, updated_at
+    fill_amount_in, fill_amount_out, fill_fee, error_code, error_message, error_retryable, created_at, updated_at,
+    order_type, limit_price, time_in_force, expires_at, launch, bound, fires, fired_at, fires_from
 """
 # Writes through telemetry's logger; one of its own would take the output over from it.
 _logger = Logger(child=True)
@@ -58,6 +69,15 @@ def order_from(row: DictRow) -> Order:
         fill=_fill(row),
         failure=_failure(row),
         max_price_impact_bps=row["max_price_impact_bps"],
+        order_type=_known(OrderType, row["order_type"]),
+        limit_price=row["limit_price"],
+        time_in_force=_known(TimeInForce, row["time_in_force"]) if row["time_in_force"] else None,
+        expires_at=row["expires_at"],
+        launch=_launch(row["launch"]) if row["launch"] else None,
+        bound=row["bound"],
+        fires=row["fires"],
+        fired_at=row["fired_at"],
+        fires_from=row["fires_from"],
     )
 
 
@@ -76,7 +96,7 @@ def event_from(row: DictRow) -> OrderEvent:
 
 def changing_columns(order: Order) -> dict[str, object]:
     """Everything about an order that a move may change, by column."""
-    transaction, fill, failure = order.transaction, order.fill, order.failure
+    transaction, fill, failure, guard = order.transaction, order.fill, order.failure, order.guard
     return {
         "status": order.status,
         "attempt": order.attempt,
@@ -91,7 +111,34 @@ def changing_columns(order: Order) -> dict[str, object]:
         "error_code": failure.code if failure else None,
         "error_message": failure.message if failure else None,
         "error_retryable": failure.retryable if failure else None,
+        "rests": order.status is OrderStatus.WAITING,
+        "limit_price": order.limit_price,
+        "least_output": guard.minimum_output if guard else None,
+        "most_input": guard.maximum_input if guard else None,
+        "expires_at": order.expires_at,
+        "bound": order.bound,
+        "fires": order.fires,
+        "fired_at": order.fired_at,
     }
+
+
+def launch_json(conditions: LaunchConditions) -> dict[str, object]:
+    """A sniper's conditions as they are stored."""
+    return {
+        "event": conditions.event,
+        "minimum_liquidity_usd": str(conditions.minimum_liquidity_usd),
+        "max_age_seconds": conditions.max_age_seconds,
+        "require_safe": conditions.require_safe,
+    }
+
+
+def _launch(stored: dict[str, Any]) -> LaunchConditions:
+    return LaunchConditions(
+        event=_known(LaunchEvent, stored["event"]),
+        minimum_liquidity_usd=Decimal(stored["minimum_liquidity_usd"]),
+        max_age_seconds=stored["max_age_seconds"],
+        require_safe=stored["require_safe"],
+    )
 
 
 def _token(symbol: str) -> Token:

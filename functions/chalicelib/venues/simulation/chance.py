@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.config import Fault, SimulationSettings
+from chalicelib.venues.simulation.launches import LaunchPlan
+from chalicelib.venues.simulation.prices import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,20 @@ class Simulation:
     settings: SimulationSettings
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+
+    @property
+    def prices(self) -> Prices:
+        """The middle of the market."""
+        return Prices(str(self.settings.market_seed), self.settings.volatility)
+
+    @property
+    def launches(self) -> LaunchPlan:
+        """What is launched when."""
+        return LaunchPlan(self.prices, self.settings.launch_seconds, self.settings.faults)
+
+    def second(self) -> int:
+        """The present second: everything within it trades on the same market."""
+        return int(self.now().timestamp())
 
     def chance(self, *seed: object) -> random.Random:
         """A generator that depends on the seed alone."""
