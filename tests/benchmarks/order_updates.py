@@ -72,7 +72,7 @@ def execute(url: str, count: int) -> None:
     )
 
     def run(_: int) -> None:
-        order_id = placed(PostgresOrders(database)).order.id
+        order_id = placed(PostgresOrders(database), followed=False).order.id
         until = datetime.now(UTC) + timedelta(seconds=60)
         ended = execute_order(order_id, worker=worker, timings=ExecutionTimings(poll_seconds=0.005), until=until)
         if not isinstance(ended, Ack):

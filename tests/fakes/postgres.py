@@ -71,16 +71,16 @@ def fresh(**changes: object) -> Order:
     return replace(order, created_at=moment, updated_at=moment, **changes)  # type: ignore[arg-type]
 
 
-def placed(store: PostgresOrders, **changes: object) -> History:
-    """An order just placed that somebody follows."""
+def placed(store: PostgresOrders, *, followed: bool = True, **changes: object) -> History:
+    """An order just placed."""
     order = fresh(**changes)
     assert store.insert(order, None) is None
-    return store.follow(order.id)
+    return store.follow(order.id) if followed else store.get(order.id)
 
 
 def claimed(store: PostgresOrders, lease: Lease = LEASE, **changes: object) -> History:
     """An order just placed and claimed."""
-    claim = store.claim(placed(store, **changes).order.id, lease)
+    claim = store.claim(placed(store, followed=True, **changes).order.id, lease)
     assert isinstance(claim, Claimed)
     return claim.history
 
