@@ -280,6 +280,10 @@ class SqsStatusEvents:
             for _, sent in together:
                 sent.set_exception(error)
             return
+        except Exception as error:  # noqa: BLE001 - a defect is raised where each waits; else they would wait for ever
+            for _, sent in together:
+                sent.set_exception(error)
+            return
         for entry, sent in together:
             if entry["Id"] in refused:
                 sent.set_exception(Unavailable(f"The status-events queue refused a message: {refused[entry['Id']]}"))

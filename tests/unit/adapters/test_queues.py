@@ -344,3 +344,12 @@ def test_behind_a_call_that_hangs_nobody_waits_for_long(engine: Engine, monkeypa
         hanging.result(20)
     events.send(second)
     assert recorded.calls == [[first.order.id], [second.order.id]]
+
+
+def test_a_defect_is_raised_to_everybody_whom_it_concerns(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded()
+    monkeypatch.setattr(recorded, "send_message", lambda **_: 1 // 0)
+    events = SqsStatusEvents(cast("SQSClient", recorded), "url")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            events.send(engine.history(engine.place().id))
