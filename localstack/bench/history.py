@@ -93,6 +93,8 @@ def extend(url: str, size: int, report: Callable[[int, int], None]) -> None:
     """
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
+        # Triggers have nothing to do for orders that are over, and the events' orders are there.
+        connection.execute("SET session_replication_role = replica")
         found = connection.execute("SELECT count(*) FROM orders WHERE id < %s", (_id(size + 1),)).fetchone()
         done = int(found[0]) if found else 0
         while done < size:
