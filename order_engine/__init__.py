@@ -38,11 +38,15 @@ if TYPE_CHECKING:
         Frame,
         Health,
         Heartbeat,
+        Launch,
+        LaunchedToken,
+        Launches,
         NewOrder,
         NoQuote,
         Order,
         Page,
         Placed,
+        Price,
         Quote,
         Route,
         StreamProblem,
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
         Ticket,
         Token,
         Unsubscribed,
+        VenuePrice,
     )
     from order_engine.stream import Stream
 
@@ -73,6 +78,9 @@ __all__ = [
     "InvalidHeader",
     "InvalidRequest",
     "InvalidUrl",
+    "Launch",
+    "LaunchedToken",
+    "Launches",
     "NewOrder",
     "NoQuote",
     "NotFound",
@@ -82,6 +90,7 @@ __all__ = [
     "Page",
     "Patience",
     "Placed",
+    "Price",
     "Quote",
     "Refused",
     "Route",
@@ -103,6 +112,7 @@ __all__ = [
     "Unprocessable",
     "Unreachable",
     "Unsubscribed",
+    "VenuePrice",
 ]
 
 

@@ -22,7 +22,23 @@ import msgspec
 from yarl import URL
 
 from order_engine import errors
-from order_engine.models import Event, Health, Model, NewOrder, Order, Page, Placed, Route, Swap, Ticket, Token
+from order_engine.models import (
+    Event,
+    Exact,
+    Health,
+    Launches,
+    Model,
+    NewOrder,
+    Order,
+    Page,
+    Placed,
+    Price,
+    Route,
+    Swap,
+    Ticket,
+    Token,
+    exact,
+)
 from order_engine.stream import SILENCE_SECONDS, Stream, opened
 
 T = TypeVar("T")
@@ -38,6 +54,10 @@ _LOOPBACK = ("localhost", "127.", "::1")
 
 class _Events(Model, frozen=True):
     events: tuple[Event, ...]
+
+
+class _Prices(Model, frozen=True):
+    points: tuple[Price, ...]
 
 
 class _Tokens(Model, frozen=True):
@@ -152,12 +172,42 @@ class Client:
         """The cancelled order; may be repeated. Raises Conflict once its transaction is signed, NotFound."""
         return _read(await self.request("POST", f"{path_of(order_id)}/cancel"), Order, self.url)
 
+    async def amend(
+        self,
+        order_id: str,
+        *,
+        limit_price: Exact | None = None,
+        expires_at: datetime | None = None,
+        if_sequence: int | None = None,
+    ) -> Order:
+        """The order with another limit, another end, or both, while it waits.
+
+        Raises Conflict where it does not wait any more, or is not at `if_sequence`; NotFound.
+        """
+        given = {
+            "limitPrice": exact(limit_price) if limit_price is not None else None,
+            "expiresAt": expires_at.isoformat() if expires_at else None,
+            "ifSequence": if_sequence,
+        }
+        body = {name: value for name, value in given.items() if value is not None}
+        return _read(await self.request("PATCH", path_of(order_id), body=body), Order, self.url)
+
+    async def price(self, input_token: str, output_token: str) -> Price:
+        """What the market pays right now."""
+        query = {"inputToken": input_token, "outputToken": output_token}
+        return _read(await self.request("GET", "/api/prices", query=query), _Prices, self.url).points[-1]
+
+    async def launches(self) -> Launches:
+        """The newest launches of tokens."""
+        return _read(await self.request("GET", "/api/launches"), Launches, self.url)
+
     async def page(
         self,
         *,
         user_id: str | None = None,
         client_order_id: str | None = None,
         status: str | None = None,
+        order_type: str | None = None,
         venue: str | None = None,
         input_token: str | None = None,
         output_token: str | None = None,
@@ -171,6 +221,7 @@ class Client:
             "userId": user_id,
             "clientOrderId": client_order_id,
             "status": status,
+            "orderType": order_type,
             "venue": venue,
             "inputToken": input_token,
             "outputToken": output_token,

@@ -53,19 +53,56 @@ class Swap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Which launch of its output token an order waits for; None leaves a condition to the service."""
+
+    event: Literal["any", "launch", "migration"] | None = None
+    minimum_liquidity_usd: Exact | None = None
+    max_age_seconds: int | None = None
+    require_safe: bool | None = None
+
+    def body(self) -> dict[str, object]:
+        """The JSON that is sent."""
+        least = self.minimum_liquidity_usd
+        given = {
+            "event": self.event,
+            "minimumLiquidityUsd": exact(least) if least is not None else None,
+            "maxAgeSeconds": self.max_age_seconds,
+            "requireSafe": self.require_safe,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder(Swap):
-    """One order, however often it is placed: its idempotency key is made with it."""
+    """One order, however often it is placed: its idempotency key is made with it.
+
+    A market order; with `limit_price` one that executes at that price or better and rests until then; with `launch` one
+    that rests until its output token is launched.
+    """
 
     user_id: str
     wallet_address: str
     client_order_id: str | None = None
+    limit_price: Exact | None = None  # output for one input, after fees
+    time_in_force: Literal["gtc", "fok"] | None = None
+    expires_at: datetime | None = None
+    launch: Launch | None = None
     idempotency_key: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def body(self) -> dict[str, object]:
         """The JSON that is sent. Raises TypeError where an amount is a float."""
-        named = {"clientOrderId": self.client_order_id} if self.client_order_id is not None else {}
+        optional = {
+            "clientOrderId": self.client_order_id,
+            "orderType": "sniper" if self.launch else "limit" if self.limit_price is not None else None,
+            "limitPrice": exact(self.limit_price) if self.limit_price is not None else None,
+            "timeInForce": self.time_in_force,
+            "expiresAt": self.expires_at.isoformat() if self.expires_at else None,
+            "launch": self.launch.body() if self.launch else None,
+        }
+        given = {name: value for name, value in optional.items() if value is not None}
         # dataclasses with slots are made anew: no zero-argument super().
-        return {"userId": self.user_id, "walletAddress": self.wallet_address, **Swap.body(self), **named}
+        return {"userId": self.user_id, "walletAddress": self.wallet_address, **Swap.body(self), **given}
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -159,6 +196,9 @@ class Order(Model, frozen=True):
     created_at: datetime
     updated_at: datetime
     order_type: str = "market"
+    limit_price: Decimal | None = None
+    time_in_force: str | None = None
+    expires_at: datetime | None = None
     client_order_id: str | None = None
     slippage_bps: int | None = None
     max_price_impact_bps: int | None = None
@@ -198,6 +238,45 @@ class Order(Model, frozen=True):
         if not expected or not (expected.is_finite() and shortfall.is_finite()):
             return None
         return round(shortfall / expected * 10_000, 1)
+
+
+class VenuePrice(Model, frozen=True):
+    """What one venue pays."""
+
+    venue: str
+    price: Decimal
+
+
+class Price(Model, frozen=True):
+    """The market of a pair at a second: output per input for a very small amount, after fees.
+
+    `best` is None while nobody trades the pair.
+    """
+
+    at: datetime
+    best: Decimal | None
+    venues: tuple[VenuePrice, ...] = ()
+
+
+class LaunchedToken(Model, frozen=True):
+    """A confirmed pool of a new token."""
+
+    token: str
+    mint: str
+    kind: str
+    venue: str
+    confirmed_at: datetime
+    opens_at: datetime
+    liquidity_usd: Decimal
+    safe: bool
+
+
+class Launches(Model, frozen=True):
+    """Launches, newest first; `upcoming` is known where the market is simulated."""
+
+    launches: tuple[LaunchedToken, ...]
+    upcoming: tuple[LaunchedToken, ...] = ()
+    next_before: str | None = None
 
 
 class Page(Model, frozen=True):

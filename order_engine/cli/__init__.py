@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-COMMANDS = ("order", "quote", "tokens", "health", "watch")
+COMMANDS = ("order", "quote", "market", "tokens", "health", "watch")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -13,7 +13,7 @@ def add_to(app: typer.Typer) -> None:
     from order_engine.cli import order, service, watch
 
     app.add_typer(order.app, name="order")
-    for command in (service.quote, service.tokens, service.health, watch.watch):
+    for command in (service.quote, service.market, service.tokens, service.health, watch.watch):
         app.command()(command)
 
 

@@ -38,7 +38,12 @@ from order_engine.cli.program import (
 if TYPE_CHECKING:
     from order_engine import Client, Event, NewOrder, Order, Placed
 
-_ENDS = {"confirmed": Exit.DONE, "cancelled": Exit.CANCELLED}
+_ENDS = {
+    "confirmed": Exit.DONE,
+    "cancelled": Exit.CANCELLED,
+    "expired": Exit.EXPIRED,
+    "waiting": Exit.DONE,
+}
 _WIDE_COLUMNS = 110
 _STATUSES = tuple(text.COLOURS)
 
@@ -68,6 +73,10 @@ Destination = Annotated[str, typer.Option("--output", help="Token to receive.")]
 Slippage = Annotated[int | None, typer.Option(help="Worst acceptable price, in hundredths of a percent.")]
 Impact = Annotated[int | None, typer.Option(help="How far it may move the market, in hundredths of a percent.")]
 Timeout = Annotated[float, typer.Option(min=1, help="Seconds until it gives up following.")]
+Limit = Annotated[
+    str | None, typer.Option(help="Worst price, output for one input after fees: rests until the market gives it.")
+]
+Expires = Annotated[str | None, typer.Option(help="When it stops resting: in 10m, 2h, 3d, or an ISO date.")]
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
 
 
@@ -120,7 +129,7 @@ class Screen:
             sys.stdout.flush()
         elif self._output.verbose:
             self.line(text.event_row(event) if self._console.is_terminal else text.event_line(event))
-        elif event.status == "building":
+        elif event.status in ("building", "waiting", "expired"):
             self.line(Text(event.message))
         if not event.is_last:
             self._spinner.update(text=Text.assemble(text.status_text(event.status), " ", (event.message, "dim")))
@@ -138,27 +147,35 @@ def _event_json(event: "Event") -> dict[str, object]:
     }
 
 
-async def _follow(client: "Client", order: "Placed | str", seconds: float, screen: Screen) -> "Order":
-    """The order as it ended. Raises TimeoutError."""
+async def _follow(
+    client: "Client", order: "Placed | str", seconds: float, screen: Screen, *, may_rest: bool
+) -> "Order":
+    """The order as it ended, or rests where that is enough. Raises TimeoutError."""
     async with asyncio.timeout(seconds), aclosing(client.follow(order)) as following:
         last = None
         async for event in following:
             screen.event(event)
             last = event.order or last
+            if may_rest and event.status == "waiting":
+                return await client.get(event.order_id)
         order_id = order if isinstance(order, str) else order.order_id
         return last if last is not None and last.is_over else await client.get(order_id)
 
 
-async def _shown_to_the_end(client: "Client", order: "Placed | str", seconds: float, output: Output) -> Exit:
+async def _shown_to_the_end(
+    client: "Client", order: "Placed | str", seconds: float, output: Output, *, may_rest: bool = False
+) -> Exit:
     from order_engine.client import path_of
 
     order_id = order if isinstance(order, str) else order.order_id
     again = f"{program.name} order watch {order_id}"
     try:
         with Screen(output) as screen:
-            done = await _follow(client, order, seconds, screen)
+            done = await _follow(client, order, seconds, screen, may_rest=may_rest)
             for line in text.outcome(done):
                 screen.line(line)
+            if done.status == "waiting":
+                screen.line(f"{again} goes on watching, {program.name} order amend and cancel change it")
         if output.as_json and not output.verbose:
             print_json((await client.request("GET", path_of(order_id))).text)
     except TimeoutError:
@@ -190,6 +207,12 @@ def place(
     destination: Destination = "USDC",
     slippage_bps: Slippage = None,
     max_price_impact_bps: Impact = None,
+    limit: Limit = None,
+    fok: Annotated[bool, typer.Option("--fok", help="With --limit: fill it at once or not at all.")] = False,
+    expires: Expires = None,
+    snipe: Annotated[
+        bool, typer.Option("--snipe", help="Rests until the token of --output is launched, and buys it then.")
+    ] = False,
     user: Annotated[
         str, typer.Option(help="Whose order it is; else the token's user, or dev.", show_default=False)
     ] = "",
@@ -207,14 +230,15 @@ def place(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Places an order and follows it to its end.
+    """Places an order and follows it to its end, or until it rests.
 
     Ctrl-C ends following only. With --json the order as it ended, with --json -v each status, a line each; with --quiet
     its id.
     """
-    from order_engine import NewOrder
+    import dataclasses
 
-    optional = {"idempotency_key": idempotency_key} if idempotency_key is not None else {}
+    from order_engine import Launch, NewOrder
+
     wanted = NewOrder(
         user_id=user_of(user or None, url, token),
         wallet_address=wallet,
@@ -225,8 +249,13 @@ def place(
         slippage_bps=slippage_bps,
         max_price_impact_bps=max_price_impact_bps,
         client_order_id=client_order_id,
-        **optional,
+        limit_price=limit,
+        time_in_force="fok" if fok else None,
+        expires_at=_expiry(expires),
+        launch=Launch() if snipe else None,
     )
+    if idempotency_key is not None:
+        wanted = dataclasses.replace(wanted, idempotency_key=idempotency_key)
     output = Output(as_json, quiet, verbose)
 
     async def work(client: "Client") -> Exit:
@@ -244,9 +273,47 @@ def place(
             if as_json:
                 print_json(json.dumps({"orderId": placed.order_id, "websocketUrl": placed.websocket_url}))
             return Exit.DONE
-        return await _shown_to_the_end(client, placed, timeout, output)
+        return await _shown_to_the_end(client, placed, timeout, output, may_rest=True)
 
     raise typer.Exit(run(work, url, token))
+
+
+def _expiry(given: str | None) -> datetime | None:
+    try:
+        return text.until(given, datetime.now().astimezone()) if given else None
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"takes 10m, 2h, 3d or an ISO date, not {given!r}", param_hint="--expires") from None
+
+
+@app.command()
+def amend(
+    order_id: OrderId,
+    *,
+    limit: Limit = None,
+    expires: Expires = None,
+    if_sequence: Annotated[
+        int | None, typer.Option(help="Only if nothing has happened to it since this event.", show_default=False)
+    ] = None,
+    url: Url = "",
+    token: Bearer = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Changes the limit or the end of an order that rests."""
+    ends = _expiry(expires)
+    if limit is None and ends is None:
+        raise typer.BadParameter("say what to change: --limit, --expires or both")
+
+    async def work(client: "Client") -> None:
+        order = await client.amend(order_id, limit_price=limit, expires_at=ends, if_sequence=if_sequence)
+        if as_json:
+            print_json((await client.request("GET", path_of(order_id))).text)
+        elif not quiet:
+            text.show(Console(), text.order_details(order))
+
+    from order_engine.client import path_of
+
+    run(work, url, token)
 
 
 async def _show_quote(client: "Client", wanted: "NewOrder", output: Output) -> None:
@@ -330,6 +397,9 @@ def list_orders(
     status: Annotated[
         str | None, typer.Option(help=f"Only those that are {', '.join(_STATUSES)}.", autocompletion=_complete_status)
     ] = None,
+    order_type: Annotated[
+        str | None, typer.Option("--type", help="Only market, limit or sniper orders.", show_default=False)
+    ] = None,
     venue: Annotated[str | None, typer.Option(help="Only those routed there.")] = None,
     source: Annotated[str | None, typer.Option("--input", help="Only those that pay with this token.")] = None,
     destination: Annotated[str | None, typer.Option("--output", help="Only those that receive it.")] = None,
@@ -355,6 +425,7 @@ def list_orders(
             "user_id": user,
             "client_order_id": client_order_id,
             "status": status,
+            "order_type": order_type,
             "venue": venue,
             "input_token": source,
             "output_token": destination,

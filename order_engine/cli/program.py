@@ -33,11 +33,12 @@ class Exit(IntEnum):
     UNREACHABLE = 4
     NOT_KNOWN = 5
     REFUSED = 6
+    EXPIRED = 7
 
 
 EXITS = (
-    "Exit status: 0 done (an order: confirmed), 1 failed, 2 wrong arguments, 3 cancelled, 4 no service answers, "
-    "5 timed out or not known how it ends, 6 refused, 130 ended by Ctrl-C."
+    "Exit status: 0 done (an order: confirmed, or resting), 1 failed, 2 wrong arguments, 3 cancelled, 4 no service "
+    "answers, 5 timed out or not known how it ends, 6 refused, 7 expired, 130 ended by Ctrl-C."
 )
 
 

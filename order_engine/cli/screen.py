@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import ClassVar
 
 from rich.console import Group
 from rich.text import Text
-from textual import work
+from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -67,6 +68,7 @@ class Details(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "app.pop_screen", "back"),
         Binding("c", "cancel", "cancel"),
+        Binding("a", "amend", "amend"),
         Binding("l", "logs", "logs"),
     ]
 
@@ -90,6 +92,10 @@ class Details(Screen[None]):
     def action_cancel(self) -> None:
         """Asks before it cancels."""
         self.app.push_screen(Confirm(self._order), lambda sure: _cancel(self.app, self._client, self._order, sure))
+
+    def action_amend(self) -> None:
+        """Asks for another limit."""
+        _ask_to_amend(self.app, self._client, self._order)
 
     def action_logs(self) -> None:
         """What the functions logged about it."""
@@ -144,6 +150,27 @@ class Confirm(ModalScreen[bool]):
             yield Static(Text(visible(f"Cancel {text.ask_of(self._order)}?\n{self._order.id}\n\ny yes   n no")))
 
 
+class Amend(ModalScreen[str]):
+    """Another limit for an order that rests; empty where it stays."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "back")]
+
+    def __init__(self, order: Order) -> None:
+        super().__init__()
+        self._order = order
+
+    def compose(self) -> ComposeResult:
+        """One field."""
+        with Vertical(id="question"):
+            yield Static(Text(visible(f"Another limit for {text.ask_of(self._order)}, Enter to send, Esc to leave it")))
+            yield Input(value=text.number(self._order.limit_price or Decimal(0)), id="limit")
+
+    def on_input_submitted(self, sent: Input.Submitted) -> None:
+        """Enter."""
+        sent.stop()
+        self.dismiss(sent.value.strip())
+
+
 class Logs(Screen[None]):
     """What the functions logged about an order."""
 
@@ -196,6 +223,26 @@ def _cancel(app: App[None], client: Client, order: Order, is_sure: bool | None) 
         app.run_worker(cancel())
 
 
+def _ask_to_amend(app: App[None], client: Client, order: Order) -> None:
+    """Asks for another limit, and says how that went."""
+
+    async def amend(limit: str) -> None:
+        try:
+            await client.amend(order.id, limit_price=limit, if_sequence=order.sequence)
+            app.notify(visible(f"{order.id} rests at {limit}."), markup=False)
+        except OrderEngineError as error:
+            app.notify(visible(str(error)), severity="error", markup=False)
+
+    def answered(limit: str | None) -> None:
+        if limit:
+            app.run_worker(amend(limit))
+
+    if order.status == "waiting" and order.limit_price is not None:
+        app.push_screen(Amend(order), answered)
+    else:
+        app.notify("Only a limit order that rests can be amended.")
+
+
 class Orders(DataTable[Text]):
     """The table; its own key is named, too."""
 
@@ -218,6 +265,7 @@ class Desk(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "cancel", "cancel"),
+        Binding("a", "amend", "amend"),
         Binding("slash", "filter", "filter", key_display="/"),
         Binding("l", "logs", "logs"),
         Binding("q,ctrl+c", "quit", "quit"),
@@ -355,6 +403,11 @@ class Desk(App[None]):
         else:
             self.push_screen(Confirm(order), lambda sure: _cancel(self, self._client, order, sure))
 
+    def action_amend(self) -> None:
+        """Another limit for the order under the cursor."""
+        if (order := self._chosen()) is not None:
+            _ask_to_amend(self, self._client, order)
+
     def action_logs(self) -> None:
         """What the functions logged about the order under the cursor."""
         if (order := self._chosen()) is not None:
@@ -366,12 +419,14 @@ class Desk(App[None]):
         field.add_class("is-open")
         field.focus()
 
-    def on_input_changed(self, changed: Input.Changed) -> None:
+    @on(Input.Changed, "#filter")
+    def narrow(self, changed: Input.Changed) -> None:
         """Each letter narrows the table."""
         self._filter = changed.value
         self._show()
 
-    def on_input_submitted(self) -> None:
+    @on(Input.Submitted, "#filter")
+    def close_filter(self) -> None:
         """Back to the table, narrowed."""
         self.query_one("#filter", Input).remove_class("is-open")
         self.query_one(Orders).focus()
@@ -379,7 +434,7 @@ class Desk(App[None]):
     def action_clear_filter(self) -> None:
         """All orders again."""
         self.query_one("#filter", Input).value = ""
-        self.on_input_submitted()
+        self.close_filter()
 
 
 def _searched(order: Order) -> str:

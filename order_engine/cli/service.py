@@ -1,6 +1,8 @@
 """`quote`, `tokens` and `health`."""
 
-from typing import TYPE_CHECKING
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -9,7 +11,7 @@ from rich.text import Text
 from order_engine.cli import text
 from order_engine.cli.console import Console
 from order_engine.cli.order import Amount, Destination, Impact, Sell, Slippage, Source
-from order_engine.cli.program import AsJson, Bearer, Exit, Quiet, Url, print_json, run
+from order_engine.cli.program import AsJson, Bearer, Exit, Quiet, Url, escaped, print_json, run
 
 if TYPE_CHECKING:
     from order_engine import Client
@@ -82,6 +84,55 @@ def tokens(*, url: Url = "", token: Bearer = "", as_json: AsJson = False, quiet:
             text.show(console, table)
 
     run(work, url, token)
+
+
+def market(
+    source: Annotated[str, typer.Argument(metavar="[INPUT", help="Token to pay with.")] = "SOL",
+    destination: Annotated[str, typer.Argument(metavar="OUTPUT]", help="Token to receive.")] = "USDC",
+    *,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Each second anew until Ctrl-C.")] = False,
+    url: Url = "",
+    token: Bearer = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Shows what the market pays right now, and the newest launches of tokens. With --quiet the best price alone."""
+
+    async def work(client: "Client") -> None:
+        console = Console()
+        query = {"inputToken": source, "outputToken": destination}
+        while True:
+            if as_json:
+                answer = await client.request("GET", "/api/prices", query=query)
+                sys.stdout.write(escaped(answer.text) + "\n")
+                sys.stdout.flush()
+            else:
+                price = await client.price(source, destination)
+                best = text.price(price.best) if price.best is not None else "nobody trades it"
+                if quiet:
+                    console.print(best, markup=False)
+                else:
+                    venues = "  ".join(f"{each.venue} {text.price(each.price)}" for each in price.venues)
+                    line = Text.assemble(f"{text.when(price.at)}  {source}/{destination}  ", (best, "bold"))
+                    console.print(line.append(f"  {venues}", style="dim"), soft_wrap=True)
+            if not watch:
+                break
+            await asyncio.sleep(1)
+        if not as_json and not quiet:
+            await _show_launches(client, console)
+
+    run(work, url, token)
+
+
+async def _show_launches(client: "Client", console: Console) -> None:
+    found = await client.launches()
+    table = Table("launch", "kind", "venue", "opens", "liquidity", "safe", box=None, header_style="dim")
+    for each in (*found.upcoming[:5], *found.launches[:5]):
+        held = f"{text.number(each.liquidity_usd)} USD"
+        safe = "yes" if each.safe else "no"
+        table.add_row(each.token, each.kind, each.venue, text.when(each.opens_at), held, safe)
+    if table.row_count:
+        text.show(console, table)
 
 
 def health(*, url: Url = "", token: Bearer = "", as_json: AsJson = False, quiet: Quiet = False) -> None:

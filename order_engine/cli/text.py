@@ -20,10 +20,11 @@ COLOURS: Final = {
     "confirmed": "green",
     "failed": "red",
     "cancelled": "bright_black",
-    "waiting": "white",
+    "waiting": "bright_blue",
     "expired": "bright_black",
 }
 _META_LENGTH = 100
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _PRICE_DIGITS = 8
 _FILE_COLUMNS = 250
 
@@ -79,6 +80,14 @@ def seconds(duration: timedelta) -> str:
     return f"{total:.1f} s" if total < 60 else f"{total // 60:.0f} min {total % 60:.0f} s"
 
 
+def until(given: str, now: datetime) -> datetime:
+    """`10m`, `2h`, `3d` from now, or an ISO 8601 time, local where it names no zone. Raises ValueError."""
+    if ago := re.fullmatch(r"([0-9]{1,5})([smhd])", given):
+        return now + timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    moment = datetime.fromisoformat(given)
+    return moment if moment.tzinfo else moment.astimezone()
+
+
 def clock(moment: datetime) -> str:
     """The local time of day, to the millisecond."""
     return moment.astimezone().strftime("%H:%M:%S.%f")[:-3]
@@ -103,6 +112,8 @@ def outcome(order: Order) -> list[Text]:
         first.append(f": {order.error.message}")
         again = "Placing it again may work." if order.error.retryable else "Placing it again as it is will not work."
         return [first, Text(f"{again} Nothing was exchanged.", style="dim")]
+    if order.status == "waiting":
+        return [Text.assemble(status_text(order.status), f": {ask_of(order)} rests")]
     if order.is_over:
         first.append(": nothing was exchanged")
     return [first]
@@ -178,6 +189,10 @@ def order_details(order: Order) -> Table:
         ("user", order.user_id),
         ("wallet", order.wallet_address),
         ("own id", order.client_order_id),
+        ("type", order.order_type if order.order_type != "market" else None),
+        ("limit", f"{price(order.limit_price)} {pair}" if order.limit_price else None),
+        ("in force", order.time_in_force),
+        ("until", when(order.expires_at) if order.expires_at else None),
         ("placed", when(order.created_at)),
         ("changed", when(order.updated_at)),
         ("attempt", f"{order.attempts} of {order.max_attempts}" if order.max_attempts else None),

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +62,23 @@ def order(status: str = "confirmed", **more: object) -> dict[str, object]:
     return view | (filled if status == "confirmed" else {}) | more
 
 
+def launch(token: str) -> dict[str, object]:
+    """A launch of a token."""
+    return {
+        "pool": "p",
+        "eventId": "e",
+        "token": token,
+        "mint": "m",
+        "kind": "launch",
+        "venue": "meteora",
+        "confirmedAt": AT.format(1),
+        "opensAt": AT.format(2),
+        "liquidityUsd": "41200",
+        "safe": True,
+        "flags": [],
+    }
+
+
 def route() -> dict[str, object]:
     """Two quotes and the choice."""
     return {
@@ -109,6 +126,7 @@ class Service:
     tokens: list[str] = field(default_factory=list)
     connections: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    amended: list[dict[str, object]] = field(default_factory=list)
 
     async def place(self, request: web.Request) -> web.StreamResponse:
         self.placed.append(await request.json())
@@ -125,6 +143,9 @@ class Service:
             case "/orders":
                 count = len(self.placed) if request.query.get("status") in (None, self.statuses[-1]) else 0
                 return web.json_response({"orders": [self.order()] * count, "nextCursor": None})
+            case "/orders/ord_1" if request.method == "PATCH":
+                self.amended.append(await request.json())
+                return web.json_response({**self.order(), **self.amended[-1], "status": "waiting"})
             case "/orders/ord_1":
                 return web.json_response(self.order())
             case "/orders/ord_1/events":
@@ -135,15 +156,22 @@ class Service:
             case "/stream-tickets" if (await request.json())["orderId"] == ID:
                 ticket = {"ticket": "t", "websocketUrl": f"{self.stream}&ticket=t", "expiresAt": AT.format(9)}
                 return web.json_response(ticket, status=201)
-            case "/quotes":
-                return web.json_response(route())
-            case "/tokens":
-                tokens = [{"symbol": name, "name": name, "mint": "m", "decimals": 9} for name in ("SOL", "USDC")]
-                return web.json_response({"tokens": tokens})
             case "/health":
                 check = {"ok": True, "milliseconds": 1, "error": None}
                 return web.json_response({"ok": True, "version": "1", "checks": {"database": check, "queue": check}})
-        return web.json_response(problem("order_not_found", "There is no such order"), status=404)
+        market = self.market(path.removeprefix("/api"), request.query)
+        missing = problem("order_not_found", "There is no such order")
+        return web.json_response(market or missing, status=200 if market else 404)
+
+    def market(self, path: str, query: Mapping[str, str]) -> dict[str, object] | None:
+        venues = [{"venue": "raydium", "price": "168.21"}, {"venue": "meteora", "price": "162.5"}]
+        answers: dict[str, dict[str, object]] = {
+            "/quotes": route(),
+            "/tokens": {"tokens": [{"symbol": n, "name": n, "mint": "m", "decimals": 9} for n in ("SOL", "USDC")]},
+            "/prices": {**query, "points": [{"at": AT.format(1), "best": "168.21", "venues": venues}]},
+            "/launches": {"launches": [launch("LNCH-1")], "upcoming": [], "nextBefore": None},
+        }
+        return answers.get(path)
 
     def order(self) -> dict[str, object]:
         return self.view or order(self.statuses[-1], sequence=len(self.statuses))

@@ -298,17 +298,14 @@ async def test_a_service_that_is_silent_or_breaks_off(service: Service) -> None:
     async def silent(_: object) -> None:
         await asyncio.sleep(60)
 
-    async with Client(service.url, patience=Patience(answer_seconds=0.1, tries=1)) as client:
-        service.rest = cut  # type: ignore[method-assign]
-        async with served(service):
-            client.url = service.url
-            with pytest.raises(ConnectionLost):
-                await client.get(ID)
-        service.rest = silent  # type: ignore[method-assign, assignment]
-        async with served(service):
-            client.url = service.url
-            with pytest.raises(TimedOut):
-                await client.get(ID)
+    service.rest = cut  # type: ignore[method-assign]
+    async with served(service), Client(service.url, patience=Patience(tries=1)) as client:
+        with pytest.raises(ConnectionLost):
+            await client.get(ID)
+    service.rest = silent  # type: ignore[method-assign, assignment]
+    async with served(service), Client(service.url, patience=Patience(answer_seconds=0.5, tries=1)) as client:
+        with pytest.raises(TimedOut):
+            await client.get(ID)
 
 
 async def test_tls_where_it_is_and_only_with_a_trusted_certificate(tmp_path: Path, service: Service) -> None:

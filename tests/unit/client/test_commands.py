@@ -76,6 +76,30 @@ async def test_options_become_the_order_with_one_key(service: Service) -> None:
     }
 
 
+async def test_a_limit_order_rests_and_can_be_amended(service: Service) -> None:
+    service.statuses = ("waiting",)
+    limit = ("--limit", "170.50", "--expires", "2026-12-01T00:00:00+00:00")
+    ended = await invoke("order", "place", *limit, "--url", service.url)
+    assert ended.status == 0, ended
+    assert service.placed[0] | {"orderType": "limit", "limitPrice": "170.50"} == service.placed[0]
+    assert service.placed[0]["expiresAt"] == "2026-12-01T00:00:00+00:00"
+    assert ended.out.splitlines()[-1].startswith(f"order-engine order watch {ID} goes on watching")
+    await invoke("order", "place", "--limit", "170", "--fok", "--no-wait", "--url", service.url)
+    await invoke("order", "place", "--snipe", "--output", "LNCH-1", "--no-wait", "--url", service.url)
+    assert service.placed[1]["timeInForce"] == "fok"
+    assert (service.placed[2]["orderType"], service.placed[2]["launch"]) == ("sniper", {})
+    amended = await invoke("order", "amend", ID, "--limit", "171", "--if-sequence", "1", "--url", service.url)
+    assert service.amended == [{"limitPrice": "171", "ifSequence": 1}]
+    assert "171 USDC per SOL" in amended.out
+    for wrong in (("amend", ID), ("amend", ID, "--expires", "soon"), ("place", "--limit", "1", "--expires", "999999d")):
+        assert (await invoke("order", *wrong, "--url", service.url)).status == 2
+
+
+async def test_an_order_that_expires_has_a_status_of_its_own(service: Service) -> None:
+    service.statuses = ("pending", "expired")
+    assert (await invoke("order", "place", "--limit", "170", "--fok", "--url", service.url)).status == 7
+
+
 async def test_the_other_commands(service: Service) -> None:
     service.placed = [{}]
     for arguments, shown in {
@@ -86,6 +110,9 @@ async def test_the_other_commands(service: Service) -> None:
         ("order", "watch", ID): "confirmed in 4.0 s",
         ("quote",): "1.5 SOL → 250.49 USDC on raydium",
         ("quote", "-q"): "250.49",
+        ("market", "-q"): "168.21",
+        ("market", "SOL", "USDC"): "LNCH-1",
+        ("market", "--json"): '"best": "168.21"',
         ("tokens", "-q"): "SOL\nUSDC",
         ("health",): "Orders can be taken",
         ("order", "--dry-run"): "nothing is placed",

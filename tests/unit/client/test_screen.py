@@ -10,7 +10,7 @@ from textual.widgets import DataTable, RichLog, Static
 
 from order_engine import Client
 from order_engine.cli.program import program
-from order_engine.cli.screen import Confirm, Desk, Details, Logs
+from order_engine.cli.screen import Amend, Confirm, Desk, Details, Logs
 from tests.fakes.service import ID, Service, order
 
 SIZE = (120, 24)
@@ -131,3 +131,16 @@ async def test_text_of_the_server_steers_no_terminal(service: Service, client: C
     service.placed, service.view = [{}], order(inputToken="\x1b[31m\u202eS")
     async with desk(client) as pilot:
         assert not set(str(rows(pilot))) & {"\x1b", "\u202e"}
+
+
+async def test_a_amends_what_rests_and_nothing_else(service: Service, client: Client) -> None:
+    service.placed, service.view = [{}], order("waiting", orderType="limit", limitPrice="170")
+    async with desk(client) as pilot:
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Amend))
+        await pilot.press("1", "7", "1", "enter")
+        await until(pilot, lambda: service.amended == [{"limitPrice": "171", "ifSequence": 5}])
+        service.view = order("confirmed")
+        await until(pilot, lambda: rows(pilot)[0][-1] == "confirmed")
+        await pilot.press("a")
+        assert not isinstance(pilot.app.screen, Amend)
