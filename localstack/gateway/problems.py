@@ -3,11 +3,22 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import cast
 
 from aiohttp import web
 
 PROBLEM = "application/problem+json"
+# As every answer of the service has them: what browsers may do with it.
+SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+)
 # What the front door answers by itself, as the service names its own problems: a code has one title.
 _TITLES = {
     "aws_credentials": "AWS credentials are not taken",
@@ -52,7 +63,7 @@ def problem(
         status=status,
         body=json.dumps(body).encode(),
         content_type=PROBLEM,
-        headers=headers,
+        headers={**SECURITY_HEADERS, **(headers or {})},
     )
     if closes:
         response.force_close()
@@ -67,12 +78,10 @@ def malformed(detail: str) -> web.Response:
 def as_sent(response: web.Response) -> bytes:
     """A whole answer that closes its connection, for one on which no request is handled."""
     body = cast(bytes, response.body)
-    retry_after = response.headers.get("Retry-After")
     lines = [
         f"HTTP/1.1 {response.status} {response.reason}",
-        f"Content-Type: {PROBLEM}",
+        *(f"{name}: {value}" for name, value in response.headers.items()),
         f"Content-Length: {len(body)}",
-        *([f"Retry-After: {retry_after}"] if retry_after else []),
         "Connection: close",
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body

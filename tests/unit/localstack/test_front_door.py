@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from chalicelib.http.responses import SECURITY_HEADERS
 from localstack.gateway.admission import MAX_BODY_BYTES
 from localstack.gateway.callers import Callers
 from localstack.gateway.front_door import FrontDoor
@@ -181,9 +182,10 @@ async def test_a_larger_body_of_unknown_length_is_refused(door: Door) -> None:
         assert (await response.json(content_type="application/problem+json"))["code"] == "body_too_large"
 
 
-async def test_a_larger_body_of_known_length_is_refused_unread(door: Door) -> None:
+@pytest.mark.parametrize("length", [MAX_BODY_BYTES + 1, 10 * 1024 * 1024 + 1, 10**15])
+async def test_a_larger_body_of_known_length_is_refused_unread(door: Door, length: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", URL(door.url).port)
-    writer.write(f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode())
+    writer.write(f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode())
     status = await asyncio.wait_for(reader.readline(), LIMIT_SECONDS)
     writer.close()
     await writer.wait_closed()
@@ -194,6 +196,7 @@ async def test_a_larger_body_of_known_length_is_refused_unread(door: Door) -> No
 async def problem_of(response: aiohttp.ClientResponse) -> tuple[int, str]:
     assert response.content_type == "application/problem+json"
     assert int(response.headers["Retry-After"]) > 0
+    assert response.headers.items() >= {**SECURITY_HEADERS, "Cache-Control": "no-store"}.items()
     body = json.loads(await response.read())
     assert body["status"] == response.status
     assert body["detail"]

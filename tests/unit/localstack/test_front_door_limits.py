@@ -82,6 +82,25 @@ async def test_a_stalled_body_is_answered_408(door: Door, monkeypatch: pytest.Mo
     await closed([stream])
 
 
+async def test_chunks_without_end_are_answered_408(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "BODY_SECONDS", SOON)
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reader, writer = await opened(door, head)
+
+    async def drip() -> None:
+        while True:
+            writer.write(b"1\r\nx\r\n")
+            await asyncio.sleep(SOON / 10)
+
+    dripping = asyncio.create_task(drip())
+    async with asyncio.timeout(LIMIT_SECONDS):
+        seen = await reader.readuntil(b"\r\n\r\n")
+    dripping.cancel()
+    assert seen.startswith(b"HTTP/1.1 408 ")
+    assert not door.service.requests
+    await closed([(reader, writer)])
+
+
 async def test_a_stalled_head_is_answered_408(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", SOON)
     stream = await opened(door, b"GET / HTTP/1.1\r\nHost: localhost\r\n")
@@ -230,6 +249,7 @@ async def test_where_every_connection_is_at_work_a_new_one_is_told_so(
         seen = await read(fourth)
         assert seen.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After: " in seen
+        assert b"Content-Security-Policy: default-src 'none'" in seen
         assert b"overloaded" in seen
         await closed([*busy, fourth])
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from chalicelib.http.responses import SECURITY_HEADERS
 from localstack.gateway.connections import MAX_HEAD_BYTES
 from tests.unit.localstack.conftest import STAGE, Door
 
@@ -39,6 +40,8 @@ async def code(door: Door, *pieces: bytes) -> tuple[int, str]:
     """Status and code of the problem."""
     status, head, body = await answered(door, *pieces)
     assert b"application/problem+json" in head
+    for name, value in {**SECURITY_HEADERS, "Cache-Control": "no-store"}.items():
+        assert f"\r\n{name}: {value}\r\n".encode() in head
     view = json.loads(body)
     assert view["status"] == status
     assert view["detail"]

@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.domain.order import MAX_ATTEMPTS
 from chalicelib.handlers.sqs_batch import RESERVE_MS
+from chalicelib.http.responses import HSTS, SECURITY_HEADERS
 from tests.unit.infra.sam import Stack, expanded, source
 from tests.unit.template.facts import AWS, EMBEDDED, functions, listed
 
@@ -100,7 +101,10 @@ def test_api_gateway_answers_in_problem_documents_everywhere() -> None:
             for key, value in json.loads(same["responseTemplates"]["application/json"]).items()
             if key != "instance"
         }
-        assert response["ResponseParameters"] == same["responseParameters"]
+        https_only = {"gatewayresponse.header.Strict-Transport-Security"}
+        assert response["ResponseParameters"].items() == {
+            (name, value) for name, value in same["responseParameters"].items() if name not in https_only
+        }
     assert Stack("template.yaml", AWS).of_type("AWS::ApiGateway::GatewayResponse") == {}
 
 
@@ -116,8 +120,30 @@ def test_pages_of_allowed_origins_may_read_what_api_gateway_answers_by_itself(al
         one["ResponseParameters"] for one in emulated
     ]:
         assert headers.get("gatewayresponse.header.Access-Control-Allow-Origin") == origin
-        assert headers["gatewayresponse.header.X-Content-Type-Options"] == "'nosniff'"
-        assert headers["gatewayresponse.header.Cache-Control"] == "'no-store'"
+
+
+@pytest.mark.parametrize(
+    ("place", "hsts"), [(AWS, HSTS), (EMBEDDED, {}), ({**EMBEDDED, "WebSocketRouteResponse": "true"}, {})]
+)
+def test_what_api_gateway_answers_by_itself_has_the_functions_security_headers(
+    place: Mapping[str, str], hsts: Mapping[str, str]
+) -> None:
+    stack = Stack("template.yaml", place)
+    defined = stack.of_type("AWS::ApiGateway::RestApi")["RestApi"]["Body"]["x-amazon-apigateway-gateway-responses"]
+    emulated = stack.of_type("AWS::ApiGateway::GatewayResponse").values()
+    own = {name: f"'{value}'" for name, value in {**SECURITY_HEADERS, "Cache-Control": "no-store"}.items()}
+    with_hsts = {**own, **{name: f"'{value}'" for name, value in hsts.items()}}
+    for headers in [one["responseParameters"] for one in defined.values()]:
+        assert headers.items() >= {(f"gatewayresponse.header.{name}", value) for name, value in with_hsts.items()}
+        assert bool(hsts) == ("gatewayresponse.header.Strict-Transport-Security" in headers)
+    for headers in [one["ResponseParameters"] for one in emulated]:
+        assert headers.items() >= {(f"gatewayresponse.header.{name}", value) for name, value in own.items()}
+    for method in stack.of_type("AWS::ApiGateway::Method").values():
+        (answer,) = method["Integration"]["IntegrationResponses"]
+        assert answer["ResponseParameters"].items() >= {
+            (f"method.response.header.{name}", value) for name, value in own.items()
+        }
+        assert set(answer["ResponseParameters"]) == set(method["MethodResponses"][0]["ResponseParameters"])
 
 
 def test_an_access_log_names_no_query_no_header_and_no_ticket() -> None:
