@@ -3,8 +3,8 @@
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -181,21 +181,22 @@ async def _shown_to_the_end(
     except TimeoutError:
         say(f"The order {order_id} did not end within {seconds:.0f} s and goes on: {again} follows it.")
         return Exit.NOT_KNOWN
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        say(f"interrupted, and the order is not: {again} goes on watching.")
-        raise
     return _ENDS.get(done.status, Exit.FAILED)
 
 
-async def _placed(client: "Client", wanted: "NewOrder") -> "Placed":
+@contextmanager
+def _told_when_interrupted(sentences: list[str]) -> Iterator[None]:
+    """Says the last of the sentences where Ctrl-C ends what is inside, wherever it was."""
     try:
-        return await client.place(wanted)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        say(
-            f"interrupted, and the order may have been placed: {program.name} order list --user "
-            f"{wanted.user_id} --last 1 tells."
-        )
+        yield
+    except KeyboardInterrupt:
+        for sentence in sentences[-1:]:
+            say(sentence)
         raise
+
+
+def _goes_on(order_id: str) -> str:
+    return f"interrupted, and the order is not: {program.name} order watch {order_id} goes on watching."
 
 
 @app.command()
@@ -258,11 +259,18 @@ def place(
         wanted = dataclasses.replace(wanted, idempotency_key=idempotency_key)
     output = Output(as_json, quiet, verbose)
 
+    known: list[str] = []
+
     async def work(client: "Client") -> Exit:
         if dry_run:
             await _show_quote(client, wanted, output)
             return Exit.DONE
-        placed = await _placed(client, wanted)
+        known.append(
+            f"interrupted, and the order may have been placed: {program.name} order list --user {wanted.user_id} "
+            "--last 1 tells."
+        )
+        placed = await client.place(wanted)
+        known.append(_goes_on(placed.order_id))
         console = Console()
         if output.is_plain:
             ask = text.wanted(wanted.side, amount, source, destination)
@@ -275,7 +283,9 @@ def place(
             return Exit.DONE
         return await _shown_to_the_end(client, placed, timeout, output, may_rest=True)
 
-    raise typer.Exit(run(work, url, token))
+    with _told_when_interrupted(known):
+        status = run(work, url, token)
+    raise typer.Exit(status)
 
 
 def _expiry(given: str | None) -> datetime | None:
@@ -349,6 +359,8 @@ def watch(
     """Follows an order to its end, from wherever it is. Output and exit status as those of place."""
     output = Output(as_json, quiet, verbose)
 
+    known = [_goes_on(order_id)]
+
     async def work(client: "Client") -> Exit:
         if output.is_plain:
             order = await client.get(order_id)
@@ -356,7 +368,9 @@ def watch(
             Console().print(title, soft_wrap=True)
         return await _shown_to_the_end(client, order_id, timeout, output)
 
-    raise typer.Exit(run(work, url, token))
+    with _told_when_interrupted(known):
+        status = run(work, url, token)
+    raise typer.Exit(status)
 
 
 @app.command()

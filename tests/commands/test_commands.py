@@ -167,7 +167,7 @@ def test_order_follows_to_the_end_and_logs_find_it_again(up: Up) -> None:
     assert status == 0
     # Its end with every step before it, and the push of it.
     assert out.count(order_id) >= 2
-    status, out = up.clone.run("logs", "-n", "1")
+    status, out = up.clone.run("logs", "-n", "1", "--raw")
     assert (status, out.count("\n")) == (0, 1)
 
 

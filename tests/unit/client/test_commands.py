@@ -197,7 +197,7 @@ async def test_a_signal_ends_following_and_says_how_to_go_on(
     process = await start("order", "--url", service.url, program=program)
     assert process.stdout is not None
     async with asyncio.timeout(LIMIT_SECONDS):
-        while b"Message 2" not in await process.stdout.readline():
+        while ID.encode() not in await process.stdout.readline():
             pass
     process.send_signal(number)
     ended = await end(process)
