@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from chalicelib.config import VARIABLES  # noqa: E402
 from chalicelib.domain.errors import ErrorCode  # noqa: E402
-from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS  # noqa: E402
+from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, OrderType  # noqa: E402
 from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, VENUES  # noqa: E402
 from chalicelib.domain.transitions import TERMINAL, TRANSITIONS, WORKABLE, OrderStatus, Trigger  # noqa: E402
 from chalicelib.http.files import WEBSOCKET_ORIGIN, WEBSOCKET_URL  # noqa: E402
@@ -88,7 +88,7 @@ DOMAIN = {
     "over": [status for status in OrderStatus if status in TERMINAL],
     "cancellable": [status for status in OrderStatus if (status, Trigger.CANCEL) in TRANSITIONS],
     "venues": list(VENUES),
-    "types": ["market"],
+    "types": list(OrderType),
     "tokens": tokens_view()["tokens"],
     "slippageBps": DEFAULT_SLIPPAGE_BPS,
     "maxPriceImpactBps": DEFAULT_MAX_PRICE_IMPACT_BPS,

@@ -81,6 +81,8 @@ class Desk:
     def ends(self, status: str = "confirmed") -> None:
         """Waits for the order's end."""
         self.page.wait_for_selector(f".order .pill.{status}", timeout=20_000)
+        # The last step may come by another way than the order.
+        self.page.wait_for_selector(f".order .bar-row.{status}", timeout=20_000)
 
     def rows(self) -> int:
         """How many orders the list shows, as the page has them."""

@@ -15,6 +15,7 @@ import {
   openOrders,
   orders,
   selected,
+  selectedOrder,
   websocketUrl,
 } from "./state";
 import { ticketForAll } from "./tickets";
@@ -33,12 +34,25 @@ const socketState = signal<SocketState>("none");
 /** How often opening has failed since it last worked. */
 const failures = signal(0);
 
+/** Orders that this page has placed: they exist before they are read. */
+export const placedHere = new Set<string>();
+
+/** Whether the order is known further than its events: its end may come by another way than its steps. */
+const lacksEvents = computed(() => {
+  const order = selectedOrder.value;
+  return order !== null && (events.value.get(order.id)?.at(-1)?.sequence ?? 0) < order.sequence;
+});
+
 /** Orders that somebody looks at or that are not over: the selected one first. */
 const wanted = computed<readonly string[]>(() => {
   if (!isReady.value) return [];
   const chosen = selected.value;
   const known = chosen ? orders.value.get(chosen) : undefined;
-  const first = chosen && missing.value !== chosen && !(known && isOver(known.status)) ? [chosen] : [];
+  // An address may name what there is not: it is followed once it was read, or placed here.
+  const isThere = known
+    ? !isOver(known.status) || lacksEvents.value
+    : chosen !== null && placedHere.has(chosen);
+  const first = chosen && isThere ? [chosen] : [];
   const others = openOrders.value.map((order) => order.id).filter((id) => id !== chosen);
   return [...first, ...others.sort().reverse()].slice(0, MAX_FOLLOWED);
 });
@@ -264,6 +278,13 @@ export function start(): void {
       idle.close();
       socketState.value = "none";
     }
+  });
+  let catching = 0;
+  effect(() => {
+    const id = selected.value;
+    clearTimeout(catching);
+    // The stream may be bringing them at this moment.
+    if (id && lacksEvents.value && isReady.value) catching = window.setTimeout(() => void refresh(id), 400);
   });
   // An order that is over is read once; one that goes on is also read at once, since a handshake takes its time.
   effect(() => {

@@ -20,6 +20,7 @@ import {
   typeOf,
 } from "./lib/ticket";
 import type { Placed, Route } from "./lib/types";
+import { placedHere } from "./live";
 import { claims, isReady, wantsToken } from "./session";
 import { announcement, form, now, selected, tokens } from "./state";
 
@@ -275,6 +276,7 @@ async function place(intent: Intent): Promise<void> {
     announcement.value = headers.get("Idempotent-Replayed")
       ? "The order had been placed: this is it, there is no second one."
       : "The order is placed.";
+    placedHere.add(body.orderId);
     location.hash = `#/orders/${body.orderId}`;
     selected.value = body.orderId;
   } catch (error) {
