@@ -74,6 +74,14 @@ class World:
         self.sql(f"UPDATE orders SET attention_at = {moment} WHERE id = %s", seconds, order_id)
         self.sql(f"UPDATE order_attention SET look_at = {moment} WHERE order_id = %s", seconds, order_id)
 
+    def rest(self, changes: str) -> str:
+        """An order that waits for a price that never comes, with these changes to its row; nobody watches."""
+        limit = {**ORDER, "orderType": "limit", "limitPrice": "3000"}
+        order_id = str(self.post("/api/orders/execute", limit)["orderId"])
+        self.sql(f"UPDATE orders SET {changes} WHERE id = %s", order_id)
+        self.sql("UPDATE watch SET awake_until = '2000-01-01T00:00:00Z'")
+        return order_id
+
     def held(self) -> str:
         """A parked order that another worker has."""
         lease = "lease_token = %s, lease_expires_at = clock_timestamp() + interval '1 hour'"
@@ -169,6 +177,41 @@ def be_healthy(world: World) -> list[Line]:
 @needs("Api", "sqs:SendMessage", "StatusEventsQueue")
 def cancel(world: World) -> list[Line]:
     return over_http(world, lambda: world.post(f"/api/orders/{world.parked.pop()}/cancel"))
+
+
+@needs("Api", "sqs:SendMessage", "TicksQueue")
+def send_for_the_watcher(world: World) -> list[Line]:
+    world.sql("UPDATE watch SET awake_until = '2000-01-01T00:00:00Z'")
+    return over_http(world, lambda: world.rest("fires_from = NULL"))
+
+
+@needs("ExecuteOrders", "sqs:SendMessage", "TicksQueue")
+def rest_again(world: World) -> list[Line]:
+    order_id = world.rest("status = 'routing', sequence = 2, fires = 1, attention_at = clock_timestamp()")
+    world.sql(
+        "INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)"
+        " VALUES (%s, 2, 'routing', 1, 'Asked.', '{}', now() - interval '1 hour')",
+        order_id,
+    )
+    return world.roles.call("ExecuteOrders", order_event(order_id))
+
+
+@needs("Watch", "sqs:SendMessage", "TicksQueue")
+def queue_beats(world: World) -> list[Line]:
+    world.rest("fires_from = NULL")
+    return world.roles.call("Watch", sqs_event([sqs_record('{"tick": "minute"}')]))
+
+
+@needs("Watch", "sqs:SendMessage", "OrdersQueue")
+def fire(world: World) -> list[Line]:
+    world.rest("bound = 1, limit_price = 1, least_output = 1")
+    return world.roles.call("Watch", sqs_event([sqs_record('{"tick": "beat"}')]))
+
+
+@needs("Watch", "sqs:SendMessage", "StatusEventsQueue")
+def tell_what_expired(world: World) -> list[Line]:
+    world.rest("expires_at = now(), followed_until = now() + interval '1 hour'")
+    return world.roles.call("Watch", sqs_event([sqs_record('{"tick": "beat"}')]))
 
 
 @needs("ExecuteOrders", "sqs:SendMessage", "StatusEventsQueue")

@@ -12,7 +12,7 @@ from typing import Any
 from localstack.local_stack.stack_for_tests import Stack
 
 DENIED = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)", re.IGNORECASE)
-TAKE_A_BATCH = ("ExecuteOrders", "PushStatus", "DeadLetter", "Heartbeat")
+TAKE_A_BATCH = ("ExecuteOrders", "PushStatus", "DeadLetter", "Heartbeat", "Watch")
 POLICY = "function"
 Line = dict[str, Any]
 

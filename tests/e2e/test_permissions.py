@@ -23,6 +23,7 @@ CONSUMED = {
     "ExecuteOrders": "OrdersQueue",
     "PushStatus": "StatusEventsQueue",
     "Heartbeat": "HeartbeatsQueue",
+    "Watch": "TicksQueue",
     "DeadLetter": "OrdersDeadLetterQueue",
 }
 DONE_BY_LAMBDA = {Permission(name, action, queue) for name, queue in CONSUMED.items() for action in READING}

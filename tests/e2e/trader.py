@@ -9,7 +9,7 @@ from http import HTTPStatus
 import aiohttp
 
 LIMIT_SECONDS = 90
-OVER = ("confirmed", "failed", "cancelled")
+OVER = ("confirmed", "failed", "cancelled", "expired")
 ORDER = {
     "userId": "trader",
     "walletAddress": "wallet_12345",

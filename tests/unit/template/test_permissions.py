@@ -41,7 +41,7 @@ PERMISSIONS: dict[str, dict[str, set[str]]] = {
             ("<TicksQueue.Arn>", CONSUME | {"sqs:SendMessage"}),
         ]
     ),
-    "DeadLetter": dict([STATUS_EVENTS, TICKS, ("<OrdersDeadLetterQueue.Arn>", CONSUME | POSTPONE)]),
+    "DeadLetter": dict([STATUS_EVENTS, ("<OrdersDeadLetterQueue.Arn>", CONSUME | POSTPONE)]),
     "Migrate": {},
 }
 # The only actions on every resource, and why.

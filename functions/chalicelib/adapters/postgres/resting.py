@@ -20,13 +20,16 @@ from chalicelib.domain.launches import Launch
 from chalicelib.domain.order import History, Order
 from chalicelib.services.event_messages import describe
 
-ANYBODY = "SELECT EXISTS (SELECT FROM orders WHERE status = 'waiting') AS found"
-
-COUNT = "SELECT count(*) AS orders FROM (SELECT FROM orders WHERE status = 'waiting' LIMIT %(most)s) AS resting"
+# Sorted as the partial index is: else the planner reads the table where its statistics say that many rest, or did.
+COUNT = """
+SELECT count(*) AS orders FROM (
+    SELECT FROM orders WHERE status = 'waiting' ORDER BY expires_at LIMIT %(most)s
+) AS resting
+"""
 
 COUNT_FIRED = """
 SELECT count(*) AS orders FROM (
-    SELECT FROM orders WHERE status = 'pending' AND fires > 0 LIMIT %(most)s
+    SELECT FROM orders WHERE status = 'pending' AND fires > 0 ORDER BY id LIMIT %(most)s
 ) AS fired
 """
 
@@ -50,9 +53,10 @@ SELECT {ORDER_COLUMNS} FROM orders WHERE status = 'waiting' AND expires_at <= st
 ORDER BY expires_at LIMIT %(limit)s
 """  # noqa: S608 - the columns are constants
 
+# The caller sorts them: joined to what was crossed, the planner would read all of a table that is not large yet.
 CROSSING = f"""
-WITH crossed AS MATERIALIZED (
-    SELECT found.id, number, found.bound
+SELECT {ORDER_COLUMNS} FROM orders WHERE id = ANY(ARRAY(
+    SELECT found.id
     FROM unnest(%(inputs)s::text[], %(outputs)s::text[], %(touches)s::numeric[]) WITH ORDINALITY
         AS market (input, output, touch, number)
     CROSS JOIN LATERAL (
@@ -62,9 +66,7 @@ WITH crossed AS MATERIALIZED (
         ORDER BY bound, id LIMIT %(limit)s
     ) AS found
     ORDER BY number, found.bound, found.id LIMIT %(limit)s
-)
-SELECT {ORDER_COLUMNS} FROM orders JOIN (SELECT id AS crossed_id, number FROM crossed) AS picked ON id = crossed_id
-ORDER BY number, bound, id
+))
 """  # noqa: S608
 
 SNIPED = """
@@ -137,8 +139,7 @@ class PostgresResting:
         self._database = database
 
     def anybody(self) -> bool:
-        row = self._database.run(lambda connection: connection.execute(ANYBODY).fetchone())
-        return row is not None and bool(row["found"])
+        return self._count(COUNT, 1) > 0
 
     def count(self, most: int) -> int:
         return self._count(COUNT, most)
@@ -160,7 +161,12 @@ class PostgresResting:
             "touches": [touch for _, _, touch in touches],
             "limit": limit,
         }
-        return self._orders(CROSSING, values)
+        place = {(one, other): number for number, (one, other, _) in enumerate(touches)}
+
+        def by_price_then_time(order: Order) -> tuple[int, Decimal, str]:
+            return place[order.input_token.symbol, order.output_token.symbol], order.bound or Decimal(0), order.id
+
+        return sorted(self._orders(CROSSING, values), key=by_price_then_time)
 
     def sniped(self, symbols: Sequence[str]) -> Collection[str]:
         values = {"symbols": list(symbols)}
