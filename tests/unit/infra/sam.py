@@ -92,6 +92,17 @@ class Stack:
             return any(self._decide(part) for part in value)
         raise ValueError(f"No condition function that CloudFormation knows: {function}")
 
+    @property
+    def refusals(self) -> list[str]:
+        """The sentences with which CloudFormation refuses these parameters, by the template's Rules."""
+        return [
+            assertion["AssertDescription"]
+            for rule in self.template.get("Rules", {}).values()
+            if "RuleCondition" not in rule or self._decide(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not self._decide(assertion["Assert"])
+        ]
+
     def of_type(self, kind: str) -> dict[str, Any]:
         """The properties of the resources of a type, by logical id."""
         return {
