@@ -34,6 +34,8 @@ ALLOWED = {
     ("adapters/postgres/pool.py", "Database.run"): "seconds between two tries",
     ("domain/events.py", "AttemptFailed"): "seconds until the next attempt",
     ("chain/ledger.py", "Entry"): "seconds until a transaction lands",
+    ("chain/simulated.py", "<module>"): "seconds that settling and confirming take",
+    ("chain/simulated.py", "SimulatedChain.soonest_confirmation"): "seconds until a confirmation",
     ("chain/simulated.py", "SimulatedChain.send"): "seconds that settling takes",
     ("venues/router.py", "<module>"): "seconds of patience",
     ("venues/router.py", "VenueRouter.__init__"): "seconds of patience",
@@ -98,7 +100,7 @@ DIVISIONS = {
     ("venues/pools/bins.py", "Fraction(swapped_out) / self.unit_price"),
     ("venues/pools/bins.py", "swapped_out / (swapped_in * spot)"),
     ("venues/simulation/launches.py", "Decimal(MOST_LIQUIDITY_USD) / LEAST_LIQUIDITY_USD"),
-    ("venues/simulation/market.py", "touch * limit * swap.amount_in / swap.amount_out"),
+    ("venues/simulation/market.py", "limit / (1 - swap.price_impact)"),
     ("venues/simulation/market.py", "touch / (1 - venue.fee)"),
     (
         "venues/simulation/prices.py",

@@ -62,8 +62,8 @@ class SimulatedMarket:
             try:
                 for _ in range(ROUNDS):
                     swap = venue.trade(request, touch / (1 - venue.fee), int(at.timestamp()))
-                    # Digits enough: the exact quotient's would double with every round.
-                    touch = (touch * limit * swap.amount_in / swap.amount_out).limit_denominator(10**30)
+                    # By the impact, which knows no rounding: what of dust is rounded off would make the bound too high.
+                    touch = (limit / (1 - swap.price_impact)).limit_denominator(10**30)
             except (TooLarge, TooSmall):
                 continue
             bounds.append(touch)
