@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from detect_secrets.core.secrets_collection import SecretsCollection
+from detect_secrets.settings import transient_settings
 
 from localstack.local_stack.ports import free_port
 from localstack.packaging import lambda_package, wheels
@@ -22,6 +24,11 @@ from localstack.paths import ROOT
 
 TAKE_A_BATCH = ("execute_orders", "push_status", "dead_letter", "heartbeat")
 CALL = Path(__file__).with_name("call_handler.py")
+# What is in a zip and comes from no wheel.
+OURS = {"app.py", "chalicelib", "handler.py", "migrate.py", "owner.py", "roles.py", "env.py", "versions"}
+_LINE = "-----{} PRIVATE KEY-----"
+_PLANTED = f"{_LINE.format('BEGIN')}\n{'MC4CAQAwBQYDK2VwBCIEIJ' * 3}\n{_LINE.format('END')}"
+WHOLE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{60}")
 # In one process: what is built once is used by all.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("artifact")]
 
@@ -278,6 +285,31 @@ def test_the_zips_are_small_enough_and_hold_no_strangers(functions: Artifact, mi
     services = {name.split("/")[2] for name in names if name.startswith("botocore/data/") and name.count("/") > 2}
     assert services == lambda_package.AWS_SERVICES
     assert not [name for name in names if name.endswith(".pyc") or "/tests/" in name or name.startswith(".")]
+
+
+def secrets_in(paths: Iterable[Path]) -> list[str]:
+    """What the scanner of `./dev check` finds, as it is set up there, besides the docs' example of a ticket."""
+    baseline = json.loads((ROOT / ".secrets.baseline").read_text())
+    found = SecretsCollection()
+    with transient_settings({name: baseline[name] for name in ("plugins_used", "filters_used")}):
+        for path in paths:
+            found.scan_file(str(path))
+    known = {each["hashed_secret"] for each in baseline["results"]["docs/api/examples.py"]}
+    return [f"{path}: {secret.type}" for path, secret in found if secret.secret_hash not in known]
+
+
+def test_the_zips_hold_no_secret(installed: Path, installed_migrations: Path, tmp_path: Path) -> None:
+    planted = tmp_path / "planted.py"
+    planted.write_text(f'KEY = """{_PLANTED}"""\n')
+    assert secrets_in([planted])
+    for folder in (installed, installed_migrations):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        # Libraries name the first line of a key, and come by their hashes: there only whole keys are looked for.
+        ours = [path for path in files if path.relative_to(folder).parts[0] in OURS]
+        assert len(ours) > 3
+        assert secrets_in(ours) == []
+        assert [path for path in files if WHOLE_KEY.search(path.read_bytes())] == []
+    assert WHOLE_KEY.search(_PLANTED.encode())
 
 
 def test_the_same_commit_gives_the_same_bytes(

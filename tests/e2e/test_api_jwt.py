@@ -1,64 +1,329 @@
-"""The deployed stack in jwt mode: the same seven identities, through front door, gateway and function."""
+"""The deployed stack in jwt mode, over the wire: who may call, what a ticket opens, limits of a user, and the logs."""
 
+import asyncio
 import json
 import time
-import urllib.error
-import urllib.request
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
 
+import aiohttp
+import pytest
+
+from chalicelib.http.responses import SECURITY_HEADERS
 from localstack.client import issuer
 from localstack.local_stack.stack_for_tests import Stack
-from tests.e2e.trader import ORDER
-from tests.fakes.tokens import ED, ISSUER, Token, jwks
+from tests.e2e.trader import ORDER, OVER
+from tests.fakes.aws import websocket_event
+from tests.fakes.tokens import ED, ISSUER, Token, b64, jwks
 
+# The first of them waits for the stack.
+pytestmark = pytest.mark.timeout(600)
+
+BODY = {name: value for name, value in ORDER.items() if name != "userId"}
+PATH = "/api/orders/execute"
+BURST = 240
+PER_MINUTE = 20
 PARAMETERS = {
     "AuthMode": "jwt",
     "AuthIssuer": ISSUER,
     "AuthAudience": issuer.AUDIENCE,
     "AuthKeys": jwks(ED),
     "AuthRevoked": "stolen",
+    "OrdersPerMinute": str(PER_MINUTE),
 }
+LIMIT_SECONDS = 60
+# Every token and ticket that was used: none may stand in any log.
+USED: set[str] = set()
 
 
 def token(subject: str = "alice", **claims: object) -> str:
     now = int(time.time())
     times = {"iat": now - 7200, "exp": now - 3600} if claims.pop("is_expired", False) else {}
-    return str(replace(Token(ED), now=now, claims={"sub": subject, **times, **claims}))
+    made = str(replace(Token(ED), now=now, claims={"sub": subject, **times, **claims}))
+    USED.add(made)
+    return made
 
 
-def ask(stack: Stack, path: str, bearer: str | None, body: object = None) -> tuple[int, str]:
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {bearer}"} if bearer else {})}
-    data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(f"{stack.base_url}{path}", data=data, headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+class User:
+    """One user's client."""
+
+    def __init__(self, http: aiohttp.ClientSession, name: str, **claims: object) -> None:
+        self.http = http
+        self.name = f"{name}-{time.time_ns()}"
+        self.token = token(self.name, **claims)
+        self.headers = {"Authorization": f"Bearer {self.token}"}
+
+    async def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict[str, Any]]:
+        async with self.http.request(method, path, json=body, headers={**self.headers, **headers}) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def place(self, **changes: object) -> dict[str, Any]:
+        status, placed = await self.call("POST", PATH, {**BODY, **changes})
+        assert status == HTTPStatus.ACCEPTED, placed
+        USED.add(placed["websocketUrl"].partition("&ticket=")[2])
+        return placed
+
+    async def ticket(self, order_id: str | None = None) -> str:
+        status, made = await self.call("POST", "/api/stream-tickets", {"orderId": order_id} if order_id else {})
+        assert status == HTTPStatus.CREATED, made
+        USED.add(made["ticket"])
+        return str(made["ticket"])
 
 
-def test_seven_identities_against_the_deployed_stack(stack: Stack) -> None:
-    body = {name: value for name, value in ORDER.items() if name != "userId"}
+@pytest.fixture(scope="module")
+def owned(stack: Stack) -> Iterator[Stack]:
+    """The stack, asking for tokens; each user may place 20 orders a minute."""
     with stack.deployed_with(**PARAMETERS):
-        status, text = ask(stack, "/api/orders/execute", token(), body)
-        assert status == 202, text
-        order_id = json.loads(text)["orderId"]
-        assert "ticket=" in json.loads(text)["websocketUrl"]
-        identities: dict[str, tuple[str | None, int, int]] = {
-            "none": (None, 401, 401),
-            "broken": (token()[:-8] + "AAAAAAAA", 401, 401),
-            "expired": (token(is_expired=True), 401, 401),
-            "wrong audience": (token(aud="another"), 401, 401),
-            "revoked": (token(jti="stolen"), 401, 401),
-            "other user": (token("bob"), 404, 202),
-            "read only": (token(scope="orders:read"), 200, 403),
-            "right": (token(), 200, 202),
-        }
-        for name, (bearer, read, write) in identities.items():
-            assert ask(stack, f"/api/orders/{order_id}", bearer)[0] == read, name
-            assert ask(stack, "/api/orders/execute", bearer, body)[0] == write, name
-            assert ask(stack, "/api/tokens", bearer)[0] == 200, name
-        assert [order["userId"] for order in json.loads(ask(stack, "/api/orders", token("bob"))[1])["orders"]] == [
-            "bob"
-        ]
-        assert ask(stack, "/api/orders?userId=alice", token("bob"))[0] == 403
+        yield stack
+
+
+@pytest.fixture
+async def http(owned: Stack) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(base_url=owned.base_url, connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield session
+
+
+async def status_of(http: aiohttp.ClientSession, path: str, bearer: str | None, body: object = None) -> int:
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    method = "GET" if body is None else "POST"
+    async with http.request(method, path, json=body, headers=headers) as answer:
+        assert answer.headers.items() >= SECURITY_HEADERS.items()
+        return answer.status
+
+
+async def test_seven_identities_against_the_deployed_stack(http: aiohttp.ClientSession) -> None:
+    alice = User(http, "alice")
+    owner, right = alice.name, alice.token
+    order_id = (await alice.place())["orderId"]
+    identities: dict[str, tuple[str | None, int, int]] = {
+        "none": (None, 401, 401),
+        "broken": (token()[:-8] + "AAAAAAAA", 401, 401),
+        "expired": (token(owner, is_expired=True), 401, 401),
+        "wrong audience": (token(owner, aud="another"), 401, 401),
+        "revoked": (token(owner, jti="stolen"), 401, 401),
+        "other user": (token("bob"), 404, 202),
+        "read only": (token(owner, scope="orders:read"), 200, 403),
+        "right": (right, 200, 202),
+    }
+    for name, (bearer, read, write) in identities.items():
+        assert await status_of(http, f"/api/orders/{order_id}", bearer) == read, name
+        assert await status_of(http, PATH, bearer, BODY) == write, name
+        assert await status_of(http, "/api/tokens", bearer) == 200, name
+    bob = User(http, "bob")
+    await bob.place()
+    status, page = await bob.call("GET", "/api/orders")
+    assert (status, len(page["orders"])) == (200, 1)
+    assert (await bob.call("GET", f"/api/orders?userId={owner}"))[0] == 403
+    # What API Gateway answers by itself.
+    assert await status_of(http, "/api/nothing", right) == 404
+
+
+async def frames_until_over(socket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
+    """Every status, until the order is over."""
+    frames: list[dict[str, Any]] = []
+    async with asyncio.timeout(LIMIT_SECONDS):
+        async for frame in socket:
+            frames.append(frame.json())
+            if frames[-1].get("status") in OVER:
+                break
+    return [frame for frame in frames if frame["type"] == "status"]
+
+
+async def refusal(http: aiohttp.ClientSession, query: str) -> int:
+    """The status of a refused handshake."""
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await http.ws_connect(f"{PATH}?{query}")
+    return refused.value.status
+
+
+async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aiohttp.ClientSession) -> None:
+    ann, bob = User(http, "ann"), User(http, "bob")
+    key = {"Idempotency-Key": f"key-{time.time_ns()}"}
+    (_, placed), (_, again) = [await ann.call("POST", PATH, BODY, **key) for _ in range(2)]
+    order_id = placed["orderId"]
+    assert again["orderId"] == order_id
+    for url in (placed["websocketUrl"], placed["websocketUrl"], again["websocketUrl"]):
+        USED.add(url.partition("&ticket=")[2])
+        async with http.ws_connect(url) as socket:  # the whole history each time, in order, once
+            assert [frame["sequence"] for frame in await frames_until_over(socket)] == [1, 2, 3, 4, 5]
+    mine = await ann.ticket(order_id)
+    other = (await ann.place())["orderId"]
+    changed = mine[:-2] + ("A" if mine[-2] != "A" else "B") + mine[-1]
+    for status, query in [
+        (401, f"orderId={order_id}"),
+        (403, f"orderId={order_id}&ticket="),
+        (403, f"orderId={order_id}&ticket=junk"),
+        (403, f"orderId={order_id}&ticket={changed}"),
+        (403, f"orderId={order_id}&ticket={mine}%0A"),
+        (403, f"orderId={other}&ticket={mine}"),
+        (403, f"orderId={order_id}&ticket={await bob.ticket()}"),
+        (403, f"orderId={order_id}&ticket={ann.token}"),
+        (400, f"orderId={order_id}&ticket={mine}&ticket={mine}"),
+    ]:
+        assert await refusal(http, query) == status, query.partition("&")[2][:12]
+    assert (await bob.call("POST", "/api/stream-tickets", {"orderId": order_id}))[0] == 404
+
+
+async def test_who_subscribes_to_another_s_running_order_200_times_hears_nothing_of_it(
+    http: aiohttp.ClientSession,
+) -> None:
+    ann, bob = User(http, "ann"), User(http, "bob")
+    mine, all_of_anns = await ann.place(), await ann.ticket()
+    heard: list[dict[str, Any]] = []
+    async with asyncio.timeout(LIMIT_SECONDS), http.ws_connect(mine["websocketUrl"]) as socket:
+        bobs = await bob.place()
+
+        async def ask() -> None:
+            # None without a ticket, none with one for another order.
+            for each in range(200):
+                ticket = {"ticket": all_of_anns} if each else {}
+                await socket.send_json({"action": "subscribe", "orderId": bobs["orderId"], **ticket})
+
+        async def listen() -> None:
+            errors = 0
+            async for frame in socket:
+                heard.append(frame.json())
+                errors += heard[-1]["type"] == "error"
+                if errors == 200:
+                    return
+
+        async with http.ws_connect(bobs["websocketUrl"]) as bob_socket:
+            _, _, told = await asyncio.gather(ask(), listen(), frames_until_over(bob_socket))
+    assert told[-1]["status"] in OVER
+    codes = [frame["code"] for frame in heard if frame["type"] == "error"]
+    assert (codes.count("unauthenticated"), codes.count("order_not_found")) == (1, 199)
+    assert [frame for frame in heard if frame["type"] == "status" and frame["orderId"] == bobs["orderId"]] == []
+
+
+async def test_a_session_that_is_over_hears_nothing_more_and_is_closed(
+    owned: Stack, http: aiohttp.ClientSession
+) -> None:
+    for seconds in (4, 8, 16, 32):  # where the machine is busy, the first may be over before the stream is open
+        expires = int(time.time()) + seconds
+        user = User(http, "short", exp=expires)
+        try:
+            socket = await http.ws_connect((await user.place())["websocketUrl"])
+            break
+        except aiohttp.WSServerHandshakeError:
+            continue
+    async with asyncio.timeout(LIMIT_SECONDS), socket:
+        await asyncio.sleep(max(0, expires + 1 - time.time()))
+        # What the schedule does three times a minute.
+        event = json.dumps({"Records": [{"messageId": "m", "receiptHandle": "r", "body": '{"beat": 3}'}]})
+        await asyncio.to_thread(
+            owned.clients.functions.invoke, FunctionName=owned.function_names["Heartbeat"], Payload=event.encode()
+        )
+        frames = [frame.json() async for frame in socket]
+        assert socket.closed
+    assert frames[-1]["code"] == "session_over"
+    told = [datetime.fromisoformat(frame["at"]).timestamp() for frame in frames if frame["type"] == "status"]
+    assert all(at <= expires for at in told)
+
+
+async def test_twenty_follow_an_order_and_the_next_is_refused(http: aiohttp.ClientSession) -> None:
+    user = User(http, "crowd")
+    # It rests until all are there.
+    placed = await user.place(orderType="limit", limitPrice="1000")
+    sockets = []
+    try:
+
+        async def follow() -> int:
+            try:
+                sockets.append(await http.ws_connect(placed["websocketUrl"]))
+            except aiohttp.WSServerHandshakeError as error:
+                return error.status
+            return 101
+
+        statuses = await asyncio.gather(*(follow() for _ in range(25)))
+        assert (statuses.count(101), statuses.count(403)) == (20, 5)
+        assert (await user.call("POST", f"/api/orders/{placed['orderId']}/cancel"))[0] == 200
+        for frames in await asyncio.gather(*map(frames_until_over, sockets)):
+            assert frames[-1]["status"] == "cancelled"
+    finally:
+        await asyncio.gather(*(socket.close() for socket in sockets))
+
+
+async def test_a_burst_of_240_gets_as_much_as_its_user_has_left(http: aiohttp.ClientSession) -> None:
+    user, other = User(http, "flood"), User(http, "other")
+    undecided: list[str] = []
+
+    async def place(number: int) -> int:
+        """The answer; where front door or stack were too busy for one, the request is repeated as they ask."""
+        while True:
+            headers = {**user.headers, "Idempotency-Key": f"burst-{number}"}
+            async with http.post(PATH, json=BODY, headers=headers) as answer:
+                placed = await answer.json(content_type=None)
+                wait = int(answer.headers.get("Retry-After", "0"))
+                if answer.status == HTTPStatus.ACCEPTED:
+                    USED.add(placed["websocketUrl"].partition("&ticket=")[2])
+                    return answer.status
+                assert wait >= 1
+                if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    assert placed["code"] == "rate_limited"
+                    return answer.status
+                undecided.append(str(placed))
+                assert answer.status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE), placed
+            await asyncio.sleep(wait)
+
+    start = time.monotonic()
+    async with asyncio.timeout(3 * LIMIT_SECONDS):
+        statuses = await asyncio.gather(*map(place, range(BURST)))
+    refills = int((time.monotonic() - start) * PER_MINUTE / 60) + 1
+    status, page = await user.call("GET", "/api/orders?limit=200")
+    assert status == 200
+    assert PER_MINUTE <= len(page["orders"]) == statuses.count(202) <= PER_MINUTE + refills
+    assert statuses.count(429) == BURST - statuses.count(202)
+    assert (await other.place())["orderId"]
+    print(f"{statuses.count(202)} of {BURST} accepted, {refills} refills at most; undecided: {undecided[:3]}")
+
+
+def test_no_function_s_setting_holds_a_secret_that_is_not_its_own(owned: Stack) -> None:
+    keys = owned.runtime.keys
+    secrets = {keys.root, keys.door, keys.salt, b64(ED.private.private_bytes_raw())}
+    signing = set()
+    for name, function in owned.function_names.items():
+        configuration = owned.clients.functions.get_function_configuration(FunctionName=function)
+        values = json.dumps(configuration)
+        assert not [secret for secret in secrets if secret in values], name
+        if owned.runtime.parameters["CursorSecret"] in values:
+            signing.add(name)
+    assert signing <= {"Api", "WebsocketConnect", "WebsocketMessage"}
+
+
+def files_of(folder: Path) -> str:
+    """All that the stack's processes wrote."""
+    return "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
+
+
+async def test_no_token_ticket_or_secret_stands_in_any_log(owned: Stack, http: aiohttp.ClientSession) -> None:
+    """Last, of all that went before."""
+    assert await status_of(http, "/api/orders", "eyJ.junk.token") == 401
+    # The emulator keeps no log of what it calls for a WebSocket: called once more, as API Gateway does it.
+    user = User(http, "logged")
+    order_id, right = (await user.place())["orderId"], await user.ticket()
+    USED.add(f"{right[:-8]}AAAAAAAA")
+    for ticket in (right, f"{right[:-8]}AAAAAAAA"):
+        message = json.dumps({"action": "subscribe", "orderId": order_id, "ticket": ticket})
+        for name, event in (
+            ("WebsocketConnect", websocket_event("$connect", query={"orderId": order_id, "ticket": ticket})),
+            ("WebsocketMessage", websocket_event("$default", body=message)),
+            ("WebsocketMessage", websocket_event("$default", body=ticket)),
+        ):
+            await asyncio.to_thread(
+                owned.clients.functions.invoke,
+                FunctionName=owned.function_names[name],
+                Payload=json.dumps(event).encode(),
+            )
+    logged = files_of(owned.logs)
+    for group in owned.clients.logs.describe_log_groups()["logGroups"]:
+        pages = owned.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+        logged += "".join(event["message"] for page in pages for event in page["events"])
+    assert "handshake_refused" in logged
+    keys = owned.runtime.keys
+    own = {keys.root, keys.door, keys.salt, owned.runtime.parameters["CursorSecret"], "eyJ.junk.token"}
+    assert len(USED) > 20
+    assert {secret for secret in USED | own if secret in logged} == set()

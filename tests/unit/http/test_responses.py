@@ -19,12 +19,12 @@ PROBLEM = {"type", "title", "status", "code", "detail", "instance", "requestId"}
 
 
 def test_the_clients_request_id_comes_back(service: Service) -> None:
-    for sent in ("mine-1", "~" * 128):
+    for sent in ("mine-1", "~" * 128, "[red]mine[/red]", 'say"so"'):
         got = service.call("GET", "/api/tokens", headers={"x-request-ID": sent})
         assert got.headers["X-Request-Id"] == sent
 
 
-@pytest.mark.parametrize("sent", [None, "", "two words", "line\nbreak", "x" * 129, "ü"])
+@pytest.mark.parametrize("sent", [None, "", "two words", "line\nbreak", "a\r\nX-Set: b", "\x1b[31mred", "x" * 129, "ü"])
 def test_without_one_that_can_be_logged_the_gateways_id_is_used(service: Service, sent: str | None) -> None:
     got = service.call("GET", "/api/tokens", headers={"X-Request-Id": sent} if sent is not None else {})
     assert got.headers["X-Request-Id"] == "gateway-1"

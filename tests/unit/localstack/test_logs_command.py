@@ -93,6 +93,10 @@ def test_what_is_no_time_or_no_function_is_told_so(log: Path) -> None:
 
 
 def test_nothing_that_was_logged_steers_the_terminal(log: Path) -> None:
-    append(log, [Line("api", 1.0, "\x1b[2Jraw"), about("\x1b]0;x\x07text")])
+    markup = about("[red]text[/red]", request_id="[red]id[/red]", reason="[bold]why[/bold]")
+    append(log, [Line("api", 1.0, "\x1b[2Jraw"), about("\x1b]0;x\x07text"), markup])
     for arguments in ([], ["--raw"]):
-        assert not set(run(*arguments).output) & {"\x1b", "\x07"}
+        output = run(*arguments).output
+        assert not set(output) & {"\x1b", "\x07"}
+        assert "[red]text[/red]" in output
+        assert "[bold]why[/bold]" in output
