@@ -40,6 +40,7 @@ class Call:
     other: int
     body: Mapping[str, object] | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 ORDER = {**SWAP, "walletAddress": MINE}
@@ -51,7 +52,11 @@ CALLS: Mapping[tuple[str, str], Call] = {
     ("GET", "/api/orders/{order_id}"): Call(200, 404),
     ("GET", "/api/orders/{order_id}/events"): Call(200, 404),
     ("POST", "/api/orders/{order_id}/cancel"): Call(200, 404),
+    # A market order rests never: its owner hears that, and nobody else that there is one.
+    ("PATCH", "/api/orders/{order_id}"): Call(409, 404, {"limitPrice": "170"}),
     ("POST", "/api/quotes"): Call(200, 200, SWAP),
+    ("GET", "/api/prices"): Call(200, 200, query={"inputToken": "SOL", "outputToken": "USDC"}),
+    ("GET", "/api/launches"): Call(200, 200),
     ("POST", "/api/stream-tickets"): Call(201, 404, {"orderId": "ORDER"}),
     ("GET", "/api/stats"): Call(200, 200),
     ("GET", "/api/tokens"): Call(200, 200),
@@ -85,7 +90,7 @@ def asked(service: Service, route: tuple[str, str], authorization: str | None, o
     path = pattern.format(order_id=order_id, **call.parameters)
     body = json.loads(json.dumps(call.body).replace("ORDER", order_id)) if call.body else None
     headers = {"Authorization": authorization} if authorization else {}
-    return service.call(method, path, body=body, headers=headers)
+    return service.call(method, path, body=body, headers=headers, query=call.query)
 
 
 def every_route() -> set[tuple[str, str]]:

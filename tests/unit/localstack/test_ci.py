@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,19 @@ def run(clone: Path, *turns: tuple[int, list[str]]) -> subprocess.CompletedProce
     (clone / "turns.json").write_text(json.dumps(turns))
     (clone / "dev").write_text(PRETENDS)
     (clone / "dev").chmod(0o755)
+    # A machine with Chromium and without Node: neither a browser is installed nor the desk built.
+    programs = clone / "programs"
+    programs.mkdir()
+    for name, program in {"bash": "bash", "dirname": "dirname", "python3": sys.executable, "chromium": "true"}.items():
+        (programs / name).symlink_to(shutil.which(program) or program)
     return subprocess.run(
-        [str(clone / ".ci" / "run")], cwd="/", capture_output=True, text=True, timeout=60, check=False
+        [str(clone / ".ci" / "run")],
+        cwd="/",
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
