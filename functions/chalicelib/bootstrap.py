@@ -240,14 +240,15 @@ def router() -> VenueRouter:
 
 @cache
 def market() -> SimulatedMarket:
-    """What resting orders are compared with: the same venues, without delays and faults."""
+    """What resting orders are compared with: the simulated ones of the venues, without delays and faults."""
     from importlib import import_module
 
     from chalicelib.domain.quotes import VENUES
     from chalicelib.venues.simulation.market import SimulatedMarket
+    from chalicelib.venues.simulation.venue import SimulatedVenue
 
     venues = [import_module(f"chalicelib.venues.{name}").connect(simulation()) for name in VENUES]
-    return SimulatedMarket(simulation(), venues)
+    return SimulatedMarket(simulation(), [venue for venue in venues if isinstance(venue, SimulatedVenue)])
 
 
 @cache

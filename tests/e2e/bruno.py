@@ -16,7 +16,7 @@ BLOCK = re.compile(r"^(?P<name>[\w:-]+) \{\n(?P<content>.*?)^\}$", re.MULTILINE 
 VARIABLE = re.compile(r"\{\{(\w+)\}\}")
 # The steps of a path such as res.body.errors[0].field or res.headers['x-request-id'].
 STEP = re.compile(r"\.(\w+)|\[(\d+)\]|\['([^']+)'\]")
-METHODS = ("get", "post", "put", "delete")
+METHODS = ("get", "post", "put", "patch", "delete")
 MISSING = object()
 
 
@@ -131,8 +131,6 @@ def holds(found: Any, expectation: str) -> bool:
     match operator:
         case "eq":
             return bool(found == value(operand))
-        case "gt":
-            return bool(found > value(operand))
         case "in":
             return found in [value(part.strip()) for part in operand.split(",")]
         case "startsWith":

@@ -18,6 +18,7 @@ UNITS = {
     "SlippageBps": MetricUnit.NoUnit,
     "QueueAgeMs": MetricUnit.Milliseconds,
     "StateMs": MetricUnit.Milliseconds,
+    "TriggerLatencyMs": MetricUnit.Milliseconds,
 }
 # One fewer than EMF takes: at 100 Powertools writes by itself, and would then warn that nothing is left to write.
 MAX_VALUES = 99

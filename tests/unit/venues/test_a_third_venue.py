@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -19,6 +19,7 @@ from chalicelib.services.execute_order import Ack
 from chalicelib.services.views import order_view
 from chalicelib.venues.pools.constant_product import ConstantProductPool
 from chalicelib.venues.pools.swap import PoolSwap
+from chalicelib.venues.simulation import launches
 from chalicelib.venues.simulation.venue import SimulatedVenue
 from tests.fakes import MemoryLedger, new_order
 from tests.fakes.engine import Engine
@@ -66,8 +67,10 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     market = a_market(engine.clock, delay_scale=0)
     monkeypatch.setattr(bootstrap, "simulation", lambda: market)
     bootstrap.router.cache_clear()
+    bootstrap.market.cache_clear()
     yield Desk(engine, MemoryLedger(engine.clock))
     bootstrap.router.cache_clear()
+    bootstrap.market.cache_clear()
 
 
 @pytest.mark.parametrize("side", Side)
@@ -100,3 +103,21 @@ def test_where_it_is_dearer_the_others_trade(desk: Desk, monkeypatch: pytest.Mon
     request = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "quote:1")
     answers = bootstrap.router().quotes(request)
     assert quotes.choose_route(request, answers, 50).chosen.venue != "orca"
+
+
+def test_resting_orders_are_compared_with_it_and_tokens_launched_on_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launches, "VENUES", quotes.VENUES)
+    at = desk.engine.clock.now()
+    assert set(bootstrap.market().touches(SOL, USDC, at)) == {"raydium", "meteora", "orca"}
+    plan = a_market(desk.engine.clock, launch_seconds=60).launches
+    assert {plan.numbered(number).venue for number in range(50)} == {"raydium", "meteora", "orca"}
+
+
+def test_one_that_only_quotes_and_builds_serves_market_orders(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated = OrcaVenue(bootstrap.simulation())
+    real = SimpleNamespace(name="orca", quote=simulated.quote, build=simulated.build)
+    monkeypatch.setattr(sys.modules["chalicelib.venues.orca"], "connect", lambda _simulation: real)
+    assert bootstrap.router().venues == ("raydium", "meteora", "orca")
+    assert set(bootstrap.market().touches(SOL, USDC, desk.engine.clock.now())) == {"raydium", "meteora"}

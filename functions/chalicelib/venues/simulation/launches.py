@@ -131,7 +131,7 @@ class LaunchPlan:
         return PlannedLaunch(
             number=number,
             kind=LaunchKind.MIGRATION if one_in(3) else LaunchKind.LAUNCH,
-            venue=VENUES[within(0, 1)],
+            venue=VENUES[within(0, len(VENUES) - 1)],
             at=at,
             opens_at=at + late_by,
             liquidity_usd=_log_uniform(within(0, 9_999)),
