@@ -89,7 +89,7 @@ def test_a_price_impact_above_the_limit_wants_typed_consent(desk: Opened) -> Non
     assert "your limit is 15 %" in said
     one.press()
     assert one.posts == []
-    assert one.page.evaluate("document.activeElement.id") == "consent"
+    one.page.wait_for_function("() => document.activeElement.id === 'consent'")
     one.fill(consent=word[1])
     one.ready()
     assert "9,000,000" not in one.button()

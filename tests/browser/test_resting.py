@@ -25,7 +25,7 @@ def test_a_limit_order_rests_is_amended_and_cancelled(desk: Opened) -> None:
     assert (sent["orderType"], sent["limitPrice"], sent["timeInForce"]) == ("limit", price, "gtc")
     assert "slippageBps" not in sent
     one.ends("waiting")
-    said = one.page.inner_text(".resting")
+    said = one.page.inner_text(".order .resting")
     assert re.search(r"USDC per SOL or better", said)
     assert re.search(r"% away", said)
     assert re.search(r"59 min \d+ s", said)
@@ -42,6 +42,7 @@ def test_a_limit_order_rests_is_amended_and_cancelled(desk: Opened) -> None:
     one.page.wait_for_selector(f".row:has(a[title={order_id}])")
     one.page.click(".order button:has-text('Cancel')")
     one.ends("cancelled")
+    assert one.page.evaluate("document.activeElement.id") == "order-title"
     one.page.wait_for_selector("text=No open orders.")
 
 
@@ -56,7 +57,7 @@ def test_a_price_to_buy_at_is_told_as_prices_are(desk: Opened) -> None:
     sent = json.loads(one.posts[0].post_data)
     assert abs(float(sent["limitPrice"]) * float(price) - 1) < 1e-12
     one.ends("waiting")
-    assert f"{float(price):.6g}"[:6] in one.page.inner_text(".resting")
+    assert f"{float(price):.6g}"[:6] in one.page.inner_text(".order .resting")
 
 
 def test_a_limit_that_is_wrong_is_refused_beside_its_field(desk: Opened) -> None:
@@ -64,7 +65,7 @@ def test_a_limit_that_is_wrong_is_refused_beside_its_field(desk: Opened) -> None
     one.page.click("text=Limit")
     one.press()
     assert one.page.inner_text("#limit-error") == "Enter the price, such as 170"
-    assert one.page.evaluate("document.activeElement.id") == "limit"
+    one.page.wait_for_function("() => document.activeElement.id === 'limit'")
     one.page.fill("#limit", "0.00595")  # turned around
     one.press()
     one.page.wait_for_selector("#limit-error")

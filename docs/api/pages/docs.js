@@ -12,6 +12,17 @@
     });
     if (navigator.clipboard) block.append(button);
   }
+  // On a phone the contents are a line that opens.
+  const contents = document.querySelector(".contents");
+  const narrow = matchMedia("(max-width: 860px)");
+  const fold = () => {
+    contents.open = !narrow.matches;
+  };
+  narrow.addEventListener("change", fold);
+  contents.addEventListener("click", (event) => {
+    if (event.target.closest("a")) fold();
+  });
+  fold();
   // The examples name the address that this page came from.
   const base = new URL(".", location.href).href.replace(/\/$/, "");
   for (const place of document.querySelectorAll(".base")) place.textContent = base;
