@@ -236,10 +236,7 @@ export async function press(): Promise<FieldName | "consent" | null> {
   if (doing === "fix") {
     touched.value = new Set(FIELDS);
     const wrong = { ...wrongFields.peek(), ...serverErrors.peek() };
-    return (
-      (["user", "amount", "tokens", "slippage", "impact", "wallet"] as const).find((name) => wrong[name]) ??
-      null
-    );
+    return FIELDS.find((name) => wrong[name]) ?? null;
   }
   if (doing === "consent") return "consent";
   if (doing === "requote") {
