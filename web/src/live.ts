@@ -3,6 +3,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { call, Refused, unreachableSince } from "./api";
 import { isOver } from "./lib/orders";
+import { visible } from "./lib/text";
 import type { Health, Order, OrderEvent } from "./lib/types";
 import { isReady } from "./session";
 import {
@@ -191,7 +192,9 @@ function read(data: string): void {
   const known = events.value.get(frame.orderId)?.length ?? 0;
   learn({ ...(order ? { orders: [order] } : {}), events: [event as unknown as OrderEvent] });
   if (frame.orderId === selected.value && (events.value.get(frame.orderId)?.length ?? 0) > known)
-    announcement.value = `${(event as unknown as OrderEvent).status}: ${(event as unknown as OrderEvent).message}`;
+    announcement.value = visible(
+      `${(event as unknown as OrderEvent).status}: ${(event as unknown as OrderEvent).message}`,
+    );
 }
 
 /** Reads an order and its events as they now are. */

@@ -2,6 +2,7 @@
 import domain from "../generated/domain.json";
 import { divide, parseAmount, percentToBps, readDecimal } from "./amounts";
 import { orient } from "./orders";
+import { visible } from "./text";
 import type { FieldError, Side, Token } from "./types";
 
 export interface Form {
@@ -230,9 +231,9 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/timeInForce/g, "how it rests"],
 ];
 
-/** The service's words with the API's names put as a trader says them. */
+/** The service's words with the API's names put as a trader says them, and nothing in them that can't be seen. */
 export const inTradersWords = (text: string): string =>
-  WORDS.reduce((said, [name, word]) => said.replace(name, word), text);
+  WORDS.reduce((said, [name, word]) => said.replace(name, word), visible(text));
 
 /** The service's refusals beside the fields that they are about; what belongs to none is left over. */
 export function fieldErrors(refused: readonly FieldError[]): { errors: Errors; rest: string[] } {

@@ -376,7 +376,7 @@ function Row({ order, place }: { order: Order; place: number }) {
       <span role="cell" class="number">
         {took(order) || "–"}
       </span>
-      <span role="cell" title={order.error?.message ?? ""}>
+      <span role="cell" title={visible(order.error?.message ?? "")}>
         <Pill status={order.status} /> <span class="reason">{reason(order)}</span>
       </span>
     </div>

@@ -13,7 +13,7 @@ import {
   savingSentence,
   sentence,
 } from "../lib/orders";
-import { capital, clock, fullTime, seconds, shortId } from "../lib/text";
+import { capital, clock, fullTime, seconds, shortId, visible } from "../lib/text";
 import { impactGrade, inTradersWords } from "../lib/ticket";
 import type { Order, OrderEvent } from "../lib/types";
 import { type Attempt, waterfall } from "../lib/waterfall";
@@ -301,7 +301,7 @@ function BarRow({ bar, total, end, goesOn }: BarProps) {
         {isOver(bar.status) ? `at ${seconds(bar.startMs)}` : goesOn ? "now" : seconds(ms)}
       </span>
       <span class="message">
-        {bar.message}
+        {visible(bar.message)}
         {WORDS[bar.status] ? <span class="hidden"> ({WORDS[bar.status]})</span> : null}
       </span>
     </li>
@@ -360,7 +360,7 @@ function Quotes({ order }: { order: Order }) {
             {route.unavailable.map((each) => (
               <tr key={each.venue}>
                 <th scope="row">{capital(each.venue)}</th>
-                <td colSpan={4}>{each.message}</td>
+                <td colSpan={4}>{visible(each.message)}</td>
               </tr>
             ))}
           </tbody>
@@ -423,7 +423,7 @@ export function Wire() {
             <span class="n">{event.sequence}</span>
             <time dateTime={event.at}>{clock(event.at)}</time>
             <Pill status={event.status} />
-            <span>{event.message}</span>
+            <span>{visible(event.message)}</span>
           </li>
         ))}
       </ol>

@@ -13,7 +13,7 @@ import {
   significant,
 } from "../lib/amounts";
 import { priceOf } from "../lib/orders";
-import { capital, seconds } from "../lib/text";
+import { capital, seconds, visible } from "../lib/text";
 import {
   amountToken,
   consentWord,
@@ -588,7 +588,7 @@ function QuoteView() {
         {route.unavailable.map((each) => (
           <li key={each.venue} class="gone">
             <span>{capital(each.venue)}</span>
-            <span>{each.message}</span>
+            <span>{visible(each.message)}</span>
           </li>
         ))}
       </ul>
