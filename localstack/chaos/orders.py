@@ -4,7 +4,8 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +49,22 @@ PLAIN: Mapping[str, Any] = {
 # More than both pools hold: fails for good at the first look.
 HOPELESS: Mapping[str, Any] = {**PLAIN, "input_token": "USDC", "output_token": "SOL", "amount": "900000", "side": "buy"}
 _HOPELESS_RATE = 0.04
+USERS = tuple(f"chaos-{number}" for number in range(20))
 
 
-def client(url: str) -> Client:
+def client(url: str, token: str | None = None) -> Client:
     """A client that waits as long as a broken stack takes."""
-    return Client(url, patience=_PATIENCE)
+    return Client(url, token=token, patience=_PATIENCE)
+
+
+@asynccontextmanager
+async def clients(url: str, sign: Callable[[str], str] | None) -> AsyncIterator[Mapping[str, Client]]:
+    """A client for each user whom `wishes` names, with a token of the user's own where `sign` makes them."""
+    async with AsyncExitStack() as opened:
+        yield {
+            user: await opened.enter_async_context(client(url, sign(user) if sign is not None else None))
+            for user in USERS
+        }
 
 
 def wish(key: str, body: Mapping[str, Any] = PLAIN, user: str = "chaos") -> NewOrder:
@@ -72,7 +84,7 @@ def wishes(chance: random.Random, count: int, name: str) -> Iterator[NewOrder]:
             )
             body["amount"] = f"{chance.uniform(0.5, 40):.3f}"
             body["slippage_bps"] = chance.choice((30, 50, 100))
-        yield wish(f"{name}-{number}", body, f"chaos-{chance.randrange(20)}")
+        yield wish(f"{name}-{number}", body, USERS[chance.randrange(len(USERS))])
 
 
 async def place(client: Client, wanted: NewOrder, seconds: float) -> Accepted:

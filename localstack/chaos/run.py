@@ -4,9 +4,10 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,7 @@ from localstack.chaos.kills import TakeoverWatch
 from localstack.chaos.plan import Kind, Strike, plan
 from localstack.chaos.report import Result
 from localstack.chaos.stack import BreakableStack
+from localstack.client import issuer
 from localstack.errors import UserError
 from order_engine import Client, NewOrder
 
@@ -29,6 +31,8 @@ _PLACED_WITHIN = 240.0
 _RECONCILE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 _GONE_SECONDS = 120.0
+# As long as the longest run and its end.
+_TOKEN_SECONDS = 12 * 3600
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _QUEUES = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
 _STYLES = (Style.EARLY, Style.EARLY, Style.LATE, Style.RESTLESS, Style.FORGETFUL, Style.LEAVING)
@@ -51,13 +55,15 @@ class Load:
     lifetime: float = 6.0
     rest: float = 240.0
     without: frozenset[Kind] = frozenset()
+    # Whether the stack asks for access tokens: each user then has one, and only the user's own orders.
+    asks_for_tokens: bool = False
 
     @property
     def text(self) -> str:
         """The settings in a line, to run it again."""
         return (
             f"{self.orders} orders in {self.seconds:.0f} s, seed {self.seed}, delays × {self.delay_scale:g}, "
-            f"a fault every {self.interval:g} s"
+            f"a fault every {self.interval:g} s{', access tokens' if self.asks_for_tokens else ''}"
         )
 
 
@@ -80,6 +86,7 @@ class Campaign:
         self._load = load
         self._report = report
         self._accepted: list[str] = []
+        self._placed_by: dict[str, Client] = {}
         self._followers: list[Follower] = []
         self._following: list[asyncio.Task[None]] = []
         self._chance = random.Random(f"followers:{load.seed}")
@@ -94,13 +101,14 @@ class Campaign:
         started = time.monotonic()
         # Faults block for as long as they last, and a freeze or an outage must not keep others waiting.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(24, thread_name_prefix="chaos"))
-        async with orders.client(self._stack.stack.base_url) as client:
+        sign = partial(issuer.read_issuer().sign, seconds=_TOKEN_SECONDS) if self._load.asks_for_tokens else None
+        async with orders.clients(self._stack.stack.base_url, sign) as clients:
             try:
                 async with asyncio.TaskGroup() as running:
                     watching = running.create_task(self._watch())
                     self._progress.phase = "breaking"
-                    breaking = running.create_task(self._break(client))
-                    await self._place_all(client)
+                    breaking = running.create_task(self._break())
+                    await self._place_all(clients)
                     await breaking
                     self._progress.phase = "recovering"
                     await asyncio.to_thread(self._faults.calm)
@@ -119,7 +127,7 @@ class Campaign:
                 raise result
         return await asyncio.to_thread(self._result, time.monotonic() - started)
 
-    async def _place_all(self, client: Client) -> None:
+    async def _place_all(self, clients: Mapping[str, Client]) -> None:
         """Orders arrive at random moments, a few of them together; each has up to two followers."""
         chance = random.Random(f"orders:{self._load.seed}")
         gate = asyncio.Semaphore(_AT_ONCE)
@@ -129,7 +137,7 @@ class Campaign:
         async with asyncio.TaskGroup() as placing:
             for moment, wanted in zip(moments, wishes, strict=True):
                 await asyncio.sleep(max(started + moment - time.monotonic(), 0))
-                placing.create_task(self._place(client, wanted, gate))
+                placing.create_task(self._place(clients[wanted.user_id], wanted, gate))
 
     async def _place(self, client: Client, wanted: NewOrder, gate: asyncio.Semaphore) -> None:
         async with gate:
@@ -138,6 +146,7 @@ class Campaign:
             except orders.NotAccepted as error:
                 self._refused.append(str(error))
                 return
+        self._placed_by[accepted.order_id] = client
         self._accepted.append(accepted.order_id)
         # The first order has a follower at any rate: without one a short run would show nothing of the stream.
         for _ in range(self._chance.choice((0, 1, 1, 2)) or not self._followers):
@@ -146,7 +155,7 @@ class Campaign:
             self._followers.append(follower)
             self._following.append(asyncio.create_task(follower.run(client, self._handshakes)))
 
-    async def _break(self, client: Client) -> None:
+    async def _break(self) -> None:
         started = time.monotonic()
         strikes = plan(self._load.seed, self._load.seconds, self._load.interval)
         async with asyncio.TaskGroup() as striking:
@@ -156,15 +165,15 @@ class Campaign:
                 await asyncio.sleep(max(started + strike.at - time.monotonic(), 0))
                 self._progress.faults += 1
                 if strike.kind is Kind.CANCEL:
-                    striking.create_task(self._cancel(client, strike))
+                    striking.create_task(self._cancel(strike))
                 else:
                     striking.create_task(asyncio.to_thread(self._faults.strike, strike))
 
-    async def _cancel(self, client: Client, strike: Strike) -> None:
+    async def _cancel(self, strike: Strike) -> None:
         recent = self._accepted[-10:]
         if recent:
             order_id = recent[int(strike.pick * len(recent))]
-            status = await orders.cancel(client, order_id)
+            status = await orders.cancel(self._placed_by[order_id], order_id)
             self._faults.note(f"asked to cancel {order_id}: {status}")
             self._faults.count(Kind.CANCEL)
 
@@ -239,6 +248,9 @@ def run(folder: Path, load: Load, report: Callable[[Progress], None]) -> Result:
         KeyboardInterrupt: a signal ended it.
     """
     parameters = {"SimulatedDelayScale": f"{load.delay_scale:g}", "SimulatedFaults": load.venue_faults}
+    if load.asks_for_tokens:
+        # A run has no limits but the faults.
+        parameters |= {**issuer.parameters(), "OrdersPerMinute": "0", "MaxOpenOrders": "0"}
     environment = {"SIMULATED_TRANSACTION_LIFETIME": f"{load.lifetime:g}"}
     report(Progress())
     with stack.boot(folder, parameters=parameters, environment=environment) as broken:

@@ -56,6 +56,10 @@ def chaos(
         float, typer.Option(min=0, max=10, help="Scales the simulated delays of venues and chain: 1 is realistic.")
     ] = 0.05,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two faults, on average.")] = 1.0,
+    auth: Annotated[
+        str,
+        typer.Option(metavar="open|jwt", help="Whether the stack asks for access tokens; each user then has one."),
+    ] = "open",
     keep: Annotated[
         Path | None, typer.Option(help="Keeps logs and database in this folder, which must be new.")
     ] = None,
@@ -63,10 +67,12 @@ def chaos(
     """Kills, freezes, throttles and restarts while orders run, then audits: exit status 1 where anything is wrong."""
     from localstack.chaos import report, run
 
+    if auth not in ("open", "jwt"):
+        raise UserError(f"--auth takes open or jwt, not {auth!r}.")
     console = Console()
     chosen = seed if seed is not None else time.time_ns() % _LARGEST_SEED
     seconds = minutes * 60 if minutes else run.default_seconds(orders)
-    load = run.Load(orders, chosen, seconds, delay_scale=delay_scale, interval=interval)
+    load = run.Load(orders, chosen, seconds, delay_scale=delay_scale, interval=interval, asks_for_tokens=auth == "jwt")
     console.print(f"[bold]{load.text}[/bold]")
     if keep is not None and keep.exists():
         raise UserError(f"{keep} exists already: name a new folder.")

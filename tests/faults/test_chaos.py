@@ -1,4 +1,4 @@
-"""A short run of ./dev chaos, as a person would start it."""
+"""A short run of ./dev chaos, as a person would start it, with access tokens: without them it does less."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from localstack.paths import ROOT
 
 @pytest.mark.timeout(600)
 def test_a_short_run_holds_every_promise() -> None:
-    command = ["chaos", "--orders", "40", "--seed", "5", "--minutes", "0.2", "--interval", "0.8"]
+    command = ["chaos", "--orders", "40", "--seed", "5", "--minutes", "0.2", "--interval", "0.8", "--auth", "jwt"]
     ended = subprocess.run(
         [sys.executable, "-P", "-m", "localstack", *command],
         check=False,
