@@ -68,8 +68,9 @@ MOMENT = re.compile(
 )
 # No time can be rounded up past it.
 LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+# Spaces first, then something that is seen: a text matches in one way only, however long it is.
 TEXT_PATTERN = (
-    r"^[^\u0000-\u001f\u007f-\u009f\ufffd]*[^\s\u0000-\u001f\u007f-\u009f\ufffd][^\u0000-\u001f\u007f-\u009f\ufffd]*$"
+    r"^[^\S\u0000-\u001f\u007f-\u009f\ufffd]*[^\s\u0000-\u001f\u007f-\u009f\ufffd][^\u0000-\u001f\u007f-\u009f\ufffd]*$"
 )
 # Each once, symbols first: SOL and WSOL have one mint.
 TOKEN_NAMES = list(dict.fromkeys([token.symbol for token in REGISTRY] + [token.mint for token in REGISTRY]))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.domain.tokens import REGISTRY, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.models import read_list_query
+from chalicelib.http.requests import MAX_BODY_BYTES
 from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
 from chalicelib.services.browse import OrderFilter
 from tests.unit.http.service import ORDER, SWAP, Service, an_event
@@ -140,8 +141,10 @@ def test_slippage_is_a_whole_number_from_nothing_to_half_however_json_writes_it(
     assert service.call("GET", f"/api/orders/{order_id}").body["slippageBps"] == bps
 
 
-@pytest.mark.parametrize("name", [*ORDER, "slippageBps", "clientOrderId", "orderType", "leverage"])
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e99999999999999999999"])
+@pytest.mark.parametrize("name", [*ORDER, "slippageBps", "maxPriceImpactBps", "clientOrderId", "orderType", "leverage"])
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "1e99999999999999999999", "1e999999", "1" * 15_000], ids=lambda number: number[:8]
+)
 def test_a_number_that_is_none_is_refused_by_the_name_of_its_field(service: Service, name: str, number: str) -> None:
     text = json.dumps({**ORDER, name: "NUMBER"}).replace('"NUMBER"', number)
     refused = service.call("POST", "/api/orders/execute", raw=text)
@@ -283,7 +286,15 @@ def test_bodies_are_json_in_utf_8(service: Service, headers: dict[str, str], sta
         '{"userId":"a","userId":"b"}',
         "[" * 100_000,
         '{"a":' * 60_000,
+        "1" * 100_000,
+        # As long as a body may be.
+        "[" * MAX_BODY_BYTES,
+        "1" * MAX_BODY_BYTES,
+        " " * MAX_BODY_BYTES,
+        '"' + "\\u" * (MAX_BODY_BYTES // 2 - 1) + '"',
+        "1e999999",
     ],
+    ids=lambda raw: repr(raw)[:20],
 )
 def test_what_is_no_json_object_is_refused(service: Service, raw: str | bytes) -> None:
     refused = service.call("POST", "/api/orders/execute", raw=raw)
