@@ -80,7 +80,7 @@ def cancel_order(order_id: str) -> Response:
 
 @app.route("/api/quotes", methods=["POST"], content_types=ANY_TYPE)
 def quote() -> Response:
-    """Both venues' quotes, nothing executed."""
+    """Every venue's quotes, nothing executed."""
     return _respond(lambda api, request: api.quote(request))
 
 

@@ -280,7 +280,7 @@ OPERATIONS: tuple[Operation, ...] = (
         id="quote",
         tag=MARKET,
         summary="Ask for quotes",
-        description="Both venues' quotes and what an order would be routed to right now. Nothing is executed or "
+        description="Every venue's quotes and what an order would be routed to right now. Nothing is executed or "
         "stored.",
         answers={200: Success("The quotes and the choice.", RouteView)},
         problems=(ProblemCode.NO_QUOTE, ProblemCode.PRICE_IMPACT_TOO_HIGH),

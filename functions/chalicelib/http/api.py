@@ -132,7 +132,7 @@ class Api:
         return HttpResponse(200, order_view(history.order))
 
     def quote(self, request: HttpRequest) -> HttpResponse:
-        """Both venues' quotes and the choice; nothing is executed."""
+        """Every venue's quotes and the choice; nothing is executed."""
         self.allowances.take(request.owner)
         body = models.read_quote(request.json())
         question = body.to_request()

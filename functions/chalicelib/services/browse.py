@@ -1,4 +1,4 @@
-"""Reading the order history: one order, or pages of them, newest first."""
+"""Filters, pages and ports of the order history, newest first."""
 
 from __future__ import annotations
 

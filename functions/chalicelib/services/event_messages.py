@@ -1,6 +1,6 @@
 """What clients are told of each event: a sentence for people, and `meta`, the wire's JSON, for programs.
 
-`chosenDex`, `expectedOutput`, `txHash` and `finalExecutionPrice` are the names that the original's clients know.
+`chosenDex`, `expectedOutput`, `txHash` and `finalExecutionPrice` are names of the Node service that this one replaces: its clients know them.
 """
 
 from __future__ import annotations

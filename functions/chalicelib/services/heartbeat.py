@@ -63,6 +63,8 @@ class HeartbeatPorts:
 def send_heartbeats(number: int, ports: HeartbeatPorts) -> int:
     """Sends one heartbeat to every connection and returns how many it reached; closes those whose session is over.
 
+    `number` is the beat's within the minute, from 1.
+
     An outage costs this beat and no more: a late heartbeat would say less than none.
     """
     if number < BEATS_A_MINUTE:

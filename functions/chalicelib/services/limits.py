@@ -10,14 +10,14 @@ from chalicelib.domain.identity import Owner
 
 @dataclass(frozen=True, slots=True)
 class OrderLimits:
-    """Orders, quotes and stream tickets a minute, and orders that are not over yet; 0 is no limit."""
+    """Orders, quotes and stream tickets a minute, and orders under way, without those that rest; 0 is no limit."""
 
     per_minute: int
     max_open: int
 
 
 class Allowances(Protocol):
-    """What users may ask for besides orders, whose store looks itself."""
+    """Quotes and tickets; for orders the statement that stores them looks."""
 
     def take(self, owner: Owner) -> None:
         """Takes one from what the owner has left.

@@ -27,12 +27,12 @@ class PricePoint:
 
     @property
     def best(self) -> Fraction | None:
-        """The better of them."""
+        """The best of them; None where nobody trades."""
         return max(self.venues.values(), default=None)
 
 
 def prices(input_token: Token, output_token: Token, moments: list[datetime], *, market: Market) -> list[PricePoint]:
-    """One point a moment."""
+    """The pair's prices at each of the moments, in their order."""
     return [PricePoint(at, market.touches(input_token, output_token, at)) for at in moments]
 
 

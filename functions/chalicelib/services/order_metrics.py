@@ -1,4 +1,4 @@
-"""What is logged and counted of a routing decision and of a fill."""
+"""What is logged and counted of each move, of a routing decision and of a fill."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def record_fill(telemetry: Telemetry, history: History) -> None:
 
 
 def _slippage_bps(order: Order, route: Route, fill: Fill) -> int:
+    """Positive is worse, as traders count slippage; `statistics.slippage_bps` has the opposite sign."""
     if order.side is Side.SELL:
         return (route.chosen.amount_out - fill.amount_out) * BPS // route.chosen.amount_out
     return (fill.amount_in - route.chosen.amount_in) * BPS // route.chosen.amount_in

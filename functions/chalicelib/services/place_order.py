@@ -182,7 +182,7 @@ def _glance(order: Order, market: Market) -> Fraction | None:
 
 
 def present_price(order: Order, market: Market) -> Fraction:
-    """What the order's full size is paid right now at the better venue, after fees. Raises `InvalidOrder`."""
+    """What the order's full size is paid right now at the best venue, after fees. Raises `InvalidOrder`."""
     answers = market.preview(order.quote_request(), order.created_at)
     prices = [full_price(answer) for answer in answers if isinstance(answer, Quote)]
     if prices:

@@ -333,7 +333,7 @@ class Market(Protocol):
     """
 
     def touches(self, input_token: Token, output_token: Token, at: datetime) -> Mapping[Venue, Fraction]:
-        """What each venue pays for an infinitely small amount after fees, in base units; none where nobody trades."""
+        """What each venue pays for an infinitely small amount after fees, in base units; empty where nobody trades."""
 
     def preview(self, request: QuoteRequest, at: datetime) -> list[Quote | NoQuote]:
         """Each venue's quote for the full size, as its router would get it."""

@@ -102,11 +102,6 @@ def push_newest(pushes: Sequence[Push], pusher: Pusher, until: datetime | None =
     )
 
 
-def push_status(push: Push, pusher: Pusher, until: datetime | None = None) -> None:
-    """As `push_newest`, of a message alone."""
-    push_newest([push], pusher, until)
-
-
 def _sequence(push: Push) -> int:
     return push.history["order"]["sequence"]
 

@@ -1,4 +1,4 @@
-"""A dry run: both venues' quotes and the choice, nothing executed."""
+"""A dry run: every venue's quotes and the choice, nothing executed."""
 
 from __future__ import annotations
 

@@ -138,7 +138,10 @@ def fill_view(order: Order) -> FillView | None:
 
 
 def slippage_bps(order: Order) -> int | None:
-    """How far the fill is from the chosen quote, rounded to whole hundredths of a percent; negative is worse."""
+    """How far the fill is from the chosen quote, rounded to whole hundredths of a percent; negative is worse.
+
+    The metric `SlippageBps` has the opposite sign.
+    """
     if order.fill is None or order.route is None:
         return None
     quote = order.route.chosen

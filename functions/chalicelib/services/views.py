@@ -150,7 +150,9 @@ class OrderView(TypedDict):
     executedOutput: Annotated[AmountView | None, SchemaInfo("What really came out.")]
     fee: Annotated[AmountView | None, SchemaInfo("Included in executedInput.")]
     error: Annotated[ErrorView | None, SchemaInfo("Why it failed; null otherwise.")]
-    errorMessage: Annotated[str | None, SchemaInfo("error.message, where the original's clients look for it.")]
+    errorMessage: Annotated[
+        str | None, SchemaInfo("error.message, where clients of the Node service before this one look.")
+    ]
     createdAt: Moment
     updatedAt: Moment
 

@@ -1,4 +1,4 @@
-"""The watcher: once a second it compares what rests with the market, and sends what can be executed to the workers.
+"""The watcher: every `WatchIntervalSeconds` it compares what rests with the market, and sends what can be executed to the workers.
 
 Nothing is remembered between two beats but what is stored, and every step may be repeated: a watcher that dies loses
 and doubles nothing. An order that it moved and did not send is sent by reconcile.
@@ -75,7 +75,7 @@ class Beat:
 
 
 def begin_minute(ports: WatcherPorts) -> None:
-    """The minute's first beat: where nobody waits there are no others. Raises `Unavailable`."""
+    """The minute's first beat: where no order rests it queues no others. Raises `Unavailable`."""
     if not ports.resting.anybody():
         ports.telemetry.add_metric("OrdersResting", 0)
         return

@@ -23,7 +23,6 @@ from chalicelib.services.push_status import (
     Push,
     Pusher,
     push_newest,
-    push_status,
 )
 from chalicelib.services.subscriptions import SubscriptionPorts, subscribe
 from chalicelib.services.views import history_view
@@ -31,6 +30,11 @@ from tests.fakes import Behaviour, CrashAt, Killed, MemoryFollowers, MemoryNotif
 from tests.fakes.engine import Engine
 
 BUSY, GONE = Delivery.BUSY, Delivery.GONE
+
+
+def push_status(push: Push, pusher: Pusher, until: datetime | None = None) -> None:
+    """As `push_newest`, of a message alone."""
+    push_newest([push], pusher, until)
 
 
 @dataclass
