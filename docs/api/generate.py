@@ -1,4 +1,6 @@
-"""Writes what is generated from the code: `.venv/bin/python docs/api/generate.py` (a test fails where a file is out of date).
+"""Writes what is generated from the code: `.venv/bin/python docs/api/generate.py`.
+
+A test fails where a file is out of date.
 
 For programs openapi.json and asyncapi.yaml; for people errors.md and configuration.md (one folder up); for the
 service's own addresses functions/chalicelib/web, which is deployed with the functions: the specification, the pages of

@@ -46,6 +46,10 @@ async for order in client.orders(user_id="user-1", at_most=100):
 }
 
 
+# curl sends a GET, or a POST where there is a body.
+_METHODS: Mapping[tuple[str, bool], str] = {("post", False): "-X POST ", ("patch", True): "-X PATCH "}
+
+
 def samples(method: str, path: str, operation: Mapping[str, Any]) -> Samples:
     """The call in each language, by its name. Calls that only browsers make have curl's alone."""
     filled = path.replace("{order_id}", _ORDER_ID).replace("{name}", "desk.js")
@@ -61,7 +65,7 @@ def samples(method: str, path: str, operation: Mapping[str, Any]) -> Samples:
 
 
 def _curl(method: str, path: str, body: Mapping[str, object] | None, *, has_key: bool) -> str:
-    lines = [f"curl -i {'-X POST ' if method == 'post' and body is None else ''}{BASE}{path}"]
+    lines = [f"curl -i {_METHODS.get((method, body is not None), '')}{BASE}{path}"]
     if has_key:
         lines.append("-H 'Idempotency-Key: 4f0d3c52-6c1e-4f0e-9f0a-0d6c4b8f2a11'")
     if body is not None:
@@ -113,6 +117,7 @@ let seen = 0;
 socket.onmessage = ({ data }) => {
   const message = JSON.parse(data);
   if (message.type !== "status" || message.sequence <= seen) return;
-  seen = message.sequence; // reconnect with `&after=${seen}`
+  // To reconnect add `&after=${seen}`; in jwt mode POST /api/stream-tickets gives a new websocketUrl.
+  seen = message.sequence;
   console.log(message.status, message.message, message.meta);
 };"""

@@ -1,6 +1,7 @@
 """What clients are told of each event: a sentence for people, and `meta`, the wire's JSON, for programs.
 
-`chosenDex`, `expectedOutput`, `txHash` and `finalExecutionPrice` are names of the Node service that this one replaces: its clients know them.
+`chosenDex`, `expectedOutput`, `txHash` and `finalExecutionPrice` are known to the
+clients of the Node service that this one replaces.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The watcher: every `WatchIntervalSeconds` it compares what rests with the market, and sends what can be executed to the workers.
+"""The watcher: every `WatchIntervalSeconds` it compares what rests with the market.
+
+What can be executed it sends to the workers.
 
 Nothing is remembered between two beats but what is stored, and every step may be repeated: a watcher that dies loses
 and doubles nothing. An order that it moved and did not send is sent by reconcile.

@@ -163,6 +163,8 @@ def test_every_call_is_shown_in_each_language_with_the_specification_s_example(c
     assert shown.keys() == {"curl", "Python", "TypeScript"}
     words = shlex.split(shown["curl"])
     assert f"{BASE}{path.partition('{')[0]}" in words[-1] or any(word.startswith(BASE) for word in words)
+    sent = words[words.index("-X") + 1] if "-X" in words else "POST" if "-d" in words else "GET"
+    assert sent.lower() == method
     if "requestBody" in operation:
         example = operation["requestBody"]["content"]["application/json"]["example"]
         assert json.loads(words[words.index("-d") + 1]) == example
