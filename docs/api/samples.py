@@ -46,6 +46,12 @@ async for order in client.orders(user_id="user-1", at_most=100):
 }
 
 
+# A comment behind each sample of a call that asks whose it is.
+_IN_JWT_MODE: Samples = {
+    "curl": '\n# In jwt mode also: -H "Authorization: Bearer $ORDER_ENGINE_TOKEN"',
+    "Python": f'\n# In jwt mode: Client("{BASE}", token=os.environ["ORDER_ENGINE_TOKEN"])',
+    "TypeScript": "\n// In jwt mode also the header Authorization: `Bearer ${token}`",
+}
 # curl sends a GET, or a POST where there is a body.
 _METHODS: Mapping[tuple[str, bool], str] = {("post", False): "-X POST ", ("patch", True): "-X PATCH "}
 
@@ -57,11 +63,12 @@ def samples(method: str, path: str, operation: Mapping[str, Any]) -> Samples:
     has_key = any(given.get("$ref", "").endswith("/Idempotency-Key") for given in operation["parameters"])
     if operation["operationId"] == "openStream":
         return {"Python": _python("openStream", filled, method), "TypeScript": _STREAM}
-    return {
+    shown = {
         "curl": _curl(method, filled, body, has_key=has_key),
         "Python": _python(operation["operationId"], filled, method),
         "TypeScript": _typescript(method, filled, body, has_key=has_key),
     }
+    return {name: f"{text}{_IN_JWT_MODE[name] if 'security' in operation else ''}" for name, text in shown.items()}
 
 
 def _curl(method: str, path: str, body: Mapping[str, object] | None, *, has_key: bool) -> str:
