@@ -20,6 +20,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 GROUP = pytest.mark.xdist_group("browser")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the group of those that share the other stack is given
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips them all where there is no Chromium."""
     for item in items:
