@@ -103,8 +103,11 @@ def logs(
 
     def put(text: str | Text) -> None:
         if isinstance(text, str):
-            sys.stdout.write(f"{visible(text)}\n")  # a tab in it stays one
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(f"{visible(text)}\n")  # a tab in it stays one
+                sys.stdout.flush()
+            except BrokenPipeError:
+                console.on_broken_pipe()
         else:
             console.print(text, soft_wrap=True)
 

@@ -16,18 +16,13 @@ from localstack.local_stack import stack_for_tests
 from localstack.local_stack.stack_for_tests import Stack
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# In one process: they share the stack and the browser.
-GROUP = pytest.mark.xdist_group("browser")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the group of those that share the other stack is given
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips them all where there is no Chromium."""
     for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(GROUP)
-            if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="no Chromium here: install it (Debian: apt install chromium)"))
+        if item.path.parent == Path(__file__).parent and CHROMIUM is None:
+            item.add_marker(pytest.mark.skip(reason="no Chromium here: install it (Debian: apt install chromium)"))
 
 
 @pytest.fixture(scope="session")

@@ -172,9 +172,9 @@ def test_the_keyboard_is_enough(desk: Opened) -> None:
     assert outline == "solid"
     one.page.keyboard.press("Escape")
     one.page.keyboard.press("o")
-    assert one.page.get_attribute(".tabs button:nth-child(2)", "aria-pressed") == "true"
+    one.page.wait_for_selector(".tabs button:nth-child(2)[aria-pressed=true]")
     one.page.keyboard.press("t")
-    assert one.page.get_attribute("html", "data-theme") == "dark"
+    one.page.wait_for_selector("html[data-theme=dark]")
 
 
 def test_a_saved_theme_is_there_before_anything_is_painted(desk: Opened) -> None:

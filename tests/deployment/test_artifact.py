@@ -22,7 +22,7 @@ from localstack.packaging import lambda_package, wheels
 from localstack.packaging.source_zip import Artifact
 from localstack.paths import ROOT
 
-TAKE_A_BATCH = ("execute_orders", "push_status", "dead_letter", "heartbeat")
+TAKE_A_BATCH = ("execute_orders", "push_status", "dead_letter", "heartbeat", "watch", "store_keys")
 CALL = Path(__file__).with_name("call_handler.py")
 # What is in a zip and comes from no wheel.
 OURS = {"app.py", "chalicelib", "handler.py", "migrate.py", "owner.py", "roles.py", "env.py", "versions"}
@@ -205,8 +205,20 @@ def test_no_handler_of_the_template_is_left_out() -> None:
 def test_the_queues_handlers_take_an_empty_batch(installed: Path, environment: dict[str, str], handler: str) -> None:
     outcome = invoke(installed, Call(f"app.{handler}", {"Records": []}), environment)
     assert outcome.error == ""
-    # The heartbeat's queue has no partial batches.
-    assert outcome.answer == (None if handler == "heartbeat" else {"batchItemFailures": []})
+    # Queues that hand over one message at a time have no partial batches.
+    one_at_a_time = handler in ("heartbeat", "watch", "store_keys")
+    assert outcome.answer == (None if one_at_a_time else {"batchItemFailures": []})
+
+
+def test_an_issuer_that_is_away_is_asked_again_in_a_minute(installed: Path, environment: dict[str, str]) -> None:
+    away = {
+        "AUTH_JWKS_URL": f"http://127.0.0.1:{free_port()}/keys",
+        "AUTH_JWKS_OVER_HTTP": "true",
+        "AUTH_ISSUER": "https://issuer.example",
+        "ISSUER_KEYS_QUEUE_URL": environment["ORDERS_QUEUE_URL"],
+    }
+    outcome = invoke(installed, Call("app.fetch_keys", {}), {**environment, **away})
+    assert (outcome.error, outcome.answer) == ("", None)
 
 
 def test_the_websocket_handlers_answer(installed: Path, environment: dict[str, str]) -> None:

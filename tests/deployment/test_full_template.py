@@ -38,6 +38,7 @@ NEED_THE_DATABASE = {
     "WebsocketMessage",
     "Reconcile",
     "DeadLetter",
+    "Watch",
     "Migrate",
 }
 REVISION = """
@@ -284,9 +285,9 @@ def test_another_budget_of_connections_reaches_the_roles(world: World, outputs: 
         )
 
     world.deploy()
-    assert budgets() == ["order_engine=48", "order_engine_api=60"]
+    assert budgets() == ["order_engine=52", "order_engine_api=60"]
     world.deploy(ApiConnections="30", WorkerConcurrency="5")
-    assert budgets() == ["order_engine=28", "order_engine_api=30"]
+    assert budgets() == ["order_engine=32", "order_engine_api=30"]
 
 
 def test_a_new_revision_is_applied_by_the_next_deployment(

@@ -51,6 +51,8 @@ class Aws:
             return {"MessageId": "1", "MD5OfMessageBody": ""}
         if target.endswith("GetQueueAttributes"):
             return {"Attributes": dict.fromkeys(asked["AttributeNames"], "0")}
+        if target.endswith("UpdateItem"):
+            return {"Attributes": {}}
         return {"Items": [], "Count": 0, "ScannedCount": 0} if target.endswith(("Query", "Scan")) else {}
 
 
@@ -133,6 +135,10 @@ class Functions:
         self.call("dead_letter", sqs_event([sqs_record(message)]))
         self.call("reconcile", SCHEDULED)
         self.call("heartbeat", sqs_event([sqs_record(json.dumps({"beat": 1}))]))
+        self.call("watch", sqs_event([sqs_record(json.dumps({"tick": "beat"}))]))
+        self.call("fetch_keys", SCHEDULED)
+        keys = {"issuer": "https://issuer.example", "document": "{}", "fetchedAt": "2026-11-26T12:00:00Z"}
+        self.call("store_keys", sqs_event([sqs_record(json.dumps(keys))]))
 
 
 def environment(services: Aws, database_url: str) -> dict[str, str]:
@@ -156,6 +162,10 @@ def environment(services: Aws, database_url: str) -> dict[str, str]:
         "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",
         "CURSOR_SECRET": "secret",
         "AUTH_MODE": "open",
+        "AUTH_ISSUER": "https://issuer.example",
+        "AUTH_JWKS_URL": f"{services.url}/keys",
+        "AUTH_JWKS_OVER_HTTP": "true",
+        "ISSUER_KEYS_QUEUE_URL": f"{services.url}/0/keys",
         "SIMULATED_DELAY_SCALE": "0",
         "POWERTOOLS_SERVICE_NAME": "order-engine",
         "POWERTOOLS_METRICS_NAMESPACE": "OrderEngine",

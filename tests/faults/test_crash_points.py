@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from localstack.chaos.audit import audit, repeats
+from localstack.chaos.evidence import connect
 from localstack.chaos.kills import Kill, Recovery, RecoveryWatch, arm, fired
 from localstack.chaos.orders import HOPELESS, PLAIN, until
 from localstack.chaos.plan import CRASH_POINTS
@@ -41,6 +42,13 @@ RECOVERED_WITHIN = 200.0
 OF_THE_PUSH = frozenset({"after_post", "after_follower_stored"})
 
 
+def mark_as_followed(order_id: str, database_url: str) -> None:
+    with connect(database_url) as connection:
+        connection.execute(
+            "UPDATE orders SET followed_until = clock_timestamp() + interval '1 hour' WHERE id = %s", [order_id]
+        )
+
+
 async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch) -> None:
     """Has a process die at the point while it works for a fresh order that a client follows."""
     for _ in range(VICTIMS):
@@ -48,6 +56,8 @@ async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch) 
         await asyncio.sleep(0.5)
         arm(directory, point)
         order_id = await on.place(HOPELESS if point == "after_commit_failed" else PLAIN)
+        # Before a busy machine's client is connected: an end that nobody follows needs nobody to go on with it.
+        await asyncio.to_thread(mark_as_followed, order_id, on.stack.database_url)
         on.follow(order_id)
         moment = await fired(directory, point, REACHED_WITHIN)
         if point == "after_post":
