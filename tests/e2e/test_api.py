@@ -54,7 +54,7 @@ async def test_every_request_of_the_collection_is_answered_as_it_says_and_as_spe
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/asyncapi.json"])
 async def test_a_page_passes_with_its_policy_and_once(http: aiohttp.ClientSession, path: str) -> None:
     async with http.get(path) as answer:
-        assert (answer.status, len(await answer.text()) > 20_000) == (200, True)
+        assert (answer.status, len(await answer.text()) > 500) == (200, True)
         assert path.endswith(".json") or "default-src 'none'" in answer.headers["Content-Security-Policy"]
         tag = answer.headers["ETag"]
     async with http.get(path, headers={"If-None-Match": tag}) as answer:
@@ -69,8 +69,8 @@ RAW: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "UTF-16": (400, json.dumps(ORDER).encode("utf-16"), JSON),
     "a byte order mark": (400, json.dumps(ORDER).encode("utf-8-sig"), JSON),
     "half a surrogate": (400, json.dumps({**ORDER, "userId": "\ud800"}).encode(), JSON),
-    "deep": (400, b"[" * 20_000, JSON),
-    "60,000 digits": (400, b'{"amount":' + b"9" * 60_000 + b"}", JSON),
+    "deep": (400, b"[" * 16_000, JSON),
+    "15,000 digits": (400, b'{"amount":' + b"9" * 15_000 + b"}", JSON),
     "200 kB": (413, json.dumps({**ORDER, "userId": "x" * 200_000}).encode(), JSON),
     "text": (415, json.dumps(ORDER).encode(), {"Content-Type": "text/plain"}),
     "a form": (415, json.dumps(ORDER).encode(), {"Content-Type": "multipart/form-data"}),

@@ -4,6 +4,8 @@ All points are armed one after the other in one stack, and all that was killed r
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,11 +44,21 @@ RECOVERED_WITHIN = 200.0
 OF_THE_PUSH = frozenset({"after_post", "after_follower_stored"})
 
 
-def mark_as_followed(order_id: str, database_url: str) -> None:
+@contextmanager
+def followed_from_the_first_moment(database_url: str) -> Iterator[None]:
+    """No order is over before its client is connected: an end that nobody follows needs nobody to go on with it."""
     with connect(database_url) as connection:
         connection.execute(
-            "UPDATE orders SET followed_until = clock_timestamp() + interval '1 hour' WHERE id = %s", [order_id]
+            """
+            CREATE FUNCTION mark_as_followed() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN NEW.followed_until := clock_timestamp() + interval '1 hour'; RETURN NEW; END $$;
+            CREATE TRIGGER mark_as_followed BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION mark_as_followed();
+            """
         )
+        try:
+            yield
+        finally:
+            connection.execute("DROP FUNCTION mark_as_followed() CASCADE")
 
 
 async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch) -> None:
@@ -56,8 +68,6 @@ async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch) 
         await asyncio.sleep(0.5)
         arm(directory, point)
         order_id = await on.place(HOPELESS if point == "after_commit_failed" else PLAIN)
-        # Before a busy machine's client is connected: an end that nobody follows needs nobody to go on with it.
-        await asyncio.to_thread(mark_as_followed, order_id, on.stack.database_url)
         on.follow(order_id)
         moment = await fired(directory, point, REACHED_WITHIN)
         if point == "after_post":
@@ -77,6 +87,11 @@ async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch) 
 
 async def test_nothing_is_lost_wherever_a_process_dies(stack: Stack, crash_directory: Path) -> None:
     watch = RecoveryWatch(stack.database_url)
+    with followed_from_the_first_moment(stack.database_url):
+        await kill_everywhere(stack, crash_directory, watch)
+
+
+async def kill_everywhere(stack: Stack, crash_directory: Path, watch: RecoveryWatch) -> None:
     async with scene(stack) as on:
         watching = asyncio.create_task(watch.run())
         try:

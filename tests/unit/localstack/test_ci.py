@@ -49,14 +49,19 @@ def run(clone: Path, *turns: tuple[int, list[str]]) -> subprocess.CompletedProce
 
 
 def test_where_nothing_fails_nothing_is_run_twice(tmp_path: Path) -> None:
-    ended = run(tmp_path, WELL, WELL, WELL)
+    ended = run(tmp_path, WELL, WELL, WELL, WELL)
     assert ended.returncode == 0, ended.stderr
-    assert [call.split()[0] for call in (tmp_path / "calls.txt").read_text().splitlines()] == ["check", "test", "test"]
+    assert [call.split()[0] for call in (tmp_path / "calls.txt").read_text().splitlines()] == [
+        "check",
+        "test",
+        "test",
+        "test",
+    ]
     assert "passed alone" not in ended.stdout
 
 
 def test_one_that_passes_alone_is_told(tmp_path: Path) -> None:
-    ended = run(tmp_path, WELL, (1, ["tests/a.py::test_a@stack"]), WELL, WELL)
+    ended = run(tmp_path, WELL, (1, ["tests/a.py::test_a@stack"]), WELL, WELL, WELL)
     assert ended.returncode == 0, ended.stderr
     assert "Failed first and passed alone:\n  tests/a.py::test_a@stack\n" in ended.stdout
     assert "--last-failed" in (tmp_path / "calls.txt").read_text().splitlines()[2]
@@ -65,8 +70,8 @@ def test_one_that_passes_alone_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "turns",
     [
-        [WELL, (1, ["tests/a.py::test_a", "tests/b.py::test_b"]), WELL, WELL],
-        [WELL, (1, ["tests/a.py::test_a"]), WELL, (1, ["tests/b.py::test_b"]), WELL],
+        [WELL, (1, ["tests/a.py::test_a", "tests/b.py::test_b"]), WELL, WELL, WELL],
+        [WELL, (1, ["tests/a.py::test_a"]), WELL, (1, ["tests/b.py::test_b"]), WELL, WELL],
     ],
     ids=["in one run of the tests", "in one each"],
 )
