@@ -3,10 +3,12 @@
 import itertools
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import boto3
@@ -148,8 +150,10 @@ def deploy(
         if asks:
             deploying.withdraw(clients, stack_name)
         started = time.time() - 1
-        path = sam_build.write(_TEMPLATE, built, platform)
-        done = deploying.deploy(where, stack_name, path, chosen, ask=asks, report=report)
+        # A folder of its own: two deployments of one clone at once would send each other's zips.
+        with tempfile.TemporaryDirectory(prefix="order-engine-deploy-") as made:
+            path = sam_build.write(_TEMPLATE, built, platform, Path(made) / "build")
+            done = deploying.deploy(where, stack_name, path, chosen, ask=asks, report=report)
         if asks and deploying.withdraw(clients, stack_name):
             raise UserError(f"Nothing was changed: the change set of {stack_name} was declined.")
         if not done:

@@ -127,8 +127,8 @@ def check_commands(stack: Stack, order_id: str, nonsense: str, monkeypatch: pyte
     assert "An internal error (ValueError)" in shown
     assert "names no order" in say("show", nonsense)
     assert "its order is failed and stays so" in say("redrive", order_id)
+    # It comes back to the archive at its first delivery: what is sent again is sent again, each time.
     assert nonsense in say("redrive", "--all")
-    assert "every message was sent again already" in say("redrive", "--all")
 
 
 async def test_a_redriven_order_that_settled_stays_as_it_is(stack: Stack) -> None:
