@@ -133,10 +133,21 @@ def test_an_order_is_executed_to_its_end(api: Api) -> None:
     assert api.order_to_its_end() == ["pending", "routing", "building", "submitted", "confirmed"]
 
 
-def test_statuses_are_pushed(api: Api, clients: Clients, localstack: Server) -> None:
+def test_statuses_are_pushed(api: Api, clients: Clients, localstack: Server, database_url: str) -> None:
     """Over the FIFO queue to the function that would post them: nobody can follow, for there are no WebSocket APIs."""
     queue = cloudformation.outputs(clients, NAME)["StatusEventsQueueUrl"]
+    # Nobody else marks it: what nobody follows is told to nobody.
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            """
+            CREATE FUNCTION mark_as_followed() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN NEW.followed_until := clock_timestamp() + interval '1 hour'; RETURN NEW; END $$;
+            CREATE TRIGGER mark_as_followed BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION mark_as_followed();
+            """
+        )
     api.order_to_its_end()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP FUNCTION mark_as_followed() CASCADE")
 
     def waiting() -> bool:
         attributes = clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
