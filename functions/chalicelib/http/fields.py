@@ -1,0 +1,441 @@
+"""The fields of bodies and queries, each with its rule, its sentence for people and its schema for programs.
+
+Where pydantic's own types take more than the contract does (`" 1"` as a number, `1_0`, seconds since 1970 as a time, a
+lone surrogate as text), a rule of ours stands before it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Context, Decimal
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from chalicelib.domain.amounts import BPS
+from chalicelib.domain.order import (
+    LaunchConditions,
+    OrderType,
+)
+from chalicelib.domain.quotes import VENUES, Side, Venue
+from chalicelib.domain.text import FORBIDDEN_CHARS, MAX_TEXT, has_good_length
+from chalicelib.domain.tokens import LAUNCH_SYMBOL, REGISTRY, Token, find_token
+from chalicelib.http import strict_json
+from chalicelib.http.wallets import check_wallet
+from chalicelib.services.browse import DEFAULT_PAGE, MAX_PAGE
+
+MAX_AMOUNT_CHARACTERS = 100
+MAX_SLIPPAGE_BPS = 5_000
+MAX_POINTS = 600
+MAX_STEP = 86_400
+STRICT_WALLETS, NOW = "strict_wallets", "now"
+MAX_PRICE_DIGITS = 18
+MAX_PRICE_EXPONENT = 24
+SHORTEST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(days=90)
+MOST_DOLLARS = Decimal(10**12)
+DEFAULT_CONDITIONS = LaunchConditions()
+_WIDE = Context(prec=100)
+DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
+DIGITS = re.compile(r"[0-9]{1,6}")
+# RFC 3339; the seconds and their fraction may be left out.
+MOMENT = re.compile(
+    r"(?P<minute>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2})(?P<second>:[0-9]{2}(\.(?P<fraction>[0-9]{1,20}))?)?"
+    r"(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+# No time can be rounded up past it.
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+# Spaces first, then something that is seen: a text matches in one way only, however long it is.
+TEXT_PATTERN = (
+    r"^[^\S\u0000-\u001f\u007f-\u009f\ufffd]*[^\s\u0000-\u001f\u007f-\u009f\ufffd][^\u0000-\u001f\u007f-\u009f\ufffd]*$"
+)
+# Each once, symbols first: SOL and WSOL have one mint.
+TOKEN_NAMES = list(dict.fromkeys([token.symbol for token in REGISTRY] + [token.mint for token in REGISTRY]))
+# A launch's token, by its symbol or its mint.
+LAUNCHED_SCHEMA = {"pattern": f"^({LAUNCH_SYMBOL.pattern}|[1-9A-HJ-NP-Za-km-z]{{43,44}})$"}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    if not has_good_length(value):
+        raise ValueError(f"must have 1 to {MAX_TEXT} characters, not only spaces")
+    if FORBIDDEN_CHARS.search(value):
+        raise ValueError("must be text without control characters, and in UTF-8")
+    return value
+
+
+def _wallet(value: object, info: ValidationInfo) -> str:
+    address = _text(value)
+    return check_wallet(address) if info.context and info.context.get(STRICT_WALLETS) else address
+
+
+def _exact(value: object) -> Decimal:
+    """JSON numbers and strings become decimals; a float cannot come in, since the body is read without any."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise ValueError("must be a number or a decimal string")
+    text = str(value)
+    if len(text) > MAX_AMOUNT_CHARACTERS or (isinstance(value, str) and not DECIMAL.fullmatch(text)):
+        raise ValueError(f"must be a plain decimal number of at most {MAX_AMOUNT_CHARACTERS} characters")
+    return Decimal(text)
+
+
+def _known(value: object) -> Token:
+    token = find_token(value) if isinstance(value, str) else None
+    if token is None:
+        known = ", ".join(token.symbol for token in REGISTRY)
+        raise ValueError(f"must be one of {known}, or one of their mint addresses")
+    return token
+
+
+def _trading(value: object) -> Venue:
+    if not isinstance(value, str) or value not in VENUES:
+        raise ValueError(f"must be {' or '.join(repr(venue) for venue in VENUES)}")
+    return value
+
+
+def _listed(value: object) -> Token | tuple[Token, ...]:
+    """A filter's token; a mint that several tokens have stands for all of them."""
+    sharing = tuple(token for token in REGISTRY if token.mint == value)
+    return sharing if len(sharing) > 1 else _known(value)
+
+
+def _order_type(value: object) -> object:
+    if not isinstance(value, str) or value not in set(OrderType):
+        raise ValueError(f"must be {', '.join(OrderType)}")
+    return value
+
+
+def _limit_price(value: object) -> Decimal:
+    price = _exact(value)
+    if not price.is_finite() or price <= 0:
+        raise ValueError("must be greater than zero")
+    if len(price.normalize(_WIDE).as_tuple().digits) > MAX_PRICE_DIGITS or len(price.as_tuple().digits) > 60:
+        raise ValueError(f"must have at most {MAX_PRICE_DIGITS} significant digits")
+    if not -MAX_PRICE_EXPONENT <= price.adjusted() <= MAX_PRICE_EXPONENT:
+        raise ValueError(f"must be between 1e-{MAX_PRICE_EXPONENT} and 1e{MAX_PRICE_EXPONENT}")
+    return price
+
+
+def _time_in_force(value: object) -> object:
+    if value == "ioc":
+        raise ValueError("must be gtc or fok: use fok, an order is filled whole or not at all")
+    if value in ("day", "gtd"):
+        raise ValueError("must be gtc or fok: use gtc with expiresAt")
+    if value not in ("gtc", "fok"):
+        raise ValueError("must be gtc or fok")
+    return value
+
+
+def sells(value: object) -> object:
+    if value != Side.SELL:
+        raise ValueError("must be sell: a sniper order spends an exact amount")
+    return value
+
+
+def _ends(value: object, info: ValidationInfo) -> datetime:
+    moment = _moment(value)
+    now = (info.context or {}).get(NOW)
+    if isinstance(now, datetime) and not now + SHORTEST_REST <= moment <= now + LONGEST_REST:
+        least, most = int(SHORTEST_REST.total_seconds()), LONGEST_REST.days
+        raise ValueError(
+            f"must be at least {least} s and at most {most} days ahead of the server's clock, {_shown(now)}"
+        )
+    return moment
+
+
+def _shown(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _dollars(value: object) -> Decimal:
+    amount = _exact(value)
+    if not amount.is_finite() or not 0 <= amount <= MOST_DOLLARS or len(amount.as_tuple().digits) > 30:
+        raise ValueError(f"must be a number of dollars from 0 to {MOST_DOLLARS:f}")
+    return amount
+
+
+def _page_size(value: object) -> int:
+    if isinstance(value, str) and DIGITS.fullmatch(value) and 1 <= int(value) <= MAX_PAGE:
+        return int(value)
+    raise ValueError(f"must be a whole number from 1 to {MAX_PAGE}")
+
+
+def _step(value: object) -> int:
+    if isinstance(value, str) and DIGITS.fullmatch(value) and 1 <= int(value) <= MAX_STEP:
+        return int(value)
+    raise ValueError(f"must be a whole number of seconds from 1 to {MAX_STEP}")
+
+
+def _moment(value: object) -> datetime:
+    """The first whole millisecond that is not before the time: orders' times are whole, so no order lies between."""
+    sent = MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if sent:
+        with contextlib.suppress(ValueError, OverflowError):
+            second, _, _ = (sent["second"] or ":00").partition(".")
+            moment = datetime.fromisoformat(f"{sent['minute']}{second}{sent['zone']}".upper()).astimezone(UTC)
+            part = Decimal(f"0.{sent['fraction'] or 0}").scaleb(3).to_integral_value(ROUND_CEILING)
+            return moment + min(timedelta(milliseconds=int(part)), LAST_MOMENT - moment)
+    raise ValueError("must be a time with its zone (RFC 3339), such as 2026-11-22T18:00:00Z; write + as %2B")
+
+
+_TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": TEXT_PATTERN}
+_MOMENT_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2026-11-22T18:00:00Z"]}
+
+UserId: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_text),
+    WithJsonSchema({**_TEXT_SCHEMA, "description": "Whose order it is; any name.", "examples": ["user-1"]}),
+]
+WalletAddress: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_wallet),
+    WithJsonSchema(
+        {
+            **_TEXT_SCHEMA,
+            "description": "The wallet that trades: any name, or, where the service is set to strict wallets, an "
+            "Ed25519 public key in base58.",
+            "examples": ["wallet_12345"],
+        }
+    ),
+]
+ClientOrderId: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_text),
+    WithJsonSchema(
+        {
+            **_TEXT_SCHEMA,
+            "description": "Your own id for the order: unique among all orders of the user, for as long as they are "
+            "kept and however they ended. Two users may have the same.",
+            "examples": ["my-order-1"],
+        }
+    ),
+]
+TicketOrderId: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_text),
+    WithJsonSchema(
+        {
+            **_TEXT_SCHEMA,
+            "description": "The order to follow. Without it the ticket is good for any order of the user.",
+            "examples": ["ord_019aad1c8f005f2b7c9d1e3a4b6c8d0f"],
+        }
+    ),
+]
+ExactAmount: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {
+                    "type": "string",
+                    "pattern": r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$",
+                    "maxLength": MAX_AMOUNT_CHARACTERS,
+                },
+            ],
+            "description": "An exact amount, as a number or a string, with at most as many decimals as the token has.",
+            "examples": ["1.5", 10],
+        }
+    ),
+]
+KnownToken: TypeAlias = Annotated[
+    Token,
+    BeforeValidator(_known),
+    PlainSerializer(str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "anyOf": [{"enum": TOKEN_NAMES}, LAUNCHED_SCHEMA],
+            "description": "A symbol or a mint address that GET /api/tokens or GET /api/launches lists.",
+            "examples": ["SOL"],
+        }
+    ),
+]
+KnownVenue: TypeAlias = Annotated[
+    Venue,
+    BeforeValidator(_trading),
+    WithJsonSchema({"type": "string", "enum": list(VENUES), "description": "The venue that the order was routed to."}),
+]
+ListedToken: TypeAlias = Annotated[
+    Token | tuple[Token, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "anyOf": [{"enum": TOKEN_NAMES}, LAUNCHED_SCHEMA],
+            "description": "A symbol or a mint address that GET /api/tokens lists; the mint of SOL and WSOL lists "
+            "orders of both.",
+            "examples": ["SOL"],
+        }
+    ),
+]
+MarketType: TypeAlias = Annotated[
+    Literal["market"],
+    BeforeValidator(_order_type),
+    Field(description="Executes at once, at the market's price."),
+]
+LimitPrice: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_limit_price),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {
+                    "type": "string",
+                    "pattern": r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$",
+                    "maxLength": MAX_AMOUNT_CHARACTERS,
+                },
+            ],
+            "description": "outputToken for one inputToken, after fees, for the full size: the order never settles for "
+            "less. At most 18 significant digits, and within a twentieth and twenty times the market.",
+            "examples": ["170"],
+        }
+    ),
+]
+TimeInForceField: TypeAlias = Annotated[
+    Literal["gtc", "fok"],
+    BeforeValidator(_time_in_force),
+    Field(description="gtc rests until it is filled, cancelled or expired; fok is filled at once or not at all."),
+]
+ExpiresAt: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_ends),
+    WithJsonSchema(
+        {
+            **_MOMENT_SCHEMA,
+            "description": "From when on nothing is signed any more: 10 s to 90 days ahead, 30 days without it. A "
+            "transaction that was signed before may land within half a minute after it.",
+        }
+    ),
+]
+LaunchEventField: TypeAlias = Annotated[
+    Literal["any", "launch", "migration"],
+    Field(description="Which events it fires at."),
+]
+Dollars: TypeAlias = Annotated[
+    Decimal,
+    BeforeValidator(_dollars),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "maxLength": MAX_AMOUNT_CHARACTERS}],
+            "description": "How many dollars the pool must hold.",
+            "default": 5000,
+        }
+    ),
+]
+MaxAge: TypeAlias = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=1,
+        le=300,
+        description="How long ago the launch may have been confirmed, or have opened where that was later, when the "
+        "order fires; in seconds.",
+    ),
+    BeforeValidator(strict_json.whole),
+]
+Sequence: TypeAlias = Annotated[
+    int,
+    Field(strict=True, ge=1, le=2**31 - 1, description="The sequence that the order must have: another one is a 409."),
+    BeforeValidator(strict_json.whole),
+]
+Slippage: TypeAlias = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=0,
+        le=MAX_SLIPPAGE_BPS,
+        description="How far the execution may be worse than the quote, in hundredths of a percent.",
+    ),
+    BeforeValidator(strict_json.whole),
+]
+PriceImpact: TypeAlias = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=0,
+        le=BPS,
+        description="How far the swap may move the market against itself, in hundredths of a percent; past it nothing "
+        "is signed. Fees do not count, nor does rounding to whole base units.",
+    ),
+    BeforeValidator(strict_json.whole),
+]
+PageSize: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_page_size),
+    WithJsonSchema(
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_PAGE,
+            "default": DEFAULT_PAGE,
+            "description": "How many orders a page has at most.",
+        }
+    ),
+]
+StatsWindow: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_page_size),
+    WithJsonSchema(
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_PAGE,
+            "default": MAX_PAGE,
+            "description": "How many of the newest orders to look at.",
+        }
+    ),
+]
+PlacedFrom: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only orders placed at this time or later."}),
+]
+PlacedBefore: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only orders placed before this time."}),
+]
+Since: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({**_MOMENT_SCHEMA, "description": "The first moment, in the past; without it the present."}),
+]
+Until: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({**_MOMENT_SCHEMA, "description": "The last moment, not in the future; without it now."}),
+]
+LaunchedBefore: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only launches confirmed before this time."}),
+]
+Step: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_step),
+    WithJsonSchema(
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_STEP,
+            "description": f"Seconds between two points, 1 without it; {MAX_POINTS} points at most.",
+        }
+    ),
+]
+Cursor: TypeAlias = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=512),
+    Field(description="`nextCursor` of the page before, sent with the same filters."),
+]
