@@ -103,12 +103,14 @@ def subject_of(token: str | None) -> str | None:
 
 def user_of(user: str | None, url: str, token: str) -> str:
     """Whose order it becomes: the user that is named, else whom the token is for, else anybody's name."""
+    from order_engine import OrderEngineError
+
     program.user = user
     if user or token:
         return user or subject_of(token) or DEFAULT_USER
     try:
         return subject_of(program.find_token(url or program.find_url())) or DEFAULT_USER
-    except Exception:  # noqa: BLE001 - that there is no service, `run` says in a moment
+    except (OrderEngineError, NoAddress):  # that there is no service, `run` says in a moment
         return DEFAULT_USER
 
 

@@ -1,7 +1,6 @@
 """A real Chromium in front of one deployed stack; where the machine has none, one line says that nothing ran."""
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,8 +13,7 @@ import pytest
 from localstack.deployment import tools
 from localstack.local_stack import stack_for_tests
 from localstack.local_stack.stack_for_tests import Stack
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from tests.chromium import CHROMIUM
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,14 +2,8 @@
 
 import json
 import re
-from pathlib import Path
-
-import pytest
 
 from tests.browser.conftest import Opened
-
-DOMAIN = json.loads((Path(__file__).parents[2] / "web" / "src" / "generated" / "domain.json").read_text())
-pytestmark = pytest.mark.skipif("limit" not in DOMAIN["types"], reason="the service offers market orders only")
 
 
 def test_a_limit_order_rests_is_amended_and_cancelled(desk: Opened) -> None:

@@ -7,7 +7,6 @@ import http.client
 import io
 import json
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from localstack.local_stack.emulator import Emulator
 from localstack.local_stack.emulator_gate import DOOR_HEADER
 from localstack.local_stack.ports import LOOPBACK
 from localstack.local_stack.processes import wait_until
+from tests.chromium import CHROMIUM
 
 # In one process, with what else is asked of this emulator.
 pytestmark = pytest.mark.xdist_group("emulator")
@@ -48,7 +48,6 @@ def handler(event, context):
         pid = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
     return seen
 """
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def packed(source: str) -> bytes:
