@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from chalicelib.config import VARIABLES  # noqa: E402
 from chalicelib.domain.errors import ErrorCode  # noqa: E402
-from chalicelib.domain.order import DEFAULT_SLIPPAGE_BPS, OrderType  # noqa: E402
+from chalicelib.domain.order import DEFAULT_LAUNCH_SLIPPAGE_BPS, DEFAULT_SLIPPAGE_BPS, OrderType  # noqa: E402
 from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, VENUES  # noqa: E402
 from chalicelib.domain.transitions import TERMINAL, TRANSITIONS, WORKABLE, OrderStatus, Trigger  # noqa: E402
 from chalicelib.http.files import WEBSOCKET_ORIGIN, WEBSOCKET_URL  # noqa: E402
@@ -93,6 +93,7 @@ DOMAIN = {
     "types": list(OrderType),
     "tokens": tokens_view()["tokens"],
     "slippageBps": DEFAULT_SLIPPAGE_BPS,
+    "launchSlippageBps": DEFAULT_LAUNCH_SLIPPAGE_BPS,
     "maxPriceImpactBps": DEFAULT_MAX_PRICE_IMPACT_BPS,
     "failures": {str(code): FAILURES[code] for code in ErrorCode},
 }

@@ -10,6 +10,7 @@ import {
   fieldErrors,
   impactGrade,
   limitPriceOf,
+  ofType,
   readParty,
   readResting,
   readSwap,
@@ -142,4 +143,11 @@ test("a sniper spends exactly the quote token on a token that has not launched",
     launch: { minimumLiquidityUsd: "5000", requireSafe: true },
   });
   assert.ok(readResting({ ...form, target: " " }, domain.tokens, 0).errors.target);
+});
+
+test("a sniper order begins with the slippage that launches need, and a slippage that was chosen stays", () => {
+  const sniper = { ...EMPTY, ...ofType(EMPTY, "sniper") };
+  assert.equal(sniper.slippage, "5");
+  assert.equal({ ...sniper, ...ofType(sniper, "market") }.slippage, EMPTY.slippage);
+  assert.deepEqual(ofType({ ...EMPTY, slippage: "1" }, "sniper"), { type: "sniper" });
 });

@@ -28,6 +28,10 @@ export interface Form {
   safe: boolean;
 }
 
+/** The slippage, in percent, that the service takes where an order of the type names none. */
+const usualSlippage = (type: string): string =>
+  String((type === "sniper" ? domain.launchSlippageBps : domain.slippageBps) / 100);
+
 export const EMPTY: Form = {
   user: "demo",
   wallet: "wallet_12345",
@@ -36,7 +40,7 @@ export const EMPTY: Form = {
   action: "sell",
   exact: "base",
   amount: "1.5",
-  slippage: String(domain.slippageBps / 100),
+  slippage: usualSlippage("market"),
   impact: String(domain.maxPriceImpactBps / 100),
   type: "market",
   limit: "",
@@ -49,6 +53,12 @@ export const EMPTY: Form = {
 
 /** The type of the form, where the service offers it. */
 export const typeOf = (form: Form): string => (domain.types.includes(form.type) ? form.type : "market");
+
+/** What changes with the type: a slippage that nobody chose becomes the other type's. */
+export const ofType = (form: Form, type: string): Partial<Form> => ({
+  type,
+  ...(form.slippage === usualSlippage(form.type) ? { slippage: usualSlippage(type) } : {}),
+});
 
 export type FieldName =
   | "user"

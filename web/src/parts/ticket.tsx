@@ -20,6 +20,7 @@ import {
   type FieldName,
   impactGrade,
   inputOf,
+  ofType,
   outputOf,
   type Swap,
   typeOf,
@@ -96,7 +97,7 @@ export function Ticket() {
                 key={each}
                 type="button"
                 aria-pressed={type === each}
-                onClick={() => change({ type: each })}
+                onClick={() => change(ofType(value, each))}
               >
                 {capital(each)}
               </button>
