@@ -17,6 +17,7 @@ import pytest
 from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import transient_settings
 
+from docs.api.examples import FIELDS
 from localstack.local_stack.ports import free_port
 from localstack.packaging import lambda_package, wheels
 from localstack.packaging.source_zip import Artifact
@@ -306,8 +307,8 @@ def secrets_in(paths: Iterable[Path]) -> list[str]:
     with transient_settings({name: baseline[name] for name in ("plugins_used", "filters_used")}):
         for path in paths:
             found.scan_file(str(path))
-    known = {each["hashed_secret"] for each in baseline["results"]["docs/api/examples.py"]}
-    return [f"{path}: {secret.type}" for path, secret in found if secret.secret_hash not in known]
+    example = str(FIELDS["ticket"])
+    return [f"{path}: {secret.type}" for path, secret in found if str(secret.secret_value) not in example]
 
 
 def test_the_zips_hold_no_secret(installed: Path, installed_migrations: Path, tmp_path: Path) -> None:

@@ -291,6 +291,6 @@ def test_on_aws_nothing_is_sent_and_nothing_changed_without_a_yes(
 
 
 def test_credentials_that_nobody_knows(account: list[str], dev: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER00000000")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER00000000")  # pragma: allowlist secret
     sentence = dev.refusal("deploy", "--target", "aws", "--yes", *account)
     assert "does not accept these credentials" in sentence or "AWS refused" in sentence

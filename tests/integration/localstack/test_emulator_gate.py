@@ -108,7 +108,7 @@ def test_a_stranger_learns_and_breaks_nothing(
     assert names == [function["FunctionName"]]
 
 
-@pytest.mark.parametrize("key", ["test", "000000000000", "AKIASTRANGER00000000"])
+@pytest.mark.parametrize("key", ["test", "000000000000", "AKIASTRANGER00000000"])  # pragma: allowlist secret
 def test_no_other_key_is_the_root(running: Emulator, key: str) -> None:
     sqs = whoever_has(running, key, "test")
     with contextlib.closing(sqs), pytest.raises(ClientError, match=re.escape('eval "$(./dev env)"')):
