@@ -63,6 +63,30 @@ function FieldError({ name }: { name: FieldName }) {
 const described = (name: FieldName) =>
   errorsShown.value[name] ? { "aria-invalid": true, "aria-describedby": `${name}-error` } : {};
 
+/** What is typed into a field; whether it is wrong is said once it was left. */
+function Typed({
+  name,
+  ...more
+}: {
+  name: "impact" | "limit" | "liquidity" | "slippage" | "target" | "wallet";
+  inputMode?: "decimal";
+  placeholder?: string;
+  spellcheck?: boolean;
+  "aria-label"?: string;
+}) {
+  return (
+    <input
+      id={name}
+      autocomplete="off"
+      value={form.value[name]}
+      onInput={(event) => change({ [name]: event.currentTarget.value })}
+      onBlur={() => touch(name)}
+      {...described(name)}
+      {...more}
+    />
+  );
+}
+
 export function Ticket() {
   const value = form.value;
   const [focused, setFocused] = useState<string | null>(null);
@@ -139,28 +163,14 @@ export function Ticket() {
           <label class="field">
             <span>Price impact at most</span>
             <span class="unit">
-              <input
-                id="impact"
-                inputMode="decimal"
-                value={value.impact}
-                onInput={(event) => change({ impact: event.currentTarget.value })}
-                onBlur={() => touch("impact")}
-                {...described("impact")}
-              />
+              <Typed name="impact" inputMode="decimal" />
               <span aria-hidden="true">%</span>
             </span>
           </label>
           <FieldError name="impact" />
           <label class="field">
             <span>Wallet</span>
-            <input
-              id="wallet"
-              value={value.wallet}
-              spellcheck={false}
-              onInput={(event) => change({ wallet: event.currentTarget.value })}
-              onBlur={() => touch("wallet")}
-              {...described("wallet")}
-            />
+            <Typed name="wallet" spellcheck={false} />
           </label>
           <FieldError name="wallet" />
         </details>
@@ -199,16 +209,7 @@ function LimitFields() {
         {value.action === "sell" ? "Sell at this price or higher" : "Buy at this price or lower"}
       </label>
       <span class="unit">
-        <input
-          id="limit"
-          inputMode="decimal"
-          autocomplete="off"
-          value={value.limit}
-          placeholder={now_ ? shownPrice(now_) : ""}
-          onInput={(event) => change({ limit: event.currentTarget.value })}
-          onBlur={() => touch("limit")}
-          {...described("limit")}
-        />
+        <Typed name="limit" inputMode="decimal" placeholder={now_ ? shownPrice(now_) : ""} />
         <span aria-hidden="true" class="wide-unit">
           {unit}
         </span>
@@ -302,15 +303,7 @@ function SniperFields() {
     <>
       <label class="field">
         <span>Token that will launch</span>
-        <input
-          id="target"
-          autocomplete="off"
-          spellcheck={false}
-          value={value.target}
-          onInput={(event) => change({ target: event.currentTarget.value })}
-          onBlur={() => touch("target")}
-          {...described("target")}
-        />
+        <Typed name="target" spellcheck={false} />
       </label>
       <FieldError name="target" />
       {soon.length ? (
@@ -365,15 +358,7 @@ function SniperFields() {
       <label class="field">
         <span>Liquidity at least</span>
         <span class="unit">
-          <input
-            id="liquidity"
-            inputMode="decimal"
-            autocomplete="off"
-            value={value.liquidity}
-            onInput={(event) => change({ liquidity: event.currentTarget.value })}
-            onBlur={() => touch("liquidity")}
-            {...described("liquidity")}
-          />
+          <Typed name="liquidity" inputMode="decimal" />
           <span aria-hidden="true">USD</span>
         </span>
       </label>
@@ -493,15 +478,7 @@ function Slippage() {
           </button>
         ))}
         <span class="unit">
-          <input
-            id="slippage"
-            aria-label="Slippage in percent"
-            inputMode="decimal"
-            value={value.slippage}
-            onInput={(event) => change({ slippage: event.currentTarget.value })}
-            onBlur={() => touch("slippage")}
-            {...described("slippage")}
-          />
+          <Typed name="slippage" aria-label="Slippage in percent" inputMode="decimal" />
           <span aria-hidden="true">%</span>
         </span>
       </div>
