@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Context, Decimal
@@ -57,6 +58,8 @@ class PlacingPorts:
     market: Market
     ticks: Ticks
     telemetry: Telemetry
+    # Names an order after the moment at which it is placed.
+    new_id: Callable[[], str] = new_order_id
 
 
 def place_order(new_order: NewOrder, *, idempotency_key: str | None, ports: PlacingPorts) -> PlacedOrder:
@@ -69,7 +72,7 @@ def place_order(new_order: NewOrder, *, idempotency_key: str | None, ports: Plac
         ClientOrderIdTaken: the user has an order with this client order id.
         Unavailable: the database cannot be reached, or broke while it wrote: only a request with the same key can tell.
     """
-    order = _new(new_order)
+    order = _new(new_order, ports.new_id())
     idempotency = Idempotency(idempotency_key, fingerprint(new_order)) if idempotency_key is not None else None
     price = None
     if idempotency is not None and new_order.order_type is not OrderType.MARKET:
@@ -234,8 +237,7 @@ def _sniping(order: Order, market: Market) -> Order:
     return replace(order, status=OrderStatus.WAITING)
 
 
-def _new(new_order: NewOrder) -> Order:
-    order_id = new_order_id()
+def _new(new_order: NewOrder, order_id: str) -> Order:
     moment = placed_at(order_id)
     return Order(
         id=order_id,

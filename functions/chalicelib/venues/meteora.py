@@ -63,19 +63,22 @@ class MeteoraVenue(SimulatedVenue):
     def pool(self, direction: Direction, price: Fraction, reserve: int) -> BinPool:
         """The pool of the pair as the trader finds it: nobody has traded for a while, and the bins are even."""
         output_per_input = nearest_bin(price)
-        if direction is Direction.X_TO_Y:
-            active_id = output_per_input
-            bins = {active_id - number: Bin(y=reserve) for number in range(BINS)}
-        else:
-            active_id = -output_per_input
-            bins = {active_id + number: Bin(x=reserve) for number in range(BINS)}
-        return BinPool(
-            active_id=active_id,
-            bin_step=BIN_STEP,
-            bins=bins,
-            fees=FEES,
-            volatility=Volatility(index_reference=active_id),
-        )
+        return _pool(direction, output_per_input if direction is Direction.X_TO_Y else -output_per_input, reserve)
+
+
+@lru_cache(maxsize=256)
+def _pool(direction: Direction, active_id: int, reserve: int) -> BinPool:
+    if direction is Direction.X_TO_Y:
+        bins = dict.fromkeys(range(active_id, active_id - BINS, -1), Bin(y=reserve))
+    else:
+        bins = dict.fromkeys(range(active_id, active_id + BINS), Bin(x=reserve))
+    return BinPool(
+        active_id=active_id,
+        bin_step=BIN_STEP,
+        bins=bins,
+        fees=FEES,
+        volatility=Volatility(index_reference=active_id),
+    )
 
 
 def _sells_x(input_token: Token, output_token: Token) -> bool:

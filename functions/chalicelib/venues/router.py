@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 
 from chalicelib.domain.errors import ErrorCode, Retryable, VenueError
 from chalicelib.domain.order import Order, SignedTransaction
@@ -24,12 +24,13 @@ class VenueRouter:
         crash_point: Callable[[str], None],
         telemetry: Telemetry,
         deadline: float = QUOTE_DEADLINE_SECONDS,
+        threads: Executor | None = None,
     ) -> None:
         self._venues = venues
         self._crash_point = crash_point
         self._telemetry = telemetry
         self._deadline = deadline
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="quote")
+        self._threads = threads or ThreadPoolExecutor(THREADS, thread_name_prefix="quote")
 
     @property
     def venues(self) -> Sequence[Venue]:

@@ -261,17 +261,17 @@ class _Walk:
         """The bins that hold any of the output, from the active one on; an empty one moves no volatility."""
         pool = self._pool
         for_y = self._direction is Direction.X_TO_Y
-        held = {bin_id: content.y if for_y else content.x for bin_id, content in pool.bins.items()}
-        ahead = (bin_id for bin_id in held if (bin_id <= pool.active_id if for_y else bin_id >= pool.active_id))
+        ahead = (bin_id for bin_id in pool.bins if (bin_id <= pool.active_id if for_y else bin_id >= pool.active_id))
         for bin_id in sorted(ahead, reverse=for_y):
             if not MIN_BIN_ID <= bin_id <= MAX_BIN_ID:
                 raise TooLarge
-            if held[bin_id] == 0:
+            held = pool.bins[bin_id].y if for_y else pool.bins[bin_id].x
+            if held == 0:
                 continue
             self._active_id = bin_id
             self._volatility = self._volatility.accumulated(bin_id, pool.fees)
             yield _OpenBin(
-                reserve=held[bin_id],
+                reserve=held,
                 price=bin_price(bin_id, pool.bin_step),
                 direction=self._direction,
                 rate=fee_rate(pool.bin_step, pool.fees, self._volatility.accumulator),

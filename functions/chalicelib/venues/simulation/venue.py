@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import ClassVar
 
 from chalicelib.chain.transactions import SimulatedSwap, sign
@@ -19,7 +20,7 @@ from chalicelib.domain.tokens import Token, is_launched
 from chalicelib.venues.pools.swap import PoolSwap, TooLarge, TooSmall
 from chalicelib.venues.simulation.chance import Simulation
 from chalicelib.venues.simulation.launches import PlannedLaunch
-from chalicelib.venues.simulation.prices import POOL_DEPTH_USD, depth
+from chalicelib.venues.simulation.prices import POOL_DEPTH_USD, Prices, depth
 
 QUOTE_LIFETIME = timedelta(seconds=30)
 # Longer than the router's patience: a venue that times out answers, but too late.
@@ -53,9 +54,7 @@ class SimulatedVenue(ABC):
 
     def price(self, input_token: Token, output_token: Token, at: int) -> Fraction:
         """The venue's price at a second, output per input in base units, before fees."""
-        prices = self.simulation.prices
-        skew = prices.skew(input_token, output_token, at)
-        return prices.middle(input_token, output_token, at) * (1 + self.lean * skew / 2)
+        return _price(self.simulation.prices, self.lean, input_token, output_token, at)
 
     def touch(self, input_token: Token, output_token: Token, at: int) -> Fraction:
         """What an infinitely small amount is paid at a second, after fees. Raises `Retryable`: there is no pool yet."""
@@ -174,3 +173,10 @@ class SimulatedVenue(ABC):
         if order.side is Side.BUY and fill.amount_in > route.maximum_input:
             return fill, f"The price moved past {limit}: more than maximumInput would have gone in."
         return fill, None
+
+
+# A beat asks for a pair's price of one second once an order.
+@lru_cache(maxsize=4096)
+def _price(prices: Prices, lean: int, input_token: Token, output_token: Token, at: int) -> Fraction:
+    skew = prices.skew(input_token, output_token, at)
+    return prices.middle(input_token, output_token, at) * (1 + lean * skew / 2)
