@@ -108,7 +108,7 @@ DIVISIONS = {
     ),
     ("venues/simulation/prices.py", "usd / reference_usd(seed, token)"),
     ("venues/simulation/venue.py", "Decimal(launch.liquidity_at(at)) / 2"),
-    ("venues/simulation/venue.py", "self.lean * skew / 2"),
+    ("venues/simulation/venue.py", "lean * skew / 2"),
 }
 
 
