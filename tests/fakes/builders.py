@@ -8,8 +8,10 @@ from decimal import Decimal
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.events import (
     AttemptFailed,
+    LimitMissed,
     Move,
     OrderCancelled,
+    OrderExpired,
     OrderFailed,
     OrderFilled,
     RouteChosen,
@@ -125,8 +127,10 @@ def an_event(order: Order, trigger: Trigger, text: str = "No.", **given: object)
         Trigger.RETRY: AttemptFailed(failure, retry_in=1),
         Trigger.FAIL: OrderFailed(failure),
         Trigger.CANCEL: OrderCancelled(),
+        Trigger.EXPIRE: OrderExpired(failure),
+        Trigger.REST: LimitMissed(failure, best=None, again_in=2, fires_from=order.created_at),
     }
-    event = made_up[trigger] if trigger in made_up else RouteChosen(a_route(order))
+    event = RouteChosen(a_route(order)) if trigger is Trigger.CHOOSE_ROUTE else made_up[trigger]
     return replace(event, **given)  # type: ignore[arg-type]
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound, Unavailable
-from chalicelib.domain.events import OrderPlaced
+from chalicelib.domain.events import OrderPlaced, RoutingStarted, apply
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import WORKABLE, OrderStatus
-from chalicelib.services.event_messages import describe
+from chalicelib.services.event_messages import Message, describe
 from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 from tests.fakes.clock import FakeClock
 
@@ -152,7 +152,7 @@ class MemoryOrders:
     def _is_followed(self, row: Row) -> bool:
         return row.followed_until is not None and not self._past(row.followed_until)
 
-    def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
+    def claim(self, order_id: str, lease: Lease, start: RoutingStarted | None = None) -> Claimed | Held | Settled:
         with self._lock:
             self.reach("claim")
             row = self.rows.get(order_id)
@@ -170,7 +170,14 @@ class MemoryOrders:
             row.next_attempt_at = None
             row.attend(self._in(lease.seconds + AFTER_LEASE))
             self.writes += 1
-            return Claimed(row.history, row.fruitless_claims - 1)
+            if start and row.order.status is OrderStatus.PENDING and not row.order.has_expired(self._clock.now()):
+                moment = max(self._clock.now(), row.order.updated_at)
+                row.order = replace(apply(row.order, start), failure=None, updated_at=moment)
+                self._write_event(row, describe(row.order, start))
+                row.fruitless_claims = 0
+            history = replace(row.history, followed=self._is_followed(row))
+            started = start is not None and row.order.status is OrderStatus.ROUTING and row.fruitless_claims == 0
+            return Claimed(history, max(row.fruitless_claims - 1, 0), started)
 
     def advance(self, history: History, transition: Transition) -> History:
         with self._lock:
@@ -184,12 +191,17 @@ class MemoryOrders:
                     return History(after, (*history.events, row.events[-1]), self._is_followed(row))
                 raise Fenced
             moment = max(self._clock.now(), row.order.updated_at)
-            event = OrderEvent(after.id, after.sequence, after.status, after.attempt, message, meta, moment)
             row.order = replace(after, updated_at=moment)
-            row.events.append(event)
+            self._write_event(row, (message, meta))
             self._hand_on(row, transition)
             self.writes += 1
             return replace(row.history, followed=self._is_followed(row))
+
+    @staticmethod
+    def _write_event(row: Row, message: Message) -> None:
+        order = row.order
+        event = OrderEvent(order.id, order.sequence, order.status, order.attempt, *message, order.updated_at)
+        row.events.append(event)
 
     def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
         with self._lock:

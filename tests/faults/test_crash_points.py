@@ -22,7 +22,7 @@ from localstack.local_stack.stack_for_tests import Stack
 pytestmark = pytest.mark.timeout(500)
 # Where each point leaves its order; from the second group on its transaction is signed and may be on the chain.
 LEFT = {
-    "after_claim": "pending",
+    "after_claim": "routing",
     "after_quote_raydium": "routing",
     "after_quote_meteora": "routing",
     "after_route": "building",

@@ -46,7 +46,7 @@ def describe(order: Order, event: OrderPlaced | Move) -> Message:  # noqa: C901 
         case OrderPlaced(market=market):
             return _rested(order, market) if order.status is OrderStatus.WAITING else ("Order accepted.", {})
         case RoutingStarted(venues=venues):
-            return f"Asking {_listed(venues)} for quotes.", {"attempt": order.attempt}
+            return asking(venues), {"attempt": order.attempt}
         case RouteChosen(route=route):
             return f"Route chosen: {route.reason}", route_meta(order, route)
         case TransactionSubmitted(signature=signature):
@@ -76,6 +76,12 @@ def describe(order: Order, event: OrderPlaced | Move) -> Message:  # noqa: C901 
             return f"Not bought: {failure.message}", {"error": error_view(failure), "conditions": list(conditions)}
         case _:
             return _describe_resting(order, event)
+
+
+def asking(venues: Sequence[Venue]) -> str:
+    """The sentence of an order whose venues are asked."""
+    *others, last = (venue.title() for venue in venues)
+    return f"Asking {', '.join(others)} and {last} for quotes." if others else f"Asking {last} for quotes."
 
 
 def _describe_resting(order: Order, event: RestingMove) -> Message:
@@ -229,8 +235,3 @@ def _filled(order: Order, event: OrderFilled) -> Message:
         "executedOutput": amount_view(fill.amount_out, order.output_token),
         "fee": amount_view(fill.fee, order.input_token),
     }
-
-
-def _listed(venues: Sequence[Venue]) -> str:
-    *others, last = (venue.title() for venue in venues)
-    return f"{', '.join(others)} and {last}" if others else last

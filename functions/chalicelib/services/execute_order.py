@@ -126,7 +126,7 @@ def execute_order(order_id: str, *, worker: Worker, timings: ExecutionTimings, u
         Unavailable: the database cannot be reached; whatever was stored stands, and the message must come again.
     """
     lease = Lease(str(uuid.uuid4()), timings.lease_seconds)
-    claim = worker.store.claim(order_id, lease)
+    claim = worker.store.claim(order_id, lease, RoutingStarted(tuple(worker.router.venues)))
     if isinstance(claim, Settled):
         return _handle_finished(order_id, claim, worker)
     if isinstance(claim, Held):
@@ -134,7 +134,10 @@ def execute_order(order_id: str, *, worker: Worker, timings: ExecutionTimings, u
         return RetryAfter(claim.seconds)
     worker.crash_point("after_claim")
     try:
-        return _Execution(claim, lease, worker, timings, until).run()
+        execution = _Execution(claim, lease, worker, timings, until)
+        if claim.started:
+            execution.tell()
+        return execution.run()
     except Fenced:
         worker.telemetry.warn("order_fenced", order_id=order_id)
         return Ack()
@@ -170,7 +173,7 @@ class _Execution:
         self, claim: Claimed, lease: Lease, worker: Worker, timings: ExecutionTimings, until: datetime
     ) -> None:
         # The next move clears what an earlier worker stumbled over.
-        self.history = History(replace(claim.history.order, failure=None), claim.history.events)
+        self.history = replace(claim.history, order=replace(claim.history.order, failure=None))
         self.lease = lease
         self.worker = worker
         self.timings = timings
@@ -399,9 +402,12 @@ class _Execution:
             resume_in=resume_in or 0,
         )
         self.history = self.worker.store.advance(self.history, transition)
-        after = self.order
+        self.tell()
+
+    def tell(self) -> None:
+        """What follows a move that is stored."""
         record_move(self.worker.telemetry, self.history)
-        self.worker.crash_point(f"after_commit_{after.status}")
+        self.worker.crash_point(f"after_commit_{self.order.status}")
         publish(self.history, store=self.worker.store, events=self.worker.events, telemetry=self.worker.telemetry)
 
     def pause(self, seconds: float) -> RetryAfter:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
-from chalicelib.domain.events import Move, OrderPlaced, apply
+from chalicelib.domain.events import Move, OrderPlaced, RoutingStarted, apply
 from chalicelib.domain.identity import Owner
 from chalicelib.domain.launches import Launch
 from chalicelib.domain.order import Failure, Fill, History, Order, SignedTransaction
@@ -32,10 +32,12 @@ class Claimed:
 
     `fruitless_claims` counts those in a row before this one that ended neither in a move nor in a release: their
     workers died or stumbled. Throttled deliveries never get as far as a claim, and who merely waits releases.
+    `started` where the claim itself made the first move, of which nobody was told yet.
     """
 
     history: History
     fruitless_claims: int = 0
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,11 @@ class OwnedOrders(Protocol):
 class OrderStore(ClientOrders, Protocol):
     """All orders, for what works on them. Every method raises `Unavailable` when the database cannot be reached."""
 
-    def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
-        """Takes the order for one worker, unless another has it."""
+    def claim(self, order_id: str, lease: Lease, start: RoutingStarted | None = None) -> Claimed | Held | Settled:
+        """Takes the order for one worker, unless another has it.
+
+        With `start` a pending order whose time is not over begins in the same write.
+        """
 
     def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
         """Stores the transaction with its bytes, before anything is sent, and renews the lease.

@@ -1,7 +1,10 @@
 """Claims, leases, and cancels that race with them, on a real Postgres."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
@@ -9,11 +12,13 @@ from chalicelib.domain.errors import (
     Fenced,
     NotCancellable,
 )
+from chalicelib.domain.events import RoutingStarted
 from chalicelib.domain.order import History
-from chalicelib.domain.transitions import Trigger
+from chalicelib.domain.transitions import OrderStatus, Trigger
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.ports import Claimed, Held, Lease, Settled, Transition
 from tests.fakes import MemoryStatusEvents, RecordingTelemetry, a_route, a_transaction, an_event
+from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import (
     LEASE,
     OTHER,
@@ -26,6 +31,8 @@ from tests.fakes.postgres import (
     step,
 )
 
+START = RoutingStarted((RAYDIUM, METEORA))
+
 
 def test_a_claim_gives_the_history_and_keeps_others_out(store: PostgresOrders) -> None:
     history = placed(store)
@@ -33,6 +40,55 @@ def test_a_claim_gives_the_history_and_keeps_others_out(store: PostgresOrders) -
     held = store.claim(history.order.id, OTHER)
     assert isinstance(held, Held)
     assert 17 < held.seconds <= 18
+
+
+def test_a_worker_s_claim_is_the_first_move(forgetful: PostgresOrders) -> None:
+    placed_as = placed(forgetful, followed=True)
+    claim = forgetful.claim(placed_as.order.id, LEASE, START)
+    assert isinstance(claim, Claimed)
+    assert claim.history == forgetful.get(placed_as.order.id)
+    assert [event.status for event in claim.history.events] == ["pending", "routing"]
+    assert claim.history.events[-1].message == "Asking Raydium and Meteora for quotes."
+    assert claim.history.followed
+    assert (claim.started, claim.fruitless_claims) == (True, 0)
+
+
+def test_whoever_takes_an_order_over_did_not_start_it(store: PostgresOrders, database_url: str) -> None:
+    order_id = placed(store, followed=False).order.id
+    first = store.claim(order_id, LEASE, START)
+    let_time_pass(database_url, 18)
+    second = store.claim(order_id, OTHER, START)
+    assert [(claim.started, claim.history.followed) for claim in (first, second) if isinstance(claim, Claimed)] == [
+        (True, False),
+        (False, False),
+    ]
+
+
+def test_a_claim_begins_nothing_whose_time_is_over(store: PostgresOrders, database_url: str) -> None:
+    order_id = placed(store, expires_at=datetime.now(UTC) + timedelta(seconds=30)).order.id
+    let_time_pass(database_url, 31)
+    claim = store.claim(order_id, LEASE, START)
+    assert isinstance(claim, Claimed)
+    assert (claim.started, claim.history.order.status) == (False, OrderStatus.PENDING)
+
+
+def test_a_claim_that_waited_for_a_move_knows_it(store: PostgresOrders, database_url: str) -> None:
+    history = claimed(store)
+    with psycopg.connect(database_url) as mover, ThreadPoolExecutor(1) as pool:
+        mover.execute("UPDATE orders SET status = 'routing', sequence = 2 WHERE id = %s", [history.order.id])
+        waiting = pool.submit(store.claim, history.order.id, LEASE, START)
+        with psycopg.connect(database_url, autocommit=True) as looker:
+            while not looker.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                assert not waiting.done()
+        mover.execute(
+            "INSERT INTO order_events SELECT id, 2, status, 1, 'Moved.', '{}', now() FROM orders WHERE id = %s",
+            [history.order.id],
+        )
+        mover.commit()
+        claim = waiting.result(timeout=30)
+    assert isinstance(claim, Claimed)
+    assert [event.message for event in claim.history.events] == ["Order accepted.", "Moved."]
+    assert not claim.started
 
 
 def test_one_of_twenty_workers_gets_the_order(database_url: str) -> None:

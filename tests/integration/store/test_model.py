@@ -19,15 +19,17 @@ from hypothesis.stateful import (
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.errors import EngineError, ErrorCode, Fenced
-from chalicelib.domain.events import apply
+from chalicelib.domain.events import RoutingStarted, apply
 from chalicelib.domain.order import Failure, History, Order
 from chalicelib.domain.transitions import TRANSITIONS, Trigger
 from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, OrderStore, Settled, Transition
 from tests.fakes import FakeClock, MemoryOrders, a_transaction, an_event
+from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import fresh, move_deadlines
 
 # Deadlines are 3, 5, 9, 15, 18, 21 and 45 s away and time jumps by multiples of 6 s: a deadline is past in both or in
 # neither as long as a run takes less than the 3 s that lie between them.
+START = RoutingStarted((RAYDIUM, METEORA))
 LEASES = [Lease(f"{number:08d}-0000-0000-0000-000000000000", 9) for number in range(3)]
 EXPIRY = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -114,16 +116,16 @@ class StoreAndModel(RuleBasedStateMachine):
         assert picture(real) == picture(model)
         return View(real, None)
 
-    @rule(target=views, view=views, lease=st.sampled_from(LEASES))
-    def claim(self, view: View, lease: Lease) -> object:
+    @rule(target=views, view=views, lease=st.sampled_from(LEASES), start=st.sampled_from([None, START]))
+    def claim(self, view: View, lease: Lease, start: RoutingStarted | None) -> object:
         self.tick()
         order_id = view.history.order.id
-        real, model = (store.claim(order_id, lease) for store in (self.real, self.model))
+        real, model = (store.claim(order_id, lease, start) for store in (self.real, self.model))
         assert type(real) is type(model), (real, model)
         match real, model:
             case Claimed(history=one), Claimed(history=other):
                 assert picture(one) == picture(other)
-                assert real.fruitless_claims == model.fruitless_claims
+                assert (real.fruitless_claims, real.started) == (model.fruitless_claims, model.started)
                 return View(one, lease)
             case Settled(history=History() as one), Settled(history=History() as other):
                 assert picture(one) == picture(other)

@@ -130,7 +130,7 @@ def test_an_invocation_that_runs_out_of_time_hands_its_orders_on(stack: Stack) -
     order_id = stack.engine.place().id
     event = sqs_event([order_record(order_id, "m")])
     assert app.execute_orders(event, LambdaContext(remaining_ms=4_000)) == failed("m")
-    assert stack.engine.statuses(order_id) == ["pending"]
+    assert stack.engine.statuses(order_id) == ["pending", "routing"]
     assert stack.engine.store.rows[order_id].lease_token is None
 
 

@@ -348,7 +348,7 @@ def test_a_slow_confirmation_outlives_the_invocation(engine: Engine) -> None:
 def test_out_of_time_pauses_where_it_is_and_hands_the_lease_back(engine: Engine) -> None:
     order_id = engine.place().id
     assert engine.run(order_id, seconds=0) == RetryAfter(1)
-    assert engine.statuses(order_id) == ["pending"]
+    assert engine.statuses(order_id) == ["pending", "routing"]
     assert engine.store.rows[order_id].lease_token is None
     engine.clock.advance(1)
     assert engine.run(order_id) == Ack()

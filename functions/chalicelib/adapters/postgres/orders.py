@@ -16,14 +16,15 @@ from chalicelib.adapters.postgres.rows import (
     ORDER_COLUMNS,
     changing_columns,
     event_from,
+    event_from_json,
     launch_json,
     order_from,
 )
 from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyReused, OrderNotFound
-from chalicelib.domain.events import LimitMissed, OrderPlaced
-from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
-from chalicelib.domain.transitions import WORKABLE, OrderStatus
-from chalicelib.services.event_messages import describe
+from chalicelib.domain.events import LimitMissed, OrderPlaced, RoutingStarted
+from chalicelib.domain.order import Failure, History, Meta, Order, OrderEvent, SignedTransaction
+from chalicelib.domain.transitions import TRANSITIONS, WORKABLE, OrderStatus
+from chalicelib.services.event_messages import asking, describe
 from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 
 # After this long an order that nobody moved gets reconcile's attention: longer than a worker needs to pick it up.
@@ -109,16 +110,40 @@ ALL_EVENTS = f"""
 SELECT {EVENT_COLUMNS} FROM order_events WHERE order_id = ANY(%(ids)s) ORDER BY order_id, sequence
 """  # noqa: S608
 
+# One statement for taking an order and, where it is new, for the move that begins it: `start` is null where whoever
+# claims only looks. A repeated claim finds the event that it wrote, and writes none. The events are as they were before
+# the statement, so without that one, and without those of a move that the claim waited for.
+BEGINS = """
+    %(start)s::text IS NOT NULL AND status = %(pending)s AND (expires_at IS NULL OR expires_at > clock_timestamp())
+"""
 CLAIM = f"""
-UPDATE orders SET
-    lease_token = %(token)s, lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s),
-    next_attempt_at = NULL,
-    fruitless_claims = fruitless_claims + CASE WHEN lease_token = %(token)s THEN 0 ELSE 1 END,
-    attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
-WHERE id = %(id)s AND status IN ({WORKABLE_STATUSES})
-  AND (lease_token IS NULL OR lease_token = %(token)s OR lease_expires_at < clock_timestamp())
-  AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())
-RETURNING {ORDER_COLUMNS}, fruitless_claims
+WITH claimed AS (
+    UPDATE orders SET
+        lease_token = %(token)s, lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s),
+        next_attempt_at = NULL,
+        status = CASE WHEN {BEGINS} THEN %(start)s ELSE status END,
+        sequence = sequence + CASE WHEN {BEGINS} THEN 1 ELSE 0 END,
+        updated_at = CASE WHEN {BEGINS} THEN greatest(updated_at, clock_timestamp()) ELSE updated_at END,
+        error_code = CASE WHEN NOT ({BEGINS}) THEN error_code END,
+        error_message = CASE WHEN NOT ({BEGINS}) THEN error_message END,
+        error_retryable = CASE WHEN NOT ({BEGINS}) THEN error_retryable END,
+        fruitless_claims = CASE WHEN {BEGINS} THEN 0
+                                WHEN lease_token = %(token)s THEN fruitless_claims ELSE fruitless_claims + 1 END,
+        attention_at = clock_timestamp() + make_interval(secs => %(lease)s) + %(after_lease)s::interval
+    WHERE id = %(id)s AND status IN ({WORKABLE_STATUSES})
+      AND (lease_token IS NULL OR lease_token = %(token)s OR lease_expires_at < clock_timestamp())
+      AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())
+    RETURNING {ORDER_COLUMNS}, fruitless_claims, coalesce(followed_until > clock_timestamp(), false) AS followed
+), started AS (
+    INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
+    SELECT id, sequence, status, attempt, %(message)s, jsonb_build_object('attempt', attempt), updated_at
+    FROM claimed WHERE status = %(start)s
+    ON CONFLICT DO NOTHING
+)
+SELECT *, status = %(start)s AND fruitless_claims = 0 AS started,
+       (SELECT json_agg(event ORDER BY sequence)
+        FROM (SELECT {EVENT_COLUMNS} FROM order_events WHERE order_id = %(id)s) AS event) AS events
+FROM claimed
 """  # noqa: S608
 
 HOLDER = f"""
@@ -347,8 +372,8 @@ class PostgresOrders(PostgresClientOrders):
     def __init__(self, database: Database) -> None:
         super().__init__(database, STATEMENTS, NOTHING)
 
-    def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
-        return self._database.run(lambda connection: _claim(connection, order_id, lease))
+    def claim(self, order_id: str, lease: Lease, start: RoutingStarted | None = None) -> Claimed | Held | Settled:
+        return self._database.run(lambda connection: _claim(connection, order_id, lease, start))
 
     def save_signed_transaction(self, order: Order, transaction: SignedTransaction, lease: Lease) -> Order:
         values = {
@@ -468,12 +493,29 @@ def histories(connection: Connection, order_ids: list[str]) -> list[History]:
     ]
 
 
-def _claim(connection: Connection, order_id: str, lease: Lease) -> Claimed | Held | Settled:
-    values = {"id": order_id, "token": lease.token, "lease": lease.seconds, "after_lease": AFTER_LEASE}
+def _claim(
+    connection: Connection, order_id: str, lease: Lease, start: RoutingStarted | None
+) -> Claimed | Held | Settled:
+    values = {
+        "id": order_id,
+        "token": lease.token,
+        "lease": lease.seconds,
+        "after_lease": AFTER_LEASE,
+        "pending": OrderStatus.PENDING,
+        "start": TRANSITIONS[OrderStatus.PENDING, start.trigger] if start else None,
+        "message": asking(start.venues) if start else None,
+    }
     row = connection.execute(CLAIM, values).fetchone()
     if row is not None:
         order = order_from(row)
-        return Claimed(History(order, _events(connection, order, STATEMENTS, NOTHING)), row["fruitless_claims"] - 1)
+        events = tuple(map(event_from_json, row["events"]))
+        if start and row["started"] and len(events) == order.sequence - 1:
+            events += (_event_of(order, *describe(order, start)),)
+        if len(events) != order.sequence:
+            events = _events(connection, order, STATEMENTS, NOTHING)
+        return Claimed(
+            History(order, events, row["followed"]), max(row["fruitless_claims"] - 1, 0), bool(row["started"])
+        )
     holder = connection.execute(HOLDER, values).fetchone()
     if holder is None:
         return Settled(None)
@@ -508,16 +550,13 @@ def _advance(
     row = connection.execute(sql.advance, values).fetchone() or _find_committed_event(connection, sql, values)
     if row is None:
         raise Fenced
-    event = OrderEvent(
-        order_id=after.id,
-        sequence=after.sequence,
-        status=after.status,
-        attempt=after.attempt,
-        message=message,
-        meta=meta,
-        occurred_at=row["occurred_at"],
-    )
-    return History(replace(after, updated_at=row["occurred_at"]), (*history.events, event), row["followed"])
+    moved = replace(after, updated_at=row["occurred_at"])
+    return History(moved, (*history.events, _event_of(moved, message, meta)), row["followed"])
+
+
+def _event_of(moved: Order, message: str, meta: Meta) -> OrderEvent:
+    """The event that made the order what it is."""
+    return OrderEvent(moved.id, moved.sequence, moved.status, moved.attempt, message, meta, moved.updated_at)
 
 
 def _find_committed_event(connection: Connection, sql: Statements, values: Mapping[str, object]) -> DictRow | None:

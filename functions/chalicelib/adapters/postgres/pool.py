@@ -81,13 +81,20 @@ class Database:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                with self._pool.connection() as connection:
-                    return work(connection)
+                return self._once(work)
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
                 if time.monotonic() + pause >= give_up:
                     raise Unavailable(f"The database cannot be reached: {error}") from error
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
+
+    def _once(self, work: Callable[[Connection], Result]) -> Result:
+        # Not `with pool.connection()`: its commit, for which autocommit leaves nothing to do, takes a statement's time.
+        connection = self._pool.getconn()
+        try:
+            return work(connection)
+        finally:
+            self._pool.putconn(connection)
 
     def check(self) -> None:
         """Asks the server for one row. Raises `Unavailable`."""

@@ -94,6 +94,11 @@ def event_from(row: DictRow) -> OrderEvent:
     )
 
 
+def event_from_json(stored: dict[str, Any]) -> OrderEvent:
+    """The event of such a row that Postgres made JSON of."""
+    return event_from({**stored, "occurred_at": datetime.fromisoformat(stored["occurred_at"])})
+
+
 def changing_columns(order: Order) -> dict[str, object]:
     """Everything about an order that a move may change, by column."""
     transaction, fill, failure, guard = order.transaction, order.fill, order.failure, order.guard
