@@ -5,6 +5,7 @@ Safe to run from several places at once: an advisory lock in the database lets o
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 _LOCK_KEY = 0x6F7264657273
 _CONNECT_SECONDS = 10
 _WAIT_FOR_OTHERS_SECONDS = 60
+_ASK_AGAIN_SECONDS = 0.2
 # A change that can't have its table at once fails instead of queueing every order behind itself.
 _WAIT_FOR_TABLE_SECONDS = 10
 
@@ -50,7 +52,9 @@ def upgrade(database_url: str) -> None:
         try:
             command.upgrade(config, "head")
         except DBAPIError as error:
-            raise MigrationError(f"A migration failed and was undone: {_reason(error)}") from error
+            raise MigrationError(
+                f"A migration failed: {_reason(error)}. What it had begun is undone, or done again by the next run."
+            ) from error
 
 
 def current(database_url: str) -> str:
@@ -95,23 +99,22 @@ def _connected(database_url: str) -> Iterator[Connection]:
 @contextmanager
 def _locked(database_url: str) -> Iterator[Connection]:
     with _connected(database_url) as connection:
-        # The lock belongs to the session, not to a transaction: each revision commits its own.
-        _set_lock_timeout(connection, _WAIT_FOR_OTHERS_SECONDS)
-        try:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
-        except DBAPIError as error:
-            raise MigrationError(
-                f"Another migration of this database has been running for over {_WAIT_FOR_OTHERS_SECONDS} s: "
-                "wait for it to end and try again."
-            ) from error
-        _set_lock_timeout(connection, _WAIT_FOR_TABLE_SECONDS)
+        # The lock belongs to the session, not to a transaction: each revision commits its own. It is tried again and
+        # again: whoever waits within a statement has a snapshot, which CREATE INDEX CONCURRENTLY would wait for.
+        give_up = time.monotonic() + _WAIT_FOR_OTHERS_SECONDS
+        while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}).scalar():
+            connection.commit()
+            if time.monotonic() > give_up:
+                raise MigrationError(
+                    f"Another migration of this database has been running for over {_WAIT_FOR_OTHERS_SECONDS} s: "
+                    "wait for it to end and try again."
+                )
+            time.sleep(_ASK_AGAIN_SECONDS)
+        limit = {"value": f"{_WAIT_FOR_TABLE_SECONDS}s"}
+        connection.execute(text("SELECT set_config('lock_timeout', :value, false)"), limit)
         connection.commit()
         # Closing the connection releases the lock, whatever happens.
         yield connection
-
-
-def _set_lock_timeout(connection: Connection, seconds: int) -> None:
-    connection.execute(text("SELECT set_config('lock_timeout', :value, false)"), {"value": f"{seconds}s"})
 
 
 def _place(database_url: str) -> str:

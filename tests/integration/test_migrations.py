@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -298,4 +299,42 @@ def test_an_order_that_was_signed_before_revision_0005_is_carried_over_and_back(
     with psycopg.connect(database) as connection:
         expires = connection.execute("SELECT extract(epoch FROM transaction_expires_at)::bigint FROM orders").fetchone()
     assert expires == (1_795_694_400,)
+    upgrade(database)
+
+
+def test_orders_are_placed_while_the_indexes_of_revision_0026_are_made(database: str) -> None:
+    to_revision(database, command.upgrade, "0025")
+    with psycopg.connect(database) as slow, psycopg.connect(database, autocommit=True) as other:
+        # An order whose transaction takes long: an index that locks the table would wait for it, and all behind it.
+        slow.execute(PLACE, [f"ord_{1:032x}"])
+        migrating = threading.Thread(target=upgrade, args=[database])
+        migrating.start()
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+        give_up = time.monotonic() + 30
+        while other.execute(waits, ["order-engine-migrations"]).fetchone() == (0,):
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+        other.execute("SET lock_timeout = '1s'")
+        other.execute(PLACE, [f"ord_{2:032x}"])
+        slow.commit()
+        migrating.join(60)
+    with psycopg.connect(database) as connection:
+        invalid = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+        assert connection.execute(invalid).fetchall() == []
+        unchecked = "SELECT conname FROM pg_constraint WHERE NOT convalidated AND conname LIKE '%limit%'"
+        assert connection.execute(unchecked).fetchall() == []
+
+
+def test_indexes_that_were_left_half_made_are_made_again(database: str) -> None:
+    to_revision(database, command.upgrade, "0025")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE INDEX orders_resting_new ON orders (id)")
+        connection.execute("CREATE INDEX orders_sniping ON orders (id)")
+    upgrade(database)
+    with psycopg.connect(database) as connection:
+        found = connection.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'orders'").fetchall()
+        assert not [name for (name,) in found if str(name).endswith("_new")]
+        [defined] = connection.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'orders_sniping'").fetchall()
+    assert "output_token" in str(defined[0])
+    to_revision(database, command.downgrade, "0023")
     upgrade(database)

@@ -9,7 +9,8 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
-# Nothing here rewrites the table: columns come with constant defaults, checks without a look at what stands.
+# Nothing here rewrites or reads the table: columns come with constant defaults, checks without a look at what stands.
+# 0026 looks, and makes the indexes.
 # The checks on the route are what keeps a limit whatever writes it. A worker of the version before, which knows no
 # limits, claims a fired order while a deployment is under way and routes it as a market order: its route is refused
 # here, unless it keeps the limit by chance. bound: the lowest touch at which the watcher looks.
@@ -39,26 +40,6 @@ ALTER TABLE orders
         limit_price IS NULL OR route IS NULL
         OR (route ->> 'minimum_output')::numeric >= least_output AND (route ->> 'maximum_input')::numeric <= most_input
     ) NOT VALID;
-"""
-
-# They read the table, without keeping anybody from it.
-VALIDATE = """
-ALTER TABLE orders VALIDATE CONSTRAINT orders_status_check;
-ALTER TABLE orders VALIDATE CONSTRAINT order_type_known;
-ALTER TABLE orders VALIDATE CONSTRAINT limit_has_price;
-ALTER TABLE orders VALIDATE CONSTRAINT limit_has_guard;
-ALTER TABLE orders VALIDATE CONSTRAINT waiting_expires;
-ALTER TABLE orders VALIDATE CONSTRAINT route_keeps_limit;
-"""
-
-# Partial: nobody else's write touches them.
-INDEXES = """
-CREATE INDEX orders_resting ON orders (input_token, output_token, bound, id)
-    WHERE status = 'waiting' AND order_type = 'limit';
-CREATE INDEX orders_sniping ON orders (output_token, id) WHERE status = 'waiting' AND order_type = 'sniper';
-CREATE INDEX orders_expiring ON orders (expires_at) WHERE status = 'waiting';
-CREATE INDEX orders_fired ON orders (id) WHERE status = 'pending' AND fires > 0;
-CREATE INDEX orders_waiting_by_user ON orders (user_id) WHERE status = 'waiting';
 """
 
 TABLES = """
@@ -116,7 +97,6 @@ WITH ended AS (
 INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
 SELECT id, sequence, 'cancelled', attempt, 'Cancelled: this version has no resting orders.', '{}', now() FROM ended;
 DROP TABLE watch, launches;
-DROP INDEX orders_resting, orders_sniping, orders_expiring, orders_fired, orders_waiting_by_user;
 ALTER TABLE orders
     DROP CONSTRAINT orders_status_check,
     ADD CONSTRAINT orders_status_check CHECK (status IN
@@ -129,8 +109,6 @@ ALTER TABLE orders
 
 def upgrade() -> None:
     op.execute(COLUMNS)
-    op.execute(VALIDATE)
-    op.execute(INDEXES)
     op.execute(TABLES)
     op.execute(ATTENTION.format(ends=ENDS))
 
