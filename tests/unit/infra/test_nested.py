@@ -360,7 +360,7 @@ def test_every_function_that_cloudformation_does_not_call_has_an_alarm_on_its_er
 
 def evaluated(expression: str, **metrics: float) -> float:
     """What CloudWatch makes of a metric's arithmetic; FILL only matters for metrics without data, which are 0 here."""
-    python = re.sub(r"FILL\((\w+), (\d+)\)", r"values.get('\1', \2)", expression)
+    python = re.sub(r"FILL\((\w+), (?:\d+|REPEAT)\)", r"values.get('\1', 0)", expression)
     python = re.sub(
         r"(?<![\w'.])([a-z]\w*)(?![\w'(.])",
         lambda name: name[0] if name[0] == "values" else f"values['{name[0]}']",
@@ -380,12 +380,16 @@ def evaluated(expression: str, **metrics: float) -> float:
         ("ReconcileStopped", {"calls": 5, "errors": 4}, {"calls": 5, "errors": 5}),
         ("HeartbeatStopped", {"calls": 1}, {"calls": 3, "errors": 3}),
         ("DatabaseConnections", {"connections": 80}, {"connections": 81}),
+        ("WatcherStopped", {}, {"resting": 1}),
+        ("WatcherStopped", {"resting": 1, "beats": 9}, {"resting": 9, "beats": 8}),
     ],
 )
 def test_alarms_go_off_at_what_can_happen_and_not_before(
     alarm: str, quiet: dict[str, float], loud: dict[str, float]
 ) -> None:
-    watch = Stack("infra/monitoring.yaml", {"DatabaseInstance": "db", "DatabaseBudget": "60 + 40"})
+    watch = Stack(
+        "infra/monitoring.yaml", {"DatabaseInstance": "db", "DatabaseBudget": "60 + 40", "WatchIntervalSeconds": 10}
+    )
     properties = watch.of_type("AWS::CloudWatch::Alarm")[alarm]
     (returned,) = [metric for metric in properties["Metrics"] if metric["ReturnData"]]
     others = {metric["Id"] for metric in properties["Metrics"]} - {returned["Id"]}
