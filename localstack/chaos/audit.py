@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 
 from localstack.chaos.records import (
@@ -17,34 +16,8 @@ from localstack.chaos.records import (
     OrderRecord,
     Transcript,
 )
-
-
-class Kind(StrEnum):
-    """What can be wrong."""
-
-    LOST = "lost"
-    STUCK = "stuck"
-    SETTLED_TWICE = "settled twice"
-    SETTLED_BUT_FAILED = "settled but failed"
-    CONFIRMED_UNSETTLED = "confirmed without settlement"
-    WRONG_FILL = "confirmed with another fill than the chain's"
-    HISTORY_GAP = "gap in the history"
-    HISTORY_ILLEGAL = "impossible history"
-    GAP = "gap"
-    OUT_OF_ORDER = "out of order"
-    REPEAT = "repeat"
-    NEVER_TOLD = "never told the end"
-    WRONG_FRAME = "told something else than the history"
-    LEFT_OPEN = "dead letter of an order that is open"
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A broken promise; `detail` is a sentence."""
-
-    kind: Kind
-    order_id: str
-    detail: str
+from localstack.chaos.resting_audit import resting_checks
+from localstack.chaos.violations import Kind, Violation
 
 
 @dataclass(frozen=True)
@@ -79,6 +52,7 @@ def audit(evidence: Evidence) -> tuple[Violation, ...]:
         streams,
         unexplained_repeats,
         dead_letters,
+        *resting_checks,
     )
     return tuple(violation for check in checks for violation in check(evidence))
 
@@ -142,7 +116,7 @@ def histories(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _impossible(order: OrderRecord, history: list[EventRecord]) -> Iterator[Violation]:
-    if history[0].status != "pending":
+    if history[0].status not in ("pending", "waiting" if order.rests else "pending"):
         yield Violation(Kind.HISTORY_ILLEGAL, order.id, f"It began as {history[0].status}.")
     for before, after in pairwise(history):
         if after.status not in FOLLOWS.get(before.status, frozenset()):
@@ -152,7 +126,9 @@ def _impossible(order: OrderRecord, history: list[EventRecord]) -> Iterator[Viol
         retried = after.status == "routing" and before.status != "pending"
         # What expired because nobody worked on it in time is routed anew within its attempt.
         free = before.status in ("building", "submitted") and after.attempt == before.attempt
-        if after.attempt != before.attempt + retried and not free:
+        # Each firing begins with the first attempt.
+        begins_anew = after.status == "waiting" and after.attempt == 1
+        if after.attempt != before.attempt + retried and not free and not begins_anew:
             yield Violation(
                 Kind.HISTORY_ILLEGAL, order.id, f"Attempt {before.attempt} became {after.attempt} at {after.sequence}."
             )
@@ -262,11 +238,12 @@ def dead_letters(evidence: Evidence) -> Iterator[Violation]:
 
 
 def longest_silence(evidence: Evidence) -> float:
-    """Seconds of the longest stretch in which any order did not move, from its acceptance to its end."""
+    """Seconds of the longest stretch in which any order did not move that did not rest."""
     gaps = (
         after.at - before.at
         for history in _by_order(evidence.events).values()
         for before, after in pairwise(sorted(history, key=lambda event: event.sequence))
+        if before.status != "waiting"
     )
     return max(gaps, default=0.0)
 

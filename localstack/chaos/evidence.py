@@ -24,11 +24,13 @@ SELECT id, status, attempt::int, sequence, signature, fill_amount_in::numeric::b
        fill_amount_out::numeric::bigint AS amount_out, error_code, error_message,
        extract(epoch FROM created_at)::float8 AS created_at, extract(epoch FROM updated_at)::float8 AS updated_at,
        extract(epoch FROM attention_at)::float8 AS attention_at,
-       extract(epoch FROM lease_expires_at)::float8 AS lease_expires_at
+       extract(epoch FROM lease_expires_at)::float8 AS lease_expires_at,
+       order_type, input_token, output_token, side, amount::numeric::bigint AS amount, limit_price, time_in_force,
+       extract(epoch FROM expires_at)::float8 AS expires_at, fires, last_valid_height
 FROM orders ORDER BY id
 """
 EVENTS = """
-SELECT order_id, sequence, status, attempt::int, message, extract(epoch FROM occurred_at)::float8 AS at
+SELECT order_id, sequence, status, attempt::int, message, extract(epoch FROM occurred_at)::float8 AS at, meta
 FROM order_events ORDER BY order_id, sequence
 """
 CHAIN = """

@@ -11,13 +11,18 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.chaos import evidence, orders
-from localstack.chaos.plan import CRASH_POINTS, Kind, Strike
-from localstack.chaos.records import Interruption
+from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS, Kind, Strike
+from localstack.chaos.records import Interruption, Outage
 from localstack.chaos.stack import BreakableStack, Rule
 from localstack.errors import UserError
 
 _PUSH = "PushStatusFunction"
+_WATCH = "WatchFunction"
 _POLL_SECONDS = 0.02
+# A beat that died comes again, or the next one does; what is lost with a queue, or was not queued, the schedule brings.
+_RESTARTED_SECONDS = 25.0
+_MINUTE_SECONDS = 65.0
+_NOTICED_SECONDS = 20.0
 # The emulator ends every process of a function where one dies while it starts; with each death that would take longer.
 _STARTED_SECONDS = 8.0
 # As AWS reports them: throttling that its SDK retries, and a failure on its side.
@@ -63,6 +68,7 @@ class Faults:
         self._infrastructure = threading.Lock()
         self.log: list[Done] = []
         self.interruptions: list[Interruption] = []
+        self.outages: list[Outage] = []
         self.counts: dict[Kind, int] = dict.fromkeys(Kind, 0)
         self._actions: Mapping[Kind, Callable[[Strike], str | None]] = {
             Kind.CRASH: self._arm,
@@ -110,11 +116,17 @@ class Faults:
         with self._lock:
             self.interruptions.append(Interruption(moment, reason, recorded))
 
+    def keeps_the_watcher_away(self, seconds: float) -> None:
+        """Notes that for a fault's sake it may not look for so long."""
+        moment = time.time()
+        with self._lock:
+            self.outages.append(Outage(moment - _NOTICED_SECONDS, moment + seconds))
+
     def calm(self) -> None:
         """Ends whatever is still going on; what was broken stays for the engine to mend."""
         self._stop.set()
         self._watcher.join(5)
-        for point in CRASH_POINTS:
+        for point in CRASH_POINTS + RESTING_CRASH_POINTS:
             (self._stack.crash_directory / point).unlink(missing_ok=True)
         self._stack.proxy.fail([])
         for process in list(self._frozen.values()):
@@ -146,6 +158,8 @@ class Faults:
                 self.note(f"died at {point}")
                 if point == "after_post":
                     self.interrupted("push died between posting and recording")
+                if point in RESTING_CRASH_POINTS:
+                    self.keeps_the_watcher_away(_RESTARTED_SECONDS)
 
     def _kill(self, strike: Strike) -> str | None:
         process = self._pick(strike)
@@ -155,6 +169,8 @@ class Faults:
             process.kill()
             if strike.name == _PUSH:
                 self.interrupted("push killed")
+            if strike.name == _WATCH:
+                self.keeps_the_watcher_away(_RESTARTED_SECONDS)
             return f"killed {strike.name} ({process.pid})"
         return None
 
@@ -167,6 +183,8 @@ class Faults:
             self._frozen[process.pid] = process
             if strike.name == _PUSH:
                 self.interrupted("push frozen")
+            if strike.name == _WATCH:
+                self.keeps_the_watcher_away(strike.size + _RESTARTED_SECONDS)
             self.note(f"froze {strike.name} ({process.pid}) for {strike.size:.0f} s")
             self._stop.wait(strike.size)
             self._thaw(process)
@@ -211,6 +229,7 @@ class Faults:
 
     def _throttling(self, strike: Strike) -> str | None:
         self._stack.proxy.fail(failing(0.2))
+        self.keeps_the_watcher_away(strike.size + _MINUTE_SECONDS)
         self.note(f"20 % of SQS and DynamoDB calls fail for {strike.size:.0f} s")
         self._stop.wait(strike.size)
         self._stack.proxy.fail([])
@@ -219,6 +238,7 @@ class Faults:
     def _restart_postgres(self, strike: Strike) -> str | None:
         with self._infrastructure:
             self._stack.postgres.crash()
+            self.keeps_the_watcher_away(strike.size + _RESTARTED_SECONDS)
             self.note(f"Postgres stopped at once, back in {strike.size:.0f} s")
             self._stop.wait(strike.size)
             self._stack.postgres.start()
@@ -229,4 +249,5 @@ class Faults:
             self._stack.stack.kill_emulator()
             self.note("the emulator was killed: its queues and connections are lost")
             self._stack.stack.start_emulator()
+            self.keeps_the_watcher_away(2 * _MINUTE_SECONDS)
         return "the emulator is back, empty"

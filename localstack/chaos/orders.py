@@ -7,11 +7,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
+from localstack.chaos.world import Sizing, World
 from localstack.local_stack.stack_for_tests import Stack
 from order_engine import (
     Client,
+    Launch,
     NewOrder,
     OrderEngineError,
     OutcomeUnknown,
@@ -49,6 +53,10 @@ PLAIN: Mapping[str, Any] = {
 # More than both pools hold: fails for good at the first look.
 HOPELESS: Mapping[str, Any] = {**PLAIN, "input_token": "USDC", "output_token": "SOL", "amount": "900000", "side": "buy"}
 _HOPELESS_RATE = 0.04
+# Of those that may rest.
+_SNIPER_RATE = 0.2
+_FOK_RATE = 0.1
+_LAUNCHES_WITHIN = 45
 USERS = tuple(f"chaos-{number}" for number in range(20))
 
 
@@ -67,14 +75,47 @@ async def clients(url: str, sign: Callable[[str], str] | None) -> AsyncIterator[
         }
 
 
+@dataclass(frozen=True)
+class Wish:
+    """An order to place. A limit is `away_bps` from what the market pays then, a sniper's launch comes soon; either
+    ends after `lasts` seconds."""
+
+    key: str
+    user: str
+    body: Mapping[str, Any]
+    away_bps: int | None = None
+    is_sniper: bool = False
+    lasts: int | None = None
+    pick: float = 0.0
+
+    def order(self, world: World, now: float) -> NewOrder:
+        """As it is sent at this moment, each time alike."""
+        body = dict(self.body)
+        if self.lasts is not None:
+            body["expires_at"] = datetime.fromtimestamp(now + self.lasts, UTC)
+        coming = world.upcoming(now, _LAUNCHES_WITHIN) if self.is_sniper else []
+        if coming:
+            body["output_token"] = coming[int(self.pick * len(coming))]
+        if self.away_bps is not None:
+            counted = body["input_token"] if body["side"] == "sell" else body["output_token"]
+            amount = world.base_units(body["amount"], counted)
+            wanted = Sizing(body["input_token"], body["output_token"], body["side"], amount)
+            body["limit_price"] = world.limit(wanted, now, self.away_bps)
+        return wish(self.key, body, self.user)
+
+
 def wish(key: str, body: Mapping[str, Any] = PLAIN, user: str = "chaos") -> NewOrder:
     """One order; the key makes every repetition the same one."""
     return NewOrder(user_id=user, idempotency_key=key, **body)
 
 
-def wishes(chance: random.Random, count: int, name: str) -> Iterator[NewOrder]:
-    """So many different orders, the same for the same seed; a few cannot be filled."""
+def wishes(chance: random.Random, count: int, name: str, resting: float = 0.0) -> Iterator[Wish]:
+    """So many different orders, the same for the same seed; a few cannot be filled, a share of them may rest."""
     for number in range(count):
+        key, user = f"{name}-{number}", USERS[chance.randrange(len(USERS))]
+        if chance.random() < resting:
+            yield _resting(chance, key, user)
+            continue
         body = dict(HOPELESS)
         if chance.random() >= _HOPELESS_RATE:
             body = dict(PLAIN)
@@ -84,7 +125,21 @@ def wishes(chance: random.Random, count: int, name: str) -> Iterator[NewOrder]:
             )
             body["amount"] = f"{chance.uniform(0.5, 40):.3f}"
             body["slippage_bps"] = chance.choice((30, 50, 100))
-        yield wish(f"{name}-{number}", body, USERS[chance.randrange(len(USERS))])
+        yield Wish(key, user, body)
+
+
+def _resting(chance: random.Random, key: str, user: str) -> Wish:
+    body = {**PLAIN, "amount": f"{chance.uniform(0.5, 40):.3f}"}
+    lasts = chance.randint(15, 90)
+    if chance.random() < _SNIPER_RATE:
+        launch = Launch(minimum_liquidity_usd=chance.choice((500, 5_000)), require_safe=chance.random() < 0.5)
+        sniper = {**body, "amount": f"{chance.uniform(0.1, 1):.3f}", "launch": launch}
+        return Wish(key, user, sniper, is_sniper=True, lasts=max(lasts, 60), pick=chance.random())
+    body["side"] = chance.choice(("sell", "buy"))
+    body["input_token"], body["output_token"] = chance.choice((("SOL", "USDC"), ("USDC", "SOL"), ("JUP", "USDC")))
+    if chance.random() < _FOK_RATE:
+        return Wish(key, user, {**body, "time_in_force": "fok"}, away_bps=chance.randint(-10, 10))
+    return Wish(key, user, body, away_bps=chance.randint(-5, 60), lasts=lasts)
 
 
 async def place(client: Client, wanted: NewOrder, seconds: float) -> Accepted:
@@ -110,6 +165,16 @@ async def cancel(client: Client, order_id: str) -> str:
     """Asks for a cancellation, and says what came of it."""
     try:
         return (await client.cancel(order_id)).status
+    except Refused as error:
+        return f"{error.status} {error.code}"
+    except OrderEngineError as error:
+        return str(error)
+
+
+async def amend(client: Client, order_id: str, limit_price: Decimal) -> str:
+    """Asks for another limit, and says what came of it."""
+    try:
+        return (await client.amend(order_id, limit_price=limit_price)).status
     except Refused as error:
         return f"{error.status} {error.code}"
     except OrderEngineError as error:

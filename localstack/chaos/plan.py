@@ -22,12 +22,15 @@ CRASH_POINTS: Final = (
     "after_post",
     "after_follower_stored",
 )
+# Those of orders that rest: the watcher's, and the worker's that sends one back to rest.
+RESTING_CRASH_POINTS: Final = ("after_crossing", "after_fire_commit", "after_fire_send", "after_rest_commit")
 FUNCTIONS: Final = (
     "ApiFunction",
     "ExecuteOrdersFunction",
     "PushStatusFunction",
     "WebsocketConnectFunction",
     "ReconcileFunction",
+    "WatchFunction",
     "DeadLetterFunction",
 )
 
@@ -40,6 +43,7 @@ class Kind(StrEnum):
     FREEZE = "freeze"
     DUPLICATES = "duplicates"
     CANCEL = "cancel"
+    AMEND = "amend"
     DEAD_LETTER = "dead letter"
     RECONCILERS = "reconcilers"
     THROTTLING = "throttling"
@@ -54,6 +58,7 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.FREEZE: 8,
     Kind.DUPLICATES: 20,
     Kind.CANCEL: 6,
+    Kind.AMEND: 6,
     Kind.DEAD_LETTER: 5,
     Kind.RECONCILERS: 6,
     Kind.THROTTLING: 5,
@@ -94,7 +99,7 @@ def _strike(chance: random.Random, moment: float) -> Strike:
     name, size = "", 0.0
     match kind:
         case Kind.CRASH:
-            name = chance.choice(CRASH_POINTS)
+            name = chance.choice(CRASH_POINTS + RESTING_CRASH_POINTS)
         case Kind.KILL:
             name = chance.choice(FUNCTIONS)
         case Kind.FREEZE:
@@ -103,6 +108,8 @@ def _strike(chance: random.Random, moment: float) -> Strike:
             size = chance.randint(2, 5)
         case Kind.THROTTLING:
             size = chance.uniform(4, 12)
+        case Kind.AMEND:
+            size = round(chance.uniform(0.997, 1.003), 4)
         case Kind.POSTGRES:
             size = chance.choice((0.0, 1.0, 4.0, 9.0))
         case _:

@@ -6,6 +6,7 @@ engine's tables would share its mistakes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 CONFIRMED = "confirmed"
 TERMINAL = frozenset({CONFIRMED, "failed", "cancelled", "expired"})
@@ -33,6 +34,22 @@ class OrderRecord:
     # What is still to be done about it: reconcile's next look and the worker's lease.
     attention_at: float | None = None
     lease_expires_at: float | None = None
+    order_type: str = "market"
+    input_token: str = ""
+    output_token: str = ""
+    side: str = "sell"
+    amount: int = 0
+    limit_price: Decimal | None = None
+    time_in_force: str | None = None
+    expires_at: float | None = None
+    fires: int = 0
+    # Past this block its transaction is refused.
+    last_valid_height: int | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether it may wait for its price or its launch."""
+        return self.order_type != "market"
 
     @property
     def is_over(self) -> bool:
@@ -50,6 +67,7 @@ class EventRecord:
     attempt: int
     message: str
     at: float
+    meta: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,6 +162,35 @@ class Interruption:
 
 
 @dataclass(frozen=True)
+class Outage:
+    """From when until when the watcher may not have looked, for a fault's sake."""
+
+    since: float
+    until: float
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A launch that was confirmed, as the simulated world has it."""
+
+    token: str
+    confirmed_at: float
+    opens_at: float
+
+
+@dataclass(frozen=True)
+class Market:
+    """What the simulated world did meanwhile, whatever the engine saw of it.
+
+    `paid` are the seconds in which each resting order's limit was paid for its full size, `pools` the launches that
+    were confirmed, by address.
+    """
+
+    paid: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that is known at the end of a run. `accepted` are the ids that were answered with 202."""
 
@@ -154,3 +201,7 @@ class Evidence:
     dead_letters: tuple[DeadLetterRecord, ...]
     transcripts: tuple[Transcript, ...]
     interruptions: tuple[Interruption, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    market: Market = Market()
+    # For how many blocks a transaction is valid.
+    lifetime_blocks: int = 0

@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from localstack.chaos import audit
-from localstack.chaos.audit import Kind, Violation
+from localstack.chaos import audit, resting_audit
 from localstack.chaos.faults import Done
 from localstack.chaos.records import CONFIRMED, Evidence
+from localstack.chaos.violations import Kind, Violation
 
 _STORIES = 5
+# So many limit orders, and one of them fires.
+_ENOUGH = 10
 _AROUND_SECONDS = 5.0
 
 
@@ -48,6 +50,9 @@ def shortcomings(result: Result) -> Iterator[str]:
         yield "No order was confirmed, so nothing is shown of settlements: run more orders."
     if not audit.excusable(result.evidence)[1]:
         yield "No follower was told anything, so nothing is shown of the stream: run more orders."
+    resting = resting_audit.counted(result.evidence)
+    if resting["limit"] >= _ENOUGH and not resting["fired"]:
+        yield "No resting order fired, so nothing is shown of the watcher: run more orders."
     if not any(result.strikes.values()):
         yield "No fault struck: run it for longer (--minutes) or with more faults (--interval)."
 
@@ -63,6 +68,10 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
         ("settled but failed", (Kind.SETTLED_BUT_FAILED,)),
         ("confirmed without settlement", (Kind.CONFIRMED_UNSETTLED, Kind.WRONG_FILL)),
         ("broken histories", (Kind.HISTORY_GAP, Kind.HISTORY_ILLEGAL)),
+        ("settled past their limit", (Kind.PAST_LIMIT,)),
+        ("fired twice or wrongly", (Kind.FIRED_TWICE, Kind.FIRED_WRONGLY)),
+        ("left at rest at their price or past their time", (Kind.NOT_FIRED, Kind.EXPIRED_WRONGLY)),
+        ("signed after their time", (Kind.SIGNED_LATE,)),
         ("gaps", (Kind.GAP,)),
         ("out of order", (Kind.OUT_OF_ORDER, Kind.WRONG_FRAME)),
         ("repeats without a reason", (Kind.REPEAT,)),
@@ -75,6 +84,7 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
     plain = [
         ("orders", f"{len(evidence.orders)} ({', '.join(f'{count} {how}' for how, count in ended.items())})"),
         ("accepted with 202", f"{len(evidence.accepted)}, refused {len(result.refused)}"),
+        ("that may rest", ", ".join(f"{count} {what}" for what, count in resting_audit.counted(evidence).items())),
         ("followers", f"{len(evidence.transcripts)}, {connections} connections, {frames} statuses"),
         ("faults", ", ".join(f"{count} {what}" for what, count in result.strikes.items() if count) or "none"),
     ]

@@ -6,7 +6,8 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from localstack.chaos.kills import TakeoverWatch
 from localstack.chaos.plan import Kind, Strike, plan
 from localstack.chaos.report import Result
 from localstack.chaos.stack import BreakableStack
+from localstack.chaos.world import World
 from localstack.client import issuer
 from localstack.errors import UserError
-from order_engine import Client, NewOrder
+from order_engine import Client
 
 # The front door lets six requests and six handshakes through at once.
 _AT_ONCE = 6
@@ -31,6 +33,7 @@ _PLACED_WITHIN = 240.0
 _RECONCILE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 _GONE_SECONDS = 120.0
+_BLOCK_SECONDS = 0.4
 # As long as the longest run and its end.
 _TOKEN_SECONDS = 12 * 3600
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -55,15 +58,28 @@ class Load:
     lifetime: float = 6.0
     rest: float = 240.0
     without: frozenset[Kind] = frozenset()
+    # The share of limit and sniper orders, which may rest.
+    resting: float = 0.0
     # Whether the stack asks for access tokens: each user then has one, and only the user's own orders.
     asks_for_tokens: bool = False
 
     @property
+    def parameters(self) -> dict[str, str]:
+        """The stack's: a market that moves fast and launches often, so that much of what rests fires within a run."""
+        return {
+            "SimulatedDelayScale": f"{self.delay_scale:g}",
+            "SimulatedFaults": self.venue_faults,
+            "SimulatedVolatility": "3",
+            "SimulatedLaunchSeconds": "10",
+        }
+
+    @property
     def text(self) -> str:
         """The settings in a line, to run it again."""
+        auth = ", access tokens" if self.asks_for_tokens else ""
         return (
             f"{self.orders} orders in {self.seconds:.0f} s, seed {self.seed}, delays × {self.delay_scale:g}, "
-            f"a fault every {self.interval:g} s{', access tokens' if self.asks_for_tokens else ''}"
+            f"{self.resting:.0%} may rest, a fault every {self.interval:g} s{auth}"
         )
 
 
@@ -86,6 +102,8 @@ class Campaign:
         self._load = load
         self._report = report
         self._accepted: list[str] = []
+        self._limits: dict[str, Decimal] = {}
+        self._world = World(load.parameters)
         self._placed_by: dict[str, Client] = {}
         self._followers: list[Follower] = []
         self._following: list[asyncio.Task[None]] = []
@@ -132,21 +150,24 @@ class Campaign:
         chance = random.Random(f"orders:{self._load.seed}")
         gate = asyncio.Semaphore(_AT_ONCE)
         moments = sorted(chance.uniform(0, self._load.seconds) for _ in range(self._load.orders))
-        wishes = orders.wishes(chance, self._load.orders, f"seed-{self._load.seed}")
+        wishes = orders.wishes(chance, self._load.orders, f"seed-{self._load.seed}", self._load.resting)
         started = time.monotonic()
         async with asyncio.TaskGroup() as placing:
             for moment, wanted in zip(moments, wishes, strict=True):
                 await asyncio.sleep(max(started + moment - time.monotonic(), 0))
-                placing.create_task(self._place(clients[wanted.user_id], wanted, gate))
+                placing.create_task(self._place(clients[wanted.user], wanted, gate))
 
-    async def _place(self, client: Client, wanted: NewOrder, gate: asyncio.Semaphore) -> None:
+    async def _place(self, client: Client, wish: orders.Wish, gate: asyncio.Semaphore) -> None:
         async with gate:
+            wanted = await asyncio.to_thread(wish.order, self._world, time.time())
             try:
                 accepted = await orders.place(client, wanted, _PLACED_WITHIN)
             except orders.NotAccepted as error:
                 self._refused.append(str(error))
                 return
         self._placed_by[accepted.order_id] = client
+        if isinstance(wanted.limit_price, Decimal):
+            self._limits[accepted.order_id] = wanted.limit_price
         self._accepted.append(accepted.order_id)
         # The first order has a follower at any rate: without one a short run would show nothing of the stream.
         for _ in range(self._chance.choice((0, 1, 1, 2)) or not self._followers):
@@ -166,6 +187,8 @@ class Campaign:
                 self._progress.faults += 1
                 if strike.kind is Kind.CANCEL:
                     striking.create_task(self._cancel(strike))
+                elif strike.kind is Kind.AMEND:
+                    striking.create_task(self._amend(strike))
                 else:
                     striking.create_task(asyncio.to_thread(self._faults.strike, strike))
 
@@ -176,6 +199,15 @@ class Campaign:
             status = await orders.cancel(self._placed_by[order_id], order_id)
             self._faults.note(f"asked to cancel {order_id}: {status}")
             self._faults.count(Kind.CANCEL)
+
+    async def _amend(self, strike: Strike) -> None:
+        recent = list(self._limits)[-10:]
+        if recent:
+            order_id = recent[int(strike.pick * len(recent))]
+            limit = (self._limits[order_id] * Decimal(str(strike.size))).normalize()
+            status = await orders.amend(self._placed_by[order_id], order_id, round(limit, 12))
+            self._faults.note(f"asked to amend {order_id} to {limit}: {status}")
+            self._faults.count(Kind.AMEND)
 
     async def _recover(self) -> None:
         """Waits until every order has ended, every follower knows, and no message is left that could change it."""
@@ -226,6 +258,9 @@ class Campaign:
             transcripts=[follower.transcript for follower in self._followers],
             interruptions=self._faults.interruptions,
         )
+        market = self._world.witness(seen.orders, seen.events, time.time())
+        blocks = round(self._load.lifetime / _BLOCK_SECONDS)
+        seen = replace(seen, market=market, outages=tuple(self._faults.outages), lifetime_blocks=blocks)
         strikes = {str(kind): count for kind, count in self._faults.counts.items()}
         strikes["failed SQS and DynamoDB calls"] = self._stack.proxy.fired()
         return Result(
@@ -247,7 +282,7 @@ def run(folder: Path, load: Load, report: Callable[[Progress], None]) -> Result:
         UserError: the stack does not start.
         KeyboardInterrupt: a signal ended it.
     """
-    parameters = {"SimulatedDelayScale": f"{load.delay_scale:g}", "SimulatedFaults": load.venue_faults}
+    parameters = dict(load.parameters)
     if load.asks_for_tokens:
         # A run has no limits but the faults.
         parameters |= {**issuer.parameters(), "OrdersPerMinute": "0", "MaxOpenOrders": "0"}

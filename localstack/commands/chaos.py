@@ -11,6 +11,7 @@ from rich.text import Text
 
 from localstack.client.console import Console
 from localstack.errors import UserError
+from localstack.paths import adopt_functions
 
 if TYPE_CHECKING:
     from localstack.chaos.run import Progress
@@ -56,6 +57,9 @@ def chaos(
         float, typer.Option(min=0, max=10, help="Scales the simulated delays of venues and chain: 1 is realistic.")
     ] = 0.05,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two faults, on average.")] = 1.0,
+    resting: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of limit and sniper orders, which may rest.")
+    ] = 0.3,
     auth: Annotated[
         str,
         typer.Option(metavar="open|jwt", help="Whether the stack asks for access tokens; each user then has one."),
@@ -65,6 +69,7 @@ def chaos(
     ] = None,
 ) -> None:
     """Kills, freezes, throttles and restarts while orders run, then audits: exit status 1 where anything is wrong."""
+    adopt_functions()
     from localstack.chaos import report, run
 
     if auth not in ("open", "jwt"):
@@ -72,7 +77,15 @@ def chaos(
     console = Console()
     chosen = seed if seed is not None else time.time_ns() % _LARGEST_SEED
     seconds = minutes * 60 if minutes else run.default_seconds(orders)
-    load = run.Load(orders, chosen, seconds, delay_scale=delay_scale, interval=interval, asks_for_tokens=auth == "jwt")
+    load = run.Load(
+        orders,
+        chosen,
+        seconds,
+        delay_scale=delay_scale,
+        interval=interval,
+        resting=resting,
+        asks_for_tokens=auth == "jwt",
+    )
     console.print(f"[bold]{load.text}[/bold]")
     if keep is not None and keep.exists():
         raise UserError(f"{keep} exists already: name a new folder.")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from localstack.client.console import Console
 from localstack.errors import UserError
-from localstack.paths import ROOT
+from localstack.paths import adopt_functions
 from order_engine.cli.text import status_text, until
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def replay(
     A line of ORDERS is what POST /api/orders/execute takes; beside it may stand "name", and "at": when the order is
     placed, a time or seconds after --from. userId and walletAddress may be left out.
     """
-    sys.path.insert(0, str(ROOT / "functions"))
+    adopt_functions()
     from localstack.replay import reading, run
 
     settings = _settings(

@@ -28,7 +28,8 @@ from chalicelib.services.reconcile import reconcile
 from chalicelib.venues.simulation import venue
 from chalicelib.venues.simulation.chance import Simulation
 from localstack.chaos import evidence
-from localstack.chaos.audit import Kind, audit
+from localstack.chaos.audit import audit
+from localstack.chaos.violations import Kind
 from tests.fakes import MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_router
 from tests.fakes.postgres import LEASE, at_once, claimed, let_time_pass, open_database, placed

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from localstack.chaos.audit import Kind, audit, excusable, longest_silence, repeats
+from localstack.chaos.audit import audit, excusable, longest_silence, repeats
 from localstack.chaos.records import (
     ARRIVES_WITHIN,
     RECORDED_WITHIN,
@@ -18,6 +18,7 @@ from localstack.chaos.records import (
     OrderRecord,
     Transcript,
 )
+from localstack.chaos.violations import Kind
 
 STATUSES = ("pending", "routing", "building", "submitted", "confirmed")
 ID = "ord_1"

@@ -11,10 +11,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from localstack.chaos import report, run
-from localstack.chaos.audit import Kind, audit
+from localstack.chaos.audit import audit
 from localstack.chaos.faults import Done, failing
 from localstack.chaos.orders import wishes
-from localstack.chaos.plan import CRASH_POINTS, WEIGHTS, plan
+from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS, WEIGHTS, plan
 from localstack.chaos.records import (
     ChainRecord,
     Connection,
@@ -26,6 +26,7 @@ from localstack.chaos.records import (
     Transcript,
 )
 from localstack.chaos.report import Result
+from localstack.chaos.violations import Kind
 from localstack.commands import chaos
 
 ID = "ord_1"
@@ -150,15 +151,13 @@ def test_the_same_seed_is_the_same_plan() -> None:
     assert plan(5, 300, 1.0) != plan(6, 300, 1.0)
     # A longer run begins as a shorter one.
     assert plan(5, 600, 1.0)[: len(plan(5, 300, 1.0))] == plan(5, 300, 1.0)
-    assert [wish.body() for wish in wishes(random.Random(1), 20, "a")] == [
-        wish.body() for wish in wishes(random.Random(1), 20, "b")
-    ]
+    assert list(wishes(random.Random(1), 20, "a", 0.5)) == list(wishes(random.Random(1), 20, "a", 0.5))
 
 
 def test_a_long_plan_has_every_fault() -> None:
     strikes = plan(1, 3000, 1.0)
     assert {strike.kind for strike in strikes} == set(WEIGHTS)
-    assert {strike.name for strike in strikes if strike.kind == "crash point"} == set(CRASH_POINTS)
+    assert {strike.name for strike in strikes if strike.kind == "crash point"} == {*CRASH_POINTS, *RESTING_CRASH_POINTS}
     assert all(0 <= strike.at < 3000 for strike in strikes)
     assert len({str(strike) for strike in strikes}) > 20
 
