@@ -388,7 +388,7 @@ def test_alarms_go_off_at_what_can_happen_and_not_before(
     alarm: str, quiet: dict[str, float], loud: dict[str, float]
 ) -> None:
     watch = Stack(
-        "infra/monitoring.yaml", {"DatabaseInstance": "db", "DatabaseBudget": "60 + 40", "WatchIntervalSeconds": 10}
+        "infra/monitoring.yaml", {"DatabaseInstance": "db", "DatabaseBudget": "60 + 40", "WatchIntervalSeconds": "10"}
     )
     properties = watch.of_type("AWS::CloudWatch::Alarm")[alarm]
     (returned,) = [metric for metric in properties["Metrics"] if metric["ReturnData"]]
