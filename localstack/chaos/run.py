@@ -25,10 +25,11 @@ from localstack.chaos.stack import BreakableStack
 from localstack.chaos.world import World
 from localstack.client import issuer
 from localstack.errors import UserError
-from order_engine import Client
+from order_engine import Client, NewOrder
 
 # The front door lets six requests and six handshakes through at once.
 _AT_ONCE = 6
+_SNIPES = 5
 _PLACED_WITHIN = 240.0
 _RECONCILE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
@@ -159,9 +160,8 @@ class Campaign:
 
     async def _place(self, client: Client, wish: orders.Wish, gate: asyncio.Semaphore) -> None:
         async with gate:
-            wanted = await asyncio.to_thread(wish.order, self._world, time.time())
             try:
-                accepted = await orders.place(client, wanted, _PLACED_WITHIN)
+                wanted, accepted = await self._accepted_of(client, wish)
             except orders.NotAccepted as error:
                 self._refused.append(str(error))
                 return
@@ -175,6 +175,18 @@ class Campaign:
             follower = Follower(accepted.order_id, manner(style, self._chance, 60 * self._load.delay_scale))
             self._followers.append(follower)
             self._following.append(asyncio.create_task(follower.run(client, self._handshakes)))
+
+    async def _accepted_of(self, client: Client, wish: orders.Wish) -> tuple[NewOrder, orders.Accepted]:
+        """Raises NotAccepted. A token that was launched while the stack was away is no sniper's any more: another."""
+        for tries in range(_SNIPES):
+            wanted = await asyncio.to_thread(wish.order, self._world, time.time())
+            try:
+                return wanted, await orders.place(client, wanted, _PLACED_WITHIN)
+            except orders.NotAccepted as error:
+                if "was launched" not in str(error):
+                    raise
+                wish = replace(wish, key=f"{wish.key}-{tries}")
+        raise orders.NotAccepted(f"{_SNIPES} tokens in a row were launched before their snipers were placed.")
 
     async def _break(self) -> None:
         started = time.monotonic()

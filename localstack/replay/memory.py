@@ -14,7 +14,7 @@ from typing import Any
 from chalicelib.chain.ledger import Entry, Found, Outcome
 from chalicelib.config import BLOCK_MS
 from chalicelib.domain.errors import Fenced, OrderNotFound
-from chalicelib.domain.events import Move, OrderPlaced, apply
+from chalicelib.domain.events import Move, OrderPlaced, RoutingStarted, apply
 from chalicelib.domain.launches import Launch
 from chalicelib.domain.order import Failure, History, Meta, Order, OrderEvent, OrderType, SignedTransaction
 from chalicelib.domain.transitions import WORKABLE, OrderStatus
@@ -76,13 +76,22 @@ class Orders:
 
     follow = get
 
-    def claim(self, order_id: str, lease: Lease) -> Claimed | Held | Settled:
+    def claim(self, order_id: str, lease: Lease, start: RoutingStarted | None = None) -> Claimed | Held | Settled:
         del lease  # one worker at a time
         history = self.get(order_id)
         if history.order.status not in WORKABLE:
             return Settled(history)
         wait = (self._due.pop(order_id, self._clock.now()) - self._clock.now()).total_seconds()
-        return Held(wait) if wait > 0 else Claimed(history)
+        if wait > 0:
+            return Held(wait)
+        if (
+            start is None
+            or history.order.status is not OrderStatus.PENDING
+            or history.order.has_expired(self._clock.now())
+        ):
+            return Claimed(history)
+        self._keep(apply(history.order, start), *describe(history.order, start), self._clock.now())
+        return Claimed(self.get(order_id), started=True)
 
     def advance(self, history: History, transition: Transition) -> History:
         before = transition.before
