@@ -26,9 +26,19 @@ _CONNECTION_MINUTES = 1
 _TRACED = 0.05
 _ALARMS_FREE = 10
 _METRICS_FREE = 10
-# Reconcile once, the heartbeat three times; assumed: a look into the database or the table, with nothing to do.
-_SCHEDULED_A_MINUTE = 4
+# Reconcile once, the heartbeat three times, the watcher once; assumed: a look into the database or the table, with
+# nothing to do. The watcher is not traced.
+_SCHEDULED_A_MINUTE = 5
+_TRACED_A_MINUTE = 4
 _SCHEDULED_MS = 100
+# While orders rest. Assumed: the time of a beat that fires nothing, on a core of its own (tests/benchmarks/resting.py
+# has what it takes here). A beat is received and deleted; beats are queued in calls of ten, up to 62 s ahead.
+_BEAT_MS = 30
+_BEATS_AHEAD = 62
+_BEATS_A_CALL = 10
+WATCH_INTERVALS = (1, 2, 5, 10, 30)
+# OrdersResting, WatcherBeats, TriggersFired of two kinds, TriggerLatencyMs, TriggersMissed, FireBacklog.
+_WATCHER_METRICS = 7
 
 
 @dataclass(frozen=True)
@@ -155,15 +165,15 @@ def idle_month(measured: Measured, prices: Prices = PRICES) -> list[Item]:
         Item("Empty receives", f"{queues} queues × {_IDLE_RECEIVES:,}", polls),
         Item("Secrets", "2", 2 * prices.secret),
         Item(
-            "Reconcile and heartbeat",
+            "Reconcile, heartbeat, watcher",
             f"{_SCHEDULED_A_MINUTE} × {minutes:,} × {_SCHEDULED_MS} ms",
             _SCHEDULED_A_MINUTE * minutes * call,
         ),
         # Each of these calls is the first of its second, which X-Ray's default rule always records.
         Item(
             "X-Ray",
-            f"{_SCHEDULED_A_MINUTE} × {minutes:,} traces",
-            _SCHEDULED_A_MINUTE * minutes / _MILLION * prices.trace,
+            f"{_TRACED_A_MINUTE} × {minutes:,} traces",
+            _TRACED_A_MINUTE * minutes / _MILLION * prices.trace,
         ),
         Item(
             "Alarms",
@@ -176,6 +186,33 @@ def idle_month(measured: Measured, prices: Prices = PRICES) -> list[Item]:
     return sorted(items, key=lambda item: -item.usd)
 
 
+def resting_month(interval: int, prices: Prices = PRICES) -> list[Item]:
+    """What orders that rest all month add to an idle one, with a beat each so many seconds."""
+    minutes = _HOURS * 60
+    beats = minutes * 60 // interval
+    calls = 2 * beats + minutes * -(-_BEATS_AHEAD // interval // _BEATS_A_CALL)
+    seconds = beats * _BEAT_MS / 1000
+    return [
+        Item("SQS ticks", f"{calls:,} calls", calls / _MILLION * prices.sqs),
+        Item("Lambda time", f"{beats:,} × {_BEAT_MS} ms", seconds * _MEMORY_GB * prices.lambda_gb_second),
+        Item("Lambda requests", f"{beats:,}", beats / _MILLION * prices.lambda_request),
+    ]
+
+
+def _resting() -> str:
+    months = {interval: resting_month(interval) for interval in WATCH_INTERVALS}
+    names = [item.name for item in months[1]]
+    head = f"| `WatchIntervalSeconds` | {' | '.join(names)} | USD a month |"
+    rows = [
+        f"| {interval} | " + " | ".join(f"{item.usd:.2f}" for item in items) + f" | **{total(items):.2f}** |"
+        for interval, items in months.items()
+    ]
+    metrics = (
+        f"{_WATCHER_METRICS} metrics of the watcher, beyond the free ones: {_WATCHER_METRICS * PRICES.metric:.2f}."
+    )
+    return "\n".join([head, "| ---: |" + " ---: |" * (len(names) + 1), *rows, "", metrics])
+
+
 def _table(head: str, items: Sequence[Item]) -> list[str]:
     total = sum(item.usd for item in items)
     rows = [f"| {item.name} | {item.quantity} | {item.usd:.2f} | {item.usd / total:.0%} |" for item in items]
@@ -186,6 +223,7 @@ def sections(measured: Mapping[str, Measured]) -> dict[str, str]:
     """The page's computed parts by name."""
     bills = {name: per_million(found) for name, found in measured.items()}
     idle = idle_month(next(iter(measured.values())))
+    resting = resting_month(1)
     summary = [
         f"| a million orders, {name} | {total(items):.2f} | {_largest(items)} |" for name, items in bills.items()
     ]
@@ -196,12 +234,14 @@ def sections(measured: Mapping[str, Measured]) -> dict[str, str]:
                 "| --- | ---: | --- |",
                 *summary,
                 f"| a month without an order | {total(idle):.2f} | {_largest(idle)} |",
+                f"| a month in which orders rest, more | {total(resting):.2f} | {_largest(resting)} |",
             ]
         ),
         "counts": _counts(measured),
         "bills": "\n\n".join(
             "\n".join(_table(f"| {name} | per order | USD per million | |", items)) for name, items in bills.items()
         ),
+        "resting": _resting(),
         "idle": "\n".join(_table("| idle | what | USD a month | |", idle)),
     }
 

@@ -29,7 +29,8 @@ from order_engine import Client, NewOrder
 
 # The front door lets six requests and six handshakes through at once.
 _AT_ONCE = 6
-_SNIPES = 5
+_ASKED_ANEW = 5
+_OUTDATED = ("was launched", "expiresAt must be at least")
 _PLACED_WITHIN = 240.0
 _RECONCILE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
@@ -177,16 +178,16 @@ class Campaign:
             self._following.append(asyncio.create_task(follower.run(client, self._handshakes)))
 
     async def _accepted_of(self, client: Client, wish: orders.Wish) -> tuple[NewOrder, orders.Accepted]:
-        """Raises NotAccepted. A token that was launched while the stack was away is no sniper's any more: another."""
-        for tries in range(_SNIPES):
+        """Raises NotAccepted. What an outage made late, a launch that is over or an end that is near, is asked anew."""
+        for tries in range(_ASKED_ANEW):
             wanted = await asyncio.to_thread(wish.order, self._world, time.time())
             try:
                 return wanted, await orders.place(client, wanted, _PLACED_WITHIN)
             except orders.NotAccepted as error:
-                if "was launched" not in str(error):
+                if not any(outdated in str(error) for outdated in _OUTDATED):
                     raise
                 wish = replace(wish, key=f"{wish.key}-{tries}")
-        raise orders.NotAccepted(f"{_SNIPES} tokens in a row were launched before their snipers were placed.")
+        raise orders.NotAccepted(f"{_ASKED_ANEW} times in a row an order's time was over before it was placed.")
 
     async def _break(self) -> None:
         started = time.monotonic()

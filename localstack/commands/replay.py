@@ -123,7 +123,7 @@ class _Lines:
         how = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
         firings, missed = self._counts["firings"], self._counts["missed"]
         self._console.print(
-            f"{len(self._standing)} orders: {how}. {firings} firings, {missed} found their price gone.",
+            f"{_many(len(self._standing), 'order')}: {how}. {_many(firings, 'firing')}, {missed} found the price gone.",
             markup=False,
             soft_wrap=True,
         )
@@ -132,6 +132,10 @@ class _Lines:
         moment = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
         line = Text.assemble((moment, "dim"), f"  {name}  ", status_text(status), f"  {message}")
         self._console.print(line, soft_wrap=True)
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _as_json(each: "Told | RefusedOrder") -> None:

@@ -20,8 +20,12 @@ from pathlib import Path
 import psycopg
 
 from chalicelib.adapters.postgres import resting
+from chalicelib.adapters.postgres.history import page_statement
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
+from chalicelib.domain.order import OrderType
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.browse import OrderFilter
 from chalicelib.services.watch import WatcherPorts, beat
 from infra.migrations.migrate import upgrade
 from localstack.local_stack import postgres
@@ -93,6 +97,11 @@ def measure(url: str, count: int) -> None:
             blocks(connection, statement, values)
             read, spent, scans = blocks(connection, statement, values)
             print(f"  {name}: {read} blocks, {spent:.2f} ms, {', '.join(sorted(scans))}")
+        which = OrderFilter(user_id="user-7", status=OrderStatus.WAITING, order_type=OrderType.LIMIT)
+        for name, before_id in (("first", None), ("a later", "ord_" + f"{count // 2:032x}")):
+            statement, page = page_statement(which, limit=50, before_id=before_id)
+            read, spent, scans = blocks(connection, statement, page)
+            print(f"  {name} page of a user's resting limit orders: {read} blocks, {spent:.2f} ms, {sorted(scans)}")
     database = Database(settings_for(url))
     market = ScriptedMarket(usual="169")
     ports = WatcherPorts(

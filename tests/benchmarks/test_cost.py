@@ -61,6 +61,15 @@ def test_items_stand_by_size_and_idle_costs_the_endpoint_and_the_database() -> N
     assert sum(item.usd for item in idle) - sum(item.usd for item in free) == pytest.approx(23.36)
 
 
+def test_a_month_of_resting_orders_by_hand() -> None:
+    assert usd(cost.resting_month(1)) == {
+        "SQS ticks": 2.23,  # 2,628,000 × (received, deleted), and seven calls a minute that queue them
+        "Lambda time": 0.53,  # 0.03 s × 0.5 GB × 13.3334
+        "Lambda requests": 0.53,
+    }
+    assert cost.total(cost.resting_month(30)) < cost.total(cost.resting_month(1)) / 20
+
+
 def test_an_alarm_costs_by_the_metrics_it_looks_at() -> None:
     one = "      MetricName: Age\n"
     percent = "        - Expression: 100 * errors / calls\n          MetricName: Errors\n          MetricName: Calls\n"

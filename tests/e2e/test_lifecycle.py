@@ -13,7 +13,7 @@ import pytest
 from localstack.chaos import orders
 from localstack.chaos.scene import scene
 from localstack.local_stack.stack_for_tests import Stack
-from tests.e2e.trader import LIMIT_SECONDS, Json, Trader, column
+from tests.e2e.trader import LIMIT_SECONDS, OVER, Json, Trader, column
 
 LIFECYCLE = ["pending", "routing", "building", "submitted", "confirmed"]
 
@@ -127,6 +127,32 @@ class TestWhenThePriceKeepsMoving:
         stack.redeploy(SimulatedFaults="price_move=1")
         yield
         stack.redeploy(SimulatedFaults="")
+
+    async def test_case_59_a_follower_of_a_resting_order_gets_each_status_once_through_a_miss(
+        self, trader: Trader
+    ) -> None:
+        order_id = await trader.place(orderType="limit", limitPrice="1000")
+        seen: list[Json] = []
+        async with trader.socket(order_id) as socket:
+            async for frame in socket:
+                message: Json = frame.json()
+                if message["type"] != "status":
+                    continue
+                seen.append(message)
+                if message["status"] in OVER:
+                    break
+                # At first a price that is paid, so that it fires; where it rests again, its end.
+                if len(seen) == 1:
+                    await trader.http.patch(f"/api/orders/{order_id}", json={"limitPrice": "100"})
+                elif message["status"] == "waiting" and "changed" not in cast("Json", message["meta"]):
+                    await trader.http.post(f"/api/orders/{order_id}/cancel")
+        fired = ["pending", "routing", "building", "submitted", "waiting"]
+        assert column(seen, "status")[:7] == ["waiting", "waiting", *fired]
+        assert column(seen, "sequence") == list(range(1, len(seen) + 1))
+        assert seen[-1]["status"] == "cancelled"
+        assert cast("Json", cast("Json", seen[6]["meta"])["error"])["code"] == "slippage_exceeded"
+        # Who comes late is told the same.
+        assert column(await trader.follow(order_id), "message") == column(seen, "message")
 
     async def test_an_order_fails_after_three_attempts_and_says_why(self, trader: Trader) -> None:
         order_id = await trader.place()

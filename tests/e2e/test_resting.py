@@ -5,16 +5,21 @@ import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
+from fractions import Fraction
 from importlib import import_module
 from typing import Any
 
 from chalicelib.config import SimulationSettings
-from chalicelib.domain.limits import full_price, in_display_units
+from chalicelib.domain.amounts import plain
+from chalicelib.domain.limits import full_price, in_display_units, rounded
 from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import SOL, USDC
+from chalicelib.http.models import read_order
 from chalicelib.venues.simulation.chance import Simulation
 from chalicelib.venues.simulation.market import SimulatedMarket
 from localstack.local_stack.stack_for_tests import Stack
+from localstack.replay.reading import Wanted
+from localstack.replay.run import RefusedOrder, Replay, Told, replay
 
 TEN_SOL = 10_000_000_000
 LOOKS_AHEAD = 40
@@ -36,41 +41,71 @@ def market() -> SimulatedMarket:
     )
 
 
+def best_price(at: datetime) -> Fraction:
+    """What ten SOL are paid at the better venue at this second."""
+    quotes = market().preview(QuoteRequest(SOL, USDC, Side.SELL, TEN_SOL, "ahead"), at)
+    return max(full_price(quote) for quote in quotes if isinstance(quote, Quote))
+
+
+def shown(at: datetime) -> str:
+    """As events tell it."""
+    return plain(rounded(in_display_units(best_price(at), SOL, USDC)))
+
+
 def pays(at: datetime) -> Decimal:
     """USDC for each of ten SOL, as the better venue pays at this second."""
-    quotes = market().preview(QuoteRequest(SOL, USDC, Side.SELL, TEN_SOL, "ahead"), at)
-    best = max(full_price(quote) for quote in quotes if isinstance(quote, Quote))
-    price = in_display_units(best, SOL, USDC)
+    price = in_display_units(best_price(at), SOL, USDC)
     return (Decimal(price.numerator) / price.denominator).quantize(Decimal("0.000001"), ROUND_FLOOR)
 
 
-def a_limit_of_soon() -> tuple[Decimal, datetime]:
-    """A price that the market does not pay for some seconds, and when it does."""
+def limits_of_soon() -> tuple[Decimal, datetime, Decimal]:
+    """A price that the market pays in some seconds, when that is, and one that it does not pay all the time."""
     for _ in range(60):
         now = datetime.now(UTC).replace(microsecond=0)
         ahead = [pays(now + timedelta(seconds=second)) for second in range(LOOKS_AHEAD)]
-        for second in range(6, LOOKS_AHEAD):
+        for second in range(6, LOOKS_AHEAD // 2):
             if ahead[second] > max(ahead[:second]):
-                return ahead[second], now + timedelta(seconds=second)
+                return ahead[second], now + timedelta(seconds=second), max(ahead) * Decimal("1.01")
         time.sleep(1)
     raise AssertionError("The market fell for a minute.")
 
 
-def test_a_limit_order_fires_when_the_market_pays_its_limit_and_no_sooner(stack: Stack) -> None:
-    limit, due = a_limit_of_soon()
-    order_id = call(stack, "POST", "/api/orders/execute", {**ORDER, "amount": "10", "limitPrice": str(limit)})[
-        "orderId"
-    ]
+def test_a_limit_order_fires_when_the_market_pays_its_limit_as_in_a_replay(stack: Stack) -> None:
+    limit, due, unpaid = limits_of_soon()
+    bodies = [{**ORDER, "amount": "10", "limitPrice": str(price.normalize())} for price in (limit, unpaid)]
+    ids = [call(stack, "POST", "/api/orders/execute", body)["orderId"] for body in bodies]
     give_up = time.monotonic() + 90
-    fired: list[dict[str, Any]] = []
-    while not fired:
-        assert time.monotonic() < give_up, call(stack, "GET", f"/api/orders/{order_id}")
+    while not (fired := triggers(stack, ids[0])):
+        assert time.monotonic() < give_up, call(stack, "GET", f"/api/orders/{ids[0]}")
         time.sleep(0.3)
-        events = call(stack, "GET", f"/api/orders/{order_id}/events")["events"]
-        fired = [event for event in events if "trigger" in event["meta"]]
-    assert [event["status"] for event in events[:2]] == ["waiting", "pending"]
-    assert datetime.fromisoformat(fired[0]["meta"]["trigger"]["at"]) >= due
-    assert Decimal(fired[0]["meta"]["trigger"]["price"]) >= limit
+    assert triggers(stack, ids[1]) == []
+    placed = [datetime.fromisoformat(call(stack, "GET", f"/api/orders/{each}")["createdAt"]) for each in ids]
+    # The same orders at the same time on the same market.
+    start, end = placed[0].replace(microsecond=0), datetime.now(UTC) + timedelta(seconds=2)
+    wanted = [
+        Wanted(name, at, read_order(body, strict_wallets=False, now=at).to_order())
+        for name, at, body in zip(ids, placed, bodies, strict=True)
+    ]
+    told = list(replay(wanted, Replay(market().simulation.settings, start), end))
+    assert not any(isinstance(each, RefusedOrder) for each in told)
+    replayed = [each.event.meta["trigger"] for each in told if isinstance(each, Told) and "trigger" in each.event.meta]
+    names = {each.name for each in told if isinstance(each, Told) and "trigger" in each.event.meta}
+    assert names == {ids[0]}
+    for trigger in (fired[0], replayed[0]):
+        assert isinstance(trigger, dict)
+        at = datetime.fromisoformat(trigger["at"])
+        # A beat may come late, or have looked in vain the second before: whenever it fired, it was at what this second
+        # pays, to the last digit.
+        assert at >= due
+        assert trigger["price"] == shown(at)
+        assert Decimal(trigger["price"]) >= limit
+
+
+def triggers(stack: Stack, order_id: str) -> list[dict[str, Any]]:
+    """What made the order fire, each time."""
+    events = call(stack, "GET", f"/api/orders/{order_id}/events")["events"]
+    assert events[0]["status"] == "waiting"
+    return [event["meta"]["trigger"] for event in events if "trigger" in event["meta"]]
 
 
 def call(stack: Stack, method: str, path: str, body: object = None) -> Any:

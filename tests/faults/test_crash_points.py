@@ -6,15 +6,17 @@ All points are armed one after the other in one stack, and all that was killed r
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from localstack.chaos import orders
 from localstack.chaos.audit import audit, repeats
 from localstack.chaos.evidence import connect
 from localstack.chaos.kills import Kill, Recovery, RecoveryWatch, arm, fired
 from localstack.chaos.orders import HOPELESS, PLAIN, until
-from localstack.chaos.plan import CRASH_POINTS
+from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS
 from localstack.chaos.records import TERMINAL, Evidence
 from localstack.chaos.scene import Scene, scene
 from localstack.local_stack.stack_for_tests import Stack
@@ -141,3 +143,31 @@ def check(kill: Kill, recovery: Recovery, seen: Evidence) -> None:
         assert [event.status for event in history].count(left.status) == 1, kill.point
         assert left.signature in {None, order.signature}, kill.point
     assert (left.signature is not None) == (kill.point in SIGNED), kill.point
+
+
+async def test_nothing_is_lost_wherever_the_watcher_dies(stack: Stack, crash_directory: Path) -> None:
+    """Before it fires an order, between firing and sending, after sending; and a worker that has let one rest again."""
+    points = dict.fromkeys(RESTING_CRASH_POINTS, "")
+    async with scene(stack) as on:
+
+        async def fire_and_die(point: str) -> None:
+            points[point] = order_id = await on.place({**PLAIN, "limit_price": "1000"})
+            on.follow(order_id)
+            arm(crash_directory, point)
+            # From now on its price is paid.
+            assert await orders.amend(on.client, order_id, Decimal(100)) == "waiting"
+            await fired(crash_directory, point, REACHED_WITHIN)
+
+        with stack.deployed_with(SimulatedFaults="price_move=1"):
+            await fire_and_die("after_rest_commit")
+        for point in RESTING_CRASH_POINTS:
+            if point != "after_rest_commit":
+                await fire_and_die(point)
+        seen = await on.ended(RECOVERED_WITHIN, reconcile_every=5)
+    assert audit(seen) == ()
+    assert {order.status for order in seen.orders} == {"confirmed"}
+    fires = {point: order.fires for point, order_id in points.items() for order in seen.orders if order.id == order_id}
+    # Killed anywhere, it is fired once; what rested again is fired again.
+    assert fires.pop("after_rest_commit") > 1
+    assert fires == dict.fromkeys(fires, 1)
+    assert [repeat for repeat in repeats(seen) if repeat.reason is None] == []

@@ -10,8 +10,12 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from chalicelib.adapters.postgres import resting
+from chalicelib.adapters.postgres.history import page_statement
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.events import PriceReached
+from chalicelib.domain.order import OrderType
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.browse import OrderFilter
 from tests.benchmarks.resting import PAIRS, blocks, fill_resting
 from tests.fakes.postgres import settings_for
 
@@ -64,6 +68,13 @@ def test_a_beat_that_crosses_nothing_reads_a_few_blocks_a_pair(table: psycopg.Co
 def test_a_beat_that_crosses_some_reads_in_proportion_to_those(table: psycopg.Connection) -> None:
     some = read(table, resting.CROSSING, crossing("170"))
     assert READ_FOR_A_PAIR < some <= READ_FOR_A_PAIR * len(PAIRS) + 6 * 100
+
+
+def test_case_60_a_page_of_a_user_s_resting_orders_reads_an_index_and_its_orders(table: psycopg.Connection) -> None:
+    which = OrderFilter(user_id="user-7", status=OrderStatus.WAITING, order_type=OrderType.LIMIT)
+    for before_id in (None, "ord_" + f"{ORDERS // 2:032x}"):
+        statement, values = page_statement(which, limit=3, before_id=before_id)
+        assert 4 <= read(table, statement, values) <= READ_FOR_A_PAIR + 2 * (3 + 1)
 
 
 def test_moving_orders_finds_each_by_its_key(table: psycopg.Connection) -> None:

@@ -13,6 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from chalicelib.config import SimulationSettings
+from chalicelib.domain.tokens import find_token
+from chalicelib.venues.simulation.chance import Simulation
 from localstack.commands import replay as command
 from localstack.errors import UserError
 from localstack.replay.reading import read
@@ -89,6 +91,35 @@ def test_a_sniper_fires_at_its_launch(tmp_path: Path) -> None:
     assert skipped.isdisjoint(each.name for each in fired)
     for each in fired:
         assert statuses(happened, each.name)[-1] in ("confirmed", "failed")
+
+
+@pytest.mark.parametrize(
+    ("fault", "fires"), [("launch_fork", False), ("launch_decoy", True), ("launch_duplicate", True)]
+)
+def test_case_48_a_sniper_fires_once_at_the_pool_that_was_confirmed(tmp_path: Path, fault: str, fires: bool) -> None:
+    number = int(START.timestamp()) // 60 + 2
+    orders = [
+        {**SELL, "outputToken": f"LNCH-{each}", "orderType": "sniper", "amount": 1, "name": f"LNCH-{each}"}
+        for each in range(number, number + 4)
+    ]
+    environment = {"SIMULATED_LAUNCH_SECONDS": "60", "SIMULATED_FAULTS": f"{fault}=1"}
+    happened = told(tmp_path, 480, *orders, **environment)
+    fired = [each for each in happened if isinstance(each, Told) and "trigger" in each.event.meta]
+    assert bool(fired) == fires
+    assert len({each.name for each in fired}) == len(fired)
+    settings = SimulationSettings.from_environment(environment)
+    plan = Simulation(settings, now=lambda: START, sleep=lambda _: None).launches
+    for each in fired:
+        token = find_token(each.name)
+        assert token is not None
+        planned = plan.of(token)
+        assert planned is not None
+        # The decoy came first and promised more; a pool that is told of twice is one.
+        seen = list(planned.seen(planned.opens_at + 60))
+        assert len(seen) > 1
+        trigger = each.event.meta["trigger"]
+        assert isinstance(trigger, dict)
+        assert trigger["pool"] == seen[-1].launch.pool
 
 
 @pytest.mark.parametrize(
