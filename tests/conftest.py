@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,8 @@ LONGEST = (
     "test_chaos.py",
     "test_restart.py",
 )
+# Under nohup: what the tests start would take an ignored SIGHUP for its caller's wish, and not end by one.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # No deadline: a busy machine is not a bug. `--hypothesis-profile thorough` looks longer.
 settings.register_profile("engine", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=2000)

@@ -30,7 +30,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from localstack.local_stack import emulator_gate
@@ -266,6 +266,37 @@ def stand_before(gate: types.ModuleType, keys: "emulator_gate.Keys") -> None:
     app.app = gate.Gate(app.app, keys, int(os.environ["GATEWAY_PORT"]), extract_access_key_id, sts._sessions)  # noqa: SLF001
 
 
+def parse_requests_in_c() -> None:
+    """Serves MiniStack by uvicorn with httptools, a parser in C, instead of by hypercorn, whose parser is in Python.
+
+    That is most of what a request takes there: see docs/decisions/0045.
+    """
+    import hypercorn.asyncio
+    import uvicorn
+
+    async def serve(app: Any, config: Any) -> None:
+        host, port = config.bind[0].split(":")
+        settings = uvicorn.Config(
+            app,
+            host=host,
+            port=int(port),
+            http="httptools",
+            ws="wsproto",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            # MiniStack gives its answers a date, and no server's name.
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=int(config.keep_alive_timeout),
+            timeout_graceful_shutdown=int(config.graceful_timeout),
+            ws_ping_interval=None,
+        )
+        await uvicorn.Server(settings).serve()
+
+    hypercorn.asyncio.serve = serve  # type: ignore[assignment]
+
+
 def main() -> None:
     """Runs MiniStack until it is ended."""
     os.umask(0o077)
@@ -283,6 +314,7 @@ def main() -> None:
     work_on_queues_sooner()
     allow_batches_of_what_is_allowed()
 
+    parse_requests_in_c()
     from ministack.app import main as serve
 
     serve()

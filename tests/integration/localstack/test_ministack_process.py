@@ -1,5 +1,6 @@
 """A function's process that is forked behaves as one that was started."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -153,9 +154,12 @@ def test_a_batch_needs_the_permission_of_a_single_call_as_on_aws(monkeypatch: py
 
 
 def test_what_is_changed_in_the_emulator_is_there_to_be_changed() -> None:
+    from ministack import app
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc, sqs
 
+    assert "from hypercorn.asyncio import serve as hypercorn_serve" in inspect.getsource(app.main)
+    assert "asyncio.run(hypercorn_serve(app, config))" in inspect.getsource(app.main)
     assert lambda_runtime.subprocess.Popen
     assert lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS == 0.05
     assert sqs._prune_dedup.__module__ == sqs.__name__

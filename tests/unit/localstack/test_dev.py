@@ -21,8 +21,9 @@ REQUIREMENTS = ("requirements.txt", "constraints.txt", "functions/requirements.t
 
 
 @pytest.fixture
-def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The script as a module, for a clone in a folder with a space in its name."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     clone = tmp_path / "a clone"
     (clone / "functions").mkdir(parents=True)
     (clone / "localstack").mkdir()
@@ -42,7 +43,9 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "STAMP": venv / "stamp",
     }.items():
         monkeypatch.setattr(module, name, str(value))
-    return module
+    yield module
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def an_interpreter(dev: ModuleType, version: str = "3.11") -> None:
