@@ -5,6 +5,7 @@ import shlex
 
 import typer
 
+from localstack.client.console import put
 from localstack.local_stack import state_file
 
 # Of another account, or what would make a tool look elsewhere than where the variables above lead.
@@ -23,8 +24,8 @@ def env() -> None:
         **{name: os.environ[name] for name in ("NO_PROXY", "no_proxy") if name in os.environ},
     }
     for name, value in variables.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
-    typer.echo(f"unset {' '.join(_IN_THE_WAY)}")
+        put(f"export {name}={shlex.quote(value)}")
+    put(f"unset {' '.join(_IN_THE_WAY)}")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from localstack.client.console import Console
+from localstack.client.console import Console, put
 from localstack.errors import UserError
 from localstack.logs.log_lines import LEVELS, Line, level_of, order_of, readable
 from localstack.logs.log_reader import KeptLines
@@ -101,13 +100,9 @@ def logs(
     """Shows what the functions logged, from .state/logs; also after the stack has ended."""
     console = Console()
 
-    def put(text: str | Text) -> None:
+    def show(text: str | Text) -> None:
         if isinstance(text, str):
-            try:
-                sys.stdout.write(f"{visible(text)}\n")  # a tab in it stays one
-                sys.stdout.flush()
-            except BrokenPipeError:
-                console.on_broken_pipe()
+            put(visible(text))  # a tab in it stays one
         else:
             console.print(text, soft_wrap=True)
 
@@ -119,12 +114,12 @@ def logs(
         chosen = _known(lines, functions or ()) if lines else frozenset(functions or ())
         wanted = Wanted(order, chosen, level, earliest, raw)
         for text in _last(lines, last, wanted.show):
-            put(text)
+            show(text)
         while follow:
             time.sleep(_LOOK_SECONDS)
             for line in kept.added():
                 if (added := wanted.show(line)) is not None:
-                    put(added)
+                    show(added)
 
 
 def add_to(app: typer.Typer) -> None:

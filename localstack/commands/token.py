@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from localstack.client.console import Console, put
 from localstack.errors import UserError
 
 group = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
@@ -38,7 +39,7 @@ def token(
 
     name, named = issuer or issuers.ISSUER, audience or issuers.AUDIENCE
     if public:
-        typer.echo(issuers.read_issuer(key or issuers.KEY_FILE, name, named).public_keys)
+        put(issuers.read_issuer(key or issuers.KEY_FILE, name, named).public_keys)
         return
     # The same rule as the service's for a subject; 1 to 128 characters, none of them invisible.
     if not 1 <= len(user) <= 128 or user.isspace() or not user.isprintable():
@@ -47,7 +48,7 @@ def token(
     if unknown := set(scopes) - set(issuers.SCOPES):
         raise UserError(f"--scope takes {' and '.join(issuers.SCOPES)}, not {', '.join(sorted(unknown))}.")
     seconds = issuers.seconds_of(lifetime)
-    typer.echo(issuers.read_issuer(key or issuers.KEY_FILE, name, named).sign(user, seconds, scopes))
+    put(issuers.read_issuer(key or issuers.KEY_FILE, name, named).sign(user, seconds, scopes))
 
 
 @group.command("revoke")
@@ -56,7 +57,6 @@ def revoke(
 ) -> None:
     """Has a token count no more: at once in the stack of this clone, elsewhere by the parameter that is printed."""
     from localstack.client import issuer as issuers
-    from localstack.client.console import Console
 
     name = issuers.token_id_of(token_or_id)
     everything = ",".join(issuers.revoke(name))

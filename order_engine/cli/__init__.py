@@ -20,8 +20,9 @@ def add_to(app: typer.Typer) -> None:
 def _version(wanted: bool) -> None:
     if wanted:
         from order_engine import __version__
+        from order_engine.cli.console import put
 
-        sys.stdout.write(f"order-engine {__version__}\n")
+        put(f"order-engine {__version__}")
         raise typer.Exit
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import unicodedata
 from collections.abc import Iterable
 from typing import IO
@@ -55,3 +56,12 @@ class Console(rich.console.Console):
             super().on_broken_pipe()
         except SystemExit:
             raise SystemExit(128 + signal.SIGPIPE) from None
+
+
+def put(line: str) -> None:
+    """Writes a line to standard output as it is, for programs; ends the command as `Console` does."""
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        Console().on_broken_pipe()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from order_engine.cli import text
-from order_engine.cli.console import Console
+from order_engine.cli.console import Console, put
 from order_engine.cli.order_list import list_orders
 from order_engine.cli.program import (
     EXITS,
@@ -119,8 +118,7 @@ class Screen:
     def event(self, event: "Event") -> None:
         """A new status."""
         if self._output.as_json and self._output.verbose:
-            sys.stdout.write(json.dumps(_event_json(event), separators=(",", ":")) + "\n")
-            sys.stdout.flush()
+            put(json.dumps(_event_json(event), separators=(",", ":")))
         elif self._output.verbose:
             self.line(text.event_row(event) if self._console.is_terminal else text.event_line(event))
         elif event.status in ("building", "waiting", "expired"):

@@ -1,6 +1,5 @@
 """`order list`: a table, cards on a narrow terminal, tabs where nobody looks, or JSON."""
 
-import sys
 from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from order_engine.cli import text
-from order_engine.cli.console import Console, visible
+from order_engine.cli.console import Console, put, visible
 from order_engine.cli.program import AsJson, Bearer, Quiet, Url, escaped, program, run, say
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def list_orders(
                 console.print(order.id, markup=False, soft_wrap=True)
         elif not console.is_terminal:
             for order in orders:
-                sys.stdout.write("\t".join(visible(column).replace("\t", " ") for column in _columns(order)) + "\n")
+                put("\t".join(visible(column).replace("\t", " ") for column in _columns(order)))
         elif not orders:
             say("No such orders.")
         else:
@@ -108,7 +107,7 @@ async def _print_each(client: "Client", last: int, filters: Mapping[str, str | d
         answer = await client.request("GET", "/api/orders", query={**query, "limit": min(last, 200), "cursor": cursor})
         page = msgspec.json.decode(answer.text, type=RawPage)
         for order in page.orders:
-            sys.stdout.write(escaped(bytes(order).decode()) + "\n")
+            put(escaped(bytes(order).decode()))
         last -= len(page.orders)
         cursor = page.next_cursor
         if cursor is None:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import os
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 from rich.text import Text
 
-from order_engine.cli.console import Console
+from order_engine.cli.console import Console, put
 
 if TYPE_CHECKING:
     from order_engine import Client
@@ -164,7 +163,7 @@ def print_json(text: str) -> None:
     """A JSON document, indented, as it came but with everything that a terminal could take amiss written as escapes."""
     import msgspec
 
-    sys.stdout.write(escaped(msgspec.json.format(text, indent=2)) + "\n")
+    put(escaped(msgspec.json.format(text, indent=2)))
 
 
 def escaped(text: str) -> str:

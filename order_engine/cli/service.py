@@ -1,7 +1,6 @@
 """`quote`, `tokens` and `health`."""
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from order_engine.cli import text
-from order_engine.cli.console import Console
+from order_engine.cli.console import Console, put
 from order_engine.cli.order import Amount, Destination, Impact, Sell, Slippage, Source
 from order_engine.cli.program import AsJson, Bearer, Exit, Quiet, Url, escaped, print_json, run
 
@@ -104,8 +103,7 @@ def market(
         while True:
             if as_json:
                 answer = await client.request("GET", "/api/prices", query=query)
-                sys.stdout.write(escaped(answer.text) + "\n")
-                sys.stdout.flush()
+                put(escaped(answer.text))
             else:
                 price = await client.price(source, destination)
                 best = text.price(price.best) if price.best is not None else "nobody trades it"

@@ -5,7 +5,7 @@ import contextlib
 import os
 import pty
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from typer.testing import CliRunner
@@ -37,14 +37,19 @@ class Ended:
         return self.err.strip()
 
 
-async def start(*arguments: str, program: tuple[str, ...] = DEV, **environment: str) -> asyncio.subprocess.Process:
+async def start(
+    *arguments: str,
+    program: tuple[str, ...] = DEV,
+    stdout: int = asyncio.subprocess.PIPE,
+    environment: Mapping[str, str] | None = None,
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *program,
         *arguments,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
 
@@ -57,7 +62,7 @@ async def end(process: asyncio.subprocess.Process) -> Ended:
 
 
 async def run(*arguments: str, program: tuple[str, ...] = DEV, **environment: str) -> Ended:
-    return await end(await start(*arguments, program=program, **environment))
+    return await end(await start(*arguments, program=program, environment=environment))
 
 
 async def invoke(*arguments: str, **environment: str) -> Ended:

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import ssl
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ async def test_an_order_is_followed_where_the_answer_says_and_the_status_tells_i
     service: Service, ends_as: str, status: int
 ) -> None:
     service.statuses = ("pending", "building", ends_as)
-    ended = await run("order", "--url", f"{service.url}/")
+    ended = await invoke("order", "--url", f"{service.url}/")
     assert (ended.status, ended.err) == (status, "")
     assert service.connections == [f"orderId={ID}&after=0"]
     first, *_, last = ended.out.splitlines()
@@ -45,22 +44,10 @@ async def test_with_v_every_status_has_its_details_in_words(service: Service) ->
 
 
 async def test_options_become_the_order_with_one_key(service: Service) -> None:
-    options = (
-        "--amount",
-        "2.50",
-        "--buy",
-        "--input",
-        "USDC",
-        "--output",
-        "SOL",
-        "--slippage-bps",
-        "10",
-        "--user",
-        "me",
-    )
+    trade = ("--amount", "2.50", "--buy", "--input", "USDC", "--output", "SOL", "--slippage-bps", "10", "--user", "me")
     mine = ("--wallet", "w", "--client-order-id", "mine", "--idempotency-key", "k", "--max-price-impact-bps", "7")
     service.answers = [cut]
-    assert (await invoke("order", "place", *options, *mine, "--url", service.url, "--no-wait", "-q")).out == f"{ID}\n"
+    assert (await invoke("order", "place", *trade, *mine, "--url", service.url, "--no-wait", "-q")).out == f"{ID}\n"
     assert service.keys == ["k", "k"]
     assert service.placed[0] == service.placed[1]
     assert service.placed[0] == {
@@ -166,11 +153,11 @@ async def test_each_failure_is_one_sentence_with_a_status_of_its_own(
 
 
 async def test_nothing_at_the_address_and_no_address() -> None:
-    for command in (("order",), ("bench", "--orders", "1")):
-        ended = await run(*command, "--url", "http://127.0.0.1:1")
-        assert (ended.status, ended.out) == (4, "")
-        assert "http://127.0.0.1:1 can't be reached: nothing listens there." in ended.sentence
-    assert (await run("order", "--url", "localhost")).status == 2
+    ended = await run("bench", "--orders", "1", "--url", "http://127.0.0.1:1")
+    for each in (ended, await invoke("order", "--url", "http://127.0.0.1:1")):
+        assert (each.status, each.out) == (4, "")
+        assert "http://127.0.0.1:1 can't be reached: nothing listens there." in each.sentence
+    assert (await invoke("order", "--url", "localhost")).status == 2
 
 
 async def test_some_of_several_cancels_may_be_refused(service: Service) -> None:
@@ -205,15 +192,14 @@ async def test_a_signal_ends_following_and_says_how_to_go_on(
     assert f"order watch {ID} goes on watching" in ended.sentence
 
 
-async def test_a_reader_that_has_gone_ends_the_command_as_in_a_shell(service: Service) -> None:
+@pytest.mark.parametrize("arguments", [("order",), ("order", "list"), ("market", "--json")], ids=" ".join)
+async def test_a_reader_that_has_gone_ends_the_command_as_in_a_shell(
+    service: Service, arguments: tuple[str, ...]
+) -> None:
+    service.placed = [{}]
     read, write = os.pipe()
     os.close(read)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "localstack", "order", "--url", service.url),
-        env={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", ".")},
-        stdout=write,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await start(*arguments, "--url", service.url, stdout=write)
     os.close(write)
     ended = await end(process)
     assert (ended.status, ended.err) == (141, "")
@@ -226,7 +212,7 @@ async def test_https_and_wss_with_a_trusted_certificate_only(tmp_path: Path) -> 
     trusted = str(authority.write(tmp_path / "authority.pem"))
     async with served(Service(), context) as service:
         assert (await run("order", "--url", service.url, SSL_CERT_FILE=trusted)).status == 0
-        refused = await run("order", "--url", service.url)
+        refused = await invoke("order", "--url", service.url)
         assert refused.status == 4
         assert "its certificate is not trusted" in refused.sentence
         assert len(service.placed) == 1
@@ -251,7 +237,7 @@ async def test_it_works_without_a_locale(service: Service, environment: dict[str
 
 async def test_forty_columns_are_enough(service: Service) -> None:
     service.placed = [{}]
-    for arguments in (("list",), ("get", ID), ("place", "-v")):
+    for arguments in (("list",), ("place", "-v")):
         out = await on_a_terminal("order", *arguments, "--url", service.url, columns=40)
         assert ID in out
         assert "confirmed" in out
