@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from http import HTTPStatus
 from typing import cast
@@ -50,15 +50,6 @@ async def test_a_purchase_receives_exactly_its_amount(trader: Trader) -> None:
     assert cast("Json", order["executedOutput"])["amount"] == "250.25"
     spent = int(str(cast("Json", order["executedInput"])["baseUnits"]))
     assert spent <= int(str(order["maximumInputBaseUnits"]))
-
-
-async def test_early_and_late_followers_see_the_same(trader: Trader) -> None:
-    order_id = await trader.place()
-    early = await trader.follow(order_id)
-
-    late = await trader.follow(order_id)
-
-    assert [{**message, "order": None} for message in late] == [{**message, "order": None} for message in early]
 
 
 async def test_a_client_gets_everything_once_however_late_it_comes(trader: Trader) -> None:
@@ -122,11 +113,10 @@ async def test_a_cancelled_order_ends_at_once_and_is_never_executed(stack: Stack
 class TestWhenThePriceKeepsMoving:
     """Orders whose every attempt is past its slippage limit."""
 
-    @pytest.fixture(autouse=True)
-    def moving(self, stack: Stack) -> object:
-        stack.redeploy(SimulatedFaults="price_move=1")
-        yield
-        stack.redeploy(SimulatedFaults="")
+    @pytest.fixture(autouse=True, scope="class")
+    def moving(self, stack: Stack) -> Iterator[None]:
+        with stack.deployed_with(SimulatedFaults="price_move=1"):
+            yield
 
     async def test_case_59_a_follower_of_a_resting_order_gets_each_status_once_through_a_miss(
         self, trader: Trader
@@ -169,3 +159,18 @@ class TestWhenThePriceKeepsMoving:
         assert order["attempts"] == 3
         assert order["executedOutput"] is None
         assert str(order["errorMessage"]).startswith("The price moved past the slippage limit")
+
+
+async def test_the_history_outlives_the_emulator(stack: Stack, trader: Trader) -> None:
+    before = await trader.place()
+    await trader.follow(before)
+
+    await asyncio.to_thread(stack.kill_emulator)
+    async with trader.http.get("/health") as answer:
+        assert answer.status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE)
+        assert answer.content_type == "application/problem+json"
+        assert int(answer.headers["Retry-After"]) > 0
+
+    await asyncio.to_thread(stack.start_emulator)
+    assert column(await trader.follow(before), "status") == LIFECYCLE
+    assert column(await trader.follow(await trader.place()), "status") == LIFECYCLE

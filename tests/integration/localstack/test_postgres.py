@@ -59,25 +59,37 @@ def count(server: Postgres) -> int:
     return int(row[0])
 
 
-def test_the_history_is_kept_between_runs(folder: Path, reaper: Reaper) -> None:
-    first = run(folder, reaper)
-    assert count(first) == 1
-    first.stop()
-    with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(first.url)
-    second = run(folder, reaper)
-    assert count(second) == 2
-    second.stop()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run that wrote a row left. Making a database takes longer than copying one."""
+    folder = tmp_path_factory.mktemp("made")
+    with Reaper() as reaper:
+        server = run(folder, reaper)
+        assert count(server) == 1
+        server.stop()
+    return folder / "postgres"
 
 
-def test_settings(folder: Path, reaper: Reaper) -> None:
-    server = run(folder, reaper, durable=True)
+@pytest.fixture
+def kept(folder: Path, made: Path) -> Path:
+    """A folder with the database of an earlier run, which has one row."""
+    subprocess.run(["cp", "-a", made, folder], timeout=LIMIT_SECONDS, check=True)  # owners stay
+    return folder
+
+
+def test_the_history_is_kept_behind_a_password_on_this_machine_only(kept: Path, reaper: Reaper) -> None:
+    server = run(kept, reaper, durable=True)
+    assert count(server) == 2
     with psycopg.connect(server.url) as connection:
         shown = {
             name: connection.execute(f"SHOW {name}").fetchone()
             for name in ("fsync", "max_connections", "listen_addresses", "server_encoding", "timezone")
         }
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(host="127.0.0.1", port=server.port, user="postgres", password="", dbname="postgres")
     server.stop()
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(server.url)
     assert shown == {
         "fsync": ("on",),
         "max_connections": ("200",),
@@ -87,37 +99,38 @@ def test_settings(folder: Path, reaper: Reaper) -> None:
     }
 
 
-def test_a_password_is_needed(folder: Path, reaper: Reaper) -> None:
-    server = run(folder, reaper)
-    with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect(host="127.0.0.1", port=server.port, user="postgres", password="", dbname="postgres")
-    server.stop()
-
-
-def test_a_killed_server_starts_again(folder: Path, reaper: Reaper) -> None:
-    first = run(folder, reaper, durable=True)
+def test_a_killed_server_starts_again(kept: Path, reaper: Reaper) -> None:
+    first = run(kept, reaper, durable=True)
     count(first)
     os.killpg(first.child.process.pid, signal.SIGKILL)
     first.child.process.wait(LIMIT_SECONDS)
-    assert (folder / "postgres" / "data" / "postmaster.pid").exists()
-    second = run(folder, reaper)
-    assert count(second) == 2
+    assert (kept / "postgres" / "data" / "postmaster.pid").exists()
+    second = run(kept, reaper)
+    assert count(second) == 3
     second.stop()
 
 
-def test_a_lock_that_names_another_living_process_is_stale(folder: Path, reaper: Reaper) -> None:
-    run(folder, reaper).stop()
-    lock = folder / "postgres" / "data" / "postmaster.pid"
-    lock.write_text(f"{os.getpid()}\n{lock.parent}\n0\n5432\n\n127.0.0.1\n\nready\n")
-    server = run(folder, reaper)
-    assert count(server) == 1
+@pytest.mark.parametrize(
+    ("file", "left"),
+    [
+        ("data/postmaster.pid", f"{os.getpid()}\n/data\n0\n5432\n\n127.0.0.1\n\nready\n"),
+        ("data/postmaster.pid", ""),
+        ("data/postmaster.pid", "-1\n"),
+        ("password", ""),
+        ("password", "x" * 32),
+    ],
+    ids=["the lock of another process", "an empty lock", "half a lock", "no password", "another password"],
+)
+def test_what_a_crash_left_is_mended(kept: Path, reaper: Reaper, file: str, left: str) -> None:
+    (kept / "postgres" / file).write_text(left)
+    server = run(kept, reaper)
+    assert count(server) == 2
     server.stop()
 
 
-def test_a_server_left_behind_is_ended_first(folder: Path, reaper: Reaper) -> None:
-    left_behind = run(folder, reaper)
-    count(left_behind)
-    second = run(folder, reaper)
+def test_a_server_left_behind_is_ended_first(kept: Path, reaper: Reaper) -> None:
+    left_behind = run(kept, reaper)
+    second = run(kept, reaper)
     assert wait_until(lambda: left_behind.child.exited is not None, LIMIT_SECONDS)
     assert count(second) == 2
     second.stop()
@@ -152,19 +165,13 @@ def test_a_creation_ends_with_the_runtime(folder: Path) -> None:
             creating[0].kill()
 
 
-def test_an_interrupted_creation_is_done_anew(folder: Path, reaper: Reaper) -> None:
-    (folder / "postgres" / "data.unfinished").mkdir(parents=True)
+def test_an_interrupted_creation_is_done_anew_and_an_empty_folder_filled(folder: Path, reaper: Reaper) -> None:
+    for name in ("data", "data.unfinished"):
+        (folder / "postgres" / name).mkdir(parents=True)
     (folder / "postgres" / "data.unfinished" / "PG_VERSION").touch()
     server = run(folder, reaper)
     assert count(server) == 1
     server.stop()
-
-
-def test_the_data_of_another_version_is_left_alone(folder: Path, reaper: Reaper) -> None:
-    run(folder, reaper).stop()
-    (folder / "postgres" / "data" / "PG_VERSION").write_text("12\n")
-    with pytest.raises(UserError, match="written by Postgres 12 and this is 18"):
-        run(folder, reaper)
 
 
 @pytest.fixture
@@ -209,46 +216,43 @@ def test_root_s_server_needs_no_way_to_the_clone_and_has_no_right_to_it(
 
 
 @as_root
-def test_nothing_is_given_away_through_a_link(folder: Path, reaper: Reaper) -> None:
-    run(folder, reaper).stop()
-    data = folder / "postgres" / "data"
-    ours = folder / "ours"
+def test_nothing_is_given_away_through_a_link(kept: Path, reaper: Reaper) -> None:
+    data = kept / "postgres" / "data"
+    ours = kept / "ours"
     ours.write_text("of root's")
-    (folder / "postgres" / "password").chmod(0o666)
+    (kept / "postgres" / "password").chmod(0o666)
     (data / "link").symlink_to(ours)
     os.chown(data, 0, 0)  # as after `cp -r` by root
-    second = run(folder, reaper)
-    assert count(second) == 1
+    second = run(kept, reaper)
+    assert count(second) == 2
     second.stop()
     assert ours.stat().st_uid == 0
     assert data.stat().st_uid == pwd.getpwnam("nobody").pw_uid
     os.link(ours, data / "second name")
     os.chown(data, 0, 0)
     with pytest.raises(UserError, match=r"a file second name with a second name elsewhere \(a hard link\)"):
-        run(folder, reaper)
+        run(kept, reaper)
     assert ours.stat().st_uid == 0
 
 
 @as_root
-def test_the_history_of_a_normal_user_stays_theirs(folder: Path, reaper: Reaper) -> None:
-    run(folder, reaper).stop()
-    data = folder / "postgres" / "data"
+def test_the_history_of_a_normal_user_stays_theirs(kept: Path, reaper: Reaper) -> None:
+    data = kept / "postgres" / "data"
     for path in (data, *data.rglob("*")):
         os.chown(path, 12345, 12345)
-    server = run(folder, reaper)
-    assert count(server) == 1
+    server = run(kept, reaper)
+    assert count(server) == 2
     server.stop()
     assert data.stat().st_uid == 12345
 
 
-def test_a_copy_that_a_killed_run_left_is_removed(folder: Path, reaper: Reaper, tmp_path: Path) -> None:
+def test_a_copy_that_a_killed_run_left_is_removed(kept: Path, reaper: Reaper, tmp_path: Path) -> None:
     left, other = tmp_path / "order-engine-postgres-left", tmp_path / "other"
     for path in (left, other):
         path.mkdir()
-    (folder / "postgres").mkdir(0o700)
     for path in (other, left):
-        (folder / "postgres" / "binaries").write_text(str(path))
-        run(folder, reaper).stop()
+        (kept / "postgres" / "binaries").write_text(str(path))
+        run(kept, reaper).stop()
     assert not left.exists()
     assert other.exists()
 
@@ -277,44 +281,22 @@ def test_whatever_the_folder_is_called(tmp_path: Path, reaper: Reaper, monkeypat
     server.stop()
 
 
-@pytest.mark.parametrize("left", ["", "x" * 32])
-def test_a_password_that_was_lost_is_set_anew(folder: Path, reaper: Reaper, left: str) -> None:
-    first = run(folder, reaper)
-    count(first)
-    first.stop()
-    (folder / "postgres" / "password").write_text(left)
-    second = run(folder, reaper)
-    assert count(second) == 2
-    second.stop()
-
-
-@pytest.mark.parametrize("lock", ["", "-1\n"])
-def test_a_lock_that_was_cut_short_is_stale(folder: Path, reaper: Reaper, lock: str) -> None:
-    run(folder, reaper).stop()
-    (folder / "postgres" / "data" / "postmaster.pid").write_text(lock)
-    server = run(folder, reaper)
-    assert count(server) == 1
-    server.stop()
-
-
-def test_an_empty_data_folder_is_filled(folder: Path, reaper: Reaper) -> None:
-    (folder / "postgres" / "data").mkdir(parents=True)
-    server = run(folder, reaper)
-    assert count(server) == 1
-    server.stop()
-
-
 @pytest.mark.parametrize(
-    ("file", "sentence"),
-    [("PG_VERSION", "is damaged"), ("global/pg_control", "did not start")],
+    ("file", "holds", "sentence"),
+    [
+        ("PG_VERSION", "12\n", "written by Postgres 12 and this is 18"),
+        ("PG_VERSION", "", "is damaged"),
+        ("global/pg_control", "", "did not start"),
+    ],
 )
-def test_damaged_data_gets_a_sentence_and_stays(folder: Path, reaper: Reaper, file: str, sentence: str) -> None:
-    run(folder, reaper).stop()
-    damaged = folder / "postgres" / "data" / file
-    damaged.write_text("")
+def test_data_that_can_t_be_used_gets_a_sentence_and_stays(
+    kept: Path, reaper: Reaper, file: str, holds: str, sentence: str
+) -> None:
+    damaged = kept / "postgres" / "data" / file
+    damaged.write_text(holds)
     with pytest.raises(UserError, match=sentence):
-        run(folder, reaper)
-    assert damaged.exists()
+        run(kept, reaper)
+    assert damaged.read_text() == holds
 
 
 @as_root

@@ -1,6 +1,5 @@
 """The simulated market is the same on every machine, moves as it says, and stands still where it is told to."""
 
-import hashlib
 import subprocess
 from datetime import timedelta
 from decimal import Decimal
@@ -22,15 +21,15 @@ from tests.fakes.market import a_market, watched
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
 START_SECOND = int(START.timestamp())
-# 4,000 seconds of six assets, 20 digits each.
-DIGEST = "e7b4622390de1ae6326d1e2669cbe43fbf16217fb997146e01ddeac730633562"
+# 600 seconds of six assets, 20 digits each.
+DIGEST = "fc0cd4da020aeec8f8f6f8566ea034400ca402205375ce3b480718ba32230f73"
 DIGITS = """
 import hashlib, sys
 sys.path.insert(0, sys.argv[1])
 from chalicelib.domain.tokens import REGISTRY
 from chalicelib.venues.simulation.prices import Prices
 digest = hashlib.sha256()
-for second in range(1_764_000_000, 1_764_004_000):
+for second in range(1_764_000_000, 1_764_000_600):
     for token in REGISTRY:
         digest.update(f"{Prices().usd(token, second):.20f}".encode())
 print(digest.hexdigest())
@@ -138,7 +137,7 @@ def test_below_its_bound_no_order_meets_its_limit_and_above_it_soon_does(side: S
     limit = in_base_units(Decimal(165), SOL, USDC)
     bound = market.bound(request, limit, START)
     met = missed = 0
-    for second in range(0, 40_000, 100):
+    for second in range(0, 40_000, 250):
         moment = START + timedelta(seconds=second)
         touch = max(market.touches(SOL, USDC, moment).values())
         best = max(full_price(quote) for quote in market.preview(request, moment) if isinstance(quote, Quote))
@@ -148,7 +147,7 @@ def test_below_its_bound_no_order_meets_its_limit_and_above_it_soon_does(side: S
             met += 1
         else:
             missed += 1
-    assert met > 20
+    assert met > 8
     # The impact of millions differs by the venue that is the better just then.
     assert missed < met / 4 or dollars > 10**6
 
@@ -165,7 +164,3 @@ def test_a_bad_tick_and_a_feed_that_is_down_are_the_watchers_alone() -> None:
 def test_a_pool_that_cannot_hold_the_amount_says_so() -> None:
     market = watched(a_market(FakeClock()))
     assert all(isinstance(answer, NoQuote) for answer in market.preview(a_request(Side.BUY, 40_000_000 * 10**6), START))
-
-
-def test_the_digest_is_one() -> None:
-    assert len(DIGEST) == hashlib.sha256().digest_size * 2
