@@ -130,11 +130,11 @@ def wishes(chance: random.Random, count: int, name: str, resting: float = 0.0) -
 
 def _resting(chance: random.Random, key: str, user: str) -> Wish:
     body = {**PLAIN, "amount": f"{chance.uniform(0.5, 40):.3f}"}
-    lasts = chance.randint(15, 90)
+    lasts = chance.randint(15, 60)
     if chance.random() < _SNIPER_RATE:
         launch = Launch(minimum_liquidity_usd=chance.choice((500, 5_000)), require_safe=chance.random() < 0.5)
         sniper = {**body, "amount": f"{chance.uniform(0.1, 1):.3f}", "launch": launch}
-        return Wish(key, user, sniper, is_sniper=True, lasts=max(lasts, 60), pick=chance.random())
+        return Wish(key, user, sniper, is_sniper=True, lasts=max(lasts, _LAUNCHES_WITHIN + 10), pick=chance.random())
     body["side"] = chance.choice(("sell", "buy"))
     body["input_token"], body["output_token"] = chance.choice((("SOL", "USDC"), ("USDC", "SOL"), ("JUP", "USDC")))
     if chance.random() < _FOK_RATE:
