@@ -18,6 +18,7 @@ _BEGIN, _END = "<!-- {}: made by localstack/bench/cost.py -->", "<!-- end of {} 
 _MILLION = 1_000_000
 _HOURS = 730
 _MEMORY_GB = 0.5
+_WORKER_GB = 0.25
 _GIB = 1024**3
 # Lambda holds five long polls of 20 s open for each queue, also while nothing comes.
 _IDLE_RECEIVES = 5 * 3 * 60 * _HOURS
@@ -110,7 +111,7 @@ _READS = {"dynamodb Query": 1.0, "dynamodb GetItem": 1.0}
 def per_million(measured: Measured, prices: Prices = PRICES) -> list[Item]:
     """A million orders like the measured ones. Largest first; what is not used is left out."""
     seconds = {name: count * measured.milliseconds[name] / 1000 for name, count in measured.invocations.items()}
-    worker = seconds.pop("execute-orders", 0.0) * _MEMORY_GB
+    worker = seconds.pop("execute-orders", 0.0) * _WORKER_GB
     others = sum(seconds.values()) * _MEMORY_GB
     # Beside what the functions send, Lambda receives and deletes once for each invocation by a queue.
     orders = _calls(measured, "sqs orders ") + 2 * measured.invocations.get("execute-orders", 0.0)

@@ -288,6 +288,8 @@ def parse_requests_in_c() -> None:
             # MiniStack gives its answers a date, and no server's name.
             server_header=False,
             date_header=False,
+            # The gate judges who really asks.
+            proxy_headers=False,
             timeout_keep_alive=int(config.keep_alive_timeout),
             timeout_graceful_shutdown=int(config.graceful_timeout),
             ws_ping_interval=None,

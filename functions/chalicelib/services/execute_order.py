@@ -33,7 +33,6 @@ from chalicelib.domain.events import (
     RouteChosen,
     RoutingStarted,
     TransactionSubmitted,
-    apply,
 )
 from chalicelib.domain.order import (
     MAX_ATTEMPTS,
@@ -43,7 +42,7 @@ from chalicelib.domain.order import (
     SignedTransaction,
 )
 from chalicelib.domain.quotes import Route, choose_route
-from chalicelib.domain.transitions import WORKABLE, OrderStatus
+from chalicelib.domain.transitions import WORKABLE, OrderStatus, next_status
 from chalicelib.services.order_metrics import record_fill, record_move, record_route
 from chalicelib.services.place_order import wake_watcher
 from chalicelib.services.ports import (
@@ -398,7 +397,7 @@ class _Execution:
             before=self.order,
             event=event,
             lease=self.lease,
-            release=apply(self.order, event).status not in WORKABLE or resume_in is not None,
+            release=next_status(self.order.status, event.trigger) not in WORKABLE or resume_in is not None,
             resume_in=resume_in or 0,
         )
         self.history = self.worker.store.advance(self.history, transition)
