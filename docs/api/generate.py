@@ -24,7 +24,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from chalicelib.config import VARIABLES  # noqa: E402
 from chalicelib.domain.errors import ErrorCode  # noqa: E402
-from chalicelib.domain.order import DEFAULT_LAUNCH_SLIPPAGE_BPS, DEFAULT_SLIPPAGE_BPS, OrderType  # noqa: E402
+from chalicelib.domain.order import (  # noqa: E402
+    DEFAULT_LAUNCH_SLIPPAGE_BPS,
+    DEFAULT_SLIPPAGE_BPS,
+    LaunchConditions,
+    OrderType,
+)
 from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, VENUES  # noqa: E402
 from chalicelib.domain.transitions import TERMINAL, TRANSITIONS, WORKABLE, OrderStatus, Trigger  # noqa: E402
 from chalicelib.http.files import WEBSOCKET_ORIGIN, WEBSOCKET_URL  # noqa: E402
@@ -95,6 +100,7 @@ DOMAIN = {
     "slippageBps": DEFAULT_SLIPPAGE_BPS,
     "launchSlippageBps": DEFAULT_LAUNCH_SLIPPAGE_BPS,
     "maxPriceImpactBps": DEFAULT_MAX_PRICE_IMPACT_BPS,
+    "launchMaxAgeSeconds": LaunchConditions().max_age_seconds,
     "failures": {str(code): FAILURES[code] for code in ErrorCode},
 }
 # The styles and scripts of each page: files of pages/. The first script runs before anything is painted.

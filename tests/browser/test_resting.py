@@ -72,8 +72,12 @@ def test_a_sniper_waits_for_its_launch(desk: Opened) -> None:
     one.page.click("text=Sniper")
     one.page.click(".launches button")
     token = one.page.input_value("#target")
-    one.page.fill("#pay", "100")
+    one.fill(pay="100", limit="2", age="20")
+    one.page.select_option("#event", "launch")
     assert one.button() == f"Snipe {token} with 100 USDC"
     one.place()
     one.page.wait_for_selector(".order .pill")
-    assert json.loads(one.posts[0].post_data)["outputToken"] == token
+    sent = json.loads(one.posts[0].post_data)
+    assert (sent["outputToken"], sent["limitPrice"]) == (token, "0.5")
+    assert (sent["launch"]["event"], sent["launch"]["maxAgeSeconds"]) == ("launch", 20)
+    assert "at most 20 s old" in one.page.inner_text(".order .resting")

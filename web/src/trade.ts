@@ -135,6 +135,7 @@ const FIELDS: readonly FieldName[] = [
   "rests",
   "slippage",
   "liquidity",
+  "age",
   "impact",
   "wallet",
 ];
@@ -368,6 +369,12 @@ function formOf(body: string, present: Form): Partial<Form> {
     walletAddress: string;
     orderType?: string;
     limitPrice?: string;
+    launch?: {
+      event: Form["event"];
+      minimumLiquidityUsd: string;
+      maxAgeSeconds: number;
+      requireSafe: boolean;
+    };
   };
   const shared = {
     ...(order.userId === undefined ? {} : { user: order.userId }),
@@ -377,7 +384,20 @@ function formOf(body: string, present: Form): Partial<Form> {
     impact: bpsToPercent(order.maxPriceImpactBps),
     ...(order.slippageBps === undefined ? {} : { slippage: bpsToPercent(order.slippageBps) }),
   };
-  if (order.orderType === "sniper") return { ...shared, quote: order.inputToken, target: order.outputToken };
+  const limit = order.limitPrice
+    ? { limit: priceOf(order.limitPrice, order.inputToken, order.outputToken).exact }
+    : {};
+  if (order.launch)
+    return {
+      ...shared,
+      ...limit,
+      quote: order.inputToken,
+      target: order.outputToken,
+      event: order.launch.event,
+      liquidity: order.launch.minimumLiquidityUsd,
+      age: String(order.launch.maxAgeSeconds),
+      safe: order.launch.requireSafe,
+    };
   const isSell = order.inputToken === present.base || order.outputToken === present.quote;
   const base = isSell ? order.inputToken : order.outputToken;
   const counted = order.side === "sell" ? order.inputToken : order.outputToken;
@@ -387,8 +407,6 @@ function formOf(body: string, present: Form): Partial<Form> {
     quote: isSell ? order.outputToken : order.inputToken,
     action: isSell ? "sell" : "buy",
     exact: counted === base ? "base" : "quote",
-    ...(order.limitPrice
-      ? { limit: priceOf(order.limitPrice, order.inputToken, order.outputToken).exact }
-      : {}),
+    ...limit,
   };
 }

@@ -140,8 +140,20 @@ test("a sniper spends exactly the quote token on a token that has not launched",
     slippageBps: 50,
     maxPriceImpactBps: 1500,
     orderType: "sniper",
-    launch: { minimumLiquidityUsd: "5000", requireSafe: true },
+    launch: { event: "any", minimumLiquidityUsd: "5000", maxAgeSeconds: 30, requireSafe: true },
   });
+  const dear = { ...form, limit: "0.004", event: "migration" as const, age: "5" };
+  const priced = readResting(dear, domain.tokens, 0).order;
+  assert.equal(priced?.limitPrice, "250");
+  assert.deepEqual(priced?.launch, {
+    event: "migration",
+    minimumLiquidityUsd: "5000",
+    maxAgeSeconds: 5,
+    requireSafe: true,
+  });
+  for (const age of ["", "0", "301", "1.5"])
+    assert.equal(readResting({ ...form, age }, domain.tokens, 0).errors.age, "Whole seconds, 1 to 300.");
+  assert.equal(readResting({ ...form, limit: "0" }, domain.tokens, 0).errors.limit, "Enter more than zero.");
   assert.ok(readResting({ ...form, target: " " }, domain.tokens, 0).errors.target);
 });
 
@@ -149,5 +161,8 @@ test("a sniper order begins with the slippage that launches need, and a slippage
   const sniper = { ...EMPTY, ...ofType(EMPTY, "sniper") };
   assert.equal(sniper.slippage, "5");
   assert.equal({ ...sniper, ...ofType(sniper, "market") }.slippage, EMPTY.slippage);
-  assert.deepEqual(ofType({ ...EMPTY, slippage: "1" }, "sniper"), { type: "sniper" });
+  assert.deepEqual(ofType({ ...EMPTY, slippage: "1", limit: "170" }, "sniper"), {
+    type: "sniper",
+    limit: "",
+  });
 });

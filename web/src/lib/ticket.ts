@@ -24,7 +24,10 @@ export interface Form {
   rests: string;
   /** A sniper's token, which has not launched. */
   target: string;
+  event: "any" | "launch" | "migration";
   liquidity: string;
+  /** Seconds that the launch may be old. */
+  age: string;
   safe: boolean;
 }
 
@@ -47,17 +50,20 @@ export const EMPTY: Form = {
   timeInForce: "gtc",
   rests: "",
   target: "",
+  event: "any",
   liquidity: "5000",
+  age: String(domain.launchMaxAgeSeconds),
   safe: true,
 };
 
 /** The type of the form, where the service offers it. */
 export const typeOf = (form: Form): string => (domain.types.includes(form.type) ? form.type : "market");
 
-/** What changes with the type: a slippage that nobody chose becomes the other type's. */
+/** What changes with the type: a slippage that nobody chose becomes the other type's; a price is of one pair. */
 export const ofType = (form: Form, type: string): Partial<Form> => ({
   type,
   ...(form.slippage === usualSlippage(form.type) ? { slippage: usualSlippage(type) } : {}),
+  ...((form.type === "sniper") !== (type === "sniper") ? { limit: "" } : {}),
 });
 
 export type FieldName =
@@ -70,7 +76,8 @@ export type FieldName =
   | "limit"
   | "rests"
   | "target"
-  | "liquidity";
+  | "liquidity"
+  | "age";
 export type Errors = Partial<Record<FieldName, string>>;
 
 export interface Swap {
@@ -89,6 +96,7 @@ export const outputOf = (form: Form): string => (form.action === "sell" ? form.q
 export const amountToken = (form: Form): string => (form.exact === "base" ? form.base : form.quote);
 
 const MAX_SLIPPAGE_BPS = 5_000;
+const MAX_AGE_SECONDS = 300;
 
 /** The swap of the form; `impactBps` is what the trader agreed to beyond the form's own limit. */
 export function readSwap(form: Form, tokens: readonly Token[], impactBps?: number): Reading {
@@ -142,6 +150,8 @@ export function readResting(form: Form, tokens: readonly Token[], at: number): R
     if (!form.target.trim()) mine.target = "Name the token, such as LNCH-1.";
     const liquidity = readDecimal(form.liquidity);
     if ("error" in liquidity) mine.liquidity = liquidity.error;
+    if (!/^\d{1,3}$/.test(form.age.trim()) || Number(form.age) < 1 || Number(form.age) > MAX_AGE_SECONDS)
+      mine.age = `Whole seconds, 1 to ${MAX_AGE_SECONDS}.`;
   }
   const price = form.limit.trim() ? readDecimal(form.limit) : null;
   if (price && "error" in price) mine.limit = price.error;
@@ -158,27 +168,32 @@ export function readResting(form: Form, tokens: readonly Token[], at: number): R
     form.rests && (isSniper || form.timeInForce === "gtc")
       ? { expiresAt: new Date(at + Number(form.rests) * 1000).toISOString() }
       : {};
-  if (isSniper)
+  const told = price && "text" in price ? price.text : "";
+  if (isSniper) {
+    const outputToken = form.target.trim();
     return {
       order: {
         ...exact,
-        outputToken: form.target.trim(),
+        outputToken,
         slippageBps,
         orderType: "sniper",
+        ...(told ? { limitPrice: limitPriceOf(told, exact.inputToken, outputToken) } : {}),
         ...ends,
-        launch: { minimumLiquidityUsd: form.liquidity.trim(), requireSafe: form.safe },
+        launch: {
+          event: form.event,
+          minimumLiquidityUsd: form.liquidity.trim(),
+          maxAgeSeconds: Number(form.age),
+          requireSafe: form.safe,
+        },
       },
       errors: {},
     };
+  }
   return {
     order: {
       ...exact,
       orderType: "limit",
-      limitPrice: limitPriceOf(
-        price && "text" in price ? price.text : "",
-        exact.inputToken,
-        exact.outputToken,
-      ),
+      limitPrice: limitPriceOf(told, exact.inputToken, exact.outputToken),
       timeInForce: form.timeInForce,
       ...ends,
     },
@@ -215,6 +230,7 @@ const FIELDS: Readonly<Record<string, FieldName>> = {
   timeInForce: "rests",
   launch: "liquidity",
   "launch.minimumLiquidityUsd": "liquidity",
+  "launch.maxAgeSeconds": "age",
 };
 const LABELS: Readonly<Record<FieldName, string>> = {
   user: "The user",
@@ -227,6 +243,7 @@ const LABELS: Readonly<Record<FieldName, string>> = {
   rests: "The time",
   target: "The token",
   liquidity: "The liquidity",
+  age: "The age",
 };
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/maxPriceImpactBps/g, "your price impact limit"],

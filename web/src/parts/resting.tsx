@@ -41,7 +41,7 @@ export function Resting({ order }: { order: Order }) {
             <dt>Waits for</dt>
             <dd>
               a {order.launch.event === "any" ? "launch" : order.launch.event} of {order.outputToken} with{" "}
-              {order.launch.minimumLiquidityUsd} USD
+              {order.launch.minimumLiquidityUsd} USD, at most {order.launch.maxAgeSeconds} s old
             </dd>
           </div>
         ) : null}

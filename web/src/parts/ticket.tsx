@@ -18,6 +18,7 @@ import {
   amountToken,
   consentWord,
   type FieldName,
+  type Form,
   impactGrade,
   inputOf,
   ofType,
@@ -68,8 +69,8 @@ function Typed({
   name,
   ...more
 }: {
-  name: "impact" | "limit" | "liquidity" | "slippage" | "target" | "wallet";
-  inputMode?: "decimal";
+  name: "age" | "impact" | "limit" | "liquidity" | "slippage" | "target" | "wallet";
+  inputMode?: "decimal" | "numeric";
   placeholder?: string;
   spellcheck?: boolean;
   "aria-label"?: string;
@@ -363,6 +364,38 @@ function SniperFields() {
         </span>
       </label>
       <FieldError name="liquidity" />
+      <label class="field">
+        <span>
+          Price, or better <span class="note">optional</span>
+        </span>
+        <span class="unit">
+          <Typed name="limit" inputMode="decimal" />
+          <span aria-hidden="true" class="wide-unit">
+            {priceOf("1", value.quote, value.target.trim() || "token").unit}
+          </span>
+        </span>
+      </label>
+      <FieldError name="limit" />
+      <label class="field">
+        <span>Fires at</span>
+        <select
+          id="event"
+          value={value.event}
+          onChange={(event) => change({ event: event.currentTarget.value as Form["event"] })}
+        >
+          <option value="any">a launch or a migration</option>
+          <option value="launch">a launch only</option>
+          <option value="migration">a migration only</option>
+        </select>
+      </label>
+      <label class="field">
+        <span>No older than</span>
+        <span class="unit">
+          <Typed name="age" inputMode="numeric" />
+          <span aria-hidden="true">s</span>
+        </span>
+      </label>
+      <FieldError name="age" />
       <label class="check">
         <input
           type="checkbox"
