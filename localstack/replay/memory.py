@@ -174,9 +174,10 @@ class Orders:
         for order in orders:
             self._orders[order.id] = replace(self._orders[order.id], fires_from=fires_from)
 
-    def move(self, moves: Sequence[tuple[Order, Move]]) -> Sequence[str]:
+    def move(self, moves: Sequence[tuple[Order, Move]], most_fired: int | None = None) -> Sequence[str]:
+        room = len(moves) if most_fired is None else max(most_fired - len(self._fired), 0)
         moved = []
-        for order, event in moves:
+        for order, event in moves[:room]:
             now = self._orders[order.id]
             if (now.status, now.sequence) == (OrderStatus.WAITING, order.sequence):
                 self._keep(apply(now, event), *describe(now, event), self._clock.now())

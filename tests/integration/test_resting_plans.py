@@ -91,6 +91,7 @@ def test_moving_orders_finds_each_by_its_key(table: psycopg.Connection) -> None:
         "metas": [Jsonb({})] * 100,
         "picked_up_within": "15 seconds",
         "published_within": "5 seconds",
+        "most_fired": 200,
     }
     table.execute("BEGIN")
     try:

@@ -262,10 +262,11 @@ class RestingOrders(Protocol):
     def postpone(self, orders: Sequence[Order], seconds: int) -> None:
         """Has them looked at again in so many seconds, without an event."""
 
-    def move(self, moves: Sequence[tuple[Order, Move]]) -> Sequence[str]:
+    def move(self, moves: Sequence[tuple[Order, Move]], most_fired: int | None = None) -> Sequence[str]:
         """Writes all moves and events in one statement and returns the ids of the orders that moved.
 
-        Those do that still rest as they were read. What another watcher has locked is left to it.
+        Those do that still rest as they were read. What another watcher has locked is left to it. Firings are so many
+        at most, with those that have no worker yet; the first go first.
         """
 
     def followed(self, order_ids: Sequence[str]) -> Sequence[History]:

@@ -203,7 +203,7 @@ def _executable_price(order: Order, now: datetime, market: Market) -> Fraction |
 
 
 def _fire(moves: Sequence[tuple[Order, Move]], kind: str, ports: WatcherPorts) -> int:
-    fired = ports.resting.move(moves)
+    fired = ports.resting.move(moves, MOST_FIRED)
     if not fired:
         return 0
     ports.crash_point("after_fire_commit")

@@ -1,6 +1,8 @@
 """What fires when, and who fires it."""
 
 import threading
+from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -148,6 +150,26 @@ def test_case_25_a_crash_through_many_limits_fires_by_price_then_time_and_never_
         )
     assert desk.beat() == 50
     assert desk.queue.sent == [order.id for order in wanted[: MOST_FIRED + 50]]
+
+
+def test_case_25_two_watchers_fire_no_more_together_than_one(desk: Desk) -> None:
+    """One counts, the other fires all that there is room for, and then the first goes on."""
+    for _ in range(MOST_FIRED + 50):
+        desk.place()
+    desk.pays("170")
+    other = replace(desk.market)
+    touches = desk.market.touches
+    fired: list[int] = []
+
+    def late_touches(*asked: Any) -> Any:
+        if not fired:
+            fired.append(beat(replace(desk.watcher(), market=other)).fired)
+        return touches(*asked)
+
+    desk.market.touches = late_touches  # type: ignore[method-assign, assignment]
+    fired.append(desk.beat())
+    assert fired == [MOST_FIRED, 0]
+    assert len(desk.queue.sent) == MOST_FIRED
 
 
 def test_while_nobody_waits_a_minute_has_one_beat(desk: Desk) -> None:

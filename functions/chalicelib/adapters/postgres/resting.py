@@ -87,14 +87,20 @@ WHERE id = ANY(%(ids)s) AND status = 'waiting'
 """
 
 # Each order as it was read, or not at all: what was cancelled, amended or fired meanwhile is passed over, and what
-# another watcher is about to move is left to it.
+# another watcher is about to move is left to it. Where they fire, the first of them as far as there is room, counted
+# once more here: another watcher may have fired as many since this one counted.
 MOVE = """
 WITH wanted AS (
     SELECT * FROM unnest(%(ids)s::text[], %(sequences)s::integer[], %(statuses)s::text[], %(fires)s::integer[],
                          %(codes)s::text[], %(reasons)s::text[], %(messages)s::text[], %(metas)s::jsonb[])
         AS move (id, sequence, status, fires, code, reason, message, meta)
 ), locked AS MATERIALIZED (
-    SELECT id FROM orders WHERE id = ANY(%(ids)s) AND status = 'waiting' FOR UPDATE SKIP LOCKED
+    SELECT id FROM orders WHERE status = 'waiting' AND id = ANY((%(ids)s::text[])[1:(
+        SELECT greatest(coalesce(%(most_fired)s::integer - count(*), cardinality(%(ids)s::text[])), 0)::integer FROM (
+            SELECT FROM orders WHERE %(most_fired)s::integer IS NOT NULL AND status = 'pending' AND fires > 0
+            ORDER BY id LIMIT %(most_fired)s::integer
+        ) AS fired
+    )]) FOR UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE orders SET
         status = move.status, sequence = orders.sequence + 1, attempt = 1, fires = move.fires,
@@ -181,7 +187,7 @@ class PostgresResting:
             values = {"ids": [order.id for order in orders], "seconds": seconds}
             self._database.run(lambda connection: connection.execute(POSTPONE, values))
 
-    def move(self, moves: Sequence[tuple[Order, Move]]) -> Sequence[str]:
+    def move(self, moves: Sequence[tuple[Order, Move]], most_fired: int | None = None) -> Sequence[str]:
         if not moves:
             return []
         described = [(order, apply(order, event), *describe(order, event)) for order, event in moves]
@@ -196,6 +202,7 @@ class PostgresResting:
             "metas": [Jsonb(meta) for *_, meta in described],
             "picked_up_within": PICKED_UP_WITHIN,
             "published_within": PUBLISHED_WITHIN,
+            "most_fired": most_fired,
         }
         rows = self._database.run(lambda connection: connection.execute(MOVE, values).fetchall())
         moved = {row["id"] for row in rows}
