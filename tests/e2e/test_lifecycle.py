@@ -110,14 +110,15 @@ async def test_a_cancelled_order_ends_at_once_and_is_never_executed(stack: Stack
     assert [each for each in on.evidence().chain if each.order_id == order_id] == []
 
 
+@pytest.fixture(scope="class")
+def moving(stack: Stack) -> Iterator[None]:
+    """A market in which every attempt is past its slippage limit."""
+    with stack.deployed_with(SimulatedFaults="price_move=1"):
+        yield
+
+
+@pytest.mark.usefixtures("moving")
 class TestWhenThePriceKeepsMoving:
-    """Orders whose every attempt is past its slippage limit."""
-
-    @pytest.fixture(autouse=True, scope="class")
-    def moving(self, stack: Stack) -> Iterator[None]:
-        with stack.deployed_with(SimulatedFaults="price_move=1"):
-            yield
-
     async def test_case_59_a_follower_of_a_resting_order_gets_each_status_once_through_a_miss(
         self, trader: Trader
     ) -> None:

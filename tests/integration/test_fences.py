@@ -21,6 +21,7 @@ from chalicelib.bootstrap import SystemClock
 from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.chain.transactions import SimulatedSwap, sign, signature_of
 from chalicelib.config import BLOCK_MS, Fault, SimulationSettings
+from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import SignedTransaction
 from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
 from chalicelib.services.ports import CrashPoint
@@ -162,6 +163,55 @@ def test_a_zombie_that_wakes_up_after_the_end_writes_nothing(
     seen = evidence.collect(database_url, accepted=[order_id])
     assert audit(seen) == ()
     assert [order.status for order in seen.orders] == ["confirmed"]
+
+
+@pytest.mark.parametrize("point", ["after_route", "after_signature", "after_submit", "before_confirmed"])
+def test_a_zombie_that_wakes_up_while_its_successor_works_settles_nothing_twice(
+    containers: Containers, store: PostgresOrders, database_url: str, point: str
+) -> None:
+    sleep = Sleep(point)
+    order_id = placed(store).order.id
+    with ThreadPoolExecutor(1) as threads:
+        turn = threads.submit(deliver, order_id, containers(sleep))
+        assert sleep.asleep.wait(LIMIT_SECONDS)
+        let_time_pass(database_url, TIMINGS.lease_seconds)
+        deliver(order_id, containers(lambda name: sleep.wake_up.set() if name == "after_claim" else None))
+        sleep.wake_up.set()
+        turn.result(LIMIT_SECONDS)
+    seen = evidence.collect(database_url, accepted=[order_id])
+    assert audit(seen) == ()
+    assert [order.status for order in seen.orders] == ["confirmed"]
+
+
+def test_many_orders_under_every_fault_at_once(
+    containers: Containers, store: PostgresOrders, database_url: str
+) -> None:
+    faults = {
+        Fault.QUOTE_ERROR: 0.2,
+        Fault.PRICE_MOVE: 0.2,
+        Fault.DROPPED: 0.2,
+        Fault.DROPPED_ONCE: 0.3,
+        Fault.SUBMIT_TIMEOUT: 0.3,
+    }
+    workers = [containers(faults=faults, lifetime=0.4) for _ in range(2)]
+    ids = [placed(store).order.id for _ in range(40)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda number: deliver(ids[number // 2], workers[number % 2]), range(80)))
+    seen = evidence.collect(database_url, accepted=ids)
+    assert audit(seen) == ()
+    assert sum(order.status == "confirmed" for order in seen.orders) > 20
+
+
+def test_an_open_order_of_a_delisted_token_ends_with_a_reason(
+    containers: Containers, store: PostgresOrders, database_url: str
+) -> None:
+    order_id = placed(store).order.id
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE orders SET input_token = 'GONE'")
+    deliver(order_id, containers())
+    failure = store.get(order_id).order.failure
+    assert failure is not None
+    assert failure.code is ErrorCode.NO_QUOTE
 
 
 def test_the_late_submit_of_a_zombie_cannot_settle_beside_a_new_attempt(
