@@ -12,28 +12,75 @@ from chalicelib.http.stream_messages import (
     StreamErrorView,
     Subscribe,
     Subscribed,
+    SubscribedToUser,
+    SubscribeToUser,
     Unsubscribe,
     Unsubscribed,
+    UnsubscribedFromUser,
+    UnsubscribeFromUser,
 )
-from chalicelib.services.views import StatusMessage
+from chalicelib.services.views import OpenOrderView, SnapshotMessage, StatusMessage
+from docs.api.examples import example_of
 from docs.api.openapi import Schema, component_name, reference, schemas_of, summary_of
 
-FROM_CLIENTS = (Subscribe, Unsubscribe, Ping)
-FROM_SERVER = (StatusMessage, Heartbeat, Pong, Subscribed, Unsubscribed, StreamErrorView)
+FROM_CLIENTS = (Subscribe, Unsubscribe, SubscribeToUser, UnsubscribeFromUser, Ping)
+FROM_SERVER = (
+    StatusMessage,
+    SnapshotMessage,
+    Heartbeat,
+    Pong,
+    Subscribed,
+    Unsubscribed,
+    SubscribedToUser,
+    UnsubscribedFromUser,
+    StreamErrorView,
+)
 REPLIES: dict[type, tuple[type, ...]] = {
     Subscribe: (Subscribed, StreamErrorView),
     Unsubscribe: (Unsubscribed, StreamErrorView),
+    SubscribeToUser: (SubscribedToUser, StreamErrorView),
+    UnsubscribeFromUser: (UnsubscribedFromUser, StreamErrorView),
     Ping: (Pong, StreamErrorView),
 }
 ORDER_ID = "ord_019aad1c8f005f2b7c9d1e3a4b6c8d0f"
 AT = "2026-11-22T18:00:00.000Z"
+_SCHEMAS = schemas_of((OpenOrderView,))
+_UNKNOWN_YET = {
+    name: None
+    for name in OpenOrderView.__annotations__
+    if name.startswith(
+        ("chosen", "fee", "tx", "firedAt", "launch", "expected", "executed", "error", "minimum", "maximum")
+    )
+}
+OPEN_ORDER: Schema = {
+    **example_of(_SCHEMAS[component_name(OpenOrderView)], _SCHEMAS),
+    **_UNKNOWN_YET,
+    "orderType": "limit",
+    "limitPrice": "170",
+    "timeInForce": "gtc",
+    "status": "waiting",
+    "sequence": 1,
+    "fires": 0,
+}
 EXAMPLES: dict[type, Schema] = {
     Subscribe: {"action": "subscribe", "orderId": ORDER_ID, "after": 0},
     Unsubscribe: {"action": "unsubscribe", "orderId": ORDER_ID},
+    SubscribeToUser: {"action": "subscribe", "userId": "user-1", "since": AT},
+    UnsubscribeFromUser: {"action": "unsubscribe", "userId": "user-1"},
     Ping: {"action": "ping"},
     Pong: {"type": "pong", "at": AT},
     Subscribed: {"type": "subscribed", "orderId": ORDER_ID, "after": 0, "sequence": 3},
     Unsubscribed: {"type": "unsubscribed", "orderId": ORDER_ID},
+    SubscribedToUser: {"type": "subscribed", "userId": "user-1", "since": AT},
+    UnsubscribedFromUser: {"type": "unsubscribed", "userId": "user-1"},
+    SnapshotMessage: {
+        "type": "snapshot",
+        "userId": "user-1",
+        "at": AT,
+        "since": "2026-11-22T17:59:00.000Z",
+        "open": [OPEN_ORDER],
+        "more": False,
+    },
     StreamErrorView: {"type": "error", "code": "order_not_found", "message": f"There is no order {ORDER_ID}."},
     Heartbeat: {"type": "heartbeat", "at": AT},
     StatusMessage: {
@@ -53,8 +100,16 @@ Connect with `?orderId=` and get the order's whole history, then what happens ne
 you connect. `&after=N` resumes behind sequence N. One connection follows up to 100 orders, and up to 20 connections
 one order.
 
+Connect with `?userId=` and follow all orders of a user, those too that he places later: first a `snapshot` of those
+that are open, then every status of each, behind the sequence that the snapshot shows, or from 1 on where it does not
+show the order. Whoever comes back sends in `&since=` the newest `at` that he has: what happened since is told between
+the two, and a minute of what was before, since statuses of different orders overtake each other. Ignore what you have,
+by order and sequence. An order that you know to be open and that is neither in a snapshot that has all (`more` is
+false) nor told of has ended: ask for it.
+
 Where the service asks for access tokens, the address needs `&ticket=`, too: `websocketUrl` has one that is good for
-five minutes, and POST /api/stream-tickets makes others, for one order or for any of yours. Each `subscribe` brings its
+five minutes, and POST /api/stream-tickets makes others, for one order or for any of yours; `userId` needs one of these,
+of that user. Each `subscribe` brings its
 own. When the access token ends that a ticket was made with, nothing more is sent for it; a connection that has no other
 is told `session_over` and closed.
 
@@ -62,11 +117,12 @@ A message may come twice, with the same sequence, after a crash on our side: ign
 without a heartbeat, connect again with `after`.
 """
 HANDSHAKE = {
-    "400": "orderId is missing, after is no whole number, or one of them stands twice.",
-    "401": "the ticket is missing, or does not hold for this order any more.",
+    "400": "orderId and userId are missing or both there, after is no whole number, since no time, or one of them "
+    "stands twice.",
+    "401": "the ticket is missing, or does not hold for this order or user any more.",
     "403": "a page of another origin opens it.",
     "404": "There is no such order, or it is another user's.",
-    "429": "as many connections follow the order as may.",
+    "429": "as many connections follow the order or the user as may.",
     "503": "A dependency cannot be reached: try again in a second.",
 }
 
@@ -99,7 +155,7 @@ def asyncapi() -> Schema:
 def _channel(kinds: tuple[type, ...]) -> Schema:
     query = {
         "type": "object",
-        "required": ["orderId"],
+        "oneOf": [{"required": ["orderId"]}, {"required": ["userId"]}],
         "properties": {
             "orderId": {"type": "string", "description": "The order to follow."},
             "after": {
@@ -108,6 +164,12 @@ def _channel(kinds: tuple[type, ...]) -> Schema:
                 "maximum": MAX_AFTER,
                 "default": 0,
                 "description": "The last sequence that you have.",
+            },
+            "userId": {"type": "string", "description": "The user whose orders to follow, all of them."},
+            "since": {
+                "type": "string",
+                "format": "date-time",
+                "description": "With userId: the newest `at` that you have.",
             },
             "ticket": {"type": "string", "description": "A stream ticket; without access tokens, none is needed."},
         },
@@ -137,7 +199,7 @@ def _operations() -> Schema:
                 "messages": [_in_channel(reply) for reply in REPLIES[kind]],
             },
         }
-    for name, sent in (("status", StatusMessage), ("heartbeat", Heartbeat)):
+    for name, sent in (("status", StatusMessage), ("snapshot", SnapshotMessage), ("heartbeat", Heartbeat)):
         operations[name] = {
             "action": "send",
             "channel": {"$ref": "#/channels/stream"},

@@ -471,6 +471,15 @@ def admission() -> Admission:
 
 
 @cache
+def user_admission() -> Admission:
+    """Who may follow all orders of a user."""
+    from chalicelib.config import AuthMode
+    from chalicelib.http.admission import AdmitOwner, admit_to_any_user
+
+    return admit_to_any_user if auth_mode() is AuthMode.OPEN else AdmitOwner(signing_keys(), clock().now)
+
+
+@cache
 def subscriptions() -> SubscriptionPorts:
     """The subscriptions of WebSocket clients."""
     from chalicelib.services.subscriptions import SubscriptionPorts
@@ -483,4 +492,5 @@ def subscriptions() -> SubscriptionPorts:
         telemetry=telemetry(),
         crash_point=crash_point(),
         admit=admission(),
+        admit_user=user_admission(),
     )

@@ -18,8 +18,9 @@ from localstack.gateway.problems import problem
 MAX_MESSAGE_BYTES = 128 * 1024
 _HANDSHAKE_SECONDS = 30.0
 _AFTER = re.compile(r"\d{1,6}|1000000")
+_PARAMETERS = ("orderId", "after", "userId", "since", "ticket")
 _CLOSE_SECONDS = 1.0
-# Of one order; the service's own number.
+# Of one order or user; the service's own number.
 _MAX_FOLLOWERS = 20
 _STALLED_SECONDS = 60.0
 # Of the handshake itself; the client library makes its own.
@@ -121,16 +122,24 @@ async def _explain(
     request: web.BaseRequest, to: Upstream, session: aiohttp.ClientSession, status: int
 ) -> web.StreamResponse:
     """Why a handshake was refused: the emulator says 403 whatever the `$connect` function answered."""
-    order_id = request.query.get("orderId", "")
-    if not order_id:
+    order_id, of_user = request.query.get("orderId", ""), "userId" in request.query
+    if not order_id and not of_user:
         return problem(
             HTTPStatus.BAD_REQUEST,
             "order_id_missing",
-            "The query must name the order to follow: ?orderId=ID",
+            "The query must name the order to follow, ?orderId=ID, or whose orders: ?userId=USER",
         )
-    twice = [name for name in ("orderId", "after", "ticket") if len(request.query.getall(name, ())) > 1]
+    twice = [name for name in _PARAMETERS if len(request.query.getall(name, ())) > 1]
     if twice:
         return problem(HTTPStatus.BAD_REQUEST, "repeated_parameter", f"{twice[0]} stands in the query twice.")
+    if any(name in request.query for name in (("orderId", "after") if of_user else ("since",))):
+        return problem(
+            HTTPStatus.BAD_REQUEST,
+            "order_or_user",
+            "The query names an order, with after, or a user, with since: not both at once.",
+        )
+    if of_user:
+        return await _explain_user(request, to, session, status)
     url = URL(f"{to.rest_url}/api/orders/{quote(order_id, safe='')}", encoded=True)
     async with session.get(url, headers=forwarded_headers(request, to)) as answer:
         if answer.status == HTTPStatus.NOT_FOUND or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -160,6 +169,36 @@ async def _explain(
             else "check the query (?orderId=ID, optionally &after=N), "
         )
         + f"or {_MAX_FOLLOWERS} connections follow the order already.",
+    )
+
+
+async def _explain_user(
+    request: web.BaseRequest, to: Upstream, session: aiohttp.ClientSession, status: int
+) -> web.StreamResponse:
+    """The list of orders has the same fields, and says what is wrong with them."""
+    query = {"userId": request.query["userId"], "limit": "1"}
+    if "since" in request.query:
+        query["placedFrom"] = request.query["since"]
+    async with session.get(
+        URL(f"{to.rest_url}/api/orders").with_query(query), headers=forwarded_headers(request, to)
+    ) as answer:
+        said = await answer.json(content_type=None)
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return problem(_known(answer.status), said.get("code", "service_unavailable"), "Please try again.")
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            return problem(
+                HTTPStatus.UNAUTHORIZED,
+                "unauthenticated",
+                "The query needs a ticket for all of this user's orders: POST /api/stream-tickets makes one.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+    for field in said.get("errors", ()):
+        name, code = ("userId", "invalid_user_id") if field["field"] == "userId" else ("since", "invalid_since")
+        return problem(HTTPStatus.BAD_REQUEST, code, f"{name} {field['message']}.")
+    return problem(
+        _known(status),
+        "connection_refused",
+        f"The WebSocket API refused this connection: {_MAX_FOLLOWERS} connections follow this user already.",
     )
 
 

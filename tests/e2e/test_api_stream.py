@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,7 @@ import pytest
 
 from chalicelib.domain.order import new_order_id
 from localstack.local_stack.stack_for_tests import Stack
-from tests.e2e.trader import Trader
+from tests.e2e.trader import LIMIT_SECONDS, Trader
 
 MOST = 100
 UNKNOWN = "ord_" + "0" * 32
@@ -94,6 +95,88 @@ async def test_subscribing_behind_a_sequence_sends_the_rest(trader: Trader) -> N
     assert sequences == [4, 5]
 
 
+async def next_frame(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    """The next frame but for heartbeats."""
+    while True:
+        frame: dict[str, Any] = await socket.receive_json(timeout=20)
+        if frame["type"] != "heartbeat":
+            return frame
+
+
+class OfUser:
+    """A client that follows all orders of a user, and comes back with the newest time that it has."""
+
+    def __init__(self, trader: Trader, user_id: str, since: str | None) -> None:
+        self.trader, self.user_id, self.newest = trader, user_id, since
+        self.shown: dict[str, int] = {}
+        self.seen: dict[str, list[int]] = {}
+
+    async def until(self, order_ids: Sequence[str], sequence: int = 5) -> None:
+        """Follows on a new connection until each of the orders is at the sequence, or beyond."""
+        query = {"userId": self.user_id} | ({"since": self.newest} if self.newest else {})
+        came: set[tuple[str, int]] = set()
+        async with (
+            asyncio.timeout(LIMIT_SECONDS),
+            self.trader.http.ws_connect("/api/orders/execute", params=query) as socket,
+        ):
+            first = await next_frame(socket)
+            assert first["type"] == "snapshot"
+            self.shown = {order["orderId"]: order["sequence"] for order in first["open"]}
+            while any(self.seen.get(order_id, [0])[-1] < sequence for order_id in order_ids):
+                frame = await socket.receive_json()
+                if frame["type"] != "status":
+                    continue
+                order_id, number = frame["orderId"], frame["sequence"]
+                assert (order_id, number) not in came, "It came twice on one connection."
+                came.add((order_id, number))
+                self.newest = max(self.newest or "", frame["at"])
+                known = self.seen.setdefault(order_id, [])
+                if number not in known:
+                    known.append(number)
+
+
+def a_moment_ago() -> str:
+    return (datetime.now(UTC) - timedelta(seconds=1)).isoformat(timespec="milliseconds")
+
+
+async def test_whenever_a_client_follows_a_user_it_gets_every_status_of_every_order_once_in_order(
+    trader: Trader,
+) -> None:
+    user = f"stream {new_order_id()} ü"
+    since = a_moment_ago()
+    clients = [OfUser(trader, user, since) for _ in range(10)]
+    from_now_on = OfUser(trader, user, None)
+
+    async def follow(client: OfUser, delay: float, order_ids: Sequence[str]) -> None:
+        await asyncio.sleep(delay)
+        # Cut off once, and back again.
+        await client.until(order_ids[:1], sequence=2)
+        await client.until(order_ids)
+
+    first = [await trader.place(userId=user) for _ in range(2)]
+    following = [asyncio.create_task(follow(client, 0.4 * n, first)) for n, client in enumerate(clients)]
+    live = asyncio.create_task(from_now_on.until(first))
+    await asyncio.gather(*following, live)
+    for client in clients:
+        assert client.seen == {order_id: [1, 2, 3, 4, 5] for order_id in first}
+    for order_id, sequences in from_now_on.seen.items():
+        assert sequences == list(range(from_now_on.shown.get(order_id, 0) + 1, 6))
+
+
+async def test_an_order_that_rests_is_told_to_who_follows_its_user(trader: Trader) -> None:
+    user = f"rests {new_order_id()}"
+    async with trader.http.ws_connect("/api/orders/execute", params={"userId": user}) as socket:
+        assert (await next_frame(socket))["open"] == []
+        order_id = await trader.place(userId=user, orderType="limit", limitPrice="1000")
+        placed = await next_frame(socket)
+        assert (placed["orderId"], placed["sequence"], placed["status"]) == (order_id, 1, "waiting")
+        await trader.http.post(f"/api/orders/{order_id}/cancel")
+        assert (await next_frame(socket))["status"] == "cancelled"
+        reply = await say(socket, {"action": "subscribe", "userId": user})
+        assert reply["type"] in ("subscribed", "snapshot")
+        assert (await say(socket, {"action": "unsubscribe", "userId": user}))["type"] in ("unsubscribed", "snapshot")
+
+
 async def test_nonsense_is_answered_and_the_connection_stays(trader: Trader) -> None:
     order_id = await trader.place()
     async with trader.socket(order_id) as socket:
@@ -127,6 +210,12 @@ async def test_nonsense_is_answered_and_the_connection_stays(trader: Trader) -> 
         (f"?orderId={UNKNOWN}", 404),
         ("?orderId=ord_does_not_exist", 404),
         ("?orderId=%00", 404),
+        ("?userId=", 400),
+        ("?userId=a&userId=a", 400),
+        (f"?userId=a&orderId={UNKNOWN}", 400),
+        ("?userId=a&after=1", 400),
+        ("?userId=a&since=yesterday", 400),
+        (f"?orderId={UNKNOWN}&since=2026-11-22T18:00:00Z", 400),
     ],
 )
 async def test_a_handshake_without_an_order_is_refused(trader: Trader, query: str, status: int) -> None:

@@ -102,7 +102,7 @@ class Engine:
 
     def placing(self) -> PlacingPorts:
         """What placing an order needs."""
-        return PlacingPorts(self.store, self.queue, self.market, self.ticks, self.telemetry)
+        return PlacingPorts(self.store, self.queue, self.market, self.ticks, self.events, self.telemetry)
 
     def worker(
         self,

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,15 +24,44 @@ class MemoryFollowers:
 
     def add(self, follower: Follower) -> None:
         self._reach()
+        if follower.of_user:
+            self.rows[follower.key] = follower
+            return
         with self._lock:
-            others = [row for row in self.rows if row[1] == follower.connection_id and row[0] != follower.order_id]
+            others = [row for row in self.asked(follower.connection_id) if row != follower.order_id]
             if len(others) >= MAX_SUBSCRIPTIONS:
                 raise TooManySubscriptions
             self.rows[follower.order_id, follower.connection_id] = follower
 
+    def asked(self, connection_id: str) -> list[str]:
+        """What the connection asked to follow."""
+        return [row.order_id for row in self.rows.values() if row.connection_id == connection_id and not row.of_user]
+
+    def begin(self, follower: Follower, opening: int, shown: Mapping[str, int]) -> None:
+        self._reach()
+        with self._lock:
+            known = self.rows.get(follower.key)
+            if known is not None and known.connected_at == follower.connected_at:
+                self.rows[follower.key] = replace(known, opening=opening, shown=dict(shown))
+
+    def leave_to_user(self, order_id: str, connection_id: str) -> None:
+        self._reach()
+        with self._lock:
+            known = self.rows.get((order_id, connection_id))
+            if known is not None:
+                self.rows[known.key] = replace(known, of_user=True)
+
+    def _save_of_user(self, follower: Follower) -> None:
+        known = self.rows.get(follower.key)
+        if known is None or (known.of_user and known.connected_at <= follower.connected_at):
+            self.rows[follower.key] = replace(follower, through=None)
+
     def set_apart(self, follower: Follower) -> None:
         self._reach()
         with self._lock:
+            if follower.of_user:
+                self._save_of_user(replace(follower, apart=True))
+                return
             known = self.rows.get(follower.key)
             if known is not None and known.connected_at == follower.connected_at:
                 self.rows[follower.key] = replace(known, apart=True)
@@ -45,7 +74,7 @@ class MemoryFollowers:
     def orders_of(self, connection_id: str) -> Sequence[str]:
         self._reach()
         with self._lock:
-            return [row.order_id for row in self.rows.values() if row.connection_id == connection_id]
+            return self.asked(connection_id)
 
     def find(self, order_id: str, connection_id: str) -> Follower | None:
         self._reach()
@@ -57,6 +86,9 @@ class MemoryFollowers:
         key = (follower.order_id, follower.connection_id)
         with self._lock:
             self.records += 1
+            if follower.of_user:
+                self._save_of_user(replace(follower, last_sequence=sequence, opened=True))
+                return
             known = self.rows.get(key)
             same = known is not None and known.connected_at == follower.connected_at
             if known is not None and same and known.last_sequence < sequence:
@@ -117,4 +149,9 @@ class MemoryNotifier:
 
     def sequences(self, connection_id: str) -> list[int]:
         """The sequences of what the connection got, in order."""
-        return [frame["sequence"] for frame in self.frames[connection_id]]
+        return [frame["sequence"] for frame in self.frames[connection_id] if frame["type"] == "status"]
+
+    def told(self, connection_id: str, order_id: str) -> list[int]:
+        """The sequences of what the connection got of one order, in order."""
+        frames = self.frames[connection_id]
+        return [frame["sequence"] for frame in frames if frame.get("orderId") == order_id]

@@ -27,7 +27,7 @@ class OwnersOrders:
         order: Order,
         idempotency: Idempotency | None,
         placed: OrderPlaced = OrderPlaced(),  # noqa: B008 - frozen
-    ) -> Order | None:
+    ) -> Order | History | None:
         assert self.owner.subject is not None
         return self.store.insert(replace(order, user_id=self.owner.subject), idempotency, placed)
 

@@ -1,13 +1,17 @@
 """A real Postgres in the hands of a test: its adapters, time that passes at once, answers that get lost."""
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import psycopg
+import pytest
+from psycopg.rows import dict_row
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Connection, Database
@@ -15,9 +19,10 @@ from chalicelib.config import DatabaseSettings
 from chalicelib.domain.order import History, Order
 from chalicelib.domain.transitions import Trigger, next_status
 from chalicelib.services.ports import Claimed, Lease, Transition
-from tests.fakes.builders import an_event, an_id, an_order
+from tests.fakes.builders import a_transaction, an_event, an_id, an_order
 
 LEASE = Lease("11111111-1111-1111-1111-111111111111", 18)
+PATH = (Trigger.START, Trigger.CHOOSE_ROUTE, Trigger.SUBMIT, Trigger.CONFIRM)
 OTHER = Lease("22222222-2222-2222-2222-222222222222", 18)
 Result = TypeVar("Result")
 
@@ -54,10 +59,14 @@ def move_deadlines(connection: psycopg.Connection, seconds: float) -> None:
             next_attempt_at = next_attempt_at - make_interval(secs => %(seconds)s),
             attention_at = attention_at - make_interval(secs => %(seconds)s),
             followed_until = followed_until - make_interval(secs => %(seconds)s),
+            user_followed_until = user_followed_until - make_interval(secs => %(seconds)s),
             fires_from = fires_from - make_interval(secs => %(seconds)s),
             expires_at = expires_at - make_interval(secs => %(seconds)s)
         """,
         {"seconds": seconds},
+    )
+    connection.execute(
+        "UPDATE followed_users SET followed_until = followed_until - make_interval(secs => %s)", [seconds]
     )
     connection.execute("UPDATE order_attention SET look_at = look_at - make_interval(secs => %s)", [seconds])
     connection.execute("UPDATE idempotency_keys SET created_at = created_at - make_interval(secs => %s)", [seconds])
@@ -120,3 +129,37 @@ def count_of(url: str, table: str) -> int:
         row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def advanced(store: PostgresOrders, history: History, trigger: Trigger) -> History:
+    """The order after the trigger; what is submitted was signed before."""
+    if trigger is Trigger.SUBMIT:
+        order = store.save_signed_transaction(history.order, a_transaction(), LEASE)
+        history = History(order, history.events)
+    return step(store, history, trigger)
+
+
+@contextmanager
+def uncommitted(url: str, work: Callable[[PostgresOrders], Result]) -> Iterator[Result]:
+    """Does the work in a transaction that is committed at the end of the block."""
+
+    class InOne:
+        def run(self, call: Callable[[psycopg.Connection[dict[str, object]]], object]) -> object:
+            return call(connection)
+
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        connection.execute("SELECT")  # else it begins, and ends, with what the work does in one transaction
+        yield work(PostgresOrders(InOne()))  # type: ignore[arg-type]
+
+
+def waits_for_a_lock(url: str, future: Future[Result]) -> None:
+    """Returns once a statement waits for a lock; fails where it went through instead."""
+    give_up = time.monotonic() + 20
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < give_up:
+            assert not future.done(), "It did not wait for the other one."
+            row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+            if row and row[0]:
+                return
+            time.sleep(0.01)
+    pytest.fail("It neither waited nor ended.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.services.push_status import Push
+from chalicelib.services.user_stream import Opening
 from chalicelib.services.views import history_view
 
 
@@ -81,6 +82,7 @@ class MemoryStatusEvents:
     def __init__(self) -> None:
         self.sent: list[SentHistory] = []
         self.pushes: list[Push] = []
+        self.openings: list[Opening] = []
         self.outage = False
         self._seen: set[tuple[str, int]] = set()
 
@@ -92,7 +94,11 @@ class MemoryStatusEvents:
                 return
             self._seen.add(key)
         self.sent.append(SentHistory(history, connection_id, repeat))
-        self.pushes.append(Push(history_view(history), connection_id))
+        self.pushes.append(Push(history_view(history), connection_id, of_user=history.user_followed))
+
+    def open_streams(self, messages: Sequence[Opening]) -> None:
+        self._reach()
+        self.openings += messages
 
     def requeue(self, push: Push) -> None:
         """A push that must come again goes to the end."""

@@ -131,7 +131,7 @@ class Desk:
         return self._place(order)
 
     def _place(self, order: NewOrder) -> Order:
-        ports = PlacingPorts(self.store, self.queue, self.market, self.ticks, self.telemetry)
+        ports = PlacingPorts(self.store, self.queue, self.market, self.ticks, self.events, self.telemetry)
         return place_order(order, idempotency_key=None, ports=ports).order
 
     def pays(self, *prices: str) -> None:

@@ -10,7 +10,7 @@ from chalicelib.domain.events import OrderPlaced, RoutingStarted, apply
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import WORKABLE, OrderStatus
 from chalicelib.services.event_messages import Message, describe
-from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
+from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition, UserSnapshot
 from tests.fakes.clock import FakeClock
 
 PICKED_UP_WITHIN = 15
@@ -38,6 +38,7 @@ class Row:
     look_at: datetime | None = None
     fruitless_claims: int = 0
     followed_until: datetime | None = None
+    user_followed_until: datetime | None = None
 
     def attend(self, moment: datetime, *, look: bool = False) -> None:
         """Attention is due at the moment; reconcile's look follows where there was none, or at the order's end."""
@@ -77,6 +78,7 @@ class MemoryOrders:
         self.all_followed = all_followed
         self.rows: dict[str, Row] = {}
         self.keys: dict[tuple[str, str], Key] = {}
+        self.followed_users: dict[str, datetime] = {}
         self.outages = Outages()
         self.writes = 0
         self.awake_until = clock.now()
@@ -86,7 +88,7 @@ class MemoryOrders:
         order: Order,
         idempotency: Idempotency | None,
         placed: OrderPlaced = OrderPlaced(),  # noqa: B008 - frozen
-    ) -> Order | None:
+    ) -> Order | History | None:
         with self._lock:
             self.reach("insert")
             if idempotency is not None:
@@ -94,19 +96,26 @@ class MemoryOrders:
                 if used is not None:
                     if used.fingerprint != idempotency.fingerprint:
                         raise IdempotencyKeyReused("The Idempotency-Key came with another order before.")
-                    return None if used.order_id == order.id else self.rows[used.order_id].order
+                    return self._told(order) if used.order_id == order.id else self.rows[used.order_id].order
             self._refuse_taken_client_order_id(order)
             if order.id not in self.rows:
                 message, meta = describe(order, placed)
                 event = OrderEvent(order.id, 1, order.status, order.attempt, message, meta, order.created_at)
-                self.rows[order.id] = row = Row(order, [event], followed_until=self._from_the_start())
+                marked = self.followed_users.get(order.user_id)
+                self.rows[order.id] = row = Row(
+                    order, [event], followed_until=self._from_the_start() or marked, user_followed_until=marked
+                )
                 if order.status is not OrderStatus.WAITING:
                     row.attend(self._in(PICKED_UP_WITHIN))
                 self.writes += 1
             if idempotency is not None:
                 key = Key(idempotency.fingerprint, order.id, self._clock.now())
                 self.keys[order.user_id, idempotency.key] = key
-            return None
+            return self._told(order)
+
+    def _told(self, order: Order) -> History | None:
+        row = self.rows[order.id]
+        return row.history if self._holds(row.user_followed_until) else None
 
     def find_repeated(self, user_id: str, idempotency: Idempotency) -> Order | None:
         with self._lock:
@@ -146,11 +155,43 @@ class MemoryOrders:
                 self.writes += 1
             return row.history
 
+    def follow_user(self, user_id: str, since: datetime | None, *, most_open: int, most_events: int) -> UserSnapshot:
+        with self._lock:
+            self.reach("follow_user")
+            rows = [row for row in self.rows.values() if row.order.user_id == user_id]
+            until, least = self._in(MARKED_FOR), self._in(FOLLOWED_AT_LEAST)
+            if self.followed_users.get(user_id, least) <= least:
+                self.followed_users[user_id] = until
+            still_open = [row for row in rows if not row.order.status.is_terminal]
+            for row in still_open:
+                if row.user_followed_until is None or row.user_followed_until < least:
+                    row.user_followed_until, row.followed_until = until, max(row.followed_until or until, until)
+            newest = sorted((row.order for row in still_open), key=lambda order: order.id, reverse=True)
+            events = [event for row in rows for event in row.events if since and event.occurred_at > since]
+            events.sort(key=lambda event: (event.occurred_at, event.order_id, event.sequence))
+            if len(events) > most_events:
+                since = events[-most_events - 1].occurred_at
+            kept = tuple(events[-most_events:])
+            return UserSnapshot(
+                open=tuple(newest[:most_open]),
+                more=len(newest) > most_open,
+                events=kept,
+                orders={event.order_id: self.rows[event.order_id].order for event in kept},
+                since=since,
+            )
+
     def _from_the_start(self) -> datetime | None:
         return datetime.max.replace(tzinfo=UTC) if self.all_followed else None
 
     def _is_followed(self, row: Row) -> bool:
-        return row.followed_until is not None and not self._past(row.followed_until)
+        return self._holds(row.followed_until)
+
+    def _as_marked(self, row: Row) -> History:
+        user_followed = self._holds(row.user_followed_until)
+        return replace(row.history, followed=self._is_followed(row), user_followed=user_followed)
+
+    def _holds(self, mark: datetime | None) -> bool:
+        return mark is not None and not self._past(mark)
 
     def claim(self, order_id: str, lease: Lease, start: RoutingStarted | None = None) -> Claimed | Held | Settled:
         with self._lock:
@@ -175,7 +216,7 @@ class MemoryOrders:
                 row.order = replace(apply(row.order, start), failure=None, updated_at=moment)
                 self._write_event(row, describe(row.order, start))
                 row.fruitless_claims = 0
-            history = replace(row.history, followed=self._is_followed(row))
+            history = self._as_marked(row)
             started = start is not None and row.order.status is OrderStatus.ROUTING and row.fruitless_claims == 0
             return Claimed(history, max(row.fruitless_claims - 1, 0), started)
 
@@ -188,14 +229,15 @@ class MemoryOrders:
             if not self._stands_as(row, before) or not self._may_write(row, lease):
                 if self._was_written(row, transition):
                     after = replace(after, updated_at=row.order.updated_at)
-                    return History(after, (*history.events, row.events[-1]), self._is_followed(row))
+                    events = (*history.events, row.events[-1])
+                    return History(after, events, self._is_followed(row), self._holds(row.user_followed_until))
                 raise Fenced
             moment = max(self._clock.now(), row.order.updated_at)
             row.order = replace(after, updated_at=moment)
             self._write_event(row, (message, meta))
             self._hand_on(row, transition)
             self.writes += 1
-            return replace(row.history, followed=self._is_followed(row))
+            return self._as_marked(row)
 
     @staticmethod
     def _write_event(row: Row, message: Message) -> None:

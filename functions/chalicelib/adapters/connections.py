@@ -1,17 +1,20 @@
-"""The connections table in DynamoDB: who follows which order, and nothing else.
+"""The connections table in DynamoDB: who follows which order, or all orders of which user, and nothing else.
 
-Each follower has an item, found by its order. Each connection has one with the orders that it follows, under its own id
-in both keys: a set that is written on a condition is what makes their limit exact.
+Each follower has an item, found by its order or its user; who follows a user gets one, too, for each order that he is
+sent something of. Each connection has one with what it asked to follow, under its own id in both keys: a set that is
+written on a condition is what makes their limit exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from pynamodb.attributes import (
     BooleanAttribute,
+    JSONAttribute,
     NumberAttribute,
     TTLAttribute,
     UnicodeAttribute,
@@ -32,7 +35,7 @@ Result = TypeVar("Result")
 
 
 class Connection(Model):
-    """One connection that follows one order; or, where both keys are its id, the orders that it follows."""
+    """One connection that follows one order, or a user; or, where both keys are its id, what it asked to follow."""
 
     class Meta:
         table_name = "unnamed"
@@ -49,6 +52,9 @@ class Connection(Model):
     opened = BooleanAttribute(null=True)
     session_ends_at = UTCDateTimeAttribute(null=True)
     apart = BooleanAttribute(null=True)
+    of_user = BooleanAttribute(null=True)
+    opening = NumberAttribute(null=True)
+    shown = JSONAttribute(null=True)
     orders = UnicodeSetAttribute(null=True)
     expires_at = TTLAttribute()
 
@@ -68,15 +74,21 @@ class DynamoFollowers:
         self._model._get_connection().connection.client  # noqa: B018, SLF001  # a property that makes it
 
     def add(self, follower: Follower) -> None:
-        expires_at = datetime.now(UTC) + ROW_LIFETIME
+        if not follower.of_user:
+            self._take_room(follower)
+        _reaching(self._row(follower).save)
+
+    def _take_room(self, follower: Follower) -> None:
         orders = self._model.orders
         room = (
             orders.does_not_exist() | orders.contains(follower.order_id) | (size(orders) < MAX_SUBSCRIPTIONS)  # type: ignore[no-untyped-call]
         )
-        actions: list[Action] = [orders.add({follower.order_id}), self._model.expires_at.set(expires_at)]
+        actions: list[Action] = [orders.add({follower.order_id}), self._model.expires_at.set(_expiry())]
         if not self._update(follower.connection_id, follower.connection_id, actions, room):
             raise TooManySubscriptions
-        row = self._model(
+
+    def _row(self, follower: Follower) -> Connection:
+        return self._model(
             follower.order_id,
             follower.connection_id,
             last_sequence=follower.last_sequence,
@@ -84,11 +96,20 @@ class DynamoFollowers:
             opened=follower.opened,
             session_ends_at=follower.session_ends_at,
             apart=follower.apart or None,
-            expires_at=expires_at,
+            of_user=follower.of_user or None,
+            opening=follower.opening,
+            shown=dict(follower.shown) or None,
+            expires_at=_expiry(),
         )
-        _reaching(row.save)
+
+    def begin(self, follower: Follower, opening: int, shown: Mapping[str, int]) -> None:
+        actions: list[Action] = [self._model.opening.set(opening), self._model.shown.set(dict(shown))]
+        self._update(*follower.key, actions, self._model.connected_at == follower.connected_at)
 
     def set_apart(self, follower: Follower) -> None:
+        if follower.of_user:
+            self._save_of_user(replace(follower, apart=True), self._model.connected_at == follower.connected_at)
+            return
         self._update(*follower.key, [self._model.apart.set(True)], self._model.connected_at == follower.connected_at)
 
     def of_order(self, order_id: str) -> Sequence[Follower]:
@@ -106,7 +127,8 @@ class DynamoFollowers:
             lambda: [
                 (row.connection_id, row.session_ends_at)
                 for row in self._model.scan()
-                if row.order_id != row.connection_id
+                # A row that came by itself may be left from a connection that has gone.
+                if row.order_id != row.connection_id and not row.of_user
             ]
         ):
             known = sessions.setdefault(connection_id, ends_at)
@@ -122,8 +144,35 @@ class DynamoFollowers:
         # Whoever subscribed anew meanwhile is to be sent again what it asked for: its row is another subscription's.
         # One that left, or has been told more already, is fine too.
         same_and_behind = (self._model.connected_at == follower.connected_at) & (self._model.last_sequence < sequence)
+        if follower.of_user:
+            self._save_of_user(replace(follower, last_sequence=sequence, opened=True), same_and_behind)
+            return
         actions: list[Action] = [self._model.last_sequence.set(sequence), self._model.opened.set(True)]
         self._update(*follower.key, actions, same_and_behind)
+
+    def _save_of_user(self, follower: Follower, as_known: Condition) -> None:
+        """Its first row, or a later state of the same; one of an earlier subscription makes way, a named order not."""
+        model = self._model
+        earlier = model.of_user.exists() & (model.connected_at < follower.connected_at)
+        condition = model.connected_at.does_not_exist() | earlier | (model.of_user.exists() & as_known)
+        ends_at = follower.session_ends_at
+        actions: list[Action] = [
+            model.last_sequence.set(follower.last_sequence),
+            model.connected_at.set(follower.connected_at),
+            model.opened.set(follower.opened),
+            model.session_ends_at.set(ends_at) if ends_at else model.session_ends_at.remove(),
+            model.apart.set(True) if follower.apart else model.apart.remove(),
+            model.of_user.set(True),
+            model.expires_at.set(_expiry()),
+        ]
+        self._update(*follower.key, actions, condition)
+
+    def leave_to_user(self, order_id: str, connection_id: str) -> None:
+        now = datetime.now(UTC)
+        actions: list[Action] = [self._model.of_user.set(True), self._model.connected_at.set(now)]
+        self._update(order_id, connection_id, actions, self._model.connected_at.exists())
+        orders = self._model.orders
+        self._update(connection_id, connection_id, [orders.delete({order_id})], orders.contains(order_id))
 
     def remove(self, order_id: str, connection_id: str) -> None:
         _reaching(self._model(order_id, connection_id).delete)
@@ -150,6 +199,10 @@ class DynamoFollowers:
         return True
 
 
+def _expiry() -> datetime:
+    return datetime.now(UTC) + ROW_LIFETIME
+
+
 def _followers(rows: Iterable[Connection]) -> list[Follower]:
     return [
         Follower(
@@ -160,6 +213,9 @@ def _followers(rows: Iterable[Connection]) -> list[Follower]:
             opened=bool(row.opened),
             session_ends_at=row.session_ends_at,
             apart=bool(row.apart),
+            of_user=bool(row.of_user),
+            opening=int(row.opening) if row.opening is not None else None,
+            shown=row.shown or {},
         )
         for row in rows
     ]

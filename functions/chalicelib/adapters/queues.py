@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -19,7 +19,8 @@ from chalicelib.domain.order import History
 from chalicelib.services.heartbeat import INTERVAL_SECONDS
 from chalicelib.services.issuer_keys import KeyDocument, message_of
 from chalicelib.services.push_status import Push
-from chalicelib.services.views import HistoryView, history_view
+from chalicelib.services.user_stream import Opening
+from chalicelib.services.views import history_view
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -197,12 +198,24 @@ class SqsStatusEvents:
 
     def send(self, history: History, *, connection_id: str | None = None, repeat: bool = False) -> None:
         unique = connection_id is not None or repeat
-        self._send(self._entry(history_view(history), connection_id, unique=unique), history.order.id)
+        push = Push(history_view(history), connection_id, of_user=history.user_followed)
+        self._send(self._entry(push, unique=unique), history.order.id)
+
+    def open_streams(self, messages: Sequence[Opening]) -> None:
+        for message in messages:
+            body = {
+                "userId": message.user_id,
+                "connectionId": message.connection_id,
+                "subscribedAt": message.subscribed_at.isoformat(),
+                "first": message.first,
+                "frames": message.frames,
+            }
+            group, unique = f"connection:{message.connection_id}", uuid.uuid4().hex
+            self._send(self._message(body, group, unique), message.connection_id)
 
     def requeue(self, push: Push) -> None:
         """Puts a push into its follower's own message group. Raises `Unavailable`."""
-        order_id = push.history["order"]["orderId"]
-        self._send(self._entry(push.history, push.connection_id, apart=True, unique=True), order_id)
+        self._send(self._entry(push, unique=True), push.history["order"]["orderId"])
 
     def acknowledge(self, receipt_handles: Sequence[str]) -> None:
         """Deletes up to ten received messages, so that their groups go on at once. Raises `Unavailable`."""
@@ -219,20 +232,27 @@ class SqsStatusEvents:
         ]
         self._reach(lambda: self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries))
 
-    @staticmethod
-    def _entry(
-        history: HistoryView, connection_id: str | None, *, apart: bool = False, unique: bool
-    ) -> SendMessageBatchRequestEntryTypeDef:
-        order = history["order"]
-        body = {"history": history, "connectionId": connection_id, "apart": apart}
+    def _entry(self, push: Push, *, unique: bool) -> SendMessageBatchRequestEntryTypeDef:
+        order = push.history["order"]
+        body = {
+            "history": push.history,
+            "connectionId": push.connection_id,
+            "apart": push.apart,
+            "ofUser": push.of_user,
+        }
         suffix = f":{uuid.uuid4()}" if unique else ""
+        group = f"{order['orderId']}:{push.connection_id}" if push.apart else order["orderId"]
+        return self._message(body, group, f"{order['orderId']}:{order['sequence']}{suffix}")
+
+    @staticmethod
+    def _message(body: Mapping[str, object], group: str, unique: str) -> SendMessageBatchRequestEntryTypeDef:
         return {
             "Id": uuid.uuid4().hex,
             "MessageBody": json.dumps(body, separators=(",", ":")),
             "MessageAttributes": _request(),
             "MessageSystemAttributes": _trace(),
-            "MessageGroupId": f"{order['orderId']}:{connection_id}" if apart else order["orderId"],
-            "MessageDeduplicationId": f"{order['orderId']}:{order['sequence']}{suffix}",
+            "MessageGroupId": group,
+            "MessageDeduplicationId": unique,
         }
 
     def _send(self, entry: SendMessageBatchRequestEntryTypeDef, order_id: str) -> None:

@@ -264,8 +264,12 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """An order and all its events so far, oldest first; `followed` where somebody may have to be told of it."""
+    """An order and all its events so far, oldest first; `followed` where somebody may have to be told of it.
+
+    `user_followed` where somebody may be among them who follows all orders of its user.
+    """
 
     order: Order
     events: tuple[OrderEvent, ...]
     followed: bool = field(default=True, compare=False)
+    user_followed: bool = field(default=True, compare=False)

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import datetime
 
 from chalice.app import SQSEvent
 
 from chalicelib import bootstrap
 from chalicelib.handlers import sqs_batch
 from chalicelib.handlers.sqs_batch import Message
-from chalicelib.services.push_status import Push, push_newest
+from chalicelib.services.push_status import Push, push_newest, push_opening
+from chalicelib.services.user_stream import Opening
 
 
 def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
     """Pushes an order's newest history to its followers; what can't be told comes again, and holds up nobody else."""
     pusher = bootstrap.pusher()
     until = sqs_batch.deadline(bootstrap.clock().now(), sqs_batch.remaining_ms(event))
+
+    def push(group: Sequence[Message]) -> None:
+        parsed = [parse(message) for message in group]
+        push_opening([one for one in parsed if isinstance(one, Opening)], pusher, until)
+        push_newest([one for one in parsed if isinstance(one, Push)], pusher, until)
+
     return sqs_batch.run_in_groups(
         sqs_batch.messages_of(event),
-        lambda group: push_newest([parse_push(message) for message in group], pusher, until),
+        push,
         queue=bootstrap.status_events(),
         telemetry=bootstrap.telemetry(),
         in_time=lambda: sqs_batch.may_postpone(bootstrap.clock().now(), until),
     )
 
 
-def parse_push(message: Message) -> Push:
-    """The push of a status-events message, as `SqsStatusEvents` wrote it."""
+def parse(message: Message) -> Push | Opening:
+    """What a status-events message is, as `SqsStatusEvents` wrote it."""
     body = json.loads(message.body)
-    # What the version before put into the order's group says nothing of `apart`.
-    return Push(body["history"], body["connectionId"], body.get("apart", False), message.receive_count - 1)
+    tries = message.receive_count - 1
+    if "frames" in body:
+        subscribed_at = datetime.fromisoformat(body["subscribedAt"])
+        return Opening(body["userId"], body["connectionId"], subscribed_at, body["first"], tuple(body["frames"]), tries)
+    # What the version before put into the order's group says nothing of users.
+    return Push(body["history"], body["connectionId"], body["apart"], tries, body.get("ofUser", True))

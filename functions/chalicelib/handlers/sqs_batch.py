@@ -314,5 +314,9 @@ def _run_group(group: Sequence[Message], work: Callable[[Sequence[Message]], Non
 
 
 def _order_of(message: Message) -> str | None:
-    """The order that a group is about: a follower's own group has its connection behind the order's id."""
-    return message.group.partition(":")[0] if message.group else None
+    """The order that a group is about: a follower's own group has its connection behind the order's id.
+
+    What a stream of all of a user's orders begins with is about none.
+    """
+    named = message.group.partition(":")[0] if message.group else ""
+    return named if is_order_id(named) else None

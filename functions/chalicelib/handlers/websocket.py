@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from chalice.app import WebsocketEvent
@@ -12,22 +13,29 @@ from chalice.app import WebsocketEvent
 from chalicelib import bootstrap, correlation
 from chalicelib.domain.errors import OrderNotFound, TicketOfAnotherOrder, TicketRefused, Unavailable
 from chalicelib.domain.order import is_order_id
+from chalicelib.domain.text import MAX_TEXT, is_name
 from chalicelib.http import strict_json
 from chalicelib.http.access import STREAM
 from chalicelib.http.admission import order_id_shown
 from chalicelib.http.cors import EVERY_ORIGIN
+from chalicelib.http.moments import read_moment
 from chalicelib.http.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, Reply, StreamCode, StreamErrorView
 from chalicelib.services.followers import TooManySubscriptions
 from chalicelib.services.subscriptions import (
     SubscriptionPorts,
     TooManyFollowers,
     add_subscription,
+    add_user_subscription,
     forget_connection,
     subscribe,
+    subscribe_to_user,
+    unsubscribe,
+    unsubscribe_from_user,
 )
 from chalicelib.services.views import timestamp
 
 ACTIONS = "subscribe, unsubscribe, ping"
+PARAMETERS = ("orderId", "after", "userId", "since", "ticket")
 
 
 class StreamError(Exception):
@@ -39,7 +47,7 @@ class StreamError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Subscription:
+class OrderNamed:
     """Which order, from behind which sequence, by which ticket."""
 
     order_id: str
@@ -47,8 +55,17 @@ class Subscription:
     ticket: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class UserNamed:
+    """All orders of whom, from when on, by which ticket."""
+
+    user_id: str
+    since: datetime | None
+    ticket: str | None
+
+
 def connect(event: WebsocketEvent) -> dict[str, object]:
-    """Follows the order that the URL names; Lambda's answer is that of the handshake.
+    """Follows the order, or all orders of the user, that the URL names; Lambda's answer is that of the handshake.
 
     Frames are the same whatever subprotocols a client offers. The first is agreed to: browsers give up where none is.
     """
@@ -103,11 +120,13 @@ def _correlate(event: WebsocketEvent) -> None:
 
 
 def handshake_status(query: Mapping[str, Sequence[str]], connection_id: str, ports: SubscriptionPorts) -> int:
-    """Follows the order that the URL names and returns the status that the handshake is answered with."""
+    """Follows what the URL names and returns the status that the handshake is answered with."""
     try:
-        given = {name: _only(name, query[name]) for name in ("orderId", "after", "ticket") if name in query}
-        wanted = _subscription(given.get("orderId"), given.get("after", "0"), given.get("ticket"))
-        subscribe(wanted.order_id, connection_id, wanted.after, ticket=wanted.ticket, ports=ports)
+        match _named({name: _only(name, query[name]) for name in PARAMETERS if name in query}):
+            case OrderNamed(order_id, after, ticket):
+                subscribe(order_id, connection_id, after, ticket=ticket, ports=ports)
+            case UserNamed(user_id, since, ticket):
+                subscribe_to_user(user_id, connection_id, since, ticket=ticket, ports=ports)
     except StreamError as error:
         return _refused(400, error, connection_id, ports)
     except TicketRefused as error:
@@ -170,21 +189,35 @@ def _dispatch(message: Mapping[str, object], connection_id: str, ports: Subscrip
         case "ping":
             return {"type": "pong", "at": timestamp(ports.clock.now())}
         case "subscribe":
-            wanted = _subscription(message.get("orderId"), message.get("after", 0), message.get("ticket"))
-            history = add_subscription(wanted.order_id, connection_id, wanted.after, ticket=wanted.ticket, ports=ports)
-            return {
-                "type": "subscribed",
-                "orderId": wanted.order_id,
-                "after": wanted.after,
-                "sequence": history.order.sequence,
-            }
+            return _subscribe(_named(message), connection_id, ports)
         case "unsubscribe":
-            wanted = _subscription(message.get("orderId"), 0, None)
-            if not is_order_id(wanted.order_id):
-                raise OrderNotFound(order_id_shown(wanted.order_id))
-            ports.followers.remove(wanted.order_id, connection_id)
-            return {"type": "unsubscribed", "orderId": wanted.order_id}
+            named = {name: message[name] for name in ("orderId", "userId") if name in message}
+            return _unsubscribe(_named(named), connection_id, ports)
     raise StreamError(StreamCode.UNKNOWN_ACTION, f"The message needs an action: {ACTIONS}.")
+
+
+def _subscribe(wanted: OrderNamed | UserNamed, connection_id: str, ports: SubscriptionPorts) -> Reply:
+    if isinstance(wanted, UserNamed):
+        add_user_subscription(wanted.user_id, connection_id, wanted.since, ticket=wanted.ticket, ports=ports)
+        since = timestamp(wanted.since) if wanted.since else None
+        return {"type": "subscribed", "userId": wanted.user_id, "since": since}
+    history = add_subscription(wanted.order_id, connection_id, wanted.after, ticket=wanted.ticket, ports=ports)
+    return {
+        "type": "subscribed",
+        "orderId": wanted.order_id,
+        "after": wanted.after,
+        "sequence": history.order.sequence,
+    }
+
+
+def _unsubscribe(wanted: OrderNamed | UserNamed, connection_id: str, ports: SubscriptionPorts) -> Reply:
+    if isinstance(wanted, UserNamed):
+        unsubscribe_from_user(wanted.user_id, connection_id, followers=ports.followers)
+        return {"type": "unsubscribed", "userId": wanted.user_id}
+    if not is_order_id(wanted.order_id):
+        raise OrderNotFound(order_id_shown(wanted.order_id))
+    unsubscribe(wanted.order_id, connection_id, followers=ports.followers)
+    return {"type": "unsubscribed", "orderId": wanted.order_id}
 
 
 def _parse(text: str) -> Mapping[str, object]:
@@ -201,16 +234,40 @@ def _parse(text: str) -> Mapping[str, object]:
     return message
 
 
-def _subscription(order_id: object, after: object, ticket: object) -> Subscription:
+def _named(given: Mapping[str, object]) -> OrderNamed | UserNamed:
+    """What a message or a query names. Raises `StreamError`."""
+    # What is no text is no ticket: a number where a ticket is asked for is refused as one that does not hold.
+    ticket = given.get("ticket")
+    shown = ticket if isinstance(ticket, str) else None
+    if "userId" not in given:
+        if "since" in given:
+            raise StreamError(StreamCode.ORDER_OR_USER, "since goes with userId: with an order, send after.")
+        return _order_named(given.get("orderId"), given.get("after", "0"), shown)
+    if "orderId" in given or "after" in given:
+        raise StreamError(
+            StreamCode.ORDER_OR_USER, "Name an order, with after, or a user, with since: not both at once."
+        )
+    user_id = given["userId"]
+    if not isinstance(user_id, str) or not is_name(user_id):
+        raise StreamError(StreamCode.INVALID_USER_ID, f"userId must be text of 1 to {MAX_TEXT} characters.")
+    try:
+        since = read_moment(given["since"]) if "since" in given else None
+    except ValueError as error:
+        raise StreamError(StreamCode.INVALID_SINCE, f"since {error}.") from None
+    return UserNamed(user_id, since, shown)
+
+
+def _order_named(order_id: object, after: object, ticket: str | None) -> OrderNamed:
     if not isinstance(order_id, str) or not order_id:
         wrong = "is missing" if order_id in (None, "") else "must be a string"
-        raise StreamError(StreamCode.ORDER_ID_MISSING, f"orderId {wrong}: name the order to follow.")
+        raise StreamError(
+            StreamCode.ORDER_ID_MISSING, f"orderId {wrong}: name the order to follow, or in userId whose orders."
+        )
     digits = str(strict_json.whole(after))
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_AFTER))
     if not is_number or int(digits) > MAX_AFTER:
         raise StreamError(StreamCode.INVALID_AFTER, f"after takes a whole number from 0 to {MAX_AFTER}.")
-    # What is no text is no ticket: a number where a ticket is asked for is refused as one that does not hold.
-    return Subscription(order_id, int(digits), ticket if isinstance(ticket, str) else None)
+    return OrderNamed(order_id, int(digits), ticket)
 
 
 def _error(code: StreamCode, message: str) -> StreamErrorView:

@@ -66,7 +66,7 @@ class Api:
         values = as_owned(request.json(), owner)
         body = models.read_order(values, strict_wallets=self.strict_wallets, now=self.clock.now())
         refuse_another_user(body.userId, owner)
-        ports = PlacingPorts(self.orders.of(owner), self.queue, self.market, self.ticks, self.telemetry)
+        ports = PlacingPorts(self.orders.of(owner), self.queue, self.market, self.ticks, self.events, self.telemetry)
         placed = place_order(body.to_order(), idempotency_key=key, ports=ports)
         correlation.bind(order_id=placed.order.id, user_id=placed.order.user_id)
         return placed_response(placed, request.root, self._stream_url(request, placed.order.id))

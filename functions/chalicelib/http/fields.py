@@ -6,10 +6,9 @@ lone surrogate as text), a rule of ours stands before it.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import Context, Decimal
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
@@ -30,6 +29,7 @@ from chalicelib.domain.quotes import VENUES, Side, Venue
 from chalicelib.domain.text import FORBIDDEN_CHARS, MAX_TEXT, has_good_length
 from chalicelib.domain.tokens import LAUNCH_SYMBOL, REGISTRY, Token, find_token
 from chalicelib.http import strict_json
+from chalicelib.http.moments import read_moment
 from chalicelib.http.wallets import check_wallet
 from chalicelib.services.browse import DEFAULT_PAGE, MAX_PAGE
 
@@ -46,13 +46,6 @@ DEFAULT_CONDITIONS = LaunchConditions()
 _WIDE = Context(prec=100)
 DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 DIGITS = re.compile(r"[0-9]{1,6}")
-# RFC 3339; the seconds and their fraction may be left out.
-MOMENT = re.compile(
-    r"(?P<minute>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2})(?P<second>:[0-9]{2}(\.(?P<fraction>[0-9]{1,20}))?)?"
-    r"(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-# No time can be rounded up past it.
-LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 # Spaces first, then something that is seen: a text matches in one way only, however long it is.
 TEXT_PATTERN = (
     r"^[^\S\u0000-\u001f\u007f-\u009f\ufffd]*[^\s\u0000-\u001f\u007f-\u009f\ufffd][^\u0000-\u001f\u007f-\u009f\ufffd]*$"
@@ -142,7 +135,7 @@ def sells(value: object) -> object:
 
 
 def _ends(value: object, info: ValidationInfo) -> datetime:
-    moment = _moment(value)
+    moment = read_moment(value)
     now = (info.context or {}).get(NOW)
     if isinstance(now, datetime) and not now + SHORTEST_REST <= moment <= now + LONGEST_REST:
         least, most = int(SHORTEST_REST.total_seconds()), LONGEST_REST.days
@@ -173,18 +166,6 @@ def _step(value: object) -> int:
     if isinstance(value, str) and DIGITS.fullmatch(value) and 1 <= int(value) <= MAX_STEP:
         return int(value)
     raise ValueError(f"must be a whole number of seconds from 1 to {MAX_STEP}")
-
-
-def _moment(value: object) -> datetime:
-    """The first whole millisecond that is not before the time: orders' times are whole, so no order lies between."""
-    sent = MOMENT.fullmatch(value) if isinstance(value, str) else None
-    if sent:
-        with contextlib.suppress(ValueError, OverflowError):
-            second, _, _ = (sent["second"] or ":00").partition(".")
-            moment = datetime.fromisoformat(f"{sent['minute']}{second}{sent['zone']}".upper()).astimezone(UTC)
-            part = Decimal(f"0.{sent['fraction'] or 0}").scaleb(3).to_integral_value(ROUND_CEILING)
-            return moment + min(timedelta(milliseconds=int(part)), LAST_MOMENT - moment)
-    raise ValueError("must be a time with its zone (RFC 3339), such as 2026-11-22T18:00:00Z; write + as %2B")
 
 
 _TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": TEXT_PATTERN}
@@ -399,27 +380,27 @@ StatsWindow: TypeAlias = Annotated[
 ]
 PlacedFrom: TypeAlias = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(read_moment),
     WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only orders placed at this time or later."}),
 ]
 PlacedBefore: TypeAlias = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(read_moment),
     WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only orders placed before this time."}),
 ]
 Since: TypeAlias = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(read_moment),
     WithJsonSchema({**_MOMENT_SCHEMA, "description": "The first moment, in the past; without it the present."}),
 ]
 Until: TypeAlias = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(read_moment),
     WithJsonSchema({**_MOMENT_SCHEMA, "description": "The last moment, not in the future; without it now."}),
 ]
 LaunchedBefore: TypeAlias = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(read_moment),
     WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only launches confirmed before this time."}),
 ]
 Step: TypeAlias = Annotated[

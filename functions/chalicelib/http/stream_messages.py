@@ -23,6 +23,9 @@ class StreamCode(StrEnum):
     UNKNOWN_ACTION = "unknown_action"
     ORDER_ID_MISSING = "order_id_missing"
     INVALID_AFTER = "invalid_after"
+    INVALID_USER_ID = "invalid_user_id"
+    INVALID_SINCE = "invalid_since"
+    ORDER_OR_USER = "order_or_user"
     ORDER_NOT_FOUND = "order_not_found"
     UNAUTHENTICATED = "unauthenticated"
     REPEATED_PARAMETER = "repeated_parameter"
@@ -39,13 +42,17 @@ STREAM_ERRORS: Mapping[StreamCode, str] = MappingProxyType(
         StreamCode.MALFORMED_JSON: "Send one JSON object a message, in which no key stands twice.",
         StreamCode.MESSAGE_TOO_LARGE: f"A message takes at most {MAX_MESSAGE_BYTES // 1024} KiB.",
         StreamCode.UNKNOWN_ACTION: "`action` takes subscribe, unsubscribe and ping.",
-        StreamCode.ORDER_ID_MISSING: "Name the order in `orderId`.",
+        StreamCode.ORDER_ID_MISSING: "Name the order in `orderId`, or in `userId` the user whose orders to follow.",
         StreamCode.INVALID_AFTER: f"`after` takes a whole number from 0 to {MAX_AFTER}: the last sequence you have.",
+        StreamCode.INVALID_USER_ID: "`userId` takes 1 to 128 characters, as with an order.",
+        StreamCode.INVALID_SINCE: "`since` takes a time with its zone (RFC 3339): the newest `at` you have.",
+        StreamCode.ORDER_OR_USER: "Name an order, with `after`, or a user, with `since`: not both at once.",
         StreamCode.ORDER_NOT_FOUND: "Check the order id. An order exists from the moment that its 202 is sent.",
         StreamCode.UNAUTHENTICATED: "Send a `ticket` for the order: `websocketUrl` has one, POST /api/stream-tickets "
-        "makes another. It holds for five minutes.",
+        "makes another. With `userId`, one for all of that user's orders. It holds for five minutes.",
         StreamCode.REPEATED_PARAMETER: "Send each parameter of the address once.",
-        StreamCode.TOO_MANY_FOLLOWERS: "At most 20 connections follow one order: close one that you no longer need.",
+        StreamCode.TOO_MANY_FOLLOWERS: "At most 20 connections follow one order, and 20 all orders of one user: close "
+        "one that you no longer need.",
         StreamCode.SESSION_OVER: "The access token behind the connection has expired, and the connection is closed: "
         "connect again with a new ticket.",
         StreamCode.TOO_MANY_SUBSCRIPTIONS: "Unsubscribe from orders that are over, or open another connection.",
@@ -56,6 +63,12 @@ STREAM_ERRORS: Mapping[StreamCode, str] = MappingProxyType(
 
 After: TypeAlias = Annotated[
     int, SchemaInfo("The last sequence that you have; what follows it is sent. 0: everything.")
+]
+
+UserName: TypeAlias = Annotated[str, SchemaInfo("Whose orders.", examples=("user-1",))]
+Since: TypeAlias = Annotated[
+    Moment,
+    SchemaInfo("The newest `at` that you have: what happened since is sent first, and a minute of what was before."),
 ]
 
 
@@ -70,8 +83,31 @@ class Subscribe(TypedDict):
     ]
 
 
+class SubscribeToUser(TypedDict):
+    """Follows all orders of a user, those too that he places from now on: a snapshot, then what happens.
+
+    Counts as one of the 100 that a connection may follow.
+    """
+
+    action: Literal["subscribe"]
+    userId: UserName
+    since: NotRequired[Since]
+    ticket: NotRequired[
+        Annotated[
+            str, SchemaInfo("A stream ticket for all of this user's orders; left out where the service asks for none.")
+        ]
+    ]
+
+
+class UnsubscribeFromUser(TypedDict):
+    """Follows all orders of a user no more; those that were named are still followed."""
+
+    action: Literal["unsubscribe"]
+    userId: UserName
+
+
 class Unsubscribe(TypedDict):
-    """Follows an order no more."""
+    """Follows an order no more, by its name."""
 
     action: Literal["unsubscribe"]
     orderId: OrderId
@@ -97,6 +133,21 @@ class Subscribed(TypedDict):
     orderId: OrderId
     after: After
     sequence: Annotated[int, SchemaInfo("The order's newest sequence at this moment.")]
+
+
+class SubscribedToUser(TypedDict):
+    """All orders of a user are followed; the snapshot and what happened since are on their way."""
+
+    type: Literal["subscribed"]
+    userId: UserName
+    since: Annotated[Moment | None, SchemaInfo("As it was asked for.")]
+
+
+class UnsubscribedFromUser(TypedDict):
+    """All orders of a user are followed no more; a status that was on its way may still come."""
+
+    type: Literal["unsubscribed"]
+    userId: UserName
 
 
 class Unsubscribed(TypedDict):
@@ -125,4 +176,4 @@ class Heartbeat(TypedDict):
     at: Moment
 
 
-Reply: TypeAlias = Pong | Subscribed | Unsubscribed | StreamErrorView
+Reply: TypeAlias = Pong | Subscribed | SubscribedToUser | Unsubscribed | UnsubscribedFromUser | StreamErrorView

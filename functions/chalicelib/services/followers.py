@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
@@ -16,6 +16,10 @@ HANDSHAKE_AGE = timedelta(seconds=20)
 @dataclass(frozen=True, slots=True)
 class Follower:
     """One connection that follows one order; it has been sent everything up to `last_sequence`.
+
+    Or all orders of a user, where `order_id` is user_stream.user_key(): then `last_sequence` counts the frames that it
+    begins with, `opening` says how many these are, None until that is known, and `shown` up to where they tell of each
+    order. Each of its orders that moved has a row of its own, `of_user`; `through` is the one that it comes from.
 
     `connected_at` is the moment of this subscription; subscribing anew makes another.
     `opened` once it is known that its handshake is over: something was posted to it, or it sent us a message.
@@ -30,6 +34,15 @@ class Follower:
     opened: bool = False
     session_ends_at: datetime | None = None
     apart: bool = False
+    of_user: bool = False
+    opening: int | None = None
+    shown: Mapping[str, int] = field(default_factory=dict)
+    through: Follower | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Of all orders of a user: whether everything was posted that it begins with."""
+        return self.opening is not None and self.last_sequence >= self.opening
 
     @property
     def key(self) -> tuple[str, str]:
@@ -73,11 +86,14 @@ class Followers(Protocol):
             TooManySubscriptions: the connection follows 100 other orders, those counted that it asks for right now.
         """
 
+    def begin(self, follower: Follower, opening: int, shown: Mapping[str, int]) -> None:
+        """Notes what the stream of all of a user's orders begins with, unless it is gone or was subscribed anew."""
+
     def set_apart(self, follower: Follower) -> None:
         """Notes that the follower has its own message group, unless it is gone or has subscribed anew by now."""
 
     def of_order(self, order_id: str) -> Sequence[Follower]:
-        """Everybody who follows the order, read consistently."""
+        """Everybody who follows the order, read consistently; through its user only who was sent something of it."""
 
     def orders_of(self, connection_id: str) -> Sequence[str]:
         """The ids of all orders that the connection follows, read consistently."""
@@ -86,7 +102,13 @@ class Followers(Protocol):
         """This follower, read consistently."""
 
     def record(self, follower: Follower, sequence: int) -> None:
-        """Notes what the follower has been sent, unless it is gone or has subscribed anew by now."""
+        """Notes what the follower has been sent, unless it is gone or has subscribed anew by now.
+
+        One that follows the order through its user gets its row here, or by `set_apart`.
+        """
+
+    def leave_to_user(self, order_id: str, connection_id: str) -> None:
+        """Forgets that the order was named; what was sent of it stays known to who follows its user."""
 
     def remove(self, order_id: str, connection_id: str) -> None:
         """Forgets the follower."""

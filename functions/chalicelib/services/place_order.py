@@ -40,9 +40,11 @@ from chalicelib.services.ports import (
     Market,
     OrdersQueue,
     PlacedOrder,
+    StatusEvents,
     Telemetry,
     Ticks,
 )
+from chalicelib.services.publish import publish
 from chalicelib.services.views import timestamp
 
 MOST_RESTING = 1_000
@@ -57,6 +59,7 @@ class PlacingPorts:
     queue: OrdersQueue
     market: Market
     ticks: Ticks
+    events: StatusEvents
     telemetry: Telemetry
     # Names an order after the moment at which it is placed.
     new_id: Callable[[], str] = new_order_id
@@ -86,16 +89,18 @@ def place_order(new_order: NewOrder, *, idempotency_key: str | None, ports: Plac
         order = _sniping(order, ports.market)
     if order.status is OrderStatus.WAITING and ports.store.count_resting(order.user_id, MOST_RESTING) >= MOST_RESTING:
         raise TooManyRestingOrders(MOST_RESTING)
-    earlier = ports.store.insert(order, idempotency, OrderPlaced(price))
-    if earlier is not None:
-        ports.telemetry.log("order_replayed", order_id=earlier.id)
-        return PlacedOrder(earlier, replayed=True, market=price)
+    stored = ports.store.insert(order, idempotency, OrderPlaced(price))
+    if isinstance(stored, Order):
+        ports.telemetry.log("order_replayed", order_id=stored.id)
+        return PlacedOrder(stored, replayed=True, market=price)
     ports.telemetry.debug("order_accepted", order_id=order.id, user_id=order.user_id, status=order.status)
     ports.telemetry.add_metric("OrdersAccepted")
     if order.status is OrderStatus.WAITING:
         wake_watcher(order.id, store=ports.store, ticks=ports.ticks, telemetry=ports.telemetry)
     else:
         _enqueue(order.id, ports)
+    if stored is not None:
+        publish(stored, store=ports.store, events=ports.events, telemetry=ports.telemetry)
     return PlacedOrder(order, replayed=False, market=price)
 
 

@@ -8,14 +8,17 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.events import Move, OrderPlaced, RoutingStarted, apply
 from chalicelib.domain.identity import Owner
 from chalicelib.domain.launches import Launch
-from chalicelib.domain.order import Failure, Fill, History, Order, SignedTransaction
+from chalicelib.domain.order import Failure, Fill, History, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, Venue
 from chalicelib.domain.tokens import Token
+
+if TYPE_CHECKING:
+    from chalicelib.services.user_stream import Opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,22 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class UserSnapshot:
+    """What a user's orders are when somebody begins to follow them all.
+
+    `open` are the newest of those that are not over, newest first, and `more` whether there are others. `events` is
+    what happened after `since`, oldest first, and `orders` the orders of these events as they are now. `since` is later
+    than what was asked for where that was too much; None where nothing was.
+    """
+
+    open: tuple[Order, ...]
+    more: bool
+    events: tuple[OrderEvent, ...]
+    orders: Mapping[str, Order]
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Idempotency:
     """A client's promise that the same key means the same order; `fingerprint` tells whether it does."""
 
@@ -102,10 +121,11 @@ class ClientOrders(Protocol):
         order: Order,
         idempotency: Idempotency | None,
         placed: OrderPlaced = OrderPlaced(),  # noqa: B008 - frozen
-    ) -> Order | None:
+    ) -> Order | History | None:
         """Stores the order, its first event and the key in one transaction.
 
-        Gives None for an order just stored, or the earlier order that the same key and fingerprint made.
+        Gives None for an order just stored; its history where somebody follows all orders of its user, and has to be
+        told; or the earlier order that the same key and fingerprint made.
 
         Raises:
             IdempotencyKeyReused: the key stands for another order.
@@ -164,6 +184,20 @@ class OwnedOrders(Protocol):
 
     def of(self, owner: Owner) -> ClientOrders:
         """This owner's orders; what is inserted becomes his."""
+
+
+class FollowedOrders(Protocol):
+    """Orders as whoever begins to follow needs them. Every method raises `Unavailable`."""
+
+    def follow(self, order_id: str) -> History:
+        """As `ClientOrders.follow`. Raises `OrderNotFound`."""
+
+    def follow_user(self, user_id: str, since: datetime | None, *, most_open: int, most_events: int) -> UserSnapshot:
+        """Marks all orders of the user as followed, those to come too, for as long as a connection may live.
+
+        Ordered with moves as `follow`, and with orders that are being placed by a lock on the user: what the snapshot
+        does not hold finds the mark.
+        """
 
 
 class OrderStore(ClientOrders, Protocol):
@@ -296,6 +330,13 @@ class StatusEvents(Protocol):
 
         `repeat` sends a history that may have been sent before: the queue would drop it as a duplicate otherwise.
         """
+
+
+class StreamEvents(StatusEvents, Protocol):
+    """As `StatusEvents`, for whoever begins to follow."""
+
+    def open_streams(self, messages: Sequence[Opening]) -> None:
+        """Queues what a connection's stream of all orders of a user begins with, in a group of the connection."""
 
 
 class Router(Protocol):

@@ -1,4 +1,4 @@
-"""Pushing an order's history to everybody who follows it.
+"""Pushing an order's history to everybody who follows it, by its name or all orders of its user.
 
 A message is the whole history so far, so whoever pushes sends each follower what is past that follower's
 `last_sequence`: a lost, late or repeated message heals with the next one. The frame is posted first and recorded
@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import cast
+from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.transitions import TERMINAL
 from chalicelib.services.followers import Delivery, Follower, Followers, Notifier
 from chalicelib.services.ports import Clock, CrashPoint, Telemetry
-from chalicelib.services.views import ErrorView, EventView, HistoryView, StatusMessage
+from chalicelib.services.user_stream import Opening, user_key
+from chalicelib.services.views import EventView, HistoryView, status_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,14 @@ class Push:
     """A message of the status-events queue; `connection_id` narrows it to one follower.
 
     `apart` where it stands in that follower's own message group; `tries` are its deliveries before this one.
+    `of_user` where somebody may follow all orders of the order's user.
     """
 
     history: HistoryView
     connection_id: str | None = None
     apart: bool = False
     tries: int = 0
+    of_user: bool = True
 
 
 class Postponed(Exception):
@@ -62,6 +64,8 @@ HANDSHAKE_POLL_SECONDS = 0.02
 # In a follower's own message group, where nobody else waits.
 MAX_TRIES = 4
 BETWEEN_TRIES_SECONDS = 1
+# How long a stream of all of a user's orders may take for what it begins with; what happens meanwhile waits apart.
+OPENING_AGE = timedelta(seconds=60)
 RECORD_TRIES = 5
 RECORD_PAUSE_SECONDS = 0.1
 
@@ -117,34 +121,79 @@ def _addressed(pushes: Sequence[Push], followers: Followers) -> Iterator[tuple[F
     for_all = next((push for push in reversed(in_order) if push.connection_id is None), None)
     for_one = {push.connection_id: push for push in in_order if push.connection_id is not None}
     if for_all is not None:
-        for follower in followers.of_order(order_id):
-            yield follower, max(for_all, for_one.get(follower.connection_id, for_all), key=_sequence)
+        rows = followers.of_order(order_id)
+        for follower in rows:
+            if not follower.of_user:
+                yield follower, max(for_all, for_one.get(follower.connection_id, for_all), key=_sequence)
+        if any(push.of_user for push in pushes):
+            for follower in _through_user(for_all.history, rows, followers):
+                yield follower, for_all
         return
     tries = max(push.tries for push in pushes)
     for connection_id, push in for_one.items():
         found = followers.find(order_id, connection_id)
+        if found is not None and found.of_user:
+            subscription = followers.find(user_key(push.history["order"]["userId"]), connection_id)
+            found = _as_told(found, subscription) if subscription is not None else None
         # Who has subscribed anew is told in the order's group again, and would hear of it twice.
         if found is not None and not (push.apart and not found.apart):
             yield found, replace(push, tries=tries)
 
 
+def _through_user(history: HistoryView, rows: Sequence[Follower], followers: Followers) -> Iterator[Follower]:
+    """Those who follow the order with all others of its user, and not by its name."""
+    order_id, of_order = history["order"]["orderId"], {row.connection_id: row for row in rows}
+    of_user = followers.of_order(user_key(history["order"]["userId"]))
+    for subscription in of_user:
+        row = of_order.get(subscription.connection_id)
+        if row is None:
+            row = Follower(order_id, subscription.connection_id, 0, subscription.connected_at, of_user=True)
+        if row.of_user:
+            yield _as_told(row, subscription)
+    for row in rows:
+        if row.of_user and row.connection_id not in {subscription.connection_id for subscription in of_user}:
+            followers.remove(*row.key)
+
+
+def _as_told(row: Follower, subscription: Follower) -> Follower:
+    """The follower as this subscription to all orders of the user has been told of the order."""
+    if row.connected_at < subscription.connected_at:
+        # It is of an earlier subscription, which this one replaced.
+        row = Follower(row.order_id, row.connection_id, 0, subscription.connected_at, of_user=True)
+    return replace(
+        row,
+        last_sequence=max(row.last_sequence, subscription.shown.get(row.order_id, 0)),
+        opened=subscription.opened,
+        session_ends_at=subscription.session_ends_at,
+        through=subscription,
+    )
+
+
 def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: datetime | None) -> int:
     """Posts what the follower has not seen; gives the number of frames."""
-    missing = [event for event in push.history["events"] if event["sequence"] > follower.last_sequence]
+    missing = _missing(follower, push)
     if missing and until is not None and pusher.clock.now() >= until:
         # Whoever is posted to and not recorded before the invocation is killed would get the frame twice.
         raise Unavailable("Too many followers for one invocation: the others are served by the next.")
     if missing and follower.apart and not push.apart:
         pusher.requeue(Push(push.history, follower.connection_id, apart=True))
         return 0
+    waits = follower.through is not None and not follower.through.has_begun
+    if missing and waits and not follower.is_over(pusher.clock.now()):
+        begun = _wait_for_beginning(follower, push, pusher)
+        if begun is None:
+            return 0
+        follower, missing = begun, _missing(begun, push)
     sent, delivery = 0, Delivery.DELIVERED
     for event in missing:
         if follower.is_over(pusher.clock.now()):
             # It stays a follower: the heartbeat says so and closes, which may be some seconds later.
             break
         newest = event is missing[-1]
-        frame = status_message(event, push.history if newest else None)
-        delivery = _post(follower, json.dumps(frame, separators=(",", ":")), push, pusher)
+        frame = status_message(event, push.history["order"] if newest else None)
+        delivery = _post(
+            follower, json.dumps(frame, separators=(",", ":")), pusher, 0.0 if push.apart else HANDSHAKE_TIMEOUT_SECONDS
+        )
         if delivery is not Delivery.DELIVERED:
             break
         follower = replace(follower, opened=True)
@@ -152,9 +201,91 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
     if sent:
         pusher.crash_point("after_post")
         _record(follower, missing[sent - 1]["sequence"], pusher, until)
+        follower = replace(follower, last_sequence=missing[sent - 1]["sequence"])
     if delivery is not Delivery.DELIVERED:
         _give_way(follower, delivery, push, pusher, until)
     return sent
+
+
+def _missing(follower: Follower, push: Push) -> list[EventView]:
+    return [event for event in push.history["events"] if event["sequence"] > follower.last_sequence]
+
+
+def _wait_for_beginning(follower: Follower, push: Push, pusher: Pusher) -> Follower | None:
+    """The follower once everything was posted that his stream of all orders begins with; None where he has to wait.
+
+    Raises:
+        Postponed: he waits in his own group, and is tried again there.
+    """
+    subscription, waited = follower.through, 0.0
+    limit = 0.0 if push.apart else HANDSHAKE_TIMEOUT_SECONDS
+    while subscription is not None:
+        if subscription.has_begun:
+            return _as_told(follower, subscription)
+        if waited >= limit:
+            break
+        pusher.clock.sleep(HANDSHAKE_POLL_SECONDS)
+        waited += HANDSHAKE_POLL_SECONDS
+        found = pusher.followers.find(*subscription.key)
+        # Whoever subscribed anew meanwhile is told by what that begins with.
+        subscription = found if found is not None and found.connected_at == subscription.connected_at else None
+    if subscription is None:
+        return None
+    if pusher.clock.now() - subscription.connected_at > OPENING_AGE:
+        _drop(follower, Delivery.BUSY, push, pusher)
+        return None
+    if push.apart:
+        raise Postponed(BETWEEN_TRIES_SECONDS)
+    pusher.followers.set_apart(follower)
+    pusher.requeue(Push(push.history, follower.connection_id, apart=True))
+    return None
+
+
+def push_opening(messages: Sequence[Opening], pusher: Pusher, until: datetime | None = None) -> None:
+    """Posts what streams of all orders of a user begin with: the messages of one connection's group, in order.
+
+    Raises:
+        Postponed: the connection cannot be posted to yet.
+        Unavailable: as `push_newest`.
+    """
+    for message in messages:
+        follower = pusher.followers.find(user_key(message.user_id), message.connection_id)
+        if follower is not None and follower.connected_at == message.subscribed_at:
+            _post_opening(follower, message, pusher, until)
+
+
+def _post_opening(follower: Follower, message: Opening, pusher: Pusher, until: datetime | None) -> None:
+    sent, delivery = follower.last_sequence, Delivery.DELIVERED
+    for number, frame in enumerate(message.frames, message.first):
+        now = pusher.clock.now()
+        if number <= sent or follower.is_over(now):
+            continue
+        if until is not None and now >= until:
+            break
+        delivery = _post(follower, json.dumps(frame, separators=(",", ":")), pusher, HANDSHAKE_TIMEOUT_SECONDS)
+        if delivery is not Delivery.DELIVERED:
+            break
+        follower, sent = replace(follower, opened=True), number
+    if sent > follower.last_sequence:
+        pusher.crash_point("after_post")
+        _record(follower, sent, pusher, until)
+        pusher.telemetry.add_metric("PushedMessages", sent - follower.last_sequence)
+    opening = delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now())
+    if delivery is Delivery.DELIVERED:
+        if sent < message.first + len(message.frames) - 1 and not follower.is_over(pusher.clock.now()):
+            raise Unavailable("Too many frames for one invocation: the others are posted by the next.")
+    elif opening or (delivery is Delivery.BUSY and message.tries < MAX_TRIES):
+        raise Postponed(BETWEEN_TRIES_SECONDS)
+    else:
+        _forget(follower, delivery, pusher)
+
+
+def _forget(follower: Follower, delivery: Delivery, pusher: Pusher) -> None:
+    """Ends a stream of all orders of a user that cannot go on. Its client comes back with the time of what it has."""
+    if delivery is Delivery.BUSY and not pusher.notifier.close(follower.connection_id):
+        raise Unavailable(f"The connection {follower.connection_id} can neither be posted to nor closed.")
+    pusher.followers.remove(*follower.key)
+    _tell_dropped(follower, delivery, pusher)
 
 
 def _record(follower: Follower, sequence: int, pusher: Pusher, until: datetime | None) -> None:
@@ -174,30 +305,9 @@ def _record(follower: Follower, sequence: int, pusher: Pusher, until: datetime |
     pusher.followers.record(follower, sequence)
 
 
-def status_message(event: EventView, history: HistoryView | None) -> StatusMessage:
-    """The frame of one event; with the whole order where a history is given."""
-    tx_hash = event["meta"].get("txHash")
-    message: StatusMessage = {
-        "type": "status",
-        "orderId": event["orderId"],
-        "sequence": event["sequence"],
-        "status": event["status"],
-        "attempt": event["attempt"],
-        "at": event["at"],
-        "message": event["message"],
-        "meta": event["meta"],
-        "txHash": tx_hash if isinstance(tx_hash, str) else None,
-    }
-    if "error" in event["meta"]:
-        message["error"] = cast("ErrorView", event["meta"]["error"])
-    if history is not None:
-        message["order"] = history["order"]
-    return message
-
-
-def _post(follower: Follower, frame: str, push: Push, pusher: Pusher) -> Delivery:
+def _post(follower: Follower, frame: str, pusher: Pusher, limit: float) -> Delivery:
+    """Posts the frame; a handshake that is not over is waited for so many seconds."""
     delivery = pusher.notifier.post(follower.connection_id, frame)
-    limit = 0.0 if push.apart else HANDSHAKE_TIMEOUT_SECONDS
     waited = 0.0
     while delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now()) and waited < limit:
         pusher.clock.sleep(HANDSHAKE_POLL_SECONDS)
@@ -238,6 +348,12 @@ def _drop(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) ->
         # It stays a follower: the next status brings all that it misses, and tries as often again.
         return
     pusher.followers.remove(follower.order_id, follower.connection_id)
+    if follower.through is not None:
+        pusher.followers.remove(*follower.through.key)
+    _tell_dropped(follower, delivery, pusher)
+
+
+def _tell_dropped(follower: Follower, delivery: Delivery, pusher: Pusher) -> None:
     pusher.telemetry.log(
         "follower_dropped",
         order_id=follower.order_id,

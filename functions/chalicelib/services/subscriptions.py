@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from chalicelib.domain.order import History
 from chalicelib.services.followers import Follower, Followers
-from chalicelib.services.ports import Clock, CrashPoint, OrderStore, StatusEvents, Telemetry
+from chalicelib.services.ports import Clock, CrashPoint, FollowedOrders, StreamEvents, Telemetry, UserSnapshot
+from chalicelib.services.user_stream import (
+    MOST_EVENTS,
+    MOST_OPEN,
+    is_user_key,
+    opening_frames,
+    openings,
+    overlapping,
+    shown_sequences,
+    user_key,
+)
 
 # Each costs a post for every status of the order.
 MAX_FOLLOWERS = 20
@@ -24,9 +36,9 @@ class TooManyFollowers(Exception):
 
 
 class Admission(Protocol):
-    """Whether somebody may follow an order. Asked before anything is stored about him."""
+    """Whether somebody may follow an order, or all of a user's. Asked before anything is stored about him."""
 
-    def __call__(self, order_id: str, ticket: str | None) -> datetime | None:
+    def __call__(self, named: str, ticket: str | None, /) -> datetime | None:
         """When what he proved ends, None for never.
 
         Raises:
@@ -38,15 +50,16 @@ class Admission(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPorts:
-    """The ports that a subscription needs."""
+    """The ports that a subscription needs; `admit_user` is for all orders of a user."""
 
-    store: OrderStore
+    store: FollowedOrders
     followers: Followers
-    events: StatusEvents
+    events: StreamEvents
     clock: Clock
     telemetry: Telemetry
     crash_point: CrashPoint
     admit: Admission
+    admit_user: Admission
 
 
 def subscribe(
@@ -85,11 +98,51 @@ def subscribe(
     return history
 
 
+def subscribe_to_user(
+    user_id: str,
+    connection_id: str,
+    since: datetime | None,
+    *,
+    ports: SubscriptionPorts,
+    ticket: str | None = None,
+    opened: bool = False,
+) -> UserSnapshot:
+    """As `subscribe`, for all orders of a user, those too that he places from now on.
+
+    Whatever is committed after the snapshot finds the mark, and waits until everything of the snapshot is posted. What
+    is pushed before is noted with the follower by then, and not sent again.
+
+    Raises:
+        TicketRefused: the ticket does not hold; nothing was stored.
+        TooManyFollowers: as many follow the user as may; they still do.
+        Unavailable: a dependency cannot be reached; the client should try again.
+    """
+    session_ends_at = ports.admit_user(user_id, ticket)
+    key = user_key(user_id)
+    follower = _store(Follower(key, connection_id, 0, ports.clock.now(), opened, session_ends_at), ports)
+    ports.crash_point("after_follower_stored")
+    try:
+        snapshot = ports.store.follow_user(
+            user_id, overlapping(since) if since else None, most_open=MOST_OPEN, most_events=MOST_EVENTS
+        )
+        frames = opening_frames(user_id, snapshot, ports.clock.now())
+        ports.followers.begin(follower, len(frames), shown_sequences(frames))
+        ports.events.open_streams(list(openings(user_id, connection_id, follower.connected_at, frames)))
+    except Exception:  # raised on whatever it was, a defect too: a refused client must not stay a follower
+        ports.followers.remove(key, connection_id)
+        raise
+    ports.telemetry.log(
+        "user_followed", user_id=user_id, connection_id=connection_id, open=len(snapshot.open), frames=len(frames)
+    )
+    return snapshot
+
+
 def _store(follower: Follower, ports: SubscriptionPorts) -> Follower:
     """Stores the follower, among the first 20 of its order. Never leaves more, whoever comes at the same time."""
     for _ in range(STAND_BACK_TRIES):
         ports.followers.add(follower)
-        others = [other for other in ports.followers.of_order(follower.order_id) if other.key != follower.key]
+        rows = ports.followers.of_order(follower.order_id)
+        others = [other for other in rows if other.key != follower.key and not other.of_user]
         if len(others) < MAX_FOLLOWERS:
             return follower
         ports.followers.remove(*follower.key)
@@ -98,7 +151,8 @@ def _store(follower: Follower, ports: SubscriptionPorts) -> Follower:
             break
         ports.clock.sleep(STAND_BACK_SECONDS * random.uniform(0.5, 3))
         follower = replace(follower, connected_at=ports.clock.now())
-    raise TooManyFollowers(f"{MAX_FOLLOWERS} connections follow this order already.")
+    what = "all orders of this user" if is_user_key(follower.order_id) else "this order"
+    raise TooManyFollowers(f"{MAX_FOLLOWERS} connections follow {what} already.")
 
 
 def add_subscription(
@@ -111,13 +165,50 @@ def add_subscription(
         TicketRefused, OrderNotFound, TooManyFollowers, Unavailable: as `subscribe`; what the connection followed
             before it still follows.
     """
-    earlier = ports.followers.find(order_id, connection_id)
-    try:
+    with _or_as_before(order_id, connection_id, ports):
         return subscribe(order_id, connection_id, after, ports=ports, ticket=ticket, opened=True)
-    except Exception:  # raised on whatever it was, a defect too: the earlier subscription holds as before
+
+
+def add_user_subscription(
+    user_id: str,
+    connection_id: str,
+    since: datetime | None,
+    *,
+    ports: SubscriptionPorts,
+    ticket: str | None = None,
+) -> UserSnapshot:
+    """Follows all orders of a user on an open connection; those of whom it does already begin anew.
+
+    Raises:
+        TooManySubscriptions, TicketRefused, TooManyFollowers, Unavailable: as `add_subscription`.
+    """
+    with _or_as_before(user_key(user_id), connection_id, ports):
+        return subscribe_to_user(user_id, connection_id, since, ports=ports, ticket=ticket, opened=True)
+
+
+@contextmanager
+def _or_as_before(key: str, connection_id: str, ports: SubscriptionPorts) -> Iterator[None]:
+    """Where the block raises, whatever it was, a defect too, the earlier subscription holds as before."""
+    earlier = ports.followers.find(key, connection_id)
+    try:
+        yield
+    except Exception:
         if earlier is not None:
             ports.followers.add(earlier)
         raise
+
+
+def unsubscribe(order_id: str, connection_id: str, *, followers: Followers) -> None:
+    """Follows the order no more by its name. Raises `Unavailable`."""
+    if any(is_user_key(key) for key in followers.orders_of(connection_id)):
+        followers.leave_to_user(order_id, connection_id)
+    else:
+        followers.remove(order_id, connection_id)
+
+
+def unsubscribe_from_user(user_id: str, connection_id: str, *, followers: Followers) -> None:
+    """Follows the user's orders no more but those that the connection named. Raises `Unavailable`."""
+    followers.remove(user_key(user_id), connection_id)
 
 
 def forget_connection(connection_id: str, *, followers: Followers, telemetry: Telemetry) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Literal, NotRequired, cast
 
 # pydantic reads these classes for the specification, and before Python 3.12 it can read only this TypedDict.
 from typing_extensions import TypedDict
@@ -105,8 +105,8 @@ class LaunchConditionsView(TypedDict):
     requireSafe: Annotated[bool, SchemaInfo("No mint authority, no freeze authority, no transfer fee.")]
 
 
-class OrderView(TypedDict):
-    """An order. Amounts are exact decimal strings; those in base units are integers written as strings."""
+class OpenOrderView(TypedDict):
+    """An order as a snapshot shows it: without its route, which GET /api/orders/{id} has."""
 
     id: OrderId
     orderId: OrderId
@@ -141,9 +141,6 @@ class OrderView(TypedDict):
     minimumOutputBaseUnits: BaseUnits | None
     maximumInput: Annotated[Exact | None, SchemaInfo("The order never settles for more.")]
     maximumInputBaseUnits: BaseUnits | None
-    route: Annotated[
-        RouteView | None, SchemaInfo("The decision; null until it is made, and while an attempt is repeated.")
-    ]
     txHash: Annotated[str | None, SchemaInfo("The transaction's signature; known once it is signed.")]
     executedPrice: Annotated[Exact | None, SchemaInfo("Output per input that really settled.")]
     executedInput: Annotated[AmountView | None, SchemaInfo("What really went in.")]
@@ -155,6 +152,14 @@ class OrderView(TypedDict):
     ]
     createdAt: Moment
     updatedAt: Moment
+
+
+class OrderView(OpenOrderView):
+    """An order. Amounts are exact decimal strings; those in base units are integers written as strings."""
+
+    route: Annotated[
+        RouteView | None, SchemaInfo("The decision; null until it is made, and while an attempt is repeated.")
+    ]
 
 
 class EventView(TypedDict):
@@ -183,6 +188,28 @@ class StatusMessage(TypedDict):
     txHash: str | None
     error: NotRequired[ErrorView]
     order: NotRequired[OrderView]
+
+
+class SnapshotMessage(TypedDict):
+    """What a stream of all of a user's orders begins with: those that are open, the newest first.
+
+    What happened after `since` follows, then what happens next; each order's statuses go on behind the sequence that
+    was shown. An order that is in none of these is told from its first status on, once it moves.
+    """
+
+    type: Literal["snapshot"]
+    userId: Annotated[str, SchemaInfo("Whose orders these are.")]
+    at: Moment
+    since: Annotated[
+        Moment | None,
+        SchemaInfo(
+            "From when on every status follows: a minute before what you asked for, for statuses of different orders "
+            "overtake each other; or later, where that was over 500 of them, and GET /api/events has those before. "
+            "null where you asked for none."
+        ),
+    ]
+    open: Annotated[list[OpenOrderView], SchemaInfo("Up to 100 orders that are not over.")]
+    more: Annotated[bool, SchemaInfo("Whether more are open than stand here: GET /api/orders lists them.")]
 
 
 class HistoryView(TypedDict):
@@ -252,8 +279,8 @@ def launch_view(conditions: LaunchConditions) -> LaunchConditionsView:
     }
 
 
-def order_view(order: Order) -> OrderView:
-    """The order as GET returns it and as the stream sends it."""
+def open_order_view(order: Order) -> OpenOrderView:
+    """The order without its route."""
     route, fill = order.route, order.fill
     out = order.output_token
     return {
@@ -288,7 +315,6 @@ def order_view(order: Order) -> OrderView:
         "minimumOutputBaseUnits": str(route.minimum_output) if route else None,
         "maximumInput": format_amount(route.maximum_input, order.input_token) if route else None,
         "maximumInputBaseUnits": str(route.maximum_input) if route else None,
-        "route": route_view(route, order.quote_request(), order.slippage_bps) if route and order.has_prices else None,
         "txHash": order.transaction.signature if order.transaction else None,
         "executedPrice": plain(order.executed_price) if order.executed_price is not None else None,
         "executedInput": amount_view(fill.amount_in, order.input_token) if fill else None,
@@ -299,6 +325,13 @@ def order_view(order: Order) -> OrderView:
         "createdAt": timestamp(order.created_at),
         "updatedAt": timestamp(order.updated_at),
     }
+
+
+def order_view(order: Order) -> OrderView:
+    """The order as GET returns it and as the stream sends it."""
+    route = order.route
+    shown = route_view(route, order.quote_request(), order.slippage_bps) if route and order.has_prices else None
+    return {**open_order_view(order), "route": shown}
 
 
 def event_view(event: OrderEvent) -> EventView:
@@ -317,3 +350,24 @@ def event_view(event: OrderEvent) -> EventView:
 def history_view(history: History) -> HistoryView:
     """The order and all its events."""
     return {"order": order_view(history.order), "events": [event_view(event) for event in history.events]}
+
+
+def status_message(event: EventView, order: OrderView | None) -> StatusMessage:
+    """The frame of one event; with the whole order where it is given."""
+    tx_hash = event["meta"].get("txHash")
+    message: StatusMessage = {
+        "type": "status",
+        "orderId": event["orderId"],
+        "sequence": event["sequence"],
+        "status": event["status"],
+        "attempt": event["attempt"],
+        "at": event["at"],
+        "message": event["message"],
+        "meta": event["meta"],
+        "txHash": tx_hash if isinstance(tx_hash, str) else None,
+    }
+    if "error" in event["meta"]:
+        message["error"] = cast("ErrorView", event["meta"]["error"])
+    if order is not None:
+        message["order"] = order
+    return message

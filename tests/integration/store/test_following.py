@@ -2,32 +2,35 @@
 
 import itertools
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import Trigger
-from chalicelib.http.admission import admit_anyone
+from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.ports import Claimed
 from chalicelib.services.publish import publish
 from chalicelib.services.push_status import Pusher, push_newest
 from chalicelib.services.subscriptions import SubscriptionPorts, subscribe
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, MemoryStatusEvents, RecordingTelemetry
-from tests.fakes.builders import a_transaction
-from tests.fakes.postgres import LEASE, at_once, fresh, let_time_pass, row_of, step
+from tests.fakes.postgres import (
+    LEASE,
+    PATH,
+    advanced,
+    at_once,
+    fresh,
+    let_time_pass,
+    row_of,
+    step,
+    uncommitted,
+    waits_for_a_lock,
+)
 
-PATH = (Trigger.START, Trigger.CHOOSE_ROUTE, Trigger.SUBMIT, Trigger.CONFIRM)
 TWO_AND_A_HALF_HOURS = 9_000
-Result = TypeVar("Result")
 
 
 def claimed_by_nobody_s_follower(store: PostgresOrders) -> History:
@@ -36,13 +39,6 @@ def claimed_by_nobody_s_follower(store: PostgresOrders) -> History:
     claim = store.claim(order.id, LEASE)
     assert isinstance(claim, Claimed)
     return claim.history
-
-
-def advanced(store: PostgresOrders, history: History, trigger: Trigger) -> History:
-    if trigger is Trigger.SUBMIT:
-        order = store.save_signed_transaction(history.order, a_transaction(), LEASE)
-        history = History(order, history.events)
-    return step(store, history, trigger)
 
 
 def test_an_order_that_nobody_follows_is_told_to_nobody_and_needs_no_attention(
@@ -86,31 +82,6 @@ def test_following_an_order_that_is_over_writes_nothing(store: PostgresOrders, d
     assert row_of(database_url, history.order.id)["followed_until"] is None
 
 
-@contextmanager
-def uncommitted(url: str, work: Callable[[PostgresOrders], Result]) -> Iterator[Result]:
-    """Does the work in a transaction that is committed at the end of the block."""
-
-    class InOne:
-        def run(self, call: Callable[[psycopg.Connection[dict[str, object]]], object]) -> object:
-            return call(connection)
-
-    with psycopg.connect(url, row_factory=dict_row) as connection:
-        yield work(PostgresOrders(InOne()))  # type: ignore[arg-type]
-
-
-def waits_for_the_row(url: str, future: Future[Result]) -> None:
-    """Returns once a statement waits for a lock; fails where it went through instead."""
-    give_up = time.monotonic() + 20
-    with psycopg.connect(url, autocommit=True) as connection:
-        while time.monotonic() < give_up:
-            assert not future.done(), "It did not wait for the other one."
-            row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
-            if row and row[0]:
-                return
-            time.sleep(0.01)
-    pytest.fail("It neither waited nor ended.")
-
-
 @pytest.mark.parametrize("trigger", [Trigger.START, Trigger.FAIL])
 def test_a_follower_that_comes_while_a_move_is_being_committed_waits_and_sees_it(
     store: PostgresOrders, database_url: str, trigger: Trigger
@@ -119,7 +90,7 @@ def test_a_follower_that_comes_while_a_move_is_being_committed_waits_and_sees_it
     with ThreadPoolExecutor(1) as threads:
         with uncommitted(database_url, lambda other: step(other, history, trigger)) as moved:
             follow = threads.submit(store.follow, history.order.id)
-            waits_for_the_row(database_url, follow)
+            waits_for_a_lock(database_url, follow)
         assert not moved.followed
         seen = follow.result(20)
     assert [event.sequence for event in seen.events] == [1, 2]
@@ -134,7 +105,7 @@ def test_a_move_that_comes_while_a_mark_is_being_committed_waits_and_finds_it(
     with ThreadPoolExecutor(1) as threads:
         with uncommitted(database_url, lambda other: other.follow(history.order.id)) as seen:
             move = threads.submit(step, store, history, trigger)
-            waits_for_the_row(database_url, move)
+            waits_for_a_lock(database_url, move)
         assert len(seen.events) == 1
         assert move.result(20).followed
 
@@ -207,6 +178,7 @@ class World:
             telemetry=self.telemetry,
             crash_point=lambda _: self.work(stored),
             admit=admit_anyone,
+            admit_user=admit_to_any_user,
         )
         subscribe(self.order_id, name, 0, ports=ports)
 

@@ -14,6 +14,7 @@ from chalicelib.adapters.postgres.owned import PostgresOwnedOrders, within
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused, RateLimited, TooManyOpenOrders
 from chalicelib.domain.identity import Owner
+from chalicelib.domain.order import Order
 from chalicelib.services.limits import OrderLimits
 from chalicelib.services.ports import Idempotency
 from tests.fakes.postgres import Forgetful, fresh, open_database, settings_for
@@ -119,7 +120,7 @@ def test_a_repeated_request_gets_its_answer_whatever_is_left_and_takes_nothing(d
     owned.insert(first, Idempotency("k", "f"))
     for _ in range(3):
         replayed = owned.insert(fresh(), Idempotency("k", "f"))
-        assert replayed is not None
+        assert isinstance(replayed, Order)
         assert replayed.id == first.id
     with pytest.raises(IdempotencyKeyReused):
         owned.insert(fresh(), Idempotency("k", "another"))
@@ -127,7 +128,7 @@ def test_a_repeated_request_gets_its_answer_whatever_is_left_and_takes_nothing(d
     with pytest.raises(RateLimited):
         owned.insert(fresh(), None)
     replayed = owned.insert(fresh(), Idempotency("k", "f"))
-    assert replayed is not None
+    assert isinstance(replayed, Order)
     assert replayed.id == first.id
 
 

@@ -22,7 +22,7 @@ from chalicelib.domain.errors import EngineError, ErrorCode, Fenced
 from chalicelib.domain.events import RoutingStarted, apply
 from chalicelib.domain.order import Failure, History, Order
 from chalicelib.domain.transitions import TRANSITIONS, Trigger
-from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, OrderStore, Settled, Transition
+from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, OrderStore, Settled, Transition, UserSnapshot
 from tests.fakes import FakeClock, MemoryOrders, a_transaction, an_event
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import fresh, move_deadlines
@@ -32,6 +32,7 @@ from tests.fakes.postgres import fresh, move_deadlines
 START = RoutingStarted((RAYDIUM, METEORA))
 LEASES = [Lease(f"{number:08d}-0000-0000-0000-000000000000", 9) for number in range(3)]
 EXPIRY = datetime(2030, 1, 1, tzinfo=UTC)
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,12 @@ def known(order: Order) -> tuple[object, ...]:
 
 def picture(history: History) -> tuple[object, ...]:
     events = [(event.sequence, event.status, event.attempt, event.message, event.meta) for event in history.events]
-    return (*known(history.order), events, history.followed)
+    return (*known(history.order), events, history.followed, history.user_followed)
+
+
+def told_of(snapshot: UserSnapshot) -> set[tuple[str, int, str]]:
+    """The clocks of the two differ, and so may the order of their events."""
+    return {(event.order_id, event.sequence, event.message) for event in snapshot.events}
 
 
 def answer_of(store: OrderStore, transition: Transition, history: History) -> object:
@@ -73,6 +79,7 @@ class StoreAndModel(RuleBasedStateMachine):
         self.connection.execute("DELETE FROM order_events")
         self.connection.execute("DELETE FROM orders")
         self.connection.execute("DELETE FROM idempotency_keys")
+        self.connection.execute("DELETE FROM followed_users")
         self.clock = FakeClock()
         self.model = MemoryOrders(self.clock, all_followed=False)
         self.ids: list[str] = []
@@ -96,11 +103,11 @@ class StoreAndModel(RuleBasedStateMachine):
         for store in (self.real, self.model):
             try:
                 earlier = store.insert(order, idempotency)
-                answers.append(known(earlier) if earlier else None)
+                answers.append(known(earlier) if isinstance(earlier, Order) else earlier and ["told", picture(earlier)])
             except EngineError as error:
                 answers.append((type(error), getattr(error, "order_id", None)))
         assert answers[0] == answers[1]
-        if answers[0] is not None:
+        if isinstance(answers[0], tuple):
             return multiple()
         self.ids.append(order.id)
         return View(self.model.get(order.id), None)
@@ -115,6 +122,20 @@ class StoreAndModel(RuleBasedStateMachine):
         real, model = (store.follow(view.history.order.id) for store in (self.real, self.model))
         assert picture(real) == picture(model)
         return View(real, None)
+
+    @rule(user=st.sampled_from("ab"), most=st.sampled_from([1, 100]), from_the_start=st.booleans())
+    def follow_user(self, user: str, most: int, from_the_start: bool) -> None:
+        self.tick()
+        since = BEGINNING if from_the_start else None
+        real, model = (
+            store.follow_user(user, since, most_open=most, most_events=1_000) for store in (self.real, self.model)
+        )
+        assert [known(order) for order in real.open] == [known(order) for order in model.open]
+        assert (real.more, real.since) == (model.more, model.since)
+        assert {order_id: known(order) for order_id, order in real.orders.items()} == {
+            order_id: known(order) for order_id, order in model.orders.items()
+        }
+        assert told_of(real) == told_of(model)
 
     @rule(target=views, view=views, lease=st.sampled_from(LEASES), start=st.sampled_from([None, START]))
     def claim(self, view: View, lease: Lease, start: RoutingStarted | None) -> object:

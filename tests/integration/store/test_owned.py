@@ -37,8 +37,9 @@ def test_every_statement_names_the_owner(name: str) -> None:
     sql = statements()[name]
     assert "%(user_id)s" not in sql
     if name == "insert":
-        # As the value of the column, in both tables that have it.
-        assert sql.count("%(owner)s") == len(re.findall(r"\buser_id\b", sql)) == 2
+        # As the value of the column, in both tables that are written; the event has it from the order.
+        assert sql.count("%(owner)s") == len(re.findall(r"INSERT INTO (?:orders|idempotency_keys) ", sql)) == 2
+        assert "SELECT id, user_id, 1, status" in sql
     else:
         assert "user_id = %(owner)s" in sql
 

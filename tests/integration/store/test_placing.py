@@ -11,6 +11,7 @@ from chalicelib.domain.errors import (
     IdempotencyKeyReused,
     OrderNotFound,
 )
+from chalicelib.domain.order import Order
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.tokens import REGISTRY
 from chalicelib.domain.transitions import OrderStatus, Trigger
@@ -66,7 +67,7 @@ def test_a_replay_shows_the_order_as_it_is_now(store: PostgresOrders) -> None:
     assert isinstance(claim, Claimed)
     step(store, claim.history, Trigger.START)
     again = store.insert(fresh(), KEY)
-    assert again is not None
+    assert isinstance(again, Order)
     assert again.status is OrderStatus.ROUTING
 
 
@@ -106,7 +107,7 @@ def test_fifty_requests_with_one_key_make_one_order(database_url: str) -> None:
             container.close()
     winners = [new_order.id for new_order, answer in zip(new_orders, answers, strict=True) if answer is None]
     assert len(winners) == 1
-    assert {answer.id for answer in answers if answer is not None} == set(winners)
+    assert {answer.id for answer in answers if isinstance(answer, Order)} == set(winners)
     assert count_of(database_url, "orders") == count_of(database_url, "order_events") == 1
 
 

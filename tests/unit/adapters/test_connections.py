@@ -160,6 +160,58 @@ def test_a_follower_is_set_apart_unless_it_subscribed_anew(followers: DynamoFoll
     assert followers.of_order("ord_1") == []
 
 
+def test_who_follows_a_user_comes_back_with_what_his_stream_begins_with(followers: DynamoFollowers) -> None:
+    follower = Follower("user#Zoë", "c", 0, NOW)
+    followers.add(follower)
+    followers.begin(follower, 3, {"ord_1": 2})
+    assert followers.find("user#Zoë", "c") == replace(follower, opening=3, shown={"ord_1": 2})
+    followers.record(follower, 3)
+    found = followers.find("user#Zoë", "c")
+    assert found is not None
+    assert found.has_begun
+    anew = replace(follower, connected_at=NOW + timedelta(seconds=1))
+    followers.add(anew)
+    followers.begin(follower, 3, {"ord_1": 2})
+    assert followers.find("user#Zoë", "c") == anew
+
+
+def test_what_came_through_a_user_has_a_row_that_counts_for_nothing_else(followers: DynamoFollowers) -> None:
+    through = Follower("user#u", "c", 0, NOW)
+    followers.add(through)
+    row = Follower("ord_1", "c", 0, NOW, of_user=True)
+    followers.record(replace(row, through=through), 4)
+    for sequence, stored in [(3, 4), (5, 5)]:
+        followers.record(row, sequence)
+        assert followers.find("ord_1", "c") == replace(row, last_sequence=stored, opened=True)
+    followers.set_apart(replace(row, last_sequence=5))
+    assert followers.of_order("ord_1") == [replace(row, last_sequence=5, apart=True)]
+    assert followers.orders_of("c") == ["user#u"]
+    followers.forget("c")
+    assert followers.sessions() == {}
+    # One that stood there before makes way for a later subscription; a named order for none.
+    later = replace(row, connected_at=NOW + timedelta(seconds=1))
+    followers.record(later, 1)
+    assert followers.find("ord_1", "c") == replace(later, last_sequence=1, opened=True)
+    named = Follower("ord_1", "c", 0, NOW)
+    followers.add(named)
+    followers.record(replace(later, connected_at=NOW + timedelta(seconds=2)), 2)
+    followers.set_apart(later)
+    assert followers.find("ord_1", "c") == named
+
+
+def test_an_order_that_is_named_no_more_is_known_to_who_follows_its_user(followers: DynamoFollowers) -> None:
+    for key in ("user#u", "ord_1"):
+        followers.add(Follower(key, "c", 4, NOW))
+    followers.leave_to_user("ord_1", "c")
+    followers.leave_to_user("ord_2", "c")
+    left = followers.find("ord_1", "c")
+    assert left is not None
+    assert (left.of_user, left.last_sequence) == (True, 4)
+    assert left.connected_at > NOW
+    assert followers.orders_of("c") == ["user#u"]
+    assert followers.of_order("ord_2") == []
+
+
 def test_two_tables_do_not_mix(followers: DynamoFollowers) -> None:
     others = DynamoFollowers("others")
     followers.add(Follower("ord_1", "here", 0, NOW))
@@ -179,6 +231,9 @@ CALLS: list[Callable[[DynamoFollowers], object]] = [
     lambda table: table.remove("ord_1", "c"),
     lambda table: table.set_apart(Follower("ord_1", "c", 0, NOW)),
     lambda table: table.forget("c"),
+    lambda table: table.begin(Follower("user#u", "c", 0, NOW), 1, {}),
+    lambda table: table.record(Follower("ord_1", "c", 0, NOW, of_user=True), 1),
+    lambda table: table.leave_to_user("ord_1", "c"),
 ]
 
 

@@ -18,7 +18,7 @@ from chalicelib.adapters import queues
 from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
-from chalicelib.handlers.push_status import parse_push
+from chalicelib.handlers.push_status import parse
 from chalicelib.handlers.sqs_batch import messages_of
 from chalicelib.services.push_status import Push
 from chalicelib.services.views import history_view
@@ -41,7 +41,9 @@ class Record:
 
 
 def push_of(message: "MessageTypeDef") -> Push:
-    return parse_push(messages_of([Record(record_of(message))])[0])
+    parsed = parse(messages_of([Record(record_of(message))])[0])
+    assert isinstance(parsed, Push)
+    return parsed
 
 
 @pytest.fixture(scope="module")

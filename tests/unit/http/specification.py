@@ -62,6 +62,7 @@ def check_answer(method: str, path: str, status: int, content_type: str, body: o
 
 FRAMES = {
     "status": "StatusMessage",
+    "snapshot": "SnapshotMessage",
     "heartbeat": "Heartbeat",
     "pong": "Pong",
     "subscribed": "Subscribed",
@@ -72,7 +73,9 @@ FRAMES = {
 
 def check_frame(frame: Mapping[str, Any]) -> None:
     """A frame of the stream from the server."""
-    check_message(FRAMES[frame["type"]], frame)
+    of_user = "ToUser" if frame["type"] == "subscribed" else "FromUser"
+    replies = frame["type"] in ("subscribed", "unsubscribed") and "userId" in frame
+    check_message(FRAMES[frame["type"]] + (of_user if replies else ""), frame)
 
 
 def check_message(name: str, message: object) -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.tokens import find_token
 from chalicelib.handlers.websocket import handshake_status, reply_to
-from chalicelib.http.admission import admit_anyone
+from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.subscriptions import SubscriptionPorts
+from chalicelib.services.user_stream import user_key
 from tests.fakes import CrashAt, MemoryFollowers, MemoryOrders
 from tests.unit.http.junk import body_of, deep, header_texts, texts, values, written
 from tests.unit.http.service import ORDER, SWAP, Got, Service, an_event
@@ -167,7 +168,14 @@ def test_any_order_id(fuzzed: Service, order_id: str) -> None:
 @pytest.fixture(scope="module")
 def ports(fuzzed: Service) -> SubscriptionPorts:
     return SubscriptionPorts(
-        fuzzed.store, MemoryFollowers(), fuzzed.events, fuzzed.clock, fuzzed.telemetry, CrashAt(), admit_anyone
+        fuzzed.store,
+        MemoryFollowers(),
+        fuzzed.events,
+        fuzzed.clock,
+        fuzzed.telemetry,
+        CrashAt(),
+        admit_anyone,
+        admit_to_any_user,
     )
 
 
@@ -177,6 +185,8 @@ messages = st.fixed_dictionaries(
         "action": st.one_of(st.sampled_from(["subscribe", "unsubscribe", "ping"]), values),
         "orderId": st.one_of(st.just(EXISTING), values),
         "after": values,
+        "userId": values,
+        "since": values,
         "ticket": values,
     },
 ).map(json.dumps)
@@ -185,7 +195,11 @@ messages = st.fixed_dictionaries(
 @fuzz
 @given(st.one_of(messages, written, texts, deep))
 def test_any_text_on_the_stream(ports: SubscriptionPorts, text: str) -> None:
-    check_frame(reply_to(text, "c", ports))
+    reply = reply_to(text, "c", ports)
+    check_frame(reply)
+    if reply["type"] == "subscribed":
+        # Any name may be a user's.
+        ports.followers.remove(user_key(str(dict(reply)["userId"])), "c")
     assert not ports.followers.orders_of("c")
 
 

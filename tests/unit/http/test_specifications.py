@@ -18,8 +18,7 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.problems import PROBLEM_TYPES, ProblemCode
 from chalicelib.http.stream_messages import STREAM_ERRORS, StreamCode
 from chalicelib.services.event_messages import describe
-from chalicelib.services.push_status import status_message
-from chalicelib.services.views import history_view
+from chalicelib.services.views import history_view, status_message
 from docs.api.asyncapi import EXAMPLES, asyncapi
 from docs.api.generate import FAILURES, FRONT_DOOR, generated
 from docs.api.openapi import OPERATIONS, component_name, openapi
@@ -99,10 +98,10 @@ def test_every_frame_of_a_status_is_as_specified(service: Service) -> None:
     history = history_view(service.store.put(order))
     for told in history["events"]:
         check_message("StatusMessage", status_message(told, None))
-    check_message("StatusMessage", status_message(history["events"][-1], history))
+    check_message("StatusMessage", status_message(history["events"][-1], history["order"]))
     over = history_view(service.store.put(apply(order, event)))
     last = {**over["events"][-1], "message": message, "meta": json.loads(json.dumps(meta))}
-    check_message("StatusMessage", status_message(last, over))  # type: ignore[arg-type]
+    check_message("StatusMessage", status_message(last, over["order"]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", list(EXAMPLES), ids=component_name)

@@ -7,7 +7,7 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.handlers.websocket import handshake_status, reply_to
-from chalicelib.http.admission import admit_anyone
+from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.subscriptions import SubscriptionPorts
 from tests.fakes import CrashAt, MemoryFollowers
 from tests.unit.http.service import Service
@@ -24,7 +24,14 @@ def followers() -> MemoryFollowers:
 @pytest.fixture
 def ports(service: Service, followers: MemoryFollowers) -> SubscriptionPorts:
     return SubscriptionPorts(
-        service.store, followers, service.events, service.clock, service.telemetry, CrashAt(), admit_anyone
+        service.store,
+        followers,
+        service.events,
+        service.clock,
+        service.telemetry,
+        CrashAt(),
+        admit_anyone,
+        admit_to_any_user,
     )
 
 
@@ -62,6 +69,45 @@ def test_a_handshake_without_an_order_is_refused(
 ) -> None:
     assert connect(ports, **query) == status
     assert not followers.rows
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"userId": "u"}, 200),
+        ({"userId": "Zoë 💥"}, 200),
+        ({"userId": "u", "since": "2026-11-22T18:00:00+05:30"}, 200),
+        ({"userId": "u", "since": "0001-01-01T00:00:00Z"}, 200),
+        ({"userId": "u", "since": "9999-12-31T23:59:59.999Z"}, 200),
+        ({"userId": ""}, 400),
+        ({"userId": "u" * 129}, 400),
+        ({"userId": ["u", "u"]}, 400),
+        ({"userId": "u", "since": ["2026-11-22T18:00:00Z", "2026-11-22T18:00:00Z"]}, 400),
+        ({"userId": "u", "since": ""}, 400),
+        ({"userId": "u", "since": "1795000000"}, 400),
+        ({"userId": "u", "orderId": UNKNOWN}, 400),
+        ({"userId": "u", "after": "0"}, 400),
+        ({"since": "2026-11-22T18:00:00Z"}, 400),
+    ],
+)
+def test_a_handshake_names_a_user_or_an_order(
+    ports: SubscriptionPorts, followers: MemoryFollowers, query: dict[str, str | list[str]], status: int
+) -> None:
+    assert connect(ports, **query) == status
+    assert len(followers.rows) == (1 if status == 200 else 0)
+
+
+def test_one_connection_follows_a_user_and_an_order(
+    service: Service, ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str
+) -> None:
+    reply = say(ports, {"action": "subscribe", "userId": "u", "since": "2026-11-22T18:00:00Z"})
+    assert reply == {"type": "subscribed", "userId": "u", "since": "2026-11-22T18:00:00.000Z"}
+    say(ports, {"action": "subscribe", "orderId": order_id})
+    assert say(ports, {"action": "unsubscribe", "userId": "u"}) == {"type": "unsubscribed", "userId": "u"}
+    assert followers.orders_of("c") == [order_id]
+    service.store.outages.everything = True
+    assert say(ports, {"action": "subscribe", "userId": "u"})["code"] == "service_unavailable"
+    assert followers.orders_of("c") == [order_id]
 
 
 @pytest.mark.parametrize("after", ["-1", "1.0", "x", "", "1000001", "9" * 5000, "٣", "00000001"])
@@ -137,6 +183,24 @@ def test_a_hundred_orders_a_connection_and_no_more(
         ({"action": "subscribe", "orderId": 7}, "order_id_missing"),
         ({"action": "subscribe", "orderId": UNKNOWN}, "order_not_found"),
         ({"action": "subscribe", "orderId": "\x00"}, "order_not_found"),
+        ({"action": "subscribe", "userId": ""}, "invalid_user_id"),
+        ({"action": "subscribe", "userId": "  "}, "invalid_user_id"),
+        ({"action": "subscribe", "userId": 7}, "invalid_user_id"),
+        ({"action": "subscribe", "userId": None}, "invalid_user_id"),
+        ({"action": "subscribe", "userId": "u" * 129}, "invalid_user_id"),
+        ({"action": "subscribe", "userId": "a\x00"}, "invalid_user_id"),
+        ('{"action": "subscribe", "userId": "\\ud800"}', "invalid_user_id"),
+        ({"action": "unsubscribe", "userId": ["u"]}, "invalid_user_id"),
+        ({"action": "subscribe", "userId": "u", "orderId": UNKNOWN}, "order_or_user"),
+        ({"action": "subscribe", "userId": "u", "orderId": None}, "order_or_user"),
+        ({"action": "unsubscribe", "userId": "u", "orderId": UNKNOWN}, "order_or_user"),
+        ({"action": "subscribe", "userId": "u", "after": 0}, "order_or_user"),
+        ({"action": "subscribe", "orderId": UNKNOWN, "since": "2026-11-22T18:00:00Z"}, "order_or_user"),
+        ({"action": "subscribe", "userId": "u", "since": None}, "invalid_since"),
+        ({"action": "subscribe", "userId": "u", "since": 1_795_000_000}, "invalid_since"),
+        ({"action": "subscribe", "userId": "u", "since": "yesterday"}, "invalid_since"),
+        ({"action": "subscribe", "userId": "u", "since": "2026-11-22T18:00:00"}, "invalid_since"),
+        ({"action": "subscribe", "userId": "u", "since": "2026-02-30T18:00:00Z"}, "invalid_since"),
         ({"action": "unsubscribe"}, "order_id_missing"),
         ({"action": "unsubscribe", "orderId": "💥"}, "order_not_found"),
     ],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chalicelib import bootstrap
 from chalicelib.domain.errors import OrderNotFound, TicketOfAnotherOrder, TicketRefused
 from chalicelib.domain.identity import Identity, Owner, Scope
-from chalicelib.http.admission import AdmitByTicket
+from chalicelib.http.admission import AdmitByTicket, AdmitOwner
 from chalicelib.http.cursors import encode_cursor
 from chalicelib.http.requests import HttpRequest
 from chalicelib.http.signing import SigningKeys
@@ -158,7 +158,14 @@ def ports(service: Service, followers: MemoryFollowers) -> SubscriptionPorts:
     """Streams of a service in jwt mode."""
     admit = AdmitByTicket(service.signing_keys, service.clock.now, MemoryOwnedOrders(service.store))
     return SubscriptionPorts(
-        service.store, followers, service.events, service.clock, service.telemetry, CrashAt(), admit
+        service.store,
+        followers,
+        service.events,
+        service.clock,
+        service.telemetry,
+        CrashAt(),
+        admit,
+        AdmitOwner(service.signing_keys, service.clock.now),
     )
 
 
@@ -283,6 +290,46 @@ def test_each_subscribe_brings_a_ticket_of_its_own(
     assert followers.rows == rows
     assert say(ports, {"action": "subscribe", "orderId": other, "ticket": made[None]})["type"] == "subscribed"
     assert {row.session_ends_at for row in followers.rows.values()} == {service.clock.now() + timedelta(hours=1)}
+
+
+@pytest.mark.usefixtures("ann")
+def test_all_orders_of_a_user_are_followed_by_a_ticket_for_all_of_his_alone(
+    service: Service, ports: SubscriptionPorts, followers: MemoryFollowers
+) -> None:
+    order_id = service.place(userId="ann").body["orderId"]
+    for_all = service.call("POST", "/api/stream-tickets", body={}).body["ticket"]
+    for_one = service.call("POST", "/api/stream-tickets", body={"orderId": order_id}).body["ticket"]
+    for user, ticket in [
+        ("ann", None),
+        ("ann", "junk"),
+        ("ann", for_one),
+        ("bob", for_all),
+        ("Ann", for_all),
+        ("ann ", for_all),
+        *(("ann", ticket) for ticket in NO_TICKETS.values()),
+    ]:
+        named = {"userId": user, **({"ticket": ticket} if ticket is not None else {})}
+        assert connect(ports, **named) == 401, named
+        reply = say(ports, {"action": "subscribe", **named})
+        assert reply["code"] in ("unauthenticated", "message_too_large")
+    assert not followers.rows
+    assert not service.store.followed_users
+    assert connect(ports, userId="ann", ticket=for_all) == 200
+    assert say(ports, {"action": "subscribe", "userId": "ann", "ticket": for_all})["type"] == "subscribed"
+    assert {row.session_ends_at for row in followers.rows.values()} == {service.clock.now() + timedelta(hours=1)}
+
+
+def test_no_more_than_twenty_follow_a_user_and_the_earlier_ones_stay(
+    service: Service, ports: SubscriptionPorts, followers: MemoryFollowers
+) -> None:
+    open_to_all = replace(ports, admit_user=lambda _user_id, _ticket: None)
+    for number in range(MAX_FOLLOWERS):
+        assert connect(open_to_all, f"c{number}", userId="u") == 200
+    service.clock.sleep(2)
+    assert connect(open_to_all, "late", userId="u") == 429
+    assert say(open_to_all, {"action": "subscribe", "userId": "u"}, "late")["code"] == "too_many_followers"
+    assert say(open_to_all, {"action": "subscribe", "userId": "u"}, "c3")["type"] == "subscribed"
+    assert len(followers.rows) == MAX_FOLLOWERS
 
 
 def test_no_more_than_twenty_follow_an_order_and_the_earlier_ones_stay(

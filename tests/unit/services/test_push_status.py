@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
-from chalicelib.http.admission import admit_anyone
+from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.followers import HANDSHAKE_AGE, Delivery, Follower
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.push_status import (
@@ -575,7 +575,14 @@ def test_whenever_a_client_connects_it_sees_everything_once(engine: Engine, mome
     order_id = engine.place().id
     followers, notifier = MemoryFollowers(), MemoryNotifier(engine.clock)
     ports = SubscriptionPorts(
-        engine.store, followers, engine.events, engine.clock, engine.telemetry, CrashAt(), admit_anyone
+        engine.store,
+        followers,
+        engine.events,
+        engine.clock,
+        engine.telemetry,
+        CrashAt(),
+        admit_anyone,
+        admit_to_any_user,
     )
     connected: list[int] = []
 

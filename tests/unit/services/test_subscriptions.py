@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.domain.errors import OrderNotFound, Unavailable
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.http.admission import admit_anyone
+from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.subscriptions import (
@@ -24,7 +24,14 @@ def followers() -> MemoryFollowers:
 
 def the_ports(engine: Engine, followers: MemoryFollowers, crash: CrashPoint | None = None) -> SubscriptionPorts:
     return SubscriptionPorts(
-        engine.store, followers, engine.events, engine.clock, engine.telemetry, crash or CrashAt(), admit_anyone
+        engine.store,
+        followers,
+        engine.events,
+        engine.clock,
+        engine.telemetry,
+        crash or CrashAt(),
+        admit_anyone,
+        admit_to_any_user,
     )
 
 

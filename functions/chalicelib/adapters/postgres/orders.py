@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import MappingProxyType
 
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from chalicelib.adapters.postgres.following import FOLLOWED_AT_LEAST, MARKED_FOR, OPEN_STATUSES, follow_user
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.adapters.postgres.rows import (
     EVENT_COLUMNS,
@@ -25,7 +27,7 @@ from chalicelib.domain.events import LimitMissed, OrderPlaced, RoutingStarted
 from chalicelib.domain.order import Failure, History, Meta, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import TRANSITIONS, WORKABLE, OrderStatus
 from chalicelib.services.event_messages import asking, describe
-from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
+from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition, UserSnapshot
 
 # After this long an order that nobody moved gets reconcile's attention: longer than a worker needs to pick it up.
 PICKED_UP_WITHIN = "15 seconds"
@@ -33,15 +35,12 @@ PICKED_UP_WITHIN = "15 seconds"
 AFTER_LEASE = "12 seconds"
 PUBLISHED_WITHIN = "5 seconds"
 BETWEEN_REPAIRS = "45 seconds"
-# An order's mark outlasts the connections table's rows, and so every connection. It is made longer than that, so that
-# it is written only once for all who come within a quarter of an hour.
-FOLLOWED_AT_LEAST = "2 hours 15 minutes"
-MARKED_FOR = "2 hours 30 minutes"
 KEYS_KEPT_FOR = "48 hours"
+# How much earlier than it was stored an order may have been placed, by its first event.
+AT_MOST_BEHIND = "interval '2 seconds'"
 # Few enough that a batch holds its locks for some milliseconds only.
 KEYS_A_BATCH = 1_000
 # The lists of states that the statements name, from the state machine.
-OPEN_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if not status.is_terminal)
 WORKABLE_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if status in WORKABLE)
 FINAL_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus if status.is_terminal)
 
@@ -71,11 +70,14 @@ WITH {beside}key AS (
            -- what rests has nobody's attention: reconcile would enqueue it
            CASE WHEN NOT %(rests)s THEN clock_timestamp() + %(picked_up_within)s::interval END, NULL
     WHERE (%(key)s::text IS NULL OR EXISTS (SELECT FROM key)){where_allowed}
-    RETURNING id, status, attempt
+    RETURNING id, user_id, status, attempt, user_followed_until
 )
-INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
-SELECT id, 1, status, attempt, %(message)s, %(meta)s, %(created_at)s FROM placed
-RETURNING order_id
+INSERT INTO order_events (order_id, user_id, sequence, status, attempt, message, meta, occurred_at)
+SELECT id, user_id, 1, status, attempt, %(message)s, %(meta)s,
+       -- whose clock is behind, or who came through late, must not be passed by: events are listed by their times
+       greatest(%(created_at)s, clock_timestamp() - {AT_MOST_BEHIND})
+FROM placed
+RETURNING occurred_at, (SELECT coalesce(user_followed_until > clock_timestamp(), false) FROM placed) AS user_followed
 """  # noqa: S608 - parts of ours
 
 
@@ -133,10 +135,11 @@ WITH claimed AS (
     WHERE id = %(id)s AND status IN ({WORKABLE_STATUSES})
       AND (lease_token IS NULL OR lease_token = %(token)s OR lease_expires_at < clock_timestamp())
       AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())
-    RETURNING {ORDER_COLUMNS}, fruitless_claims, coalesce(followed_until > clock_timestamp(), false) AS followed
+    RETURNING {ORDER_COLUMNS}, fruitless_claims, coalesce(followed_until > clock_timestamp(), false) AS followed,
+              coalesce(user_followed_until > clock_timestamp(), false) AS user_followed
 ), started AS (
-    INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
-    SELECT id, sequence, status, attempt, %(message)s, jsonb_build_object('attempt', attempt), updated_at
+    INSERT INTO order_events (order_id, user_id, sequence, status, attempt, message, meta, occurred_at)
+    SELECT id, user_id, sequence, status, attempt, %(message)s, jsonb_build_object('attempt', attempt), updated_at
     FROM claimed WHERE status = %(start)s
     ON CONFLICT DO NOTHING
 )
@@ -184,11 +187,13 @@ WITH moved AS (
     WHERE id = %(id)s AND status = %(before)s AND sequence = %(sequence)s - 1
       AND signature IS NOT DISTINCT FROM %(signature_before)s
       AND (%(token)s::uuid IS NULL OR lease_token = %(token)s::uuid)
-    RETURNING id, status, attempt, sequence, updated_at, coalesce(followed_until > clock_timestamp(), false) AS followed
+    RETURNING id, user_id, status, attempt, sequence, updated_at,
+              coalesce(followed_until > clock_timestamp(), false) AS followed,
+              coalesce(user_followed_until > clock_timestamp(), false) AS user_followed
 )
-INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
-SELECT id, sequence, status, attempt, %(message)s, %(meta)s, updated_at FROM moved
-RETURNING occurred_at, (SELECT followed FROM moved)
+INSERT INTO order_events (order_id, user_id, sequence, status, attempt, message, meta, occurred_at)
+SELECT id, user_id, sequence, status, attempt, %(message)s, %(meta)s, updated_at FROM moved
+RETURNING occurred_at, (SELECT followed FROM moved), (SELECT user_followed FROM moved)
 """
 
 SAVE_SIGNED_TRANSACTION = f"""
@@ -271,8 +276,13 @@ HOLDER_OF_CLIENT_ORDER_ID = """
 SELECT id FROM orders WHERE user_id = %(user_id)s AND client_order_id = %(client_order_id)s
 """
 
+IS_USER_FOLLOWED = """
+SELECT coalesce(user_followed_until > clock_timestamp(), false) AS user_followed FROM orders WHERE id = %(id)s
+"""
+
 COMMITTED_EVENT = """
-SELECT occurred_at, coalesce(followed_until > clock_timestamp(), false) AS followed
+SELECT occurred_at, coalesce(followed_until > clock_timestamp(), false) AS followed,
+       coalesce(user_followed_until > clock_timestamp(), false) AS user_followed
 FROM order_events JOIN orders ON orders.id = order_id
 WHERE order_id = %(id)s AND order_events.sequence = %(sequence)s AND order_events.status = %(status)s
   AND message = %(message)s AND orders.sequence = %(sequence)s
@@ -310,7 +320,9 @@ class PostgresClientOrders:
         self._sql = statements
         self._bound = bound
 
-    def insert(self, order: Order, idempotency: Idempotency | None, placed: OrderPlaced = PLACED) -> Order | None:
+    def insert(
+        self, order: Order, idempotency: Idempotency | None, placed: OrderPlaced = PLACED
+    ) -> Order | History | None:
         message, meta = describe(order, placed)
         values = {
             "id": order.id,
@@ -335,7 +347,7 @@ class PostgresClientOrders:
             "picked_up_within": PICKED_UP_WITHIN,
             **self._bound,
         }
-        return self._database.run(lambda connection: _insert(connection, self._sql, values))
+        return self._database.run(lambda connection: _insert(connection, order, self._sql, values))
 
     def find_repeated(self, user_id: str, idempotency: Idempotency) -> Order | None:
         values = {"user_id": user_id, "key": idempotency.key, **self._bound}
@@ -371,6 +383,11 @@ class PostgresOrders(PostgresClientOrders):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, STATEMENTS, NOTHING)
+
+    def follow_user(self, user_id: str, since: datetime | None, *, most_open: int, most_events: int) -> UserSnapshot:
+        return self._database.run(
+            lambda connection: follow_user(connection, user_id, since, most_open=most_open, most_events=most_events)
+        )
 
     def claim(self, order_id: str, lease: Lease, start: RoutingStarted | None = None) -> Claimed | Held | Settled:
         return self._database.run(lambda connection: _claim(connection, order_id, lease, start))
@@ -432,14 +449,16 @@ class PostgresOrders(PostgresClientOrders):
         return self._database.run(lambda connection: connection.execute(DELETE_EXPIRED_KEYS, values).rowcount)
 
 
-def _insert(connection: Connection, sql: Statements, values: Mapping[str, object]) -> Order | None:
+def _insert(
+    connection: Connection, order: Order, sql: Statements, values: Mapping[str, object]
+) -> Order | History | None:
     try:
-        if connection.execute(sql.insert, values).fetchone() is not None:
-            return None
+        stored = connection.execute(sql.insert, values).fetchone()
+        if stored is not None:
+            return _history(connection, order.id, sql, values) if stored["user_followed"] else None
     except UniqueViolation as violation:
         if violation.diag.constraint_name == "orders_pkey":
-            # Our own commit, whose answer was lost with the connection.
-            return None
+            return _stored_before(connection, order, sql, values)
         raise ClientOrderIdTaken(_holder_of_client_order_id(connection, sql, values)) from None
     row = connection.execute(sql.earlier, values).fetchone()
     if row is None and sql.refuse is not None:
@@ -447,7 +466,15 @@ def _insert(connection: Connection, sql: Statements, values: Mapping[str, object
         return None
     if row is None or row["fingerprint"] != values["fingerprint"]:
         raise IdempotencyKeyReused(KEY_REUSED)
-    return None if row["id"] == values["id"] else order_from(row)
+    return _stored_before(connection, order, sql, values) if row["id"] == order.id else order_from(row)
+
+
+def _stored_before(
+    connection: Connection, order: Order, sql: Statements, values: Mapping[str, object]
+) -> History | None:
+    """As `insert`, of our own commit, whose answer was lost with the connection."""
+    row = connection.execute(IS_USER_FOLLOWED, values).fetchone()
+    return _history(connection, order.id, sql, values) if row is not None and row["user_followed"] else None
 
 
 def _holder_of_client_order_id(connection: Connection, sql: Statements, values: Mapping[str, object]) -> str:
@@ -513,9 +540,8 @@ def _claim(
             events += (_event_of(order, *describe(order, start)),)
         if len(events) != order.sequence:
             events = _events(connection, order, STATEMENTS, NOTHING)
-        return Claimed(
-            History(order, events, row["followed"]), max(row["fruitless_claims"] - 1, 0), bool(row["started"])
-        )
+        history = History(order, events, row["followed"], row["user_followed"])
+        return Claimed(history, max(row["fruitless_claims"] - 1, 0), bool(row["started"]))
     holder = connection.execute(HOLDER, values).fetchone()
     if holder is None:
         return Settled(None)
@@ -551,7 +577,7 @@ def _advance(
     if row is None:
         raise Fenced
     moved = replace(after, updated_at=row["occurred_at"])
-    return History(moved, (*history.events, _event_of(moved, message, meta)), row["followed"])
+    return History(moved, (*history.events, _event_of(moved, message, meta)), row["followed"], row["user_followed"])
 
 
 def _event_of(moved: Order, message: str, meta: Meta) -> OrderEvent:

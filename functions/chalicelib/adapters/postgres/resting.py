@@ -7,6 +7,7 @@ Two traps, both measured: the planner reads the whole table for `UPDATE … FROM
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -115,16 +116,20 @@ WITH wanted AS (
     FROM wanted AS move
     WHERE orders.id = ANY(ARRAY(SELECT id FROM locked)) AND move.id = orders.id
       AND orders.status = 'waiting' AND orders.sequence = move.sequence
-    RETURNING orders.id, orders.status, orders.attempt, orders.sequence, orders.updated_at, move.message, move.meta
+    RETURNING orders.id, orders.user_id, orders.status, orders.attempt, orders.sequence, orders.updated_at,
+              move.message, move.meta
 ), told AS (
-    INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
-    SELECT id, sequence, status, attempt, message, meta, updated_at FROM moved
+    INSERT INTO order_events (order_id, user_id, sequence, status, attempt, message, meta, occurred_at)
+    SELECT id, user_id, sequence, status, attempt, message, meta, updated_at FROM moved
 )
 SELECT id FROM moved
 """
 
 # Where nobody follows there is nobody to tell.
-FOLLOWED = "SELECT id FROM orders WHERE id = ANY(%(ids)s) AND followed_until > clock_timestamp()"
+FOLLOWED = """
+SELECT id, coalesce(user_followed_until > clock_timestamp(), false) AS user_followed
+FROM orders WHERE id = ANY(%(ids)s) AND followed_until > clock_timestamp()
+"""
 
 SAVE_LAUNCHES = """
 INSERT INTO launches AS known (pool, event_ids, token, kind, venue, confirmed_at, opens_at, liquidity_usd, safe, flags)
@@ -212,7 +217,9 @@ class PostgresResting:
     def followed(self, order_ids: Sequence[str]) -> Sequence[History]:
         def read(connection: Connection) -> Sequence[History]:
             rows = connection.execute(FOLLOWED, {"ids": list(order_ids)}).fetchall()
-            return histories(connection, [row["id"] for row in rows])
+            of_user = {row["id"]: row["user_followed"] for row in rows}
+            found = histories(connection, list(of_user))
+            return [replace(history, user_followed=of_user[history.order.id]) for history in found]
 
         return self._database.run(read)
 

@@ -1,0 +1,330 @@
+"""Following all orders of a user: what it begins with, and what the pusher does around that."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.http.admission import admit_anyone, admit_to_any_user
+from chalicelib.services.followers import HANDSHAKE_AGE, Delivery
+from chalicelib.services.ports import UserSnapshot
+from chalicelib.services.push_status import MAX_TRIES, OPENING_AGE, Postponed, Pusher, push_newest, push_opening
+from chalicelib.services.subscriptions import (
+    SubscriptionPorts,
+    add_subscription,
+    add_user_subscription,
+    forget_connection,
+    subscribe_to_user,
+    unsubscribe,
+)
+from chalicelib.services.user_stream import (
+    FRAME_BYTES,
+    MESSAGE_BYTES,
+    opening_frames,
+    openings,
+    shown_sequences,
+    user_key,
+)
+from tests.fakes import CrashAt, FakeClock, MemoryFollowers, MemoryNotifier, an_order
+from tests.fakes.builders import an_id, new_order
+from tests.fakes.engine import Engine
+
+USER = new_order().user_id
+KEY = user_key(USER)
+
+
+class Stream:
+    """An engine whose orders' user is followed, and the queues in front of the pusher."""
+
+    def __init__(self, engine: Engine, threads: ThreadPoolExecutor) -> None:
+        self.engine = engine
+        self.followers = MemoryFollowers()
+        self.notifier = MemoryNotifier(engine.clock)
+        self.ports = SubscriptionPorts(
+            engine.store,
+            self.followers,
+            engine.events,
+            engine.clock,
+            engine.telemetry,
+            CrashAt(),
+            admit_anyone,
+            admit_to_any_user,
+        )
+        self.pusher = Pusher(
+            followers=self.followers,
+            notifier=self.notifier,
+            clock=engine.clock,
+            telemetry=engine.telemetry,
+            crash_point=CrashAt(),
+            requeue=engine.events.requeue,
+            threads=threads,
+        )
+
+    def place(self) -> str:
+        """A new order, placed by the clock of the others' moves."""
+        order_id = self.engine.place().id
+        events = self.engine.store.rows[order_id].events
+        events[0] = replace(events[0], occurred_at=self.engine.clock.now())
+        return order_id
+
+    def open(self, tries: int = 0) -> None:
+        """Delivers what streams begin with."""
+        for opening in self.engine.events.openings:
+            push_opening([replace(opening, tries=tries)], self.pusher)
+        self.engine.events.openings.clear()
+
+    def push(self) -> None:
+        """Delivers all pushes, and what they put into a follower's own group."""
+        pushes = self.engine.events.pushes
+        while pushes:
+            push = pushes.pop(0)
+            try:
+                push_newest([push], self.pusher)
+            except Postponed:
+                pushes.insert(0, push)
+                raise
+
+    def sequences(self, order_id: str, connection_id: str = "c") -> list[int]:
+        return self.notifier.told(connection_id, order_id)
+
+
+@pytest.fixture
+def stream(engine: Engine) -> Iterator[Stream]:
+    engine.store.all_followed = False
+    with ThreadPoolExecutor(8) as threads:
+        yield Stream(engine, threads)
+
+
+def test_a_stream_begins_with_what_is_open_and_goes_on_with_every_order(stream: Stream) -> None:
+    earlier = stream.place()
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.open()
+    later = stream.place()
+    stream.push()
+    for order_id in (earlier, later):
+        stream.engine.run(order_id)
+    stream.push()
+    snapshot = stream.notifier.frames["c"][0]
+    assert (snapshot["type"], snapshot["userId"], snapshot["more"]) == ("snapshot", USER, False)
+    assert [(order["orderId"], order["sequence"]) for order in snapshot["open"]] == [(earlier, 1)]
+    assert stream.sequences(earlier) == [2, 3, 4, 5]
+    assert stream.sequences(later) == [1, 2, 3, 4, 5]
+
+
+def test_who_comes_back_is_told_what_happened_since(stream: Stream) -> None:
+    over, still_open = stream.place(), stream.place()
+    stream.engine.clock.sleep(3600)
+    stream.engine.run(over)
+    subscribe_to_user(USER, "c", stream.engine.clock.now() - timedelta(minutes=5), ports=stream.ports)
+    stream.open()
+    stream.engine.run(still_open)
+    stream.push()
+    snapshot, *statuses = stream.notifier.frames["c"]
+    assert [order["orderId"] for order in snapshot["open"]] == [still_open]
+    # Not its placing, an hour ago.
+    assert stream.sequences(over) == [2, 3, 4, 5]
+    assert statuses[3]["order"]["status"] == "confirmed"
+    assert "order" not in statuses[0]
+    assert stream.sequences(still_open) == [2, 3, 4, 5]
+
+
+def test_whoever_follows_nobody_s_user_costs_no_look_for_him(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    of_order = stream.followers.of_order
+    monkeypatch.setattr(stream.followers, "of_order", lambda key: asked.append(key) or of_order(key))  # type: ignore[func-returns-value]
+    order_id = stream.place()
+    stream.engine.store.follow(order_id)
+    stream.engine.run(order_id)
+    stream.push()
+    assert set(asked) == {order_id}
+
+
+def test_an_order_that_is_followed_twice_on_a_connection_is_told_once(stream: Stream) -> None:
+    order_id = stream.place()
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.open()
+    add_subscription(order_id, "c", 0, ports=stream.ports)
+    stream.push()
+    assert stream.sequences(order_id) == [1]
+    unsubscribe(order_id, "c", followers=stream.followers)
+    stream.engine.run(order_id)
+    stream.push()
+    assert stream.sequences(order_id) == [1, 2, 3, 4, 5]
+
+
+def test_an_order_that_is_named_behind_the_user_is_told_from_where_that_asks(stream: Stream) -> None:
+    order_id = stream.place()
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.open()
+    stream.engine.run(order_id)
+    stream.push()
+    add_subscription(order_id, "c", 3, ports=stream.ports)
+    stream.push()
+    assert stream.sequences(order_id) == [2, 3, 4, 5, 4, 5]
+
+
+def test_subscribing_anew_begins_anew_and_drops_what_the_earlier_begins_with(stream: Stream) -> None:
+    order_id = stream.place()
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.engine.clock.sleep(1)
+    add_user_subscription(USER, "c", None, ports=stream.ports)
+    stream.open()
+    assert [frame["type"] for frame in stream.notifier.frames["c"]] == ["snapshot"]
+    stream.engine.run(order_id)
+    stream.push()
+    stream.engine.clock.sleep(1)
+    add_user_subscription(USER, "c", stream.engine.clock.now(), ports=stream.ports)
+    stream.open()
+    assert stream.sequences(order_id) == [2, 3, 4, 5, 1, 2, 3, 4, 5]
+
+
+def test_a_refused_subscription_leaves_nothing_or_what_was_there_before(stream: Stream) -> None:
+    stream.engine.events.outage = True
+    with pytest.raises(Unavailable):
+        subscribe_to_user(USER, "c", None, ports=stream.ports)
+    assert stream.followers.rows == {}
+    stream.engine.events.outage = False
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.open()
+    before = dict(stream.followers.rows)
+    stream.engine.store.outages.next_calls = ["follow_user"]
+    with pytest.raises(Unavailable):
+        add_user_subscription(USER, "c", None, ports=stream.ports)
+    assert stream.followers.rows == before
+
+
+def test_a_push_waits_apart_until_everything_was_posted_that_the_stream_begins_with(stream: Stream) -> None:
+    order_id = stream.place()
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.engine.run(order_id)
+    with pytest.raises(Postponed):
+        stream.push()
+    assert stream.notifier.frames["c"] == []
+    assert all(push.apart for push in stream.engine.events.pushes[:1])
+    stream.open()
+    stream.push()
+    assert [frame["type"] for frame in stream.notifier.frames["c"]] == ["snapshot"] + ["status"] * 4
+    assert stream.sequences(order_id) == [2, 3, 4, 5]
+
+
+def test_a_stream_that_never_begins_is_closed(stream: Stream) -> None:
+    order_id = stream.place()
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.engine.clock.advance(OPENING_AGE.total_seconds() + 1)
+    stream.engine.run(order_id)
+    stream.push()
+    assert stream.notifier.closed == ["c"]
+    assert stream.followers.rows == {}
+    stream.open()
+    assert stream.notifier.frames["c"] == []
+
+
+def test_a_handshake_that_takes_long_is_waited_for_and_one_that_failed_not(stream: Stream) -> None:
+    stream.notifier.opens_at["c"] = stream.engine.clock.now() + timedelta(seconds=3.5)
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    for _ in range(2):
+        with pytest.raises(Postponed):
+            stream.open()
+        stream.engine.clock.advance(1)
+    stream.open()
+    assert len(stream.notifier.frames["c"]) == 1
+    stream.notifier.gone.add("d")
+    subscribe_to_user(USER, "d", None, ports=stream.ports)
+    stream.engine.clock.advance(HANDSHAKE_AGE.total_seconds())
+    stream.open()
+    assert (KEY, "d") not in stream.followers.rows
+
+
+def test_a_connection_that_takes_nothing_is_tried_some_times_and_closed(stream: Stream) -> None:
+    stream.notifier.refusals["c"] = [Delivery.BUSY] * 10
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    for tries in range(MAX_TRIES):
+        with pytest.raises(Postponed):
+            stream.open(tries)
+    stream.open(MAX_TRIES)
+    assert stream.notifier.closed == ["c"]
+    assert stream.followers.rows == {}
+
+
+def test_a_connection_that_is_gone_is_forgotten_with_all_that_it_followed(stream: Stream) -> None:
+    order_id = stream.place()
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.open()
+    stream.notifier.gone.add("c")
+    stream.engine.run(order_id)
+    stream.push()
+    assert stream.followers.rows == {}
+    # What it leaves behind where it hangs up itself goes with the order's next status.
+    subscribe_to_user(USER, "d", None, ports=stream.ports)
+    stream.open()
+    first, second = stream.place(), stream.place()
+    stream.push()
+    forget_connection("d", followers=stream.followers, telemetry=stream.engine.telemetry)
+    assert set(stream.followers.rows) == {(first, "d"), (second, "d")}
+    stream.engine.run(first)
+    stream.push()
+    assert set(stream.followers.rows) == {(second, "d")}
+
+
+def test_nothing_is_sent_once_the_session_is_over(stream: Stream) -> None:
+    order_id = stream.place()
+    ends_at = stream.engine.clock.now() + timedelta(seconds=10)
+    ports = replace(stream.ports, admit_user=lambda _user, _ticket: ends_at)
+    for connection_id in ("c", "d"):
+        subscribe_to_user(USER, connection_id, None, ports=ports)
+    late = stream.engine.events.openings.pop()
+    stream.open()
+    stream.engine.clock.advance(10)
+    push_opening([late], stream.pusher)
+    stream.engine.run(order_id)
+    stream.push()
+    assert (len(stream.notifier.frames["c"]), stream.notifier.frames["d"]) == (1, [])
+
+
+def test_what_a_stream_begins_with_goes_on_where_an_invocation_ended(stream: Stream) -> None:
+    for _ in range(3):
+        stream.engine.run(stream.place())
+    subscribe_to_user(USER, "c", stream.engine.clock.now(), ports=stream.ports)
+    (opening,) = stream.engine.events.openings
+    until = stream.engine.clock.now()
+    with pytest.raises(Unavailable):
+        push_opening([opening], stream.pusher, until)
+    stream.notifier.refusals["c"] = [Delivery.DELIVERED] * 7 + [Delivery.BUSY]
+    with pytest.raises(Postponed):
+        push_opening([opening], stream.pusher)
+    push_opening([opening, opening], stream.pusher)
+    assert len(stream.notifier.frames["c"]) == 16
+    assert len({str(frame) for frame in stream.notifier.frames["c"]}) == 16
+
+
+def test_everything_fits_whatever_is_in_it() -> None:
+    clock = FakeClock()
+    long = "💥" * 128
+    orders = [
+        replace(an_order(OrderStatus.WAITING, order_id=an_id(), user=long), wallet_address=long, client_order_id=long)
+        for _ in range(100)
+    ]
+    snapshot = UserSnapshot(tuple(orders), more=False, events=(), orders={}, since=None)
+    frames = opening_frames(long, snapshot, clock.now())
+    (message,) = openings(long, "c", clock.now(), frames)
+    (frame,) = message.frames
+    assert frame["type"] == "snapshot"
+    assert 10 < len(frame["open"]) < 100
+    assert frame["more"]
+    assert len(str(frame)) < FRAME_BYTES
+    assert shown_sequences(frames).keys() == {order["orderId"] for order in frame["open"]}
+    split = list(openings("u", "c", clock.now(), frames * 5))
+    assert [(one.first, len(one.frames)) for one in split] == [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]
+    assert all(sum(len(str(frame)) for frame in one.frames) < MESSAGE_BYTES for one in split)
+
+
+def test_the_hundred_open_orders_of_a_usual_user_fit() -> None:
+    orders = tuple(an_order(OrderStatus.WAITING, order_id=an_id()) for _ in range(100))
+    snapshot = UserSnapshot(orders, more=True, events=(), orders={}, since=None)
+    (frame,) = opening_frames("user-1", snapshot, FakeClock().now())
+    assert frame["type"] == "snapshot"
+    assert len(frame["open"]) == 100
