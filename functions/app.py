@@ -96,6 +96,12 @@ def tokens() -> Response:
     return _respond(lambda api, _: api.tokens())
 
 
+@app.route("/api/events", methods=READ, content_types=ANY_TYPE)
+def feed() -> Response:
+    """Events of all orders of a user."""
+    return _respond(lambda api, request: api.feed(request))
+
+
 @app.route("/api/stats", methods=READ, content_types=ANY_TYPE)
 def stats() -> Response:
     """Execution quality over the newest orders."""
@@ -154,6 +160,7 @@ def asset(name: str) -> Response:
 @app.route("/api/stream-tickets", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/tokens", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/stats", methods=["OPTIONS"], content_types=ANY_TYPE)
+@app.route("/api/events", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/prices", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/api/launches", methods=["OPTIONS"], content_types=ANY_TYPE)
 @app.route("/openapi.json", methods=["OPTIONS"], content_types=ANY_TYPE)

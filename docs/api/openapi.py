@@ -14,6 +14,7 @@ from chalicelib import VERSION
 from chalicelib.http.access import Owned, route_access
 from chalicelib.http.models import (
     AmendBody,
+    FeedQuery,
     LaunchesQuery,
     ListQuery,
     OrderBody,
@@ -25,6 +26,7 @@ from chalicelib.http.models import (
 from chalicelib.http.problems import PROBLEM_JSON, PROBLEM_TYPES, ProblemCode, ProblemView
 from chalicelib.http.responses import (
     EventsView,
+    FeedView,
     HealthView,
     LaunchesView,
     PageView,
@@ -229,6 +231,19 @@ OPERATIONS: tuple[Operation, ...] = (
         answers={200: Success("A page of orders.", PageView)},
         problems=(ProblemCode.VALIDATION_FAILED, ProblemCode.INVALID_CURSOR),
         query=ListQuery,
+    ),
+    Operation(
+        method="GET",
+        path="/api/events",
+        id="listUserEvents",
+        tag=ORDERS,
+        summary="List what happened to all of a user's orders",
+        description="For back ends that poll: every event of every order of the user, oldest first, each once, "
+        "from the first one or from where you were. An event is listed some five seconds after it happened, so that "
+        "none comes in later before one that you have. The stream (`?userId=`) tells at once.",
+        answers={200: Success("The next events, if there are any.", FeedView)},
+        problems=(ProblemCode.VALIDATION_FAILED, ProblemCode.INVALID_CURSOR),
+        query=FeedQuery,
     ),
     Operation(
         method="GET",

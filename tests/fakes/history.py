@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
 
-from chalicelib.services.browse import OrderFilter, Page, StageTime, symbols_of
+from chalicelib.domain.order import OrderEvent
+from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page, StageTime, symbols_of
 from tests.fakes.store import MemoryOrders
 
 
@@ -13,6 +15,15 @@ class MemoryHistory:
 
     def __init__(self, store: MemoryOrders) -> None:
         self._store = store
+
+    def feed(self, user_id: str, *, limit: int, after: FeedPlace | None) -> FeedPage:
+        self._store.reach()
+        rows = [row for row in self._store.rows.values() if row.order.user_id == user_id]
+        events = sorted((event for row in rows for event in row.events), key=_place)
+        found = [
+            event for event in events if after is None or _place(event) > (after.at, after.order_id, after.sequence)
+        ]
+        return FeedPage(tuple(found[:limit]), more=len(found) > limit)
 
     def page(self, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         self._store.reach()
@@ -55,6 +66,10 @@ class MemoryHistory:
             StageTime(stage, _quantile(spans[stage], 0.5), _quantile(spans[stage], 0.95))
             for stage in sorted(spans, key=lambda stage: first.get(stage, 1_000_000))
         )
+
+
+def _place(event: OrderEvent) -> tuple[datetime, str, int]:
+    return event.occurred_at, event.order_id, event.sequence
 
 
 def _quantile(values: list[float], share: float) -> int:

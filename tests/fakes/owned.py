@@ -7,7 +7,7 @@ from chalicelib.domain.errors import OrderNotFound
 from chalicelib.domain.events import OrderPlaced
 from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import History, Order
-from chalicelib.services.browse import OrderFilter, Page, StageTime
+from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page, StageTime
 from chalicelib.services.ports import ClientOrders, Idempotency, Transition
 from tests.fakes.history import MemoryHistory
 from tests.fakes.store import MemoryOrders
@@ -76,6 +76,9 @@ class MemoryOwnedHistory:
     def __init__(self, store: MemoryOrders) -> None:
         self._store = store
         self._history = MemoryHistory(store)
+
+    def feed(self, owner: Owner, user_id: str, *, limit: int, after: FeedPlace | None) -> FeedPage:
+        return self._history.feed(owner.subject if owner.subject is not None else NOBODY, limit=limit, after=after)
 
     def page(self, owner: Owner, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         mine = replace(filters, user_id=owner.subject if owner.subject is not None else NOBODY)

@@ -43,6 +43,7 @@ ROUTES: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/orders/{order_id}/cancel"): WRITE,
         ("POST", "/api/quotes"): READ,
         ("POST", "/api/stream-tickets"): READ,
+        ("GET", "/api/events"): READ,
         ("GET", "/api/stats"): READ,
         ("GET", "/api/tokens"): PUBLIC,
         ("GET", "/api/prices"): PUBLIC,

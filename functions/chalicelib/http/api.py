@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib import correlation
+from chalicelib.domain.errors import InvalidField, InvalidOrder
 from chalicelib.http import files, models
-from chalicelib.http.cursors import decode_cursor
+from chalicelib.http.cursors import decode_cursor, decode_place
 from chalicelib.http.identity import as_filtered, as_owned, refuse_another_user
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.requests import HttpRequest, order_id_of
 from chalicelib.http.responses import (
     HttpResponse,
+    feed_view,
     health_response,
     launches_view,
     page_view,
@@ -147,6 +149,18 @@ class Api:
             self.orders.of(request.owner).get(order_id_of(order_id))
         ticket = issue_ticket(request.sender, order_id, self.clock.now())
         return ticket_response(ticket, write_ticket(ticket, self.signing_keys), self.websocket_url)
+
+    def feed(self, request: HttpRequest) -> HttpResponse:
+        """Events of all orders of a user, oldest first. Raises `InvalidOrder` where nobody is named."""
+        query = models.read_feed_query(request.query)
+        owner = request.owner
+        refuse_another_user(query.userId, owner)
+        user_id = query.userId if owner.subject is None else owner.subject
+        if user_id is None:
+            raise InvalidOrder(InvalidField("userId", "is missing: events are listed by user"))
+        after = decode_place(query.after, user_id, self.signing_keys) if query.after else None
+        page = self.history.feed(owner, user_id, limit=query.limit, after=after)
+        return HttpResponse(200, feed_view(page, after, user_id, self.signing_keys))
 
     def stats(self, request: HttpRequest) -> HttpResponse:
         """How well the newest orders were executed."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from datetime import datetime
 
 from chalicelib.domain.errors import InvalidField
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.signing import MAC_BYTES, Purpose, SigningKeys
-from chalicelib.services.browse import OrderFilter, symbols_of
+from chalicelib.services.browse import FeedPlace, OrderFilter, symbols_of
 
 
 def encode_cursor(last_id: str, filters: OrderFilter, keys: SigningKeys) -> str:
@@ -34,6 +35,34 @@ def decode_cursor(cursor: str, filters: OrderFilter, keys: SigningKeys) -> str:
     return last_id
 
 
+def encode_place(place: FeedPlace | None, user_id: str, keys: SigningKeys) -> str:
+    """Where a feed goes on; None for its beginning."""
+    text = json.dumps([place.at.isoformat(), place.order_id, place.sequence] if place else None)
+    signature = keys.sign(Purpose.FEED, _feed_content(text, user_id))
+    return base64.urlsafe_b64encode(signature + text.encode()).decode().rstrip("=")
+
+
+def decode_place(cursor: str, user_id: str, keys: SigningKeys) -> FeedPlace | None:
+    """The place that the cursor stands for.
+
+    Raises:
+        Problem: as `decode_cursor`; another filter is another user.
+    """
+    try:
+        content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        text = content[MAC_BYTES:].decode("ascii")
+    except (binascii.Error, UnicodeError, ValueError):
+        raise _invalid("after") from None
+    if not keys.holds(Purpose.FEED, _feed_content(text, user_id), content[:MAC_BYTES]):
+        raise _invalid("after")
+    place = json.loads(text)
+    return FeedPlace(datetime.fromisoformat(place[0]), place[1], place[2]) if place else None
+
+
+def _feed_content(text: str, user_id: str) -> bytes:
+    return json.dumps([text, user_id]).encode()
+
+
 def _content(last_id: str, filters: OrderFilter) -> bytes:
     fields = [
         last_id,
@@ -51,9 +80,9 @@ def _content(last_id: str, filters: OrderFilter) -> bytes:
     return json.dumps(fields).encode()
 
 
-def _invalid() -> Problem:
+def _invalid(field: str = "cursor") -> Problem:
     return Problem(
         ProblemCode.INVALID_CURSOR,
         "Use nextCursor of the page before, with the same filters, and change nothing in it.",
-        fields=(InvalidField("cursor", "must be nextCursor of a page with the same filters"),),
+        fields=(InvalidField(field, "must be nextCursor of a page with the same filters"),),
     )

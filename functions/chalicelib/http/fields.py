@@ -415,6 +415,11 @@ Step: TypeAlias = Annotated[
         }
     ),
 ]
+FeedCursor: TypeAlias = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=512),
+    Field(description="`nextCursor` of the page before, of the same user; without it, from the first event on."),
+]
 Cursor: TypeAlias = Annotated[
     str,
     StringConstraints(min_length=1, max_length=512),

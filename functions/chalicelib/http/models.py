@@ -47,6 +47,7 @@ from chalicelib.http.fields import (
     Dollars,
     ExactAmount,
     ExpiresAt,
+    FeedCursor,
     KnownToken,
     KnownVenue,
     LaunchedBefore,
@@ -317,6 +318,18 @@ class ListQuery(BaseModel):
         )
 
 
+class FeedQuery(BaseModel):
+    """Whose events, and behind which."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    userId: UserId | None = Field(
+        None, description="Whose events; with an access token its own user's, and it may be left out."
+    )
+    after: FeedCursor | None = None
+    limit: PageSize = DEFAULT_PAGE
+
+
 class StatsQuery(BaseModel):
     """Whose orders the figures are about, and how many of the newest."""
 
@@ -410,6 +423,11 @@ def read_ticket_request(values: object) -> TicketBody:
 def read_list_query(parameters: Mapping[str, list[str]]) -> ListQuery:
     """The validated query. Raises `InvalidOrder`."""
     return _validated(ListQuery, _once(parameters))
+
+
+def read_feed_query(parameters: Mapping[str, list[str]]) -> FeedQuery:
+    """The validated query. Raises `InvalidOrder`."""
+    return _validated(FeedQuery, _once(parameters))
 
 
 def read_stats_query(parameters: Mapping[str, list[str]]) -> StatsQuery:

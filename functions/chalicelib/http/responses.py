@@ -18,17 +18,17 @@ from chalicelib.domain.limits import in_display_units, rounded
 from chalicelib.domain.order import OrderType
 from chalicelib.domain.tokens import REGISTRY, Token
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.http.cursors import encode_cursor
+from chalicelib.http.cursors import encode_cursor, encode_place
 from chalicelib.http.problems import RETRY_AFTER_SECONDS, problem_from, problem_view
 from chalicelib.http.requests import HttpRequest
 from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import StreamTicket, stream_url
-from chalicelib.services.browse import OrderFilter, Page
+from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page
 from chalicelib.services.check_health import Check
 from chalicelib.services.event_messages import market_meta, says
 from chalicelib.services.look_at_market import Launches, PricePoint
 from chalicelib.services.ports import PlacedOrder, Telemetry
-from chalicelib.services.views import EventView, OrderView, order_view, timestamp
+from chalicelib.services.views import EventView, OrderView, event_view, order_view, timestamp
 from chalicelib.services.wire import Exact, Moment, OrderId, SchemaInfo, Symbol, VenueName
 
 # What browsers may do with an answer: give it to a page of this origin, or to one that CORS lets read it; no more.
@@ -121,6 +121,14 @@ class TicketView(TypedDict):
         str, SchemaInfo("Where to open the stream; add `orderId` where the ticket is not for one order.", format="uri")
     ]
     expiresAt: Annotated[Moment, SchemaInfo("In five minutes, or when the access token ends, whichever comes first.")]
+
+
+class FeedView(TypedDict):
+    """Events of all orders of a user, oldest first; each order's in the order of their sequence."""
+
+    events: list[EventView]
+    nextCursor: Annotated[str, SchemaInfo("Send it as `after` for what comes next, now or later.")]
+    more: Annotated[bool, SchemaInfo("Whether more is there already: ask on at once. Else in a few seconds.")]
 
 
 class PageView(TypedDict):
@@ -315,6 +323,17 @@ def page_view(page: Page, filters: OrderFilter, keys: SigningKeys) -> PageView:
     """A page and, unless it is the last one, the signed cursor of the next."""
     following = encode_cursor(page.last_id, filters, keys) if page.last_id else None
     return {"orders": [order_view(order) for order in page.orders], "nextCursor": following}
+
+
+def feed_view(page: FeedPage, after: FeedPlace | None, user_id: str, keys: SigningKeys) -> FeedView:
+    """A page of events and the signed cursor of what follows."""
+    last = page.events[-1] if page.events else None
+    place = FeedPlace(last.occurred_at, last.order_id, last.sequence) if last else after
+    return {
+        "events": [event_view(event) for event in page.events],
+        "nextCursor": encode_place(place, user_id, keys),
+        "more": page.more,
+    }
 
 
 def tokens_view() -> TokensView:

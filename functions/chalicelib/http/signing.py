@@ -20,6 +20,7 @@ class Purpose(StrEnum):
 
     CURSOR = "cursor"
     STREAM_TICKET = "stream-ticket"
+    FEED = "feed"
 
 
 @dataclass(frozen=True, slots=True)

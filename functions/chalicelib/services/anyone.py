@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.domain.identity import Owner
-from chalicelib.services.browse import OrderFilter, OrderHistory, Page, StageTime
+from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, OrderHistory, Page, StageTime
 from chalicelib.services.ports import ClientOrders
 
 
@@ -24,6 +24,9 @@ class AnyonesHistory:
 
     def __init__(self, history: OrderHistory) -> None:
         self._history = history
+
+    def feed(self, _owner: Owner, user_id: str, *, limit: int, after: FeedPlace | None) -> FeedPage:
+        return self._history.feed(user_id, limit=limit, after=after)
 
     def page(self, _owner: Owner, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         return self._history.page(filters, limit=limit, before_id=before_id)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.identity import Owner
-from chalicelib.domain.order import Order, OrderType
+from chalicelib.domain.order import Order, OrderEvent, OrderType
 from chalicelib.domain.quotes import Venue
 from chalicelib.domain.tokens import Token
 from chalicelib.domain.transitions import OrderStatus
@@ -58,8 +58,28 @@ class StageTime:
     p95_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class FeedPlace:
+    """Behind which event a page of a feed begins: events are sorted by these."""
+
+    at: datetime
+    order_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """A user's events, oldest first; `more` whether others follow already."""
+
+    events: tuple[OrderEvent, ...]
+    more: bool
+
+
 class OwnedHistory(Protocol):
     """Pages of an owner's orders; in open mode of everybody's. Raises `Unavailable`."""
+
+    def feed(self, owner: Owner, user_id: str, *, limit: int, after: FeedPlace | None) -> FeedPage:
+        """As `OrderHistory.feed`; whatever the user's name is, the owner's only."""
 
     def page(self, owner: Owner, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         """As `OrderHistory.page`; whatever the filters say of the user, the owner's only."""
@@ -70,6 +90,12 @@ class OwnedHistory(Protocol):
 
 class OrderHistory(Protocol):
     """Pages of everybody's orders. Raises `Unavailable`."""
+
+    def feed(self, user_id: str, *, limit: int, after: FeedPlace | None) -> FeedPage:
+        """Up to `limit` events of the user's orders behind the place, or from the first on, in the order of their time.
+
+        What is not listed yet is younger than all that is: nothing comes in later before a place.
+        """
 
     def page(self, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         """Up to `limit` orders placed before `before_id` (exclusive); the cost does not depend on how far back."""

@@ -59,6 +59,7 @@ CALLS: Mapping[tuple[str, str], Call] = {
     ("GET", "/api/launches"): Call(200, 200),
     ("POST", "/api/stream-tickets"): Call(201, 404, {"orderId": "ORDER"}),
     ("GET", "/api/stats"): Call(200, 200),
+    ("GET", "/api/events"): Call(200, 200, query={"limit": "1"}),
     ("GET", "/api/tokens"): Call(200, 200),
     ("GET", "/health"): Call(200, 200),
     ("GET", "/openapi.json"): Call(200, 200),

@@ -13,13 +13,14 @@ Three things keep a page's cost the same, however deep it is and however rare wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from psycopg.rows import DictRow
 
 from chalicelib.adapters.postgres.pool import Connection, Database
-from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_from
+from chalicelib.adapters.postgres.rows import EVENT_COLUMNS, ORDER_COLUMNS, event_from, order_from
 from chalicelib.domain.order import first_id_at
-from chalicelib.services.browse import OrderFilter, Page, StageTime, symbols_of
+from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page, StageTime, symbols_of
 
 # Index entries that a search reads for one page: a few milliseconds.
 WINDOW = 2_000
@@ -53,11 +54,26 @@ FROM totals GROUP BY stage ORDER BY min(sequence)
 """
 
 
+# A statement takes 5 s at most (infra/migrations/roles.py), and takes its time within these: what is not committed yet
+# has no earlier one.
+FEED = f"""
+SELECT {EVENT_COLUMNS} FROM order_events
+WHERE user_id = %(user_id)s AND (occurred_at, order_id, sequence) > (%(at)s, %(order_id)s, %(sequence)s)
+  AND occurred_at < statement_timestamp() - interval '5 seconds'
+ORDER BY occurred_at, order_id, sequence LIMIT %(rows)s
+"""  # noqa: S608 - the columns are constants
+THE_BEGINNING = FeedPlace(datetime.min.replace(tzinfo=UTC), "", 0)
+
+
 class PostgresHistory:
     """`OrderHistory` on Postgres."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def feed(self, user_id: str, *, limit: int, after: FeedPlace | None) -> FeedPage:
+        values = {"user_id": user_id, **place_values(after), "rows": limit + 1}
+        return self._database.run(lambda connection: feed_of(connection, FEED, values))
 
     def page(self, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         statement, values = page_statement(filters, limit=limit, before_id=before_id)
@@ -70,6 +86,19 @@ class PostgresHistory:
     def stage_times(self, order_ids: Sequence[str]) -> tuple[StageTime, ...]:
         values = {"ids": list(order_ids)}
         return self._database.run(lambda connection: stage_times_of(connection, STAGE_TIMES, values))
+
+
+def place_values(after: FeedPlace | None) -> dict[str, object]:
+    """The values of FEED that say where it begins."""
+    place = after or THE_BEGINNING
+    return {"at": place.at, "order_id": place.order_id, "sequence": place.sequence}
+
+
+def feed_of(connection: Connection, statement: str, values: Mapping[str, object]) -> FeedPage:
+    """The page of FEED, or of a statement made of it; one row more than the limit says that others follow."""
+    events = tuple(event_from(row) for row in connection.execute(statement.encode(), values))
+    limit = int(str(values["rows"])) - 1
+    return FeedPage(events[:limit], more=len(events) > limit)
 
 
 def stage_times_of(connection: Connection, statement: str, values: Mapping[str, object]) -> tuple[StageTime, ...]:

@@ -10,12 +10,20 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Final
 
-from chalicelib.adapters.postgres.history import STAGE_TIMES, page_from, page_statement, stage_times_of
+from chalicelib.adapters.postgres.history import (
+    FEED,
+    STAGE_TIMES,
+    feed_of,
+    page_from,
+    page_statement,
+    place_values,
+    stage_times_of,
+)
 from chalicelib.adapters.postgres.limits import limited_insert, refuse
 from chalicelib.adapters.postgres.orders import STATEMENTS, PostgresClientOrders, Statements
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.domain.identity import Owner
-from chalicelib.services.browse import OrderFilter, Page, StageTime
+from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page, StageTime
 from chalicelib.services.limits import OrderLimits
 
 IS_THE_OWNERS: Final = "user_id = %(owner)s"
@@ -57,6 +65,8 @@ OWNED_STAGE_TIMES: Final = _beside(
 )
 
 
+OWNED_FEED: Final = FEED.replace(USER, OWNER)
+
 NO_LIMITS: Final = OrderLimits(0, 0)
 
 
@@ -75,7 +85,7 @@ def statements() -> dict[str, str]:
     """Every statement that the adapters of this module run, by name, for whoever checks them."""
     sql = {field.name: str(getattr(OWNED, field.name)) for field in fields(OWNED) if field.name != "refuse"}
     page, _ = owned_page_statement(Owner(None), OrderFilter(), limit=1, before_id=None)
-    return {**sql, "page": page, "stage_times": OWNED_STAGE_TIMES}
+    return {**sql, "page": page, "stage_times": OWNED_STAGE_TIMES, "feed": OWNED_FEED}
 
 
 class PostgresOwnedOrders:
@@ -95,6 +105,10 @@ class PostgresOwnedHistory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def feed(self, owner: Owner, user_id: str, *, limit: int, after: FeedPlace | None) -> FeedPage:  # noqa: ARG002
+        values = {"owner": owner.subject, **place_values(after), "rows": limit + 1}
+        return self._database.run(lambda connection: feed_of(connection, OWNED_FEED, values))
 
     def page(self, owner: Owner, filters: OrderFilter, *, limit: int, before_id: str | None) -> Page:
         statement, values = owned_page_statement(owner, filters, limit=limit, before_id=before_id)
