@@ -266,6 +266,33 @@ def stand_before(gate: types.ModuleType, keys: "emulator_gate.Keys") -> None:
     app.app = gate.Gate(app.app, keys, int(os.environ["GATEWAY_PORT"]), extract_access_key_id, sts._sessions)  # noqa: SLF001
 
 
+class _AsWritten(bytes):
+    """A header's name that keeps its letters, as hypercorn writes it: uvicorn would write them all small."""
+
+    def lower(self) -> bytes:
+        return self
+
+
+# What uvicorn itself reads, by names in lower case.
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+
+
+def keeping_names(app: "emulator_gate.App") -> "emulator_gate.App":
+    """The application, whose answers' header names come out as they are."""
+
+    async def kept(scope: "emulator_gate.Scope", receive: "emulator_gate.Receive", send: "emulator_gate.Send") -> None:
+        async def send_kept(message: "emulator_gate.Message") -> None:
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", ())
+                named = [(n if n.lower() in _FRAMING else _AsWritten(n), value) for n, value in headers]
+                message = {**message, "headers": named}
+            await send(message)
+
+        await app(scope, receive, send_kept)
+
+    return kept
+
+
 def parse_requests_in_c() -> None:
     """Serves MiniStack by uvicorn with httptools, a parser in C, instead of by hypercorn, whose parser is in Python.
 
@@ -277,7 +304,7 @@ def parse_requests_in_c() -> None:
     async def serve(app: Any, config: Any) -> None:
         host, port = config.bind[0].split(":")
         settings = uvicorn.Config(
-            app,
+            keeping_names(app),
             host=host,
             port=int(port),
             http="httptools",
