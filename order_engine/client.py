@@ -25,6 +25,7 @@ from order_engine import errors
 from order_engine.models import (
     Event,
     Exact,
+    Feed,
     Health,
     Launches,
     Model,
@@ -34,11 +35,13 @@ from order_engine.models import (
     Placed,
     Price,
     Route,
+    Snapshot,
     Swap,
     Ticket,
     Token,
     exact,
 )
+from order_engine.of_user import follow_user
 from order_engine.stream import SILENCE_SECONDS, Stream, opened
 
 T = TypeVar("T")
@@ -49,6 +52,8 @@ _SHOWN_LENGTH = 200
 _MAX_PAUSE_SECONDS = 8.0
 # The fourth pause of `follow` is its longest: 2 seconds, where no stream can be had.
 _SLOWEST_LOOK = 3
+# A handshake that is answered so may be answered otherwise in a moment.
+_PASSING_STATUSES = (408, 429, 500, 502, 503, 504)
 _LOOPBACK = ("localhost", "127.", "::1")
 
 
@@ -168,6 +173,14 @@ class Client:
         """Every status so far, oldest first. Raises NotFound."""
         return _read(await self.request("GET", f"{path_of(order_id)}/events"), _Events, self.url).events
 
+    async def feed(self, user_id: str | None = None, *, after: str | None = None, limit: int | None = None) -> Feed:
+        """What happened to all of a user's orders behind a cursor, some five seconds late; for those who poll.
+
+        With an access token `user_id` may be left out.
+        """
+        query: Query = {"userId": user_id, "after": after, "limit": limit}
+        return _read(await self.request("GET", "/api/events", query=query), Feed, self.url)
+
     async def cancel(self, order_id: str) -> Order:
         """The cancelled order; may be repeated. Raises Conflict once its transaction is signed, NotFound."""
         return _read(await self.request("POST", f"{path_of(order_id)}/cancel"), Order, self.url)
@@ -268,6 +281,16 @@ class Client:
         async with opened(self._session(), target, self._proxy(target), self.patience.silence_seconds) as stream:
             yield stream
 
+    @asynccontextmanager
+    async def stream_of_user(self, user_id: str, *, since: datetime | None = None) -> AsyncIterator[Stream]:
+        """One connection that follows all orders of a user: a `Snapshot`, what happened `since`, then every status.
+
+        It ends when the connection does: `follow_user` is what comes back.
+        """
+        target = URL((await self.ticket()).websocket_url).update_query(_given({"userId": user_id, "since": since}))
+        async with opened(self._session(), target, self._proxy(target), self.patience.silence_seconds) as stream:
+            yield stream
+
     async def ticket(self, order_id: str | None = None) -> Ticket:
         """What opens a stream for five minutes: of this order, or of any of the token's user. Raises NotFound."""
         body = {} if order_id is None else {"orderId": order_id}
@@ -312,6 +335,32 @@ class Client:
                 ) from failure
             await asyncio.sleep(_after(failure, self.patience.pause(min(number, _SLOWEST_LOOK))))
             number += 1
+
+    async def follow_user(self, user_id: str, *, since: datetime | None = None) -> AsyncGenerator[Snapshot | Event]:
+        """Every status of every order of the user once, in order within an order; those he places later too.
+
+        First, and again after each break, a `Snapshot` of what is open. With `since`, what happened since then comes,
+        too. What a break swallowed is read; so it goes on until you stop, or:
+
+        Raises:
+            StreamLost: for a minute (`Patience.follow_seconds`) there was no sign of the service.
+            Refused, StreamRefused: the service does not let him be followed.
+        """
+
+        async def pause(failure: errors.OrderEngineError, number: int, heard: float) -> None:
+            refused = isinstance(failure, errors.StreamRefused) and failure.status not in _PASSING_STATUSES
+            if refused or not (isinstance(failure, errors.StreamError) or _is_passing(failure)):
+                raise failure
+            if time.monotonic() - heard > self.patience.follow_seconds:
+                raise errors.StreamLost(
+                    f"There was no sign of {user_id}'s orders for {self.patience.follow_seconds:.0f} s: "
+                    f"{_bare(failure)}."
+                ) from failure
+            await asyncio.sleep(_after(failure, self.patience.pause(min(number, _SLOWEST_LOOK))))
+
+        async with aclosing(follow_user(self, user_id, since, pause)) as frames:
+            async for frame in frames:
+                yield frame
 
     async def _rest_of(
         self, order_id: str, last: int, url: str, *, has_missed_some: bool

@@ -331,23 +331,46 @@ class Event(Model, frozen=True):
         return self.status in OVER
 
 
+class Feed(Model, frozen=True):
+    """Events of all of a user's orders, oldest first; `next_cursor` leads on, now where there is `more`, else later."""
+
+    events: tuple[Event, ...]
+    next_cursor: str
+    more: bool
+
+
 class Heartbeat(Model, frozen=True):
     """The stream is alive."""
 
     at: datetime
 
 
-class Subscribed(Model, frozen=True):
-    """An order is followed too; `sequence` is its newest."""
+class Snapshot(Model, frozen=True):
+    """What a stream of all of a user's orders begins with: those that are open, up to 100, newest first.
 
-    order_id: str
-    sequence: int
+    `more` where others are open, too. `since` is from when on every status follows; None where nothing was asked for.
+    """
+
+    user_id: str
+    at: datetime
+    open: tuple[Order, ...]
+    more: bool = False
+    since: datetime | None = None
+
+
+class Subscribed(Model, frozen=True):
+    """An order is followed too, and `sequence` is its newest; or all orders of a user are."""
+
+    order_id: str | None = None
+    sequence: int = 0
+    user_id: str | None = None
 
 
 class Unsubscribed(Model, frozen=True):
-    """An order is followed no more."""
+    """An order, or a user, is followed no more."""
 
-    order_id: str
+    order_id: str | None = None
+    user_id: str | None = None
 
 
 class StreamProblem(Model, frozen=True):
@@ -358,4 +381,4 @@ class StreamProblem(Model, frozen=True):
     order_id: str | None = None
 
 
-Frame: TypeAlias = Event | Heartbeat | Subscribed | Unsubscribed | StreamProblem
+Frame: TypeAlias = Event | Snapshot | Heartbeat | Subscribed | Unsubscribed | StreamProblem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
@@ -13,17 +14,20 @@ import msgspec
 from yarl import URL
 
 from order_engine import errors
-from order_engine.models import Event, Frame, Heartbeat, StreamProblem, Subscribed, Unsubscribed
+from order_engine.models import Event, Frame, Heartbeat, Snapshot, StreamProblem, Subscribed, Unsubscribed
 
 # The service sends a heartbeat every 30 seconds.
 SILENCE_SECONDS: Final = 65.0
 _PING_SECONDS = 20.0
 _CLOSE_SECONDS = 2.0
 _MAX_FRAME_BYTES = 4 * 1024 * 1024
-FrameType: TypeAlias = type[Event] | type[Heartbeat] | type[Subscribed] | type[Unsubscribed] | type[StreamProblem]
+FrameType: TypeAlias = (
+    type[Event] | type[Snapshot] | type[Heartbeat] | type[Subscribed] | type[Unsubscribed] | type[StreamProblem]
+)
 # A kind that a newer service adds is passed over.
 _KINDS: dict[str, FrameType] = {
     "status": Event,
+    "snapshot": Snapshot,
     "heartbeat": Heartbeat,
     "subscribed": Subscribed,
     "unsubscribed": Unsubscribed,
@@ -52,6 +56,14 @@ class Stream:
         """Follows another order too; `Subscribed` or `StreamProblem` comes among the frames."""
         message: dict[str, object] = {"action": "subscribe", "orderId": order_id, "after": after}
         await self._send(message | ({"ticket": ticket} if ticket else {}))
+
+    async def subscribe_to_user(
+        self, user_id: str, *, since: datetime | None = None, ticket: str | None = None
+    ) -> None:
+        """Follows all orders of a user too: a `Snapshot` comes, what happened `since`, then every status."""
+        given = {"since": since.isoformat() if since else None, "ticket": ticket}
+        message: dict[str, object] = {"action": "subscribe", "userId": user_id}
+        await self._send(message | {name: value for name, value in given.items() if value})
 
     async def unsubscribe(self, order_id: str) -> None:
         """Follows the order no more."""

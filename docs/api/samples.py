@@ -37,6 +37,12 @@ async for order in client.orders(user_id="user-1", at_most=100):
         "Client",
     ),
     "getOrder": (f'print(await client.get("{_ORDER_ID}"))', "Client"),
+    "listUserEvents": (
+        """\
+async for frame in client.follow_user("user-1"):  # at once; `await client.feed("user-1")` is this call
+            print(frame)""",
+        "Client",
+    ),
     "listOrderEvents": (f'print(await client.events("{_ORDER_ID}"))', "Client"),
     "cancelOrder": (f'print(await client.cancel("{_ORDER_ID}"))', "Client"),
     "makeStreamTicket": (f'print(await client.ticket("{_ORDER_ID}"))', "Client"),

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -70,6 +70,9 @@ Destination = Annotated[str, typer.Option("--output", help="Token to receive.")]
 Slippage = Annotated[int | None, typer.Option(help="Worst acceptable price, in hundredths of a percent.")]
 Impact = Annotated[int | None, typer.Option(help="How far it may move the market, in hundredths of a percent.")]
 Timeout = Annotated[float, typer.Option(min=1, help="Seconds until it gives up following.")]
+Since = Annotated[
+    str | None, typer.Option(help="With --user: what happened since comes first: 10m, 2h, 3d ago, or an ISO date.")
+]
 Limit = Annotated[
     str | None, typer.Option(help="Worst price, output for one input after fees: rests until the market gives it.")
 ]
@@ -337,19 +340,68 @@ async def _show_quote(client: "Client", wanted: "NewOrder", output: Output) -> N
         console.print(json.dumps(wanted.body(), indent=2), markup=False, soft_wrap=True)
 
 
+def _since(given: str | None) -> datetime | None:
+    now = datetime.now().astimezone()
+    try:
+        # What is so far ahead is as far back.
+        moment = text.until(given, now) if given else None
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"takes 10m, 2h, 3d or an ISO date, not {given!r}", param_hint="--since") from None
+    return now - (moment - now) if moment is not None and moment > now else moment
+
+
+async def _watch_user(
+    client: "Client", user: str, since: datetime | None, seconds: float | None, output: Output
+) -> None:
+    """A line for each status of each of the user's orders. Raises TimeoutError."""
+    from order_engine import Event
+
+    console = Console()
+    async with asyncio.timeout(seconds), aclosing(client.follow_user(user, since=since)) as following:
+        async for frame in following:
+            if isinstance(frame, Event):
+                if output.as_json:
+                    put(json.dumps(_event_json(frame), separators=(",", ":")))
+                elif output.quiet:
+                    put(f"{frame.order_id} {frame.sequence} {frame.status}")
+                else:
+                    line = Text.assemble((f"…{frame.order_id[-8:]} ", "cyan"), text.event_line(frame))
+                    console.print(line, markup=False, soft_wrap=True)
+            elif output.is_plain:
+                more = " and more" if frame.more else ""
+                console.print(Text(f"{user} has {len(frame.open)}{more} open", style="dim"), soft_wrap=True)
+
+
 @app.command()
 def watch(
-    order_id: OrderId,
+    order_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The order's id.", show_default=False)] = None,
     *,
-    timeout: Timeout = 120.0,
+    user: Annotated[
+        str | None, typer.Option(help="Follows all orders of this user instead, until Ctrl-C.", show_default=False)
+    ] = None,
+    since: Since = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, help="Seconds until it gives up following; 120 for one order.", show_default=False),
+    ] = None,
     url: Url = "",
     token: Bearer = "",
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Follows an order to its end, from wherever it is. Output and exit status as those of place."""
+    """Follows an order to its end, from wherever it is, or all orders of a user.
+
+    Of one order output and exit status are those of place. Of a user each status is a line: with --json an object, with
+    --quiet its order, sequence and status.
+    """
     output = Output(as_json, quiet, verbose)
+    if (order_id is None) == (user is None) or (since is not None and user is None):
+        raise typer.BadParameter("takes an order's ID, or --user with or without --since")
+    if user is not None:
+        run(_all_of(user, _since(since), timeout, output), url, token)
+        return
+    assert order_id is not None  # noqa: S101 - said above
 
     known = [_goes_on(order_id)]
 
@@ -358,11 +410,21 @@ def watch(
             order = await client.get(order_id)
             title = Text.assemble((text.ask_of(order), "bold"), "  ", (order.id, "cyan"))
             Console().print(title, soft_wrap=True)
-        return await _shown_to_the_end(client, order_id, timeout, output)
+        return await _shown_to_the_end(client, order_id, timeout or 120.0, output)
 
     with _told_when_interrupted(known):
         status = run(work, url, token)
     raise typer.Exit(status)
+
+
+def _all_of(
+    user: str, since: datetime | None, seconds: float | None, output: Output
+) -> "Callable[[Client], Awaitable[None]]":
+    async def work(client: "Client") -> None:
+        with suppress(TimeoutError):  # as long as was asked for
+            await _watch_user(client, user, since, seconds, output)
+
+    return work
 
 
 @app.command()

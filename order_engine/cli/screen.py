@@ -282,6 +282,7 @@ class Desk(App[None]):
         self._trouble = ""
         self._seen_at = time.monotonic()
         self._filter = ""
+        self._live = False
         self.ended_by: int | None = None  # the signal
         self._shown: tuple[str, ...] = ()
         self._shown_wide: bool | None = None
@@ -300,6 +301,8 @@ class Desk(App[None]):
                 asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.query_one(Orders).focus()
         self._look_again_and_again()
+        if self._user is not None:
+            self._follow_user(self._user)
 
     def _end(self, number: int) -> None:
         self.ended_by = self.ended_by or number
@@ -313,16 +316,48 @@ class Desk(App[None]):
     async def _look_again_and_again(self) -> None:
         number = 0
         while True:
-            await self._look(with_health=number % _HEALTH_EVERY == 0)
+            if not self._live or number % _HEALTH_EVERY == 0:
+                await self._look(with_health=number % _HEALTH_EVERY == 0)
             number += 1
             await asyncio.sleep(_LOOK_SECONDS)
+
+    @work
+    async def _follow_user(self, user: str) -> None:
+        """All of the user's orders through one socket; the look once a second heals what it does not bring."""
+        while True:
+            try:
+                async with aclosing(self._client.follow_user(user)) as following:
+                    async for frame in following:
+                        self._live = True
+                        if isinstance(frame, Event):
+                            self._learn(frame)
+            except OrderEngineError:
+                pass  # said by the look
+            self._live = False
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _learn(self, event: Event) -> None:
+        """A status that the socket brought."""
+        known = self._orders.get(event.order_id)
+        if event.order is not None and (known is None or known.sequence < event.order.sequence):
+            rest = {order_id: order for order_id, order in self._orders.items() if order_id != event.order_id}
+            if known is not None:
+                self._orders[event.order_id] = event.order
+            else:
+                self._orders = dict([(event.order_id, event.order), *rest.items()][: self._last])
+            self._show()
 
     async def _look(self, *, with_health: bool) -> None:
         try:
             page = await self._client.page(user_id=self._user, limit=self._last)
             if with_health or self._trouble:
                 self._health = await self._client.health()
-            self._orders = {order.id: order for order in page.orders}
+            known = self._orders
+            # What the socket brought meanwhile may be newer than the page.
+            self._orders = {
+                order.id: known[order.id] if order.id in known and known[order.id].sequence > order.sequence else order
+                for order in page.orders
+            }
             self._trouble, self._seen_at = "", time.monotonic()
         except OrderEngineError as error:
             self._trouble = visible(str(error))

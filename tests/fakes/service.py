@@ -153,7 +153,7 @@ class Service:
             case "/orders/ord_1/cancel":
                 self.statuses = ("pending", "cancelled")
                 return web.json_response(self.order())
-            case "/stream-tickets" if (await request.json())["orderId"] == ID:
+            case "/stream-tickets" if (await request.json()).get("orderId") in (ID, None):
                 ticket = {"ticket": "t", "websocketUrl": f"{self.stream}&ticket=t", "expiresAt": AT.format(9)}
                 return web.json_response(ticket, status=201)
             case "/health":
@@ -198,6 +198,8 @@ class Service:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_json({"type": "of the future", "at": 1})
+        if "userId" in request.query:
+            await socket.send_json({"type": "snapshot", "userId": "dev", "at": AT.format(0), "open": [], "more": False})
         for sequence in self.sequences():
             if sequence <= int(request.query.get("after", "0")):
                 continue

@@ -43,6 +43,21 @@ async def test_with_v_every_status_has_its_details_in_words(service: Service) ->
     }
 
 
+async def test_all_orders_of_a_user_are_a_line_each_status_for_as_long_as_is_asked_for(service: Service) -> None:
+    service.statuses = ("pending", "confirmed")
+    watch = ("order", "watch", "--user", "dev", "--timeout", "1", "--url", service.url)
+    ended = await invoke(*watch)
+    assert (ended.status, ended.err) == (0, "")
+    first, *lines = ended.out.splitlines()
+    assert first == "dev has 0 open"
+    assert [line.split()[0::2][:2] for line in lines] == [[f"…{ID[-8:]}", "pending"], [f"…{ID[-8:]}", "confirmed"]]
+    as_json = await invoke(*watch, "--json", "--since", "10m")
+    assert [json.loads(line)["sequence"] for line in as_json.out.splitlines()] == [1, 2]
+    assert "&since=20" in service.connections[-1]
+    for wrong in (("order", "watch"), ("order", "watch", ID, "--user", "dev"), ("order", "watch", ID, "--since", "1m")):
+        assert (await invoke(*wrong, "--url", service.url)).status == 2
+
+
 async def test_options_become_the_order_with_one_key(service: Service) -> None:
     trade = ("--amount", "2.50", "--buy", "--input", "USDC", "--output", "SOL", "--slippage-bps", "10", "--user", "me")
     mine = ("--wallet", "w", "--client-order-id", "mine", "--idempotency-key", "k", "--max-price-impact-bps", "7")

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import DataTable, RichLog, Static
 
-from order_engine import Client
+from order_engine import Client, Event
 from order_engine.cli.program import program
 from order_engine.cli.screen import Amend, Confirm, Desk, Details, Logs
 from tests.fakes.service import ID, Service, order
@@ -59,6 +60,23 @@ async def test_a_row_changes_with_its_order(service: Service, client: Client) ->
         service.view = order("failed")
         await until(pilot, lambda: rows(pilot)[0][-1] == "failed")
         assert "failed 100 % of 1" in state(pilot)
+
+
+async def test_of_one_user_every_order_comes_through_one_socket(service: Service, client: Client) -> None:
+    service.statuses = ("pending",)
+    service.view = order("confirmed", sequence=1)
+    async with Desk(client, user="dev").run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: len(service.connections) == 1)
+        assert "userId=dev" in service.connections[0]
+        desk = pilot.app
+        assert isinstance(desk, Desk)
+        await until(pilot, lambda: desk._live)
+        newest = {**service.event(1), "type": "status", "order": order("confirmed", sequence=1)}
+        desk._learn(msgspec.convert(newest, Event, strict=False))
+        assert rows(pilot)[0][-1] == "confirmed"
+        looked = service.calls.count("GET /api/orders")
+        await pilot.pause(1.5)
+        assert service.calls.count("GET /api/orders") <= looked + 1
 
 
 async def test_enter_opens_the_details_and_follows_the_order(service: Service, client: Client) -> None:
