@@ -65,7 +65,7 @@ def limits_of_soon() -> tuple[Decimal, datetime, Decimal]:
         ahead = [pays(now + timedelta(seconds=second)) for second in range(LOOKS_AHEAD)]
         for second in range(6, LOOKS_AHEAD // 2):
             if ahead[second] > max(ahead[:second]):
-                return ahead[second], now + timedelta(seconds=second), max(ahead) * Decimal("1.01")
+                return ahead[second], now + timedelta(seconds=second), max(ahead) * Decimal("1.1")
         time.sleep(1)
     raise AssertionError("The market fell for a minute.")
 
