@@ -14,6 +14,8 @@ from chalicelib.http.models import read_order
 from localstack.errors import UserError
 
 MOST_ORDERS = 100_000
+MOST_BYTES = 64 * 2**20
+_YEARS = (2000, 2100)
 _STDIN = Path("-")
 _NOBODY = {"userId": "replay", "walletAddress": "replay"}
 
@@ -35,6 +37,8 @@ def moment_of(text: str, what: str) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise UserError(f"{what} takes a time with its zone, as 2026-11-26T12:00:00Z, not {text!r}.")
+    if not _YEARS[0] <= moment.year < _YEARS[1]:
+        raise UserError(f"{what} takes a time from {_YEARS[0]} to {_YEARS[1]}, not {text!r}.")
     return moment.astimezone(UTC)
 
 
@@ -99,9 +103,15 @@ def _placed_at(given: object, since: datetime) -> datetime:
 
 
 def _text(path: Path) -> str:
-    content = sys.stdin.buffer.read() if path == _STDIN else path.read_bytes()
+    if path == _STDIN:
+        content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    else:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise UserError(f"{_called(path)} is larger than {MOST_BYTES >> 20} MiB, the most that is replayed.")
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise UserError(f"{_called(path)}, line {line}: it is not UTF-8.") from None

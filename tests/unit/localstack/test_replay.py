@@ -151,8 +151,12 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "bytes").write_bytes(b"{}\n\xff")
     with pytest.raises(UserError, match="line 2: it is not UTF-8"):
         read(tmp_path / "bytes", START, end)
+    with pytest.raises(UserError, match="is larger than 64 MiB"):
+        read(Path("/dev/zero"), START, end)
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "none", START, end)
+    (tmp_path / "marked").write_bytes(b"\xef\xbb\xbf" + json.dumps(SELL).encode() + b"\r\n")
+    assert len(read(tmp_path / "marked", START, end)) == 1
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(SELL).encode())))
     assert [wanted.name for wanted in read(Path("-"), START, end)] == ["line 1"]
 
@@ -179,6 +183,7 @@ def test_the_command_prints_lines_for_people_and_json_for_programs(typed: typer.
     ("options", "why"),
     [
         ({"--from": "noon"}, "--from takes a time with its zone"),
+        ({"--from": "0001-01-01T00:00:00Z"}, "--from takes a time from 2000 to 2100"),
         ({"--to": "noon"}, "--to takes a time with its zone"),
         ({"--to": "2026-11-26T11:00:00Z"}, "--to must be later than --from"),
         ({"--to": "8d"}, "--to is more than 7 days after --from"),
