@@ -12,8 +12,9 @@ from typing import Self, TextIO
 from localstack.deployment.aws_clients import Clients
 from localstack.logs.log_lines import Line, is_platform
 
-# An invocation's lines may be stored a little after their own time: each look goes back so far.
-_OVERLAP_MS = 5_000
+# An invocation's lines are stored a little after the time that they are given: each look goes back so far. Under load
+# a look comes every two seconds, and what it reads again is its work.
+_OVERLAP_MS = 2_000
 _ROTATE_BYTES = 20 * 1024 * 1024
 # The emulator looks at every stream of a group in each search.
 _STREAMS_AT_MOST = 2_000
