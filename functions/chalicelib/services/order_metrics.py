@@ -5,7 +5,6 @@ from __future__ import annotations
 from chalicelib.domain.amounts import BPS
 from chalicelib.domain.order import Fill, History, Order
 from chalicelib.domain.quotes import Route, Side
-from chalicelib.services.event_messages import route_meta
 from chalicelib.services.ports import Telemetry
 
 
@@ -33,8 +32,8 @@ def record_move(telemetry: Telemetry, history: History) -> None:
 
 
 def record_route(telemetry: Telemetry, order: Order, route: Route) -> None:
-    """The routing decision: its metrics, and at DEBUG every quote."""
-    telemetry.debug("route_chosen", order_id=order.id, attempt=order.attempt, **route_meta(order, route))
+    """The routing decision: its metrics, and its reason at DEBUG; every quote stands in the order's history."""
+    telemetry.debug("route_chosen", order_id=order.id, attempt=order.attempt, reason=route.reason)
     telemetry.add_metric("VenueChosen", venue=route.chosen.venue)
     if route.spread_bps is not None:
         telemetry.add_metric("QuoteSpreadBps", route.spread_bps)
