@@ -212,10 +212,10 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/api/orders/execute",
         id="openStream",
         tag=ORDERS,
-        summary="Follow an order (WebSocket only)",
-        description="Open a WebSocket here, with `?orderId=`, optionally `&after=`, and `&ticket=` where the service "
-        "asks for access tokens: the stream is described in the AsyncAPI document and in /docs. A GET without a "
-        "handshake only gets this explanation.",
+        summary="Follow an order, or all of a user's (WebSocket only)",
+        description="Open a WebSocket here, with `?orderId=`, optionally `&after=`, or with `?userId=`, optionally "
+        "`&since=`, and `&ticket=` where the service asks for access tokens: the stream is described in the AsyncAPI "
+        "document and in /docs. A GET without a handshake only gets this explanation.",
         answers={},
         problems=(ProblemCode.UPGRADE_REQUIRED,),
     ),

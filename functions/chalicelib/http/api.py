@@ -85,7 +85,8 @@ class Api:
         raise Problem(
             ProblemCode.UPGRADE_REQUIRED,
             "POST an order to this address, or follow one with a WebSocket: "
-            f"{self.websocket_url}?orderId=ID. To read an order, GET /api/orders/ID.",
+            f"{self.websocket_url}?orderId=ID, or all of a user's with ?userId=USER. To read an order, GET "
+            "/api/orders/ID.",
             headers={"Upgrade": "websocket"},
         )
 

@@ -25,6 +25,7 @@ from tests.fakes.postgres import (
     LEASE,
     PATH,
     advanced,
+    count_of,
     fresh,
     let_time_pass,
     placed,
@@ -137,6 +138,27 @@ def test_a_mark_is_written_once_for_all_who_come_within_a_quarter_of_an_hour(
         before = row_of(database_url, order_id)["user_followed_until"]
         follow(store)
         assert (row_of(database_url, order_id)["user_followed_until"] != before) is is_written
+
+
+def test_who_comes_while_the_mark_lasts_waits_for_nobody_and_misses_nothing(
+    store: PostgresOrders, database_url: str
+) -> None:
+    follow(store)
+    order = fresh()
+    with uncommitted(database_url, lambda other: other.insert(order, None)) as stored:
+        assert follow(store).open == ()
+    # What the second one's snapshot lacks is told.
+    assert isinstance(stored, History)
+
+
+def test_marks_that_are_over_are_forgotten_by_and_by(store: PostgresOrders, database_url: str) -> None:
+    for number in range(12):
+        follow(store, user_id=f"other-{number}")
+    let_time_pass(database_url, 9_001)
+    follow(store)
+    assert count_of(database_url, "followed_users") == 3
+    follow(store, user_id="another")
+    assert count_of(database_url, "followed_users") == 2
 
 
 def test_a_snapshot_shows_the_newest_open_orders_and_the_newest_of_what_happened(store: PostgresOrders) -> None:

@@ -22,6 +22,19 @@ MARKED_FOR = "2 hours 30 minutes"
 OPEN = [str(status) for status in OrderStatus if not status.is_terminal]
 OPEN_STATUSES = ", ".join(f"'{status}'" for status in OPEN)
 
+# Who comes while the mark lasts anyway waits for nobody: each order that his read does not hold found it.
+IS_MARKED = """
+SELECT FROM followed_users
+WHERE user_id = %(user_id)s AND followed_until >= clock_timestamp() + %(at_least)s::interval
+"""
+
+# Any name may be followed in open mode: whoever comes takes a few marks away that are over.
+FORGET = """
+DELETE FROM followed_users WHERE user_id = ANY(ARRAY(
+    SELECT user_id FROM followed_users WHERE followed_until < statement_timestamp() AND user_id <> %(user_id)s
+    ORDER BY followed_until LIMIT 10 FOR UPDATE SKIP LOCKED))
+"""
+
 # The number is the migration's.
 LOCK = "SELECT pg_advisory_xact_lock(7, hashtext(%(user_id)s))"
 
@@ -80,8 +93,10 @@ def follow_user(
         "events": most_events + 1,
     }
     with connection.transaction():
-        for statement in (LOCK, MARK_USER, MARK_ORDERS):
-            connection.execute(statement, values)
+        if connection.execute(IS_MARKED, values).fetchone() is None:
+            for statement in (LOCK, MARK_USER, FORGET):
+                connection.execute(statement, values)
+        connection.execute(MARK_ORDERS, values)
         # Each statement has a picture of its own, so these are no older than what was waited for.
         found = [order_from(row) for row in connection.execute(OPEN_ORDERS, values)]
         events = []
