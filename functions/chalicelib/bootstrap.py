@@ -295,11 +295,11 @@ def watcher() -> WatcherPorts:
 @cache
 def notifier() -> ApiGatewayNotifier:
     """Open WebSocket connections."""
-    from chalicelib.adapters.aws import websocket_client
+    from chalicelib.adapters.aws import websocket_calls
     from chalicelib.adapters.notifier import ApiGatewayNotifier
     from chalicelib.config import required
 
-    return ApiGatewayNotifier(websocket_client(required(os.environ, "WEBSOCKET_MANAGEMENT_URL")), telemetry())
+    return ApiGatewayNotifier(websocket_calls(), required(os.environ, "WEBSOCKET_MANAGEMENT_URL"), telemetry())
 
 
 @cache

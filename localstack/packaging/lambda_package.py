@@ -27,7 +27,7 @@ MIGRATIONS = ROOT / "infra" / "migrations"
 MAX_BYTES = 25_000_000
 # The services that the functions call, or sign a token for: botocore's descriptions of all others, nine tenths of the
 # libraries' size, stay out.
-AWS_SERVICES = frozenset({"apigatewaymanagementapi", "dynamodb", "rds"})
+AWS_SERVICES = frozenset({"dynamodb", "rds"})
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o644 << 16
 _UNIX = 3

@@ -1,6 +1,7 @@
 """How every AWS client behaves: short waits, few retries, one client a container.
 
-The clients are botocore's own, but for SQS: boto3 would only add 45 ms of imports (S3 transfers) to each cold start.
+What orders, statuses and frames need goes by signed_calls.py, all else by botocore's own clients: boto3 would only add
+45 ms of imports (S3 transfers) to each cold start.
 """
 
 from __future__ import annotations
@@ -8,25 +9,16 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.config import Config
 from botocore.session import Session, get_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_sqs import SQSClient
 
+    from chalicelib.adapters.signed_calls import SignedCalls
+
 MAX_POOL_CONNECTIONS = 32
-
-
-def _config(attempts: int, connect_seconds: float, read_seconds: float) -> Config:
-    return Config(
-        connect_timeout=connect_seconds,
-        read_timeout=read_seconds,
-        retries={"total_max_attempts": attempts, "mode": "standard"},
-        max_pool_connections=MAX_POOL_CONNECTIONS,
-    )
 
 
 @cache
@@ -52,11 +44,11 @@ def sqs_client() -> SQSClient:
     return cast("SQSClient", calls)
 
 
-def websocket_client(endpoint: str) -> ApiGatewayManagementApiClient:
-    """The WebSocket API's management endpoint; retries are the pusher's own business.
+def websocket_calls() -> SignedCalls:
+    """For the WebSocket API's management endpoint; retries are the pusher's own business.
 
     Chalice's `app.websocket_api` always calls *.execute-api.amazonaws.com and cannot reach an emulator.
     """
-    config = _config(1, connect_seconds=0.5, read_seconds=2)
-    client = _session().create_client("apigatewaymanagementapi", endpoint_url=endpoint, config=config)
-    return cast("ApiGatewayManagementApiClient", client)
+    from chalicelib.adapters.signed_calls import SignedCalls
+
+    return SignedCalls(_session(), "execute-api", connect_seconds=0.5, read_seconds=2, connections=MAX_POOL_CONNECTIONS)

@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from botocore.exceptions import BotoCoreError, ClientError
+import urllib3
+from botocore.exceptions import BotoCoreError
 
+from chalicelib.adapters.signed_calls import SignedCalls
 from chalicelib.services.followers import Delivery
 from chalicelib.services.ports import Telemetry
-
-if TYPE_CHECKING:
-    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
 GONE = 410
 
 
 class ApiGatewayNotifier:
-    """`Notifier` on API Gateway."""
+    """`Notifier` on API Gateway; `endpoint` ends with the stage."""
 
-    def __init__(self, client: ApiGatewayManagementApiClient, telemetry: Telemetry) -> None:
-        self._client = client
+    def __init__(self, calls: SignedCalls, endpoint: str, telemetry: Telemetry) -> None:
+        self._calls = calls
+        self._endpoint = endpoint
         self._telemetry = telemetry
 
     def post(self, connection_id: str, text: str) -> Delivery:
         """BUSY stands for whatever may pass: throttling, 5xx, a time-out."""
-        try:
-            self._client.post_to_connection(ConnectionId=connection_id, Data=text.encode())
-        except ClientError as error:
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            return Delivery.GONE if status == GONE else self._busy(connection_id, error)
-        except BotoCoreError as error:
-            return self._busy(connection_id, error)
-        return Delivery.DELIVERED
+        refusal = self._refusal("POST", connection_id, text.encode())
+        if refusal is None:
+            return Delivery.DELIVERED
+        if refusal == GONE:
+            return Delivery.GONE
+        # The pusher treats all of these alike, whoever looks for the cause must not.
+        self._telemetry.warn("post_refused", connection_id=connection_id, reason=str(refusal))
+        return Delivery.BUSY
 
     def close(self, connection_id: str) -> bool:
-        try:
-            self._client.delete_connection(ConnectionId=connection_id)
-        except (BotoCoreError, ClientError) as error:
-            self._telemetry.warn("close_refused", connection_id=connection_id, reason=str(error))
-            return False
-        return True
+        refusal = self._refusal("DELETE", connection_id, b"")
+        if refusal is not None:
+            self._telemetry.warn("close_refused", connection_id=connection_id, reason=str(refusal))
+        return refusal is None
 
-    def _busy(self, connection_id: str, error: Exception) -> Delivery:
-        # The pusher treats all of these alike, whoever looks for the cause must not.
-        self._telemetry.warn("post_refused", connection_id=connection_id, reason=str(error))
-        return Delivery.BUSY
+    def _refusal(self, method: str, connection_id: str, body: bytes) -> int | Exception | None:
+        """The status of a refusal, or why there was no answer; None where it was done."""
+        url = f"{self._endpoint}/@connections/{quote(connection_id, safe='')}"
+        try:
+            status, _ = self._calls.send(method, url, body, {})
+        except (urllib3.exceptions.HTTPError, BotoCoreError) as error:
+            return error
+        return None if status < 300 else status

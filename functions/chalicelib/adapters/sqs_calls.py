@@ -1,8 +1,6 @@
 """The calls of SQS that orders make, without what botocore's client does anew for each of them.
 
-A call is SQS's JSON protocol: its parameters as JSON, signed by botocore's own signer with the container's credentials,
-over a connection that is kept. Through botocore's client it takes two to three times the processor time, and the client
-itself 0.1 s at a cold start (docs/performance.md).
+A call is SQS's JSON protocol: its parameters as JSON.
 """
 
 from __future__ import annotations
@@ -16,13 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin
 
 import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
-from botocore.httpsession import get_cert_path
+
+from chalicelib.adapters.signed_calls import SignedCalls
 
 if TYPE_CHECKING:
-    from botocore.credentials import Credentials
     from botocore.session import Session
 
 ATTEMPTS = 2
@@ -39,18 +35,11 @@ class SqsCalls:
     """
 
     def __init__(self, session: Session, *, connect_seconds: float, read_seconds: float, connections: int) -> None:
-        self.longest_seconds = ATTEMPTS * (connect_seconds + read_seconds) + (ATTEMPTS - 1) * PAUSE_SECONDS
-        # It renews credentials that run out, and says at a call that there are none.
-        self._signer = SigV4Auth(
-            cast("Credentials", session.get_credentials()), "sqs", session.get_config_variable("region")
+        self._calls = SignedCalls(
+            session, "sqs", connect_seconds=connect_seconds, read_seconds=read_seconds, connections=connections
         )
+        self.longest_seconds = ATTEMPTS * self._calls.longest_seconds + (ATTEMPTS - 1) * PAUSE_SECONDS
         self._override = os.environ.get("AWS_ENDPOINT_URL_SQS") or os.environ.get("AWS_ENDPOINT_URL")
-        self._pools = urllib3.PoolManager(
-            maxsize=connections,
-            timeout=urllib3.Timeout(connect=connect_seconds, read=read_seconds),
-            retries=False,
-            ca_certs=get_cert_path(True),
-        )
 
     def send_message(self, **parameters: object) -> dict[str, Any]:
         """One message."""
@@ -100,13 +89,8 @@ class SqsCalls:
 
     def _ask(self, endpoint: str, action: str, body: bytes) -> tuple[int, dict[str, Any]]:
         headers = {"Content-Type": _PROTOCOL, "X-Amz-Target": f"AmazonSQS.{action}"}
-        if trace := os.environ.get("_X_AMZN_TRACE_ID"):
-            headers["X-Amzn-Trace-Id"] = trace  # by which Lambda notices a message that goes in circles
-        request = AWSRequest("POST", endpoint, data=body, headers=headers)
-        self._signer.add_auth(request)
-        pool = self._pools.connection_from_url(endpoint)
-        response = pool.urlopen("POST", "/", body=body, headers=dict(request.headers.items()))
-        return response.status, _fields(response.data)
+        status, answer = self._calls.send("POST", endpoint, body, headers)
+        return status, _fields(answer)
 
 
 def _fields(text: bytes) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_postponing_fits_into_what_is_left_when_it_is_still_tried(sqs: SqsCalls)
 
 
 def test_a_post_and_recording_it_fit_into_the_reserve() -> None:
-    post = longest_call_of(aws.websocket_client("http://127.0.0.1:1/live"))
+    post = aws.websocket_calls().longest_seconds
     meta = Connection.Meta
     record = longest_call(meta.connect_timeout_seconds, meta.read_timeout_seconds, 1 + meta.max_retry_attempts)
     assert post + record <= RESERVE_MS / 1000

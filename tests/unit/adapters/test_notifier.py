@@ -4,10 +4,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.session import get_session
 
-from chalicelib.adapters.aws import websocket_client
+from chalicelib.adapters.aws import websocket_calls
 from chalicelib.adapters.notifier import ApiGatewayNotifier
 from chalicelib.services.followers import Delivery
 from tests.fakes.telemetry import RecordingTelemetry
@@ -50,10 +54,32 @@ def gateway() -> Iterator[Gateway]:
     server.server_close()
 
 
+def a_notifier(endpoint: str, telemetry: RecordingTelemetry | None = None) -> ApiGatewayNotifier:
+    return ApiGatewayNotifier(websocket_calls(), endpoint, telemetry or RecordingTelemetry())
+
+
 def test_a_frame_goes_to_the_connection_behind_the_stage(gateway: Gateway) -> None:
-    notifier = ApiGatewayNotifier(websocket_client(gateway.url), RecordingTelemetry())
+    notifier = a_notifier(gateway.url)
     assert notifier.post("abc=", '{"text":"ü"}') is Delivery.DELIVERED
     assert gateway.requests == [("POST", "/live/@connections/abc%3D", '{"text":"ü"}'.encode())]
+
+
+def test_what_is_signed_is_what_botocore_would_sign(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed: list[list[str]] = []
+    real = SigV4Auth.canonical_request
+
+    def noted(signer: Any, request: AWSRequest) -> str:
+        text = real(signer, request)
+        method, path, query, *_, body_hash = text.splitlines()
+        signed.append([method, path, query, body_hash, signer._service_name])
+        return text
+
+    monkeypatch.setattr(SigV4Auth, "canonical_request", noted)
+    theirs: Any = get_session().create_client("apigatewaymanagementapi", endpoint_url=gateway.url)
+    theirs.post_to_connection(ConnectionId="a/b+c=", Data=b"{}")
+    assert a_notifier(gateway.url).post("a/b+c=", "{}") is Delivery.DELIVERED
+    assert gateway.requests[0] == gateway.requests[1]
+    assert signed[0] == signed[1]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +88,13 @@ def test_a_frame_goes_to_the_connection_behind_the_stage(gateway: Gateway) -> No
 )
 def test_what_a_refusal_means(gateway: Gateway, status: int, delivery: Delivery) -> None:
     gateway.status = status
-    notifier = ApiGatewayNotifier(websocket_client(gateway.url), RecordingTelemetry())
+    notifier = a_notifier(gateway.url)
     assert notifier.post("abc", "{}") is delivery
     assert len(gateway.requests) == 1, "trying again is the pusher's business"
 
 
 def test_a_gateway_that_cannot_be_reached_is_busy() -> None:
-    notifier = ApiGatewayNotifier(websocket_client("http://127.0.0.1:1/live"), RecordingTelemetry())
+    notifier = a_notifier("http://127.0.0.1:1/live")
     assert notifier.post("abc", "{}") is Delivery.BUSY
     assert notifier.close("abc") is False
 
@@ -76,13 +102,13 @@ def test_a_gateway_that_cannot_be_reached_is_busy() -> None:
 @pytest.mark.parametrize(("status", "closed"), [(204, True), (410, False), (500, False)])
 def test_closing(gateway: Gateway, status: int, closed: bool) -> None:
     gateway.status = status
-    assert ApiGatewayNotifier(websocket_client(gateway.url), RecordingTelemetry()).close("abc") is closed
+    assert a_notifier(gateway.url).close("abc") is closed
     assert gateway.requests[0][:2] == ("DELETE", "/live/@connections/abc")
 
 
 def test_a_refusal_is_logged_with_its_reason(gateway: Gateway) -> None:
     telemetry = RecordingTelemetry()
-    notifier = ApiGatewayNotifier(websocket_client(gateway.url), telemetry)
+    notifier = a_notifier(gateway.url, telemetry)
     gateway.status = 403
     notifier.post("abc", "{}")
     notifier.close("abc")
@@ -96,5 +122,5 @@ def test_a_refusal_is_logged_with_its_reason(gateway: Gateway) -> None:
 def test_a_connection_that_is_gone_is_no_reason_to_warn(gateway: Gateway) -> None:
     telemetry = RecordingTelemetry()
     gateway.status = 410
-    ApiGatewayNotifier(websocket_client(gateway.url), telemetry).post("abc", "{}")
+    a_notifier(gateway.url, telemetry).post("abc", "{}")
     assert telemetry.warnings == []
