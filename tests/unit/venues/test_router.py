@@ -97,17 +97,17 @@ def test_a_venue_that_refuses_does_not_keep_the_other_from_trading(error: VenueE
 def test_a_venue_that_hangs_does_not_keep_the_other_from_trading(never: threading.Event, position: int) -> None:
     venues = [quoting(METEORA)]
     venues.insert(position, hanging(RAYDIUM, never))
-    answers = VenueRouter(venues, CrashAt(), RecordingTelemetry(), deadline=0.05).quotes(REQUEST)
+    answers = VenueRouter(venues, CrashAt(), RecordingTelemetry(), deadline=0.5).quotes(REQUEST)
     hung = answers[position]
     assert isinstance(hung, NoQuote)
     assert (hung.venue, hung.code, hung.retryable) == (RAYDIUM, ErrorCode.QUOTE_TIMEOUT, True)
-    assert hung.message == "No answer within 0.05 s."
+    assert hung.message == "No answer within 0.5 s."
     assert answers[1 - position] == a_quote(METEORA)
 
 
 def test_hanging_venues_do_not_block_the_next_orders(never: threading.Event) -> None:
-    router = VenueRouter([hanging(RAYDIUM, never), quoting(METEORA)], CrashAt(), RecordingTelemetry(), deadline=0.05)
-    for _ in range(5):
+    router = VenueRouter([hanging(RAYDIUM, never), quoting(METEORA)], CrashAt(), RecordingTelemetry(), deadline=0.5)
+    for _ in range(2):
         answers = router.quotes(REQUEST)
         assert isinstance(answers[0], NoQuote)
         assert answers[1] == a_quote(METEORA)
