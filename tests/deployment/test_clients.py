@@ -1,7 +1,9 @@
-"""Clients as strangers get them: our own by `pip install`, and those that generators make of the specification."""
+"""Clients as strangers get them: our own by `pip install`, those that generators make of the specification, and one
+that tries whatever it allows or forbids."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,3 +158,35 @@ def test_pip_installs_the_client_and_nothing_of_the_service(stack: Stack, tmp_pa
         tmp_path,
     )
     assert "order_id: str" in checked
+
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "allow_header_conformance",
+    "ensure_resource_availability",
+)
+EXAMPLES = 15
+SCHEMATHESIS_SECONDS = 300
+
+
+def test_whatever_the_document_allows_or_forbids(stack: Stack, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{stack.base_url}/openapi.json"),
+        *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing,stateful"),
+        *("--max-examples", str(EXAMPLES), "--generation-deterministic", "--continue-on-failure"),
+        *("--workers", "1", "--request-timeout", "30", "--warnings", "off", "--no-color"),
+        *("--report", "json,ndjson", "--report-dir", str(tmp_path)),
+        *("--report-json-path", str(tmp_path / "run.json"), "--report-ndjson-path", str(tmp_path / "run.ndjson")),
+    ]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, timeout=SCHEMATHESIS_SECONDS, cwd=tmp_path, check=False
+    )
+    assert ran.returncode == 0, ran.stdout[-8000:] + ran.stderr[-2000:]
+    assert json.loads((tmp_path / "run.json").read_text())["test_cases"]["generated"] > 300
+    statuses = set(re.findall(r'"status_code":\s*(\d{3})', (tmp_path / "run.ndjson").read_text()))
+    assert statuses >= {"200", "202", "400", "404", "415", "426"}

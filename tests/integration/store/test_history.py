@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.adapters.postgres.history import PostgresHistory, page_statement
+from chalicelib.adapters.postgres.history import PostgresHistory
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.errors import ErrorCode
@@ -94,10 +93,6 @@ def test_newest_first_each_order_once(history: PostgresHistory, twins: tuple[Pos
     assert [len(page.orders) for page in read] == [7, 7, 7, 7, 7, 5]
 
 
-def test_no_empty_page_comes_last(history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders]) -> None:
-    assert [len(page.orders) for page in pages(history, OrderFilter(), 20)] == [20, 20]
-
-
 def test_orders_placed_meanwhile_disturb_no_page(
     history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders]
 ) -> None:
@@ -141,31 +136,3 @@ def test_stage_times_are_what_the_model_says(history: PostgresHistory, store: Po
     assert history.stage_times(ids) == MemoryHistory(memory).stage_times(ids)
     assert [time.stage for time in history.stage_times(ids)] == ["pending", "routing", "total"]
     assert history.stage_times([]) == ()
-
-
-def test_nothing_found(history: PostgresHistory) -> None:
-    assert history.page(OrderFilter(), limit=10, before_id=None) == Page((), None)
-
-
-@pytest.mark.parametrize(
-    "filters", [OrderFilter(), OrderFilter(user_id="ann"), OrderFilter(status=OrderStatus.PENDING)], ids=str
-)
-def test_a_late_page_is_read_from_an_index(store: PostgresOrders, database_url: str, filters: OrderFilter) -> None:
-    """What comes before the page is neither read nor sorted, however much it is."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(
-            """
-            INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
-                                status, attempt, sequence, created_at, updated_at)
-            SELECT 'ord_' || lpad(n::text, 32, '0'), CASE WHEN n % 2 = 0 THEN 'ann' ELSE 'bob' END, 'w', 'SOL', 'USDC',
-                   'sell', 1, 50, 'pending', 1, 1, now(), now() FROM generate_series(1, 5000) AS n
-            """
-        )
-        connection.execute("ANALYZE orders")
-        statement, values = page_statement(filters, limit=20, before_id=f"ord_{'0' * 28}2500")
-        plan = "\n".join(
-            row[0] for row in connection.execute(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}".encode(), values)
-        )
-    assert "Index" in plan, plan
-    assert "Sort" not in plan, plan
-    assert "Seq Scan" not in plan, plan

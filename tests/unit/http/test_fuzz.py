@@ -23,7 +23,7 @@ FIELDS = (*ORDER, "slippageBps", "clientOrderId", "orderType")
 FILTERS = ("userId", "clientOrderId", "status", "venue", "inputToken", "outputToken", "placedFrom", "placedBefore",
            "limit", "cursor")  # fmt: skip
 EXISTING = "ord_" + "0" * 32
-fuzz = settings(max_examples=250)
+fuzz = settings(max_examples=100)
 
 
 def fresh(service: Service) -> Service:

@@ -12,6 +12,7 @@ from localstack.gateway.forwarding import Upstream
 from localstack.gateway.front_door import FrontDoor
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answer = Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse]]
 STAGE = "/_aws/execute-api/rest/live"
 
 
@@ -19,7 +20,7 @@ STAGE = "/_aws/execute-api/rest/live"
 class Service:
     """The stub: `rest` answers every HTTP request, `websocket` every WebSocket."""
 
-    rest: Handler
+    rest: Answer
     websocket: Handler
     requests: list[web.Request] = field(default_factory=list)
 
@@ -35,10 +36,6 @@ class Door:
     http: aiohttp.ClientSession
 
 
-async def _ok(_: web.Request) -> web.StreamResponse:
-    return web.json_response({"ok": True})
-
-
 async def _echo(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(protocols=("orders",))
     await socket.prepare(request)
@@ -52,11 +49,12 @@ async def _echo(request: web.Request) -> web.StreamResponse:
 
 @pytest.fixture
 async def door() -> AsyncIterator[Door]:
-    service = Service(_ok, _echo)
+    service = Service(lambda _: web.json_response({"ok": True}), _echo)
 
     async def rest(request: web.Request) -> web.StreamResponse:
         service.requests.append(request)
-        return await service.rest(request)
+        answer = service.rest(request)
+        return answer if isinstance(answer, web.StreamResponse) else await answer
 
     async def websocket(request: web.Request) -> web.StreamResponse:
         service.requests.append(request)

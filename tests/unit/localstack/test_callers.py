@@ -181,10 +181,7 @@ async def test_what_a_client_says_of_itself_is_dropped_and_the_gate_is_shown_our
 
 
 async def test_no_answer_says_what_opens_the_gate(door: Door) -> None:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        return web.Response(text=request.raw_path)
-
-    door.service.rest = answer
+    door.service.rest = lambda request: web.Response(text=request.raw_path)
     status, head, body = await answered(door, b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (status, body.decode()) == (200, f"{STAGE}/x")
     assert b"order-engine-door" not in head.lower()

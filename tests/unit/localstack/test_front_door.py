@@ -48,10 +48,7 @@ async def test_the_service_learns_who_asked_for_what(door: Door) -> None:
 
 
 async def test_headers_of_one_connection_stay_behind(door: Door) -> None:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(headers={"Keep-Alive": "timeout=5", "X-Kept": "1"})
-
-    door.service.rest = answer
+    door.service.rest = lambda _: web.Response(headers={"Keep-Alive": "timeout=5", "X-Kept": "1"})
     headers = {"Connection": "close, X-Private", "X-Private": "1", "TE": "trailers", "Upgrade": "h2c"}
     async with door.http.get(f"{door.url}/", headers=headers) as response:
         assert "Keep-Alive" not in response.headers
@@ -60,10 +57,7 @@ async def test_headers_of_one_connection_stay_behind(door: Door) -> None:
 
 
 async def test_an_upgrade_that_is_required_is_named(door: Door) -> None:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=426, headers={"Upgrade": "websocket"})
-
-    door.service.rest = answer
+    door.service.rest = lambda _: web.Response(status=426, headers={"Upgrade": "websocket"})
     async with door.http.get(f"{door.url}/api/orders/execute") as response:
         assert (response.status, response.headers["Upgrade"]) == (426, "websocket")
         assert response.headers["Connection"] == "Upgrade"
@@ -87,29 +81,20 @@ async def test_status_headers_and_encoded_body_come_back_as_they_are(door: Door)
 
 
 async def test_redirects_are_the_clients_business(door: Door) -> None:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=302, headers={"Location": "/elsewhere"})
-
-    door.service.rest = answer
+    door.service.rest = lambda _: web.Response(status=302, headers={"Location": "/elsewhere"})
     async with door.http.get(f"{door.url}/", allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (302, "/elsewhere")
 
 
 @pytest.mark.parametrize("status", [204, 304])
 async def test_answers_without_a_body(door: Door, status: int) -> None:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=status)
-
-    door.service.rest = answer
+    door.service.rest = lambda _: web.Response(status=status)
     async with door.http.get(f"{door.url}/") as response:
         assert (response.status, await response.read()) == (status, b"")
 
 
 async def test_head_tells_the_length_without_the_body(door: Door) -> None:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=b"x" * 1234)
-
-    door.service.rest = answer
+    door.service.rest = lambda _: web.Response(body=b"x" * 1234)
     async with door.http.head(f"{door.url}/") as response:
         assert response.headers["Content-Length"] == "1234"
 
@@ -135,10 +120,7 @@ async def test_a_long_answer_arrives_while_it_is_written(door: Door) -> None:
 async def test_a_large_answer_comes_whole(door: Door) -> None:
     body = bytes(range(256)) * 8192
 
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=body)
-
-    door.service.rest = answer
+    door.service.rest = lambda _: web.Response(body=body)
     async with door.http.get(f"{door.url}/") as response:
         assert response.content_length == len(body)
         assert await response.read() == body
@@ -229,11 +211,7 @@ async def test_a_service_that_breaks_off_before_answering(door: Door) -> None:
 
 
 async def test_what_a_gateway_says_of_a_dead_process_stays_inside(door: Door) -> None:
-    async def died(_: web.BaseRequest) -> web.StreamResponse:
-        return web.json_response({"message": "Worker process died in /tmp/x"}, status=502)
-
-    door.service.rest = died
-
+    door.service.rest = lambda _: web.json_response({"message": "Worker process died in /tmp/x"}, status=502)
     async with door.http.get(f"{door.url}/api/quotes") as response:
         assert response.status == 502
         assert response.content_type == "application/problem+json"

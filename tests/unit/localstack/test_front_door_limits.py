@@ -59,10 +59,7 @@ async def test_clients_that_stall_in_a_body_hold_up_nobody(door: Door) -> None:
 
 
 async def test_clients_that_read_no_large_answer_hold_up_nobody(door: Door) -> None:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        return web.Response(body=bytes(20_000_000 if request.path.endswith("/large") else 2))
-
-    door.service.rest = answer
+    door.service.rest = lambda request: web.Response(body=bytes(20_000_000 if request.path.endswith("/large") else 2))
     door.front_door._requests = ConcurrencyLimiter(AT_ONCE, NEVER, NEVER)
     stalled = [await opened(door, b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(24)]
     await until(lambda: len(door.service.requests) == 24)
