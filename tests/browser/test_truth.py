@@ -29,8 +29,35 @@ def test_without_a_network_it_says_so_and_heals_without_a_gap(desk: Opened) -> N
     one.ends()
     one.page.wait_for_selector(".outage", state="detached")
     assert statuses(one) == WHOLE
-    assert one.page.inner_text(".orders .link") == "live"
+    one.page.wait_for_selector(".orders .link >> text=/^live$/")
     one.ready()
+
+
+def test_all_orders_of_the_trader_come_over_one_socket(desk: Opened) -> None:
+    one = desk(address=None)
+    sockets: list[Any] = []
+    said: list[str] = []
+
+    def opened(socket: Any) -> None:
+        sockets.append(socket)
+        socket.on("framesent", lambda payload: said.append(str(payload)))
+
+    one.page.on("websocket", opened)
+    one.open()
+    user: str = desk.user  # type: ignore[attr-defined]
+    one.place()
+    elsewhere = {"userId": user, "walletAddress": "w", "inputToken": "SOL", "outputToken": "USDC", "side": "sell"}
+    placed = one.page.request.post(f"{one.url}api/orders/execute", data={**elsewhere, "amount": "2"}).json()
+    one.ends()
+    one.page.wait_for_selector(f".row:has(a[title={placed['orderId']}]) .pill.confirmed")
+    (first,) = sockets
+    assert f"userId={user}" in first.url
+    assert said == []
+    # Another trader's orders are followed instead once he is named.
+    one.page.fill("#user", f"{user}-2")
+    one.page.wait_for_timeout(1_500)
+    assert f"userId={user}-2" in sockets[-1].url
+    assert len(sockets) == 2
 
 
 def test_a_connection_that_breaks_in_mid_order_is_made_again(desk: Opened) -> None:
@@ -41,7 +68,7 @@ def test_a_connection_that_breaks_in_mid_order_is_made_again(desk: Opened) -> No
         sockets.append(socket)
         socket.connect_to_server()
 
-    one.page.route_web_socket(re.compile(r"orderId="), relay)
+    one.page.route_web_socket(re.compile(r"(userId|orderId)="), relay)
     one.open().place()
     one.page.wait_for_selector(".bar-row")
     sockets[-1].close()
@@ -51,7 +78,7 @@ def test_a_connection_that_breaks_in_mid_order_is_made_again(desk: Opened) -> No
 
 def test_without_websockets_it_polls_and_says_so(desk: Opened) -> None:
     one = desk(address=None)
-    one.page.route_web_socket(re.compile(r"orderId="), lambda socket: socket.close())
+    one.page.route_web_socket(re.compile(r"(userId|orderId)="), lambda socket: socket.close())
     one.open().place()
     one.ends()
     assert statuses(one) == WHOLE

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 from chalicelib.domain.order import new_order_id
 from localstack.local_stack.stack_for_tests import Stack
+from order_engine import Client, Event, Snapshot
 from tests.e2e.trader import LIMIT_SECONDS, Trader
+from tests.fakes.service import an_order
 
 MOST = 100
 UNKNOWN = "ord_" + "0" * 32
@@ -161,6 +164,31 @@ async def test_whenever_a_client_follows_a_user_it_gets_every_status_of_every_or
         assert client.seen == {order_id: [1, 2, 3, 4, 5] for order_id in first}
     for order_id, sequences in from_now_on.seen.items():
         assert sequences == list(range(from_now_on.shown.get(order_id, 0) + 1, 6))
+
+
+async def test_the_client_follows_a_user_s_orders_and_the_feed_has_the_same(stack: Stack) -> None:
+    user = f"client {new_order_id()}"
+    async with Client(stack.base_url) as client, asyncio.timeout(LIMIT_SECONDS):
+        seen: list[tuple[str, int]] = []
+        placed: set[str] = set()
+        async with aclosing(client.follow_user(user)) as following:
+            async for frame in following:
+                if isinstance(frame, Snapshot):
+                    placed |= {(await client.place(an_order(user))).order_id for _ in range(2)}
+                    continue
+                assert isinstance(frame, Event)
+                seen.append((frame.order_id, frame.sequence))
+                if len(seen) == 10:
+                    break
+        assert sorted(seen) == sorted((order_id, sequence) for order_id in placed for sequence in range(1, 6))
+        listed: list[tuple[str, int]] = []
+        after = None
+        while len(listed) < len(seen):
+            page = await client.feed(user, after=after, limit=3)
+            listed += [(event.order_id, event.sequence) for event in page.events]
+            after = page.next_cursor
+            await asyncio.sleep(0 if page.more else 0.5)
+    assert sorted(listed) == sorted(seen)
 
 
 async def test_an_order_that_rests_is_told_to_who_follows_its_user(trader: Trader) -> None:

@@ -28,6 +28,8 @@ export const NO_FILTERS: Filters = {
 };
 export const filters = signal<Filters>(NO_FILTERS);
 export const isLoading = signal(false);
+/** Whether the service has ever answered with orders: who may read them is known then. */
+export const hasRead = signal(false);
 export const loadProblem = signal("");
 
 const PAGE = 100;
@@ -142,7 +144,9 @@ export const rows = computed(() => {
 
 async function page(chain: Chain, limit: number, cursor: string | null): Promise<Page> {
   const query = new URLSearchParams({ ...chain.query, limit: String(limit), ...(cursor ? { cursor } : {}) });
-  return (await call<Page>("GET", `api/orders?${query}`)).body;
+  const { body } = await call<Page>("GET", `api/orders?${query}`);
+  hasRead.value = true;
+  return body;
 }
 
 /** Reads further back where the list's end is near. */

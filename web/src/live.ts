@@ -1,8 +1,10 @@
-// Keeps what is known true: a WebSocket for the orders that are open, polling where there is none, and a plain word about
-// which of the two it is. Every recovery reads what was missed: nothing relies on having been connected.
+// Keeps what is known true: one WebSocket for all orders of the trader, and for others that are looked at; polling where
+// there is none, and a plain word about which of the two it is. Every recovery reads what was missed: nothing relies on
+// having been connected.
 import { computed, effect, signal } from "@preact/signals";
 import { call, Refused, unreachableSince } from "./api";
-import { isOver } from "./lib/orders";
+import { hasRead, listedUser } from "./history";
+import { isOver, missedIn } from "./lib/orders";
 import { visible } from "./lib/text";
 import type { Health, Order, OrderEvent } from "./lib/types";
 import { isReady } from "./session";
@@ -34,6 +36,8 @@ type SocketState = "none" | "connecting" | "open";
 const socketState = signal<SocketState>("none");
 /** How often opening has failed since it last worked. */
 const failures = signal(0);
+/** Whose orders come over the present socket; empty where it follows orders by their ids alone. */
+const socketUser = signal("");
 
 /** Orders that this page has placed: they exist before they are read. */
 export const placedHere = new Set<string>();
@@ -43,6 +47,13 @@ const lacksEvents = computed(() => {
   const order = selectedOrder.value;
   return order !== null && (events.value.get(order.id)?.at(-1)?.sequence ?? 0) < order.sequence;
 });
+
+/** Whose orders the socket is to follow, all of them; empty for nobody's. */
+const followedUser = signal("");
+/** Before the list was read it is not known whether a token is asked for, and so who the trader is. */
+const isUserUnknown = computed(() => !isReady.value || (!hasRead.value && listedUser.value !== ""));
+/** The newest time that the socket told, to come back with. */
+let newest = "";
 
 /** Orders that somebody looks at or that are not over: the selected one first. */
 const wanted = computed<readonly string[]>(() => {
@@ -58,12 +69,19 @@ const wanted = computed<readonly string[]>(() => {
   return [...first, ...others.sort().reverse()].slice(0, MAX_FOLLOWED);
 });
 
+/** Those of them that do not come with the trader's own. */
+const named = computed<readonly string[]>(() =>
+  socketUser.value
+    ? wanted.value.filter((id) => (orders.value.get(id)?.userId ?? socketUser.value) !== socketUser.value)
+    : wanted.value,
+);
+
 /** The selected order, where the service has none of that id. */
 export const missing = signal<string | null>(null);
 
 export const link = computed<Link>(() => {
   if (unreachableSince.value !== null) return "offline";
-  if (!wanted.value.length || socketState.value === "open") return "live";
+  if ((!wanted.value.length && !followedUser.value) || socketState.value === "open") return "live";
   return failures.value >= 2 ? "polling" : "connecting";
 });
 
@@ -72,30 +90,44 @@ interface Frame {
   orderId?: string;
   code?: string;
   sequence?: number;
+  at?: string;
   order?: Order;
+  open?: Order[];
+  more?: boolean;
 }
 
 let socket: WebSocket | null = null;
 let subscribed = new Set<string>();
 let silence = 0;
+let attempts = 0;
 let retry = 0;
 
 const after = (id: string): number => events.value.get(id)?.at(-1)?.sequence ?? 0;
 
 async function open(): Promise<void> {
   const first = wanted.value[0];
-  if (socket || !first || unreachableSince.value !== null) return;
+  const user = followedUser.value;
+  if (socket || !(first || user) || isUserUnknown.value || unreachableSince.value !== null) return;
   clearTimeout(retry);
+  attempts += 1;
+  const attempt = attempts;
   socketState.value = "connecting";
+  // As many desks may follow the trader as may: then, in turn, the orders are followed by their ids.
+  const byUser = user !== "" && !(first && failures.value >= 2 && failures.value % 2 === 0);
   let url: string;
   try {
     const ticket = await ticketForAll();
-    url = `${websocketUrl}?orderId=${encodeURIComponent(first)}&after=${after(first)}${ticket ? `&ticket=${encodeURIComponent(ticket)}` : ""}`;
+    const query = new URLSearchParams(
+      byUser ? { userId: user } : { orderId: first ?? "", after: String(after(first ?? "")) },
+    );
+    if (byUser && newest) query.set("since", newest);
+    if (ticket) query.set("ticket", ticket);
+    url = `${websocketUrl}?${query}`;
   } catch {
-    closed();
+    if (attempt === attempts) closed();
     return;
   }
-  if (socket || socketState.value !== "connecting") return;
+  if (socket || attempt !== attempts || socketState.value !== "connecting") return;
   let mine: WebSocket;
   try {
     mine = new WebSocket(url);
@@ -104,7 +136,8 @@ async function open(): Promise<void> {
     return;
   }
   socket = mine;
-  subscribed = new Set([first]);
+  socketUser.value = byUser ? user : "";
+  subscribed = new Set(byUser || !first ? [] : [first]);
   const listen = () => {
     clearTimeout(silence);
     silence = window.setTimeout(() => drop(mine), SILENCE_MS);
@@ -134,6 +167,17 @@ function drop(which: WebSocket): void {
   closed();
 }
 
+/** Closes without a fault: nothing is wanted, or another trader's orders. */
+function leave(): void {
+  const idle = socket;
+  socket = null;
+  attempts += 1;
+  clearTimeout(silence);
+  clearTimeout(retry);
+  idle?.close();
+  socketState.value = "none";
+}
+
 function closed(): void {
   failures.value += 1;
   socketState.value = "none";
@@ -145,7 +189,7 @@ function closed(): void {
 /** Follows on the open connection what it does not follow yet, and no more what is over. */
 function follow(): void {
   if (!socket || socketState.value !== "open") return;
-  const ids = new Set(wanted.value);
+  const ids = new Set(named.value);
   for (const id of ids) {
     if (subscribed.has(id)) continue;
     subscribed.add(id);
@@ -181,6 +225,14 @@ function read(data: string): void {
   if (frame.orderId) keepFrame(frame.orderId, data);
   if (frame.type === "error" && frame.orderId) subscribed.delete(frame.orderId);
   if (frame.type === "session_over" && socket) drop(socket);
+  if (frame.type === "snapshot") show(frame);
+  if (
+    socketUser.value &&
+    (frame.type === "status" || frame.type === "snapshot") &&
+    frame.at &&
+    frame.at > newest
+  )
+    newest = frame.at;
   if (frame.type !== "status" || !frame.orderId) return;
   const {
     type: _type,
@@ -195,6 +247,19 @@ function read(data: string): void {
     announcement.value = visible(
       `${(event as unknown as OrderEvent).status}: ${(event as unknown as OrderEvent).message}`,
     );
+}
+
+/** What is open when the socket opens, and what has ended or moved since it was open before, however long ago. */
+function show(frame: Frame): void {
+  const open = frame.open ?? [];
+  // A snapshot has no routes: what has one is read.
+  const plain = open.filter((order) => order.chosenDex === null).map((order) => ({ ...order, route: null }));
+  const mine = openOrders.value.filter((order) => order.userId === socketUser.value);
+  const missed = missedIn(mine, open);
+  const routed = open.filter((order) => order.chosenDex !== null && !orders.value.has(order.id));
+  learn({ orders: plain });
+  for (const id of new Set([...missed, ...routed.map((order) => order.id)].slice(0, MAX_FOLLOWED)))
+    void refresh(id, { withEvents: id === selected.value || events.value.has(id) });
 }
 
 /** Reads an order and its events as they now are. */
@@ -270,17 +335,28 @@ export function start(): void {
     }
     wasOut = isOut;
   });
+  // Before what opens the socket, which then knows whose orders it is for.
+  let typing = 0;
   effect(() => {
-    const ids = wanted.value;
-    if (socketState.value === "open") follow();
-    else if (ids.length && socketState.value === "none" && failures.peek() === 0) void open();
-    if (!ids.length && socket) {
-      const idle = socket;
-      socket = null;
-      clearTimeout(silence);
-      idle.close();
-      socketState.value = "none";
-    }
+    const user = isUserUnknown.value ? "" : listedUser.value;
+    clearTimeout(typing);
+    if (followedUser.peek() === user) return;
+    const change = () => {
+      newest = "";
+      failures.value = 0;
+      followedUser.value = user;
+      leave(); // what is wanted now is opened anew
+    };
+    // What is being typed is no name yet.
+    if (followedUser.peek()) typing = window.setTimeout(change, 600);
+    else change();
+  });
+  effect(() => {
+    const isWanted = (wanted.value.length > 0 && !isUserUnknown.value) || followedUser.value !== "";
+    const ids = named.value;
+    if (socketState.value === "open" && ids) follow();
+    else if (isWanted && socketState.value === "none" && failures.peek() === 0) void open();
+    if (!isWanted && socket) leave();
   });
   let catching = 0;
   effect(() => {

@@ -4,6 +4,7 @@ import { aligned } from "../src/chart";
 import {
   fillSentence,
   isCancellable,
+  missedIn,
   orient,
   priceOf,
   savingSentence,
@@ -132,4 +133,13 @@ test("the lines of a chart share their times", () => {
       [null, 6],
     ],
   );
+});
+
+test("what moved or ended while nobody was connected shows against what is open now", () => {
+  const at = (id: string, sequence: number) => ({ id, sequence }) as Order;
+  const known = [at("moved", 2), at("same", 2), at("ended", 3), at("newer", 4)];
+  assert.deepEqual(missedIn(known, [at("moved", 3), at("same", 2), at("newer", 3), at("new", 1)]), [
+    "moved",
+    "ended",
+  ]);
 });

@@ -15,6 +15,12 @@ export const isOver = (status: string): boolean => OVER.has(status);
 /** Until its transaction is signed. */
 export const isCancellable = (order: Order): boolean => CANCELLABLE.has(order.status) && !order.txHash;
 
+/** Those of the orders known as open that a snapshot of the open ones shows further on, or not at all. */
+export function missedIn(known: readonly Order[], snapshot: readonly Order[]): string[] {
+  const shown = new Map(snapshot.map((order) => [order.id, order.sequence]));
+  return known.filter((order) => (shown.get(order.id) ?? Infinity) > order.sequence).map((order) => order.id);
+}
+
 // Prices are told in the one of two tokens that stands first here.
 const QUOTED_IN = ["USDC", "USDT", "SOL", "WSOL"];
 
