@@ -163,9 +163,21 @@ async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aioh
         (403, f"orderId={order_id}&ticket={await bob.ticket()}"),
         (403, f"orderId={order_id}&ticket={ann.token}"),
         (400, f"orderId={order_id}&ticket={mine}&ticket={mine}"),
+        (401, f"userId={ann.name}"),
+        (401, f"userId={ann.name}&ticket={mine}"),
+        (401, f"userId={ann.name}&ticket={await bob.ticket()}"),
     ]:
         assert await refusal(http, query) == status, query.partition("&")[2][:12]
     assert (await bob.call("POST", "/api/stream-tickets", {"orderId": order_id}))[0] == 404
+    query = {"userId": ann.name, "ticket": await ann.ticket()}
+    async with asyncio.timeout(LIMIT_SECONDS), http.ws_connect(PATH, params=query) as socket:
+        assert (await socket.receive_json())["userId"] == ann.name
+        await bob.place()
+        anns = (await ann.place())["orderId"]
+        assert {frame["orderId"] for frame in await frames_until_over(socket) if frame["type"] == "status"} <= {
+            other,
+            anns,
+        }
 
 
 async def test_who_subscribes_to_another_s_running_order_200_times_hears_nothing_of_it(
