@@ -169,8 +169,8 @@ async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aioh
     ]:
         assert await refusal(http, query) == status, query.partition("&")[2][:12]
     assert (await bob.call("POST", "/api/stream-tickets", {"orderId": order_id}))[0] == 404
-    query = {"userId": ann.name, "ticket": await ann.ticket()}
-    async with asyncio.timeout(LIMIT_SECONDS), http.ws_connect(PATH, params=query) as socket:
+    all_of_hers = {"userId": ann.name, "ticket": await ann.ticket()}
+    async with asyncio.timeout(LIMIT_SECONDS), http.ws_connect(PATH, params=all_of_hers) as socket:
         assert (await socket.receive_json())["userId"] == ann.name
         await bob.place()
         anns = (await ann.place())["orderId"]
