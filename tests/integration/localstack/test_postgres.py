@@ -1,5 +1,6 @@
 """Postgres as `./dev up` runs it: what it keeps, and what it makes of what a crash left behind."""
 
+import contextlib
 import os
 import pwd
 import re
@@ -142,8 +143,10 @@ def test_a_creation_ends_with_the_runtime(folder: Path) -> None:
     creating: list[psutil.Process] = []
 
     def begun() -> bool:
-        below = psutil.Process(runtime.pid).children(recursive=True)
-        creating[:] = [each for each in below if each.name() == "initdb" and "-U" in each.cmdline()]
+        for each in psutil.Process(runtime.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that only told its version has ended meanwhile
+                if each.name() == "initdb" and "-U" in each.cmdline():
+                    creating.append(each)
         return bool(creating)
 
     def ended() -> bool:
