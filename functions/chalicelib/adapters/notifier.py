@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from urllib.parse import quote
 
 import urllib3
@@ -12,6 +13,7 @@ from chalicelib.services.followers import Delivery
 from chalicelib.services.ports import Telemetry
 
 GONE = 410
+_REASON_LENGTH = 300
 
 
 class ApiGatewayNotifier:
@@ -24,26 +26,26 @@ class ApiGatewayNotifier:
 
     def post(self, connection_id: str, text: str) -> Delivery:
         """BUSY stands for whatever may pass: throttling, 5xx, a time-out."""
-        refusal = self._refusal("POST", connection_id, text.encode())
-        if refusal is None:
+        status, reason = self._ask("POST", connection_id, text.encode())
+        if status < 300:
             return Delivery.DELIVERED
-        if refusal == GONE:
+        if status == GONE:
             return Delivery.GONE
         # The pusher treats all of these alike, whoever looks for the cause must not.
-        self._telemetry.warn("post_refused", connection_id=connection_id, reason=str(refusal))
+        self._telemetry.warn("post_refused", connection_id=connection_id, reason=reason)
         return Delivery.BUSY
 
     def close(self, connection_id: str) -> bool:
-        refusal = self._refusal("DELETE", connection_id, b"")
-        if refusal is not None:
-            self._telemetry.warn("close_refused", connection_id=connection_id, reason=str(refusal))
-        return refusal is None
+        status, reason = self._ask("DELETE", connection_id, b"")
+        if status >= 300:
+            self._telemetry.warn("close_refused", connection_id=connection_id, reason=reason)
+        return status < 300
 
-    def _refusal(self, method: str, connection_id: str, body: bytes) -> int | Exception | None:
-        """The status of a refusal, or why there was no answer; None where it was done."""
+    def _ask(self, method: str, connection_id: str, body: bytes) -> tuple[int, str]:
+        """The answer's status, 503 where there was none, and what it says."""
         url = f"{self._endpoint}/@connections/{quote(connection_id, safe='')}"
         try:
-            status, _ = self._calls.send(method, url, body, {})
+            status, answer = self._calls.send(method, url, body, {})
         except (urllib3.exceptions.HTTPError, BotoCoreError) as error:
-            return error
-        return None if status < 300 else status
+            return HTTPStatus.SERVICE_UNAVAILABLE, str(error)
+        return status, f"{status} {answer.decode(errors='replace')[:_REASON_LENGTH]}"

@@ -23,6 +23,7 @@ class Gateway:
 
     url: str = ""
     status: int = 200
+    answer: bytes = b""
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
 
 
@@ -35,8 +36,9 @@ def gateway() -> Iterator[Gateway]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             state.requests.append((self.command, self.path, body))
             self.send_response(state.status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(state.answer)))
             self.end_headers()
+            self.wfile.write(state.answer)
 
         def do_DELETE(self) -> None:
             self.do_POST()
@@ -109,14 +111,14 @@ def test_closing(gateway: Gateway, status: int, closed: bool) -> None:
 def test_a_refusal_is_logged_with_its_reason(gateway: Gateway) -> None:
     telemetry = RecordingTelemetry()
     notifier = a_notifier(gateway.url, telemetry)
-    gateway.status = 403
+    gateway.status, gateway.answer = 403, b'{"message": "not authorized"}'
     notifier.post("abc", "{}")
     notifier.close("abc")
     assert [(line.event, line.fields["connection_id"]) for line in telemetry.warnings] == [
         ("post_refused", "abc"),
         ("close_refused", "abc"),
     ]
-    assert all("403" in str(line.fields["reason"]) for line in telemetry.warnings)
+    assert {line.fields["reason"] for line in telemetry.warnings} == {'403 {"message": "not authorized"}'}
 
 
 def test_a_connection_that_is_gone_is_no_reason_to_warn(gateway: Gateway) -> None:
