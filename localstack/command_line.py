@@ -34,6 +34,7 @@ def main() -> None:
     Every failure that a person can cause is one sentence and its exit status, 1 where the command names no other. A
     signal N ends a command with 128 + N, as a shell says it; wrong arguments with 2.
     """
+    client_commands.open_streams()
     signals = Signals()
     try:
         try:

@@ -361,7 +361,7 @@ PageSize: TypeAlias = Annotated[
             "minimum": 1,
             "maximum": MAX_PAGE,
             "default": DEFAULT_PAGE,
-            "description": "How many orders a page has at most.",
+            "description": "How many a page has at most.",
         }
     ),
 ]

@@ -127,7 +127,10 @@ class Pong(TypedDict):
 
 
 class Subscribed(TypedDict):
-    """An order is followed; its statuses behind `after` are on their way, up to `sequence` as things stand."""
+    """An order is followed; its statuses behind `after` are on their way, up to `sequence` as things stand.
+
+    The first of them may come before this.
+    """
 
     type: Literal["subscribed"]
     orderId: OrderId
@@ -136,7 +139,7 @@ class Subscribed(TypedDict):
 
 
 class SubscribedToUser(TypedDict):
-    """All orders of a user are followed; the snapshot and what happened since are on their way."""
+    """All orders of a user are followed; the snapshot, which may come before this, and what happened since follow."""
 
     type: Literal["subscribed"]
     userId: UserName

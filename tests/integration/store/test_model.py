@@ -168,7 +168,8 @@ class StoreAndModel(RuleBasedStateMachine):
         if lease is None:
             # A client cancels, nothing else, and takes the lease away.
             trigger, release, resume_in = Trigger.CANCEL, True, 0
-        if (order.status, trigger) not in TRANSITIONS:
+        # A market order never rests.
+        if (order.status, trigger) not in TRANSITIONS or trigger is Trigger.REST:
             return view
         event = an_event(order, trigger, message)
         release = release or apply(order, event).status.is_terminal or resume_in > 0

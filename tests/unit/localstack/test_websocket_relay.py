@@ -205,6 +205,18 @@ async def test_refused_where_the_service_asks_for_tokens(door: Door, query: str,
     assert "t1.1" not in str(problem)
 
 
+@pytest.mark.parametrize("query", ["?orderId=mine", "?userId=ann"])
+async def test_a_token_in_a_header_is_no_ticket(door: Door, query: str) -> None:
+    async def asks_for_tokens(request: web.Request) -> web.StreamResponse:
+        status = 200 if "Authorization" in request.headers else 401
+        return web.json_response({}, status=status, content_type="application/problem+json")
+
+    door.service.websocket, door.service.rest = refuse, asks_for_tokens
+    headers = {**HANDSHAKE, "Authorization": "Bearer mine"}
+    async with door.http.get(f"{door.url}/api/orders/execute{query}", headers=headers) as response:
+        assert (response.status, json.loads(await response.read())["code"]) == (401, "unauthenticated")
+
+
 async def test_the_door_names_as_many_followers_as_the_service_takes() -> None:
     assert websocket_relay._MAX_FOLLOWERS == MAX_FOLLOWERS
 
