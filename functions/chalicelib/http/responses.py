@@ -118,7 +118,10 @@ class TicketView(TypedDict):
 
     ticket: Annotated[str, SchemaInfo("Send it as `ticket`: in the stream's address, or in a `subscribe` message.")]
     websocketUrl: Annotated[
-        str, SchemaInfo("Where to open the stream; where the ticket is not for one order, add `orderId` or `userId`.", format="uri")
+        str,
+        SchemaInfo(
+            "Where to open the stream; where the ticket is not for one order, add `orderId` or `userId`.", format="uri"
+        ),
     ]
     expiresAt: Annotated[Moment, SchemaInfo("In five minutes, or when the access token ends, whichever comes first.")]
 
