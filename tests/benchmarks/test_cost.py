@@ -32,7 +32,7 @@ def test_the_page_says_what_the_script_computes() -> None:
 def test_the_formula_by_hand() -> None:
     assert usd(cost.per_million(SIMPLE)) == {
         "REST API": 3.50,
-        "Lambda time, worker": 26.67,  # 4 s × 0.5 GB × 13.3334
+        "Lambda time, worker": 13.33,  # 4 s × 0.25 GB × 13.3334
         "Lambda time, the others": 1.47,  # (0.02 + 4 × 0.05) s × 0.5 GB × 13.3334
         "Lambda requests": 1.20,  # 6 × 0.20
         "WebSocket messages": 5.00,
