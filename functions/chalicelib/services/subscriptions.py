@@ -192,7 +192,7 @@ def _or_as_before(key: str, connection_id: str, ports: SubscriptionPorts) -> Ite
     earlier = ports.followers.find(key, connection_id)
     try:
         yield
-    except Exception:
+    except Exception:  # raised on whatever it was: what the connection followed before, it must still follow
         if earlier is not None:
             ports.followers.add(earlier)
         raise
