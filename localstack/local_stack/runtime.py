@@ -1,6 +1,5 @@
 """Everything that the stack needs on one machine: Postgres, emulator, migrations, the deployed stack."""
 
-import contextlib
 import functools
 import json
 import os
@@ -12,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
-
-import psutil
 
 from localstack.deployment.aws_clients import Clients
 from localstack.errors import UserError
@@ -258,7 +255,3 @@ class Runtime:
         for ender in enders:
             ender.join()
         self._reaper.close()
-        # What has no reaper because it ends by itself, such as the artifacts' compiler.
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
