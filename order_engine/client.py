@@ -173,12 +173,20 @@ class Client:
         """Every status so far, oldest first. Raises NotFound."""
         return _read(await self.request("GET", f"{path_of(order_id)}/events"), _Events, self.url).events
 
-    async def feed(self, user_id: str | None = None, *, after: str | None = None, limit: int | None = None) -> Feed:
-        """What happened to all of a user's orders behind a cursor, some five seconds late; for those who poll.
+    async def feed(
+        self,
+        user_id: str | None = None,
+        *,
+        since: datetime | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Feed:
+        """What happened to all of a user's orders, some five seconds late; for those who poll.
 
-        With an access token `user_id` may be left out.
+        From a time on, behind a cursor (`next_cursor`), or without both from the first event on. With an access token
+        `user_id` may be left out.
         """
-        query: Query = {"userId": user_id, "after": after, "limit": limit}
+        query: Query = {"userId": user_id, "since": since, "after": after, "limit": limit}
         return _read(await self.request("GET", "/api/events", query=query), Feed, self.url)
 
     async def cancel(self, order_id: str) -> Order:

@@ -16,7 +16,7 @@ from yarl import URL
 from order_engine import errors
 from order_engine.models import Event, Frame, Heartbeat, Snapshot, StreamProblem, Subscribed, Unsubscribed
 
-# The service sends a heartbeat every 30 seconds.
+# The service sends a heartbeat about every 20 seconds, every 30 at the latest.
 SILENCE_SECONDS: Final = 65.0
 _PING_SECONDS = 20.0
 _CLOSE_SECONDS = 2.0

@@ -113,8 +113,9 @@ of that user. Each `subscribe` brings its
 own. When the access token ends that a ticket was made with, nothing more is sent for it; a connection that has no other
 is told `session_over` and closed.
 
-A message may come twice, with the same sequence, after a crash on our side: ignore what you have. After a minute
-without a heartbeat, connect again with `after`.
+A message may come twice, with the same sequence, where something broke on our side while it was sent: ignore what you
+have. A heartbeat comes about every 20 seconds. After a minute in which nothing came, connect again with `after` or
+`since`.
 """
 HANDSHAKE = {
     "400": "orderId and userId are missing or both there, after is no whole number, since no time, or one of them "

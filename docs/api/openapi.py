@@ -239,7 +239,8 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=ORDERS,
         summary="List what happened to all of a user's orders",
         description="For back ends that poll: every event of every order of the user, oldest first, each once, "
-        "from the first one or from where you were. An event is listed some five seconds after it happened, so that "
+        "from the first one, from a time (`since`) or from where you were (`after`). `nextCursor` is always there, "
+        "also on an empty page. An event is listed some five seconds after it happened, so that "
         "none comes in later before one that you have. The stream (`?userId=`) tells at once.",
         answers={200: Success("The next events, if there are any.", FeedView)},
         problems=(ProblemCode.VALIDATION_FAILED, ProblemCode.INVALID_CURSOR),
@@ -261,8 +262,9 @@ OPERATIONS: tuple[Operation, ...] = (
         id="amendOrder",
         tag=ORDERS,
         summary="Change an order that rests",
-        description="Another limit, another end, or both, while the order is `waiting`: same id, one more event. With "
-        "`ifSequence` only if nothing has happened to it since you looked. For another amount cancel it and place one.",
+        description="Another limit, another end, or both, while the order is `waiting`: same id, one more event; "
+        "none where it is so already. With `ifSequence` only if nothing has happened to it since you looked. For "
+        "another amount cancel it and place one.",
         answers={200: Success("The changed order.", OrderView)},
         problems=(ProblemCode.ORDER_NOT_FOUND, ProblemCode.NOT_AMENDABLE, ProblemCode.ORDER_CHANGED),
         body=AmendBody,

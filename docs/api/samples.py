@@ -39,7 +39,7 @@ async for order in client.orders(user_id="user-1", at_most=100):
     "getOrder": (f'print(await client.get("{_ORDER_ID}"))', "Client"),
     "listUserEvents": (
         """\
-async for frame in client.follow_user("user-1"):  # at once; `await client.feed("user-1")` is this call
+async for frame in client.follow_user("user-1"):  # at once; `await client.feed("user-1", since=…)` is this call
             print(frame)""",
         "Client",
     ),

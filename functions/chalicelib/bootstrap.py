@@ -454,6 +454,7 @@ def api() -> Api:
         probes={"database": database().check, "queue": orders_queue().check},
         websocket_url=required(os.environ, "PUBLIC_WEBSOCKET_URL"),
         signing_keys=signing_keys(),
+        crash_point=crash_point(),
         strict_wallets=switched_on(os.environ, "STRICT_WALLETS"),
     )
 

@@ -11,7 +11,7 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.chaos import evidence, orders
-from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS, Kind, Strike
+from localstack.chaos.plan import ALL_CRASH_POINTS, RESTING_CRASH_POINTS, Kind, Strike
 from localstack.chaos.records import Interruption, Outage
 from localstack.chaos.stack import BreakableStack, Rule
 from localstack.errors import UserError
@@ -126,7 +126,7 @@ class Faults:
         """Ends whatever is still going on; what was broken stays for the engine to mend."""
         self._stop.set()
         self._watcher.join(5)
-        for point in CRASH_POINTS + RESTING_CRASH_POINTS:
+        for point in ALL_CRASH_POINTS:
             (self._stack.crash_directory / point).unlink(missing_ok=True)
         self._stack.proxy.fail([])
         for process in list(self._frozen.values()):

@@ -22,8 +22,11 @@ CRASH_POINTS: Final = (
     "after_post",
     "after_follower_stored",
 )
+# The API's, between the commit and the first message.
+API_CRASH_POINTS: Final = ("after_placed",)
 # Those of orders that rest: the watcher's, and the worker's that sends one back to rest.
 RESTING_CRASH_POINTS: Final = ("after_crossing", "after_fire_commit", "after_fire_send", "after_rest_commit")
+ALL_CRASH_POINTS: Final = CRASH_POINTS + RESTING_CRASH_POINTS + API_CRASH_POINTS
 FUNCTIONS: Final = (
     "ApiFunction",
     "ExecuteOrdersFunction",
@@ -99,7 +102,7 @@ def _strike(chance: random.Random, moment: float) -> Strike:
     name, size = "", 0.0
     match kind:
         case Kind.CRASH:
-            name = chance.choice(CRASH_POINTS + RESTING_CRASH_POINTS)
+            name = chance.choice(ALL_CRASH_POINTS)
         case Kind.KILL:
             name = chance.choice(FUNCTIONS)
         case Kind.FREEZE:

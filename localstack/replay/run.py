@@ -97,7 +97,9 @@ class Replay:
         self.market = _Market(SimulatedMarket(simulation, venues))
         self._queue, quiet, ticks, events = Queue(), Quiet(), NoTicks(), NoFollowers()
         router = VirtualRouter(venues, self.clock, _nobody_dies, quiet)
-        self._placing = PlacingPorts(self.orders, self._queue, self.market, ticks, events, quiet, new_id=self._new_id)
+        self._placing = PlacingPorts(
+            self.orders, self._queue, self.market, ticks, events, quiet, _nobody_dies, new_id=self._new_id
+        )
         self._worker = Worker(
             store=self.orders,
             events=events,

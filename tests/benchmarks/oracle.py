@@ -166,7 +166,7 @@ def on_postgres(wanted: Sequence[Wanted], market: SimulatedMarket, seconds: int,
     """As the watcher fires them on a real database, whose time passes with the clock's; workers are never short."""
     database = Database(settings_for(url))
     store, queue, telemetry = PostgresOrders(database), MemoryQueue(), RecordingTelemetry()
-    placing = PlacingPorts(store, queue, market, MemoryTicks(), MemoryStatusEvents(), telemetry)
+    placing = PlacingPorts(store, queue, market, MemoryTicks(), MemoryStatusEvents(), telemetry, CrashAt())
     ports = WatcherPorts(
         resting=PostgresResting(database),
         store=store,

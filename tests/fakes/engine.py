@@ -100,9 +100,11 @@ class Engine:
         """Places an order, as a request without an idempotency key does."""
         return place_order(order or new_order(), idempotency_key=None, ports=self.placing()).order
 
-    def placing(self) -> PlacingPorts:
+    def placing(self, crash: CrashPoint | None = None) -> PlacingPorts:
         """What placing an order needs."""
-        return PlacingPorts(self.store, self.queue, self.market, self.ticks, self.events, self.telemetry)
+        return PlacingPorts(
+            self.store, self.queue, self.market, self.ticks, self.events, self.telemetry, crash or CrashAt()
+        )
 
     def worker(
         self,

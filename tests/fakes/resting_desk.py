@@ -100,7 +100,9 @@ class Desk:
             ticks=self.ticks,
         )
 
-    def place(self, limit: str = "170", amount: int = TEN_SOL, **changes: object) -> Order:
+    def place(
+        self, limit: str = "170", amount: int = TEN_SOL, crash: CrashPoint | None = None, **changes: object
+    ) -> Order:
         order = NewOrder(
             "user-1",
             "wallet-1",
@@ -113,7 +115,7 @@ class Desk:
             limit_price=Decimal(limit),
             time_in_force=TimeInForce.GTC,
         )
-        return self._place(replace(order, **changes))  # type: ignore[arg-type]
+        return self._place(replace(order, **changes), crash)  # type: ignore[arg-type]
 
     def snipe(self, limit: str | None = None, **conditions: object) -> Order:
         order = NewOrder(
@@ -130,8 +132,10 @@ class Desk:
         )
         return self._place(order)
 
-    def _place(self, order: NewOrder) -> Order:
-        ports = PlacingPorts(self.store, self.queue, self.market, self.ticks, self.events, self.telemetry)
+    def _place(self, order: NewOrder, crash: CrashPoint | None = None) -> Order:
+        ports = PlacingPorts(
+            self.store, self.queue, self.market, self.ticks, self.events, self.telemetry, crash or CrashAt()
+        )
         return place_order(order, idempotency_key=None, ports=ports).order
 
     def pays(self, *prices: str) -> None:

@@ -50,6 +50,11 @@ class Row:
     def history(self) -> History:
         return History(self.order, tuple(self.events))
 
+    @property
+    def is_only_told(self) -> bool:
+        """Whether reconcile tells of it, and does not enqueue it."""
+        return self.order.status.is_terminal or self.order.status is OrderStatus.WAITING
+
 
 @dataclass(frozen=True)
 class Key:
@@ -107,6 +112,8 @@ class MemoryOrders:
                 )
                 if order.status is not OrderStatus.WAITING:
                     row.attend(self._in(PICKED_UP_WITHIN))
+                elif self._holds(marked):
+                    row.attend(self._in(PUBLISHED_WITHIN))
                 self.writes += 1
             if idempotency is not None:
                 key = Key(idempotency.fingerprint, order.id, self._clock.now())
@@ -288,7 +295,7 @@ class MemoryOrders:
         with self._lock:
             self.reach("mark_published")
             row = self._row(order.id)
-            if row.order.status.is_terminal and row.order.sequence == order.sequence:
+            if row.is_only_told and row.order.sequence == order.sequence:
                 row.attention_at = row.look_at = None
 
     def delete_expired_idempotency_keys(self) -> int:
@@ -320,13 +327,13 @@ class MemoryOrders:
     def count_open(self) -> int:
         with self._lock:
             self.reach("count_open")
-            return sum(row.look_at is not None and not row.order.status.is_terminal for row in self.rows.values())
+            return sum(row.look_at is not None and not row.is_only_told for row in self.rows.values())
 
     def _due(self, limit: int, *, over: bool) -> list[Row]:
         due = [
             (row.look_at, row)
             for row in self.rows.values()
-            if row.look_at is not None and self._past(row.look_at) and row.order.status.is_terminal == over
+            if row.look_at is not None and self._past(row.look_at) and row.is_only_told == over
         ]
         due.sort(key=lambda pair: pair[0])
         return [row for _, row in due[:limit]]
@@ -384,12 +391,10 @@ class MemoryOrders:
             row.lease_until = self._in(seconds)
         row.next_attempt_at = self._in(resume_in) if resume_in > 0 else None
         row.fruitless_claims = 0
-        if transition.after.status.is_terminal and not self._is_followed(row):
+        if row.is_only_told and not self._is_followed(row):
             row.attention_at = row.look_at = None
-        elif transition.after.status.is_terminal:
-            row.attend(self._in(PUBLISHED_WITHIN), look=True)
-        elif transition.after.status is OrderStatus.WAITING:
-            row.attention_at = row.look_at = None
+        elif row.is_only_told:
+            row.attend(self._in(PUBLISHED_WITHIN), look=transition.before.status is not transition.after.status)
         elif transition.release:
             row.attend(self._in(resume_in + PICKED_UP_WITHIN))
         else:

@@ -27,12 +27,22 @@ from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import issue_ticket, stream_url, write_ticket
 from chalicelib.services import look_at_market
 from chalicelib.services.amend_order import Amendment, amend_order
-from chalicelib.services.browse import OwnedHistory
+from chalicelib.services.browse import FeedPlace, OwnedHistory
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.check_health import check_health
 from chalicelib.services.limits import Allowances
 from chalicelib.services.place_order import PlacingPorts, place_order
-from chalicelib.services.ports import Clock, Market, OrdersQueue, OwnedOrders, Router, StatusEvents, Telemetry, Ticks
+from chalicelib.services.ports import (
+    Clock,
+    CrashPoint,
+    Market,
+    OrdersQueue,
+    OwnedOrders,
+    Router,
+    StatusEvents,
+    Telemetry,
+    Ticks,
+)
 from chalicelib.services.quote_pair import quote_pair
 from chalicelib.services.statistics import execution_stats
 from chalicelib.services.views import event_view, order_view, route_view
@@ -55,6 +65,7 @@ class Api:
     probes: Mapping[str, Callable[[], None]]
     websocket_url: str
     signing_keys: SigningKeys
+    crash_point: CrashPoint
     strict_wallets: bool = False
 
     def health(self) -> HttpResponse:
@@ -68,7 +79,15 @@ class Api:
         values = as_owned(request.json(), owner)
         body = models.read_order(values, strict_wallets=self.strict_wallets, now=self.clock.now())
         refuse_another_user(body.userId, owner)
-        ports = PlacingPorts(self.orders.of(owner), self.queue, self.market, self.ticks, self.events, self.telemetry)
+        ports = PlacingPorts(
+            self.orders.of(owner),
+            self.queue,
+            self.market,
+            self.ticks,
+            self.events,
+            self.telemetry,
+            self.crash_point,
+        )
         placed = place_order(body.to_order(), idempotency_key=key, ports=ports)
         correlation.bind(order_id=placed.order.id, user_id=placed.order.user_id)
         return placed_response(placed, request.root, self._stream_url(request, placed.order.id))
@@ -160,6 +179,9 @@ class Api:
         if user_id is None:
             raise InvalidOrder(InvalidField("userId", "is missing: events are listed by user"))
         after = decode_place(query.after, user_id, self.signing_keys) if query.after else None
+        if query.since is not None:
+            # Whose clock is ahead must not miss what happens until then.
+            after = FeedPlace(min(query.since, self.clock.now()), "", 0)
         page = self.history.feed(owner, user_id, limit=query.limit, after=after)
         return HttpResponse(200, feed_view(page, after, user_id, self.signing_keys))
 

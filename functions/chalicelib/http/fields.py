@@ -418,7 +418,21 @@ Step: TypeAlias = Annotated[
 FeedCursor: TypeAlias = Annotated[
     str,
     StringConstraints(min_length=1, max_length=512),
-    Field(description="`nextCursor` of the page before, of the same user; without it, from the first event on."),
+    Field(
+        description="`nextCursor` of the page before, of the same user; without it, from `since`, or from the first "
+        "event on."
+    ),
+]
+FeedSince: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(read_moment),
+    WithJsonSchema(
+        {
+            **_MOMENT_SCHEMA,
+            "description": "Where to begin: only events at this time or later. To hear what happens from now on, send "
+            "the present time, then follow `nextCursor`; a time ahead of the service's clock stands for the present.",
+        }
+    ),
 ]
 Cursor: TypeAlias = Annotated[
     str,

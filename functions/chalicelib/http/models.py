@@ -48,6 +48,7 @@ from chalicelib.http.fields import (
     ExactAmount,
     ExpiresAt,
     FeedCursor,
+    FeedSince,
     KnownToken,
     KnownVenue,
     LaunchedBefore,
@@ -75,7 +76,12 @@ from chalicelib.http.fields import (
 from chalicelib.http.problems import printable
 from chalicelib.services.browse import DEFAULT_PAGE, MAX_PAGE, OrderFilter
 
-ERROR_MESSAGES = {"extra_forbidden": "is not a field of this request", "missing": "is missing"}
+ERROR_MESSAGES = {
+    "extra_forbidden": "is not a field of this request",
+    "missing": "is missing",
+    # pydantic would name our class, which no trader knows.
+    "model_type": "must be an object",
+}
 # "Input should be a valid integer", "String should have at most 512 characters": ours begin with the verb.
 PYDANTIC_SUBJECT = re.compile(r"^(Input|String) should ")
 Model = TypeVar("Model", bound=BaseModel)
@@ -319,15 +325,23 @@ class ListQuery(BaseModel):
 
 
 class FeedQuery(BaseModel):
-    """Whose events, and behind which."""
+    """Whose events, and from where on: behind a page, from a time, or from the first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     userId: UserId | None = Field(
         None, description="Whose events; with an access token its own user's, and it may be left out."
     )
+    since: FeedSince | None = None
     after: FeedCursor | None = None
     limit: PageSize = DEFAULT_PAGE
+
+    @field_validator("after")
+    @classmethod
+    def _goes_on(cls, after: str | None, info: ValidationInfo) -> str | None:
+        if after is not None and info.data.get("since") is not None:
+            raise ValueError("goes without since: a cursor knows its place")
+        return after
 
 
 class StatsQuery(BaseModel):
@@ -398,8 +412,12 @@ def read_order(
             return _validated(LimitOrder, values, settings)
         case "sniper":
             return _validated(SniperOrder, values, settings)
-        case _:
+        case None | "market":
             return _validated(MarketOrder, values, settings)
+        case _:
+            # What belongs to an order of this type nobody can tell: the type is wrong, and not what goes with it.
+            told = {name: value for name, value in values.items() if name not in BELONGS_ELSEWHERE[MarketOrder]}
+            return _validated(MarketOrder, told, settings)
 
 
 def read_amendment(values: Mapping[str, object], *, now: datetime) -> AmendBody:

@@ -173,7 +173,10 @@ class StreamErrorView(TypedDict):
 
 
 class Heartbeat(TypedDict):
-    """Every 30 seconds on every connection that follows an order: after a minute without one, connect again."""
+    """About every 20 seconds, and every 30 at the latest, on every connection that follows an order or a user.
+
+    After a minute in which nothing came, connect again.
+    """
 
     type: Literal["heartbeat"]
     at: Moment

@@ -44,7 +44,7 @@ def amend_order(
     clock: Clock,
     telemetry: Telemetry,
 ) -> History:
-    """The order after the change.
+    """The order after the change; as it was, with nothing written, where it is so already: a repeat is harmless.
 
     Raises:
         OrderNotFound: no order has this id.
@@ -60,8 +60,11 @@ def amend_order(
             raise NotAmendable(order.id, order.status)
         if amendment.if_sequence not in (None, order.sequence):
             raise OrderChanged(order.id, order.status, order.sequence)
-        bound = _new_bound(order, amendment.limit_price, market, clock)
-        amended = OrderAmended(amendment.limit_price, bound, amendment.expires_at)
+        limit_price = amendment.limit_price if amendment.limit_price != order.limit_price else None
+        expires_at = amendment.expires_at if amendment.expires_at != order.expires_at else None
+        if limit_price is None and expires_at is None:
+            return history
+        amended = OrderAmended(limit_price, _new_bound(order, limit_price, market, clock), expires_at)
         try:
             after = store.advance(history, Transition(order, amended, lease=None, release=True))
         except IllegalTransition:

@@ -36,6 +36,7 @@ from chalicelib.domain.tokens import is_launched
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.ports import (
     ClientOrders,
+    CrashPoint,
     Idempotency,
     Market,
     OrdersQueue,
@@ -61,6 +62,7 @@ class PlacingPorts:
     ticks: Ticks
     events: StatusEvents
     telemetry: Telemetry
+    crash_point: CrashPoint
     # Names an order after the moment at which it is placed.
     new_id: Callable[[], str] = new_order_id
 
@@ -93,6 +95,7 @@ def place_order(new_order: NewOrder, *, idempotency_key: str | None, ports: Plac
     if isinstance(stored, Order):
         ports.telemetry.log("order_replayed", order_id=stored.id)
         return PlacedOrder(stored, replayed=True, market=price)
+    ports.crash_point("after_placed")
     ports.telemetry.debug("order_accepted", order_id=order.id, user_id=order.user_id, status=order.status)
     ports.telemetry.add_metric("OrdersAccepted")
     if order.status is OrderStatus.WAITING:

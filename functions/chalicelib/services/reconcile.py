@@ -39,7 +39,7 @@ def reconcile(
     clock: Clock,
     until: datetime,
 ) -> int:
-    """Enqueues orders that nobody works on, publishes ends that followers were never told of; returns how many.
+    """Enqueues orders that nobody works on, publishes ends and rests that were never told; returns how many.
 
     Ends a little after `until` at the latest; what is left then is done by the next run.
 

@@ -248,7 +248,7 @@ class StoreAndModel(RuleBasedStateMachine):
                 row.lease_token,
                 row.attention_at is None,
                 row.look_at is None,
-                row.look_at is not None and row.order.status.is_terminal,
+                row.look_at is not None and row.is_only_told,
             )
             for order_id, row in self.model.rows.items()
         }

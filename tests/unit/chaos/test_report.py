@@ -14,7 +14,7 @@ from localstack.chaos import report, run
 from localstack.chaos.audit import audit
 from localstack.chaos.faults import Done, failing
 from localstack.chaos.orders import wishes
-from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS, WEIGHTS, plan
+from localstack.chaos.plan import ALL_CRASH_POINTS, WEIGHTS, plan
 from localstack.chaos.records import (
     ChainRecord,
     Connection,
@@ -157,7 +157,7 @@ def test_the_same_seed_is_the_same_plan() -> None:
 def test_a_long_plan_has_every_fault() -> None:
     strikes = plan(1, 3000, 1.0)
     assert {strike.kind for strike in strikes} == set(WEIGHTS)
-    assert {strike.name for strike in strikes if strike.kind == "crash point"} == {*CRASH_POINTS, *RESTING_CRASH_POINTS}
+    assert {strike.name for strike in strikes if strike.kind == "crash point"} == set(ALL_CRASH_POINTS)
     assert all(0 <= strike.at < 3000 for strike in strikes)
     assert len({str(strike) for strike in strikes}) > 20
 

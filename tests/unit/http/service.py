@@ -15,7 +15,16 @@ from chalicelib.http.signing import SigningKeys
 from chalicelib.services.anyone import AnyonesHistory, AnyonesOrders
 from chalicelib.services.limits import Allowances, NoLimits
 from chalicelib.services.ports import Market, Router
-from tests.fakes import FakeClock, FakeRouter, MemoryHistory, MemoryOrders, MemoryQueue, MemoryStatusEvents, MemoryTicks
+from tests.fakes import (
+    CrashAt,
+    FakeClock,
+    FakeRouter,
+    MemoryHistory,
+    MemoryOrders,
+    MemoryQueue,
+    MemoryStatusEvents,
+    MemoryTicks,
+)
 from tests.fakes import RecordingTelemetry as Telemetry
 from tests.fakes.market import ScriptedMarket
 from tests.fakes.owned import MemoryOwnedHistory, MemoryOwnedOrders
@@ -97,6 +106,7 @@ class Service:
             probes=self.probes or {"queue": self.queue.check},
             websocket_url=self.websocket_url,
             signing_keys=self.signing_keys,
+            crash_point=CrashAt(),
             strict_wallets=self.strict_wallets,
         )
 

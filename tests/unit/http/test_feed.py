@@ -1,10 +1,15 @@
 """The feed of all events of a user, over HTTP."""
 
+import time
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from chalicelib.domain.order import placed_at
 from chalicelib.http.cursors import decode_cursor, decode_place, encode_cursor
 from chalicelib.http.problems import Problem
 from chalicelib.services.browse import OrderFilter
+from chalicelib.services.views import timestamp
 from tests.unit.http.service import Service
 
 USER = "user-1"
@@ -33,6 +38,28 @@ def test_a_reader_gets_every_event_once_and_goes_on_where_he_was(service: Servic
     assert [event["orderId"] for event in feed(service, after=str(third["nextCursor"]))["events"]] == ids[3:]  # type: ignore[attr-defined]
 
 
+def test_a_reader_begins_at_a_time_and_goes_on_by_the_cursor(service: Service) -> None:
+    service.clock.advance((datetime.now(UTC) - service.clock.now()).total_seconds() + 60)
+    _, second = (service.place(userId=USER).body["orderId"] for _ in range(2))
+    both = feed(service)["events"]
+    assert feed(service, since="2000-01-01T00:00:00+01:00")["events"] == both
+    assert feed(service, since=both[0]["at"])["events"] == both  # type: ignore[index]
+    begun = feed(service, since=timestamp(placed_at(second) + timedelta(milliseconds=1)))
+    assert (begun["events"], begun["more"]) == ([], False)
+    time.sleep(0.002)
+    third = service.place(userId=USER).body["orderId"]
+    listed = feed(service, after=str(begun["nextCursor"]))["events"]
+    assert [event["orderId"] for event in listed] == [third]  # type: ignore[attr-defined]
+
+
+def test_a_reader_whose_clock_is_ahead_misses_nothing(service: Service) -> None:
+    begun = feed(service, since="2999-01-01T00:00:00Z")
+    service.clock.advance(1)
+    order_id = service.place(userId=USER).body["orderId"]
+    listed = feed(service, after=str(begun["nextCursor"]))["events"]
+    assert [event["orderId"] for event in listed] == [order_id]  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -45,6 +72,9 @@ def test_a_reader_gets_every_event_once_and_goes_on_where_he_was(service: Servic
         ({"userId": "a", "after": ""}, "after"),
         ({"userId": "a", "after": "x" * 513}, "after"),
         ({"userId": "a", "cursor": "x"}, "cursor"),
+        ({"userId": "a", "since": "yesterday"}, "since"),
+        ({"userId": "a", "since": "2026-11-26T12:00:00"}, "since"),
+        ({"userId": "a", "since": "2026-11-26T12:00:00Z", "after": "x"}, "after"),
     ],
 )
 def test_what_cannot_be_listed_is_refused_by_its_field(

@@ -185,7 +185,8 @@ def test_an_answer_to_thousands_of_unknown_fields_stays_short(service: Service) 
 
 
 def test_a_type_of_order_that_is_not_offered_is_refused(service: Service) -> None:
-    assert service.place(orderType="stop").fields == {"orderType": "must be market, limit, sniper"}
+    for fields in ({}, {"limitPrice": "170", "timeInForce": "gtc", "expiresAt": "soon", "launch": {}}):
+        assert service.place(orderType="stop", **fields).fields == {"orderType": "must be market, limit, sniper"}
     assert service.place(orderType="market").status == 202
 
 

@@ -326,6 +326,38 @@ def test_case_38_an_order_is_amended_while_it_rests(service: Service) -> None:
 
 
 @pytest.mark.usefixtures("market")
+@pytest.mark.parametrize("asked", [{}, {"ifSequence": 1}])
+def test_an_amendment_to_what_is_already_so_writes_nothing(
+    service: Service, market: ScriptedMarket, asked: dict[str, object]
+) -> None:
+    """A client sends it again whose answer was lost; that the market is far from the limit by now is no reason."""
+    order = order_of(service, limit(service, expiresAt=in_seconds(600)))
+    market.usual = "1"
+    for same in (
+        {"limitPrice": "170.0"},
+        {"expiresAt": in_seconds(600)},
+        {"limitPrice": 170, "expiresAt": in_seconds(600)},
+    ):
+        got = service.call("PATCH", f"/api/orders/{order.id}", body=same | asked)
+        assert (got.status, got.body["sequence"], got.body["limitPrice"]) == (200, 1, "170")
+    assert len(service.store.rows[order.id].events) == 1
+    # What it does change is all that it says.
+    both = service.call("PATCH", f"/api/orders/{order.id}", body={"limitPrice": "170", "expiresAt": in_seconds(900)})
+    assert both.body["sequence"] == 2
+    changed = service.store.rows[order.id].events[1].meta["changed"]
+    assert isinstance(changed, dict)
+    assert list(changed) == ["expiresAt"]
+    stale = service.call("PATCH", f"/api/orders/{order.id}", body={"limitPrice": "170", "ifSequence": 1})
+    assert (stale.status, stale.body["code"]) == (409, "order_changed")
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize("launch", [[], "soon", 1, True])
+def test_conditions_of_a_launch_are_refused_in_the_traders_words(service: Service, launch: object) -> None:
+    assert snipe(service, launch=launch).fields == {"launch": "must be an object"}
+
+
+@pytest.mark.usefixtures("market")
 @pytest.mark.parametrize(
     ("body", "field"),
     [

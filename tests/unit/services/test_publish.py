@@ -24,9 +24,10 @@ def tell(engine: Engine, status: OrderStatus, *, repeat: bool = False) -> str:
 
 
 @pytest.mark.parametrize("status", OrderStatus)
-def test_an_end_that_was_published_needs_no_attention_any_more(engine: Engine, status: OrderStatus) -> None:
+def test_an_end_or_a_rest_that_was_published_needs_no_attention_any_more(engine: Engine, status: OrderStatus) -> None:
     order_id = tell(engine, status)
-    assert (engine.store.rows[order_id].attention_at is None) == status.is_terminal
+    rests_or_is_over = status is OrderStatus.WAITING or status.is_terminal
+    assert (engine.store.rows[order_id].attention_at is None) == rests_or_is_over
     assert [sent.repeat for sent in engine.events.sent] == [False]
 
 

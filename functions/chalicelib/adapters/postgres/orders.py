@@ -67,7 +67,7 @@ WITH {beside}key AS (
            %(slippage_bps)s, %(client_order_id)s, %(max_price_impact_bps)s, %(status)s, %(attempt)s, 1,
            %(created_at)s, %(created_at)s, %(order_type)s, %(limit_price)s, %(least_output)s, %(most_input)s,
            %(time_in_force)s, %(expires_at)s, %(launch)s, %(bound)s, %(fires)s, %(fired_at)s,
-           -- what rests has nobody's attention: reconcile would enqueue it
+           -- what rests is not to be executed; where somebody follows its user, the trigger has it told (0033)
            CASE WHEN NOT %(rests)s THEN clock_timestamp() + %(picked_up_within)s::interval END, NULL
     WHERE (%(key)s::text IS NULL OR EXISTS (SELECT FROM key)){where_allowed}
     RETURNING id, user_id, status, attempt, user_followed_until
@@ -179,9 +179,9 @@ WITH moved AS (
         next_attempt_at = CASE WHEN %(resume_in)s > 0
                                THEN clock_timestamp() + make_interval(secs => %(resume_in)s) END,
         attention_at = clock_timestamp() + CASE
-            WHEN %(rests)s THEN NULL
             -- null, which the sum is then, where nobody has to be told
-            WHEN %(over)s THEN CASE WHEN followed_until > clock_timestamp() THEN %(published_within)s::interval END
+            WHEN %(over)s OR %(rests)s
+                THEN CASE WHEN followed_until > clock_timestamp() THEN %(published_within)s::interval END
             WHEN %(release)s THEN make_interval(secs => %(resume_in)s) + %(picked_up_within)s::interval
             ELSE make_interval(secs => %(lease)s) + %(after_lease)s::interval END
     WHERE id = %(id)s AND status = %(before)s AND sequence = %(sequence)s - 1
@@ -223,7 +223,7 @@ WHERE id = %(id)s AND lease_token = %(token)s
 
 MARK_PUBLISHED = f"""
 UPDATE orders SET attention_at = NULL WHERE id = %(id)s AND sequence = %(sequence)s
-  AND status IN ({FINAL_STATUSES})
+  AND status IN ({FINAL_STATUSES}, '{OrderStatus.WAITING}')
 """  # noqa: S608
 
 # SKIP LOCKED hands each order to one reconciler; the later look keeps it from the others afterwards. The orders
