@@ -29,7 +29,7 @@ from localstack.local_stack.ports import LOOPBACK, free_port
 from localstack.local_stack.runtime import Runtime, Settings
 from localstack.local_stack.warmup import warm
 from localstack.logs.log_lines import Line
-from localstack.logs.log_reader import LogReader
+from localstack.logs.log_reader import KeptLines
 from order_engine import OVER, Client, NewOrder, Placed
 
 _SECONDS_A_ROUND = 90.0
@@ -221,7 +221,7 @@ def _held_back(runtime: Runtime) -> Iterator[None]:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
 
 
-def _handshake_lines(runtime: Runtime, reader: LogReader, orders: list[Followed]) -> list[Line]:
+def _handshake_lines(runtime: Runtime, reader: KeptLines, orders: list[Followed]) -> list[Line]:
     """What connecting and disconnecting log; called here, for the emulator keeps no log of what a WebSocket calls."""
     for number, order in enumerate(orders):
         context = {"connectionId": f"nobody-{number}", "requestId": "cost", "apiId": "cost", "stage": "live"}
@@ -234,7 +234,7 @@ def _handshake_lines(runtime: Runtime, reader: LogReader, orders: list[Followed]
             if "FunctionError" in answer:
                 raise UserError(f"{name} failed: {answer['Payload'].read().decode(errors='replace')}")
     time.sleep(_SETTLE_SECONDS)
-    return [line for line in reader.read() if line.function in ("websocket-connect", "websocket-disconnect")]
+    return [line for line in reader.added() if line.function in ("websocket-connect", "websocket-disconnect")]
 
 
 def _records(lines: Iterable[Line]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -279,16 +279,17 @@ class _Counted:
     runtime: Runtime
     proxy: CountingProxy
     url: str
-    reader: LogReader
+    reader: KeptLines
 
 
 def measure(
     folder: Path, orders: int, cases: Sequence[Case] = CASES, report: Callable[[str], object] = lambda _: None
 ) -> dict[str, Measured]:
     """What so many orders used in each case, by order. Raises UserError where the stack does not come up."""
-    with _counted_stack(folder) as (runtime, proxy, url):
+    with _counted_stack(folder) as (runtime, proxy, url), KeptLines(runtime.settings.function_log) as reader:
+        reader.skip()
         _stop_schedules(runtime)
-        stack = _Counted(runtime, proxy, url, LogReader(runtime.clients, runtime.settings.stack_name))
+        stack = _Counted(runtime, proxy, url, reader)
         asyncio.run(_round(runtime, url, ONE_FOLLOWED))  # what only a first order does
         return {case.name: _measured(stack, case, orders, report) for case in cases}
 
@@ -297,13 +298,13 @@ def _measured(stack: _Counted, case: Case, orders: int, report: Callable[[str], 
     runtime, proxy, reader = stack.runtime, stack.proxy, stack.reader
     report(f"counting what orders use: {case.name}")
     time.sleep(_SETTLE_SECONDS)
-    reader.read()
+    reader.added()
     before = Counter(proxy.calls)
     seen = [order for _ in range(case.rounds(orders)) for order in asyncio.run(_round(runtime, stack.url, case))]
     time.sleep(_SETTLE_SECONDS)
     calls = Counter(proxy.calls)
     calls.subtract(before)
-    lines = reader.read()
+    lines = reader.added()
     if case.followed:
         lines += _handshake_lines(runtime, reader, seen)
     count, invocations = len(seen), _invocations(lines)

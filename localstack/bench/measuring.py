@@ -1,8 +1,8 @@
 """Measures rows at servers: the load, the processor time and the log around it, after a warm-up."""
 
 import asyncio
-import os
 import statistics
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from localstack.bench.own_stack import OwnStack
 from localstack.bench.results import Run, Value
 from localstack.bench.rows import Figure, Measurement, Row
 from localstack.errors import NotOver
-from localstack.local_stack.supervisor import BUSY_LOOK_SECONDS
+from localstack.logs.log_reader import KeptLines
 
-# Lines are stored at an invocation's end and read some time later (supervisor.py).
-_LOG_SECONDS = BUSY_LOOK_SECONDS + 1.0
+# The last lines are kept when their invocations end, some time after the orders that they work for.
+_LOG_SECONDS = 1.0
 # Connections opened, code paths run, both venues asked: no figure shall depend on being the first.
 _WARM_UP = Workload(40, followed=10)
 
@@ -50,20 +50,19 @@ def measured(server: Server, workload: Workload, seconds: float, progress: Progr
     own = server.own
     if own is None:
         return Measurement(workload.orders, _load(server, workload, seconds, progress))
-    logged, before = _size(own.log), processor_time.read(own.pid)
-    samples = _load(server, workload, seconds, progress)
-    spent = processor_time.spent(before, processor_time.read(own.pid))
-    asyncio.run(asyncio.sleep(_LOG_SECONDS))
+    with KeptLines(Path(own.log)) as logged:
+        logged.skip()
+        before = processor_time.read(own.pid)
+        samples = _load(server, workload, seconds, progress)
+        spent = processor_time.spent(before, processor_time.read(own.pid))
+        time.sleep(_LOG_SECONDS)
+        log_bytes = sum(len(line.text.encode()) + 1 for line in logged.added())
     return Measurement(
         workload.orders,
         samples,
         {name: value * 1000 / workload.orders for name, value in spent.items()},
-        (_size(own.log) - logged) / workload.orders,
+        log_bytes / workload.orders,
     )
-
-
-def _size(path: str) -> int:
-    return Path(path).stat().st_size if os.path.exists(path) else 0  # noqa: PTH110
 
 
 def run_of(row: Row, server: Server, found: Measurement) -> Run:

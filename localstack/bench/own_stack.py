@@ -19,8 +19,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from localstack.environment import composed
 from localstack.errors import UserError
 from localstack.gateway.front_door import AT_ONCE, FrontDoor
@@ -28,18 +26,17 @@ from localstack.local_stack.ministack_process import FIFO_BATCHES
 from localstack.local_stack.ports import LOOPBACK, free_port
 from localstack.local_stack.processes import tail
 from localstack.local_stack.runtime import Runtime, Settings
-from localstack.local_stack.supervisor import pause_after
+from localstack.local_stack.supervisor import LOOK_SECONDS
 from localstack.local_stack.threads import in_thread
 from localstack.local_stack.warmup import warm
-from localstack.logs import log_reader
-from localstack.logs.log_lines import Line
+from localstack.logs.log_lines import readable
+from localstack.logs.log_reader import KeptLines
 from localstack.paths import ROOT
 
 # `./dev up`'s (supervisor.py).
 _WORKERS = 20
 _READY_SECONDS = 120.0
 _END_SECONDS = 30.0
-_LOG = "functions.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,6 @@ class OwnStack:
 async def _serve(folder: Path, parameters: Mapping[str, str]) -> None:
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
-    log = folder / _LOG
     settings = Settings(
         public_url=url,
         data=folder / "postgres",
@@ -69,9 +65,11 @@ async def _serve(folder: Path, parameters: Mapping[str, str]) -> None:
         async with FrontDoor(runtime.upstream) as door:
             await door.start((LOOPBACK,), port)
             await in_thread(warm, runtime, url, requests=AT_ONCE, workers=_WORKERS, pushers=FIFO_BATCHES)
-            ready = OwnStack(url, os.getpid(), runtime.database_url, runtime.emulator_url, str(log))
+            ready = OwnStack(
+                url, os.getpid(), runtime.database_url, runtime.emulator_url, str(runtime.settings.function_log)
+            )
             _say(json.dumps(asdict(ready)))
-            reading = asyncio.create_task(_keep_log(runtime, log))
+            reading = asyncio.create_task(_read_log(settings.function_log))
             while changed := await in_thread(sys.stdin.readline):
                 await in_thread(functools.partial(runtime.deploy, **json.loads(changed)))
                 door.upstream = runtime.upstream
@@ -88,17 +86,14 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def _keep_log(runtime: Runtime, log: Path) -> None:
-    """Reads what the functions log as often as `./dev up` does, and keeps the text."""
-    reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
-    with log.open("a") as kept:
-        lines: list[Line] = []
+async def _read_log(log: Path) -> None:
+    """Reads what the functions log as `./dev up` does, which shows it."""
+    with KeptLines(log) as logged:
+        logged.skip()
         while True:
-            with contextlib.suppress(BotoCoreError, ClientError):  # the next look reads on
-                lines = await in_thread(reader.read)
-                kept.writelines(f"{line.text}\n" for line in lines)
-                kept.flush()
-            await asyncio.sleep(pause_after(len(lines)))
+            for line in await in_thread(logged.added):
+                readable(line)
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 class Child:

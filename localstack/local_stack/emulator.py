@@ -19,7 +19,7 @@ from localstack.local_stack import ministack_process
 from localstack.local_stack.emulator_gate import Keys
 from localstack.local_stack.ports import LOOPBACK, free_port
 from localstack.local_stack.processes import Child, Reaper, StopSequence, start, tail, wait_until
-from localstack.paths import STATE
+from localstack.paths import FUNCTION_LOG, STATE
 
 _START_SECONDS = 60.0
 _START_TRIES = 3
@@ -112,7 +112,9 @@ def _scratch() -> Path:
     return Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=STATE))
 
 
-def _launch(port: int, log: Path, reaper: Reaper, environment: Mapping[str, str], keys: Keys) -> Emulator:
+def _launch(
+    port: int, log: Path, reaper: Reaper, *, prefix: str, environment: Mapping[str, str], keys: Keys
+) -> Emulator:
     scratch = _scratch()
     try:
         reaper.remove_at_end(scratch)
@@ -121,7 +123,7 @@ def _launch(port: int, log: Path, reaper: Reaper, environment: Mapping[str, str]
             handed_over.seek(0)
             child = start(
                 "emulator",
-                [sys.executable, "-P", ministack_process.__file__],
+                [sys.executable, "-P", ministack_process.__file__, log.with_name(FUNCTION_LOG.name), prefix],
                 reaper=reaper,
                 ending=_ENDING,
                 log=log,
@@ -139,19 +141,21 @@ def run(
     log: Path,
     reaper: Reaper,
     *,
+    prefix: str = "",
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
     keys: Keys | None = None,
 ) -> Emulator:
     """Starts an emulator and waits until it is healthy.
 
-    Without `port` it gets a free one, without `keys` new ones. `environment` is added to what it and every function
-    see. Raises UserError with the end of the log where it doesn't start.
+    What functions whose names begin with `prefix` log is kept beside `log`. Without `port` it gets a free one, without
+    `keys` new ones. `environment` is added to what it and every function see. Raises UserError with the end of the log
+    where it doesn't start.
     """
     known = keys or new_keys()
     for _ in range(_START_TRIES):
         chosen = port or free_port()
-        emulator = _launch(chosen, log, reaper, environment or {}, known)
+        emulator = _launch(chosen, log, reaper, prefix=prefix, environment=environment or {}, keys=known)
 
         def settled(emulator: Emulator = emulator) -> bool:
             return emulator.child.exited is not None or _is_healthy(emulator.endpoint_url)

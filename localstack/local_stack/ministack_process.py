@@ -15,6 +15,7 @@ Run as a script, so that no function can import a module of ours. Only on Linux:
 system libraries are loaded, and processes start as MiniStack starts them.
 """
 
+import functools
 import gc
 import importlib.util
 import json
@@ -33,7 +34,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from localstack.local_stack import emulator_gate
+    from localstack.local_stack import emulator_gate, function_log
 
 _PRELOADED = [
     "__main__",  # this module: no copy reads it again
@@ -50,6 +51,9 @@ _PRELOADED = [
     "setproctitle",
 ]
 FIFO_BATCHES = 2
+GATHERING_SECONDS = 0.05
+# The emulator holds its logs in memory, each invocation's in a stream of its own.
+STREAMS_AT_MOST = 2_000
 _FORKING = multiprocessing.get_context("forkserver")
 # multiprocessing's list of children must not be worked on by two threads.
 _CHILDREN = threading.Lock()
@@ -146,6 +150,7 @@ def _fork_functions() -> None:
 
 
 JsonObject = dict[str, object]
+Batch = list[JsonObject]
 Prune = Callable[[JsonObject], None]
 
 
@@ -190,6 +195,81 @@ def work_on_queues_sooner() -> None:
     sqs._prune_dedup = once_a_second(sqs._prune_dedup)  # noqa: SLF001
 
 
+class Gathering:
+    """A queue's messages in larger batches: after one, the next is handed over when it is full or 50 ms have passed.
+
+    MiniStack hands each message over as it comes: of a burst, one to each worker, which is then busy for seconds with
+    it alone. Lambda's pollers ask in turns as well. A message that comes alone waits for nothing.
+    """
+
+    def __init__(
+        self,
+        receive: Callable[[str, int], Batch],
+        waiting: Callable[[str, int], int],
+        look_again: Callable[[float], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`waiting` tells how many messages could be received, up to a number; `look_again` in so many seconds."""
+        self._receive, self._waiting, self._look_again, self._now = receive, waiting, look_again, now
+        self._next_at: dict[str, float] = {}
+        self._woken_at: dict[str, float] = {}
+
+    def receive(self, queue_url: str, number: int) -> Batch:
+        """Up to `number` messages, or none where more are waited for."""
+        now, next_at = self._now(), self._next_at.get(queue_url, 0.0)
+        if now < next_at and self._waiting(queue_url, number) < number:
+            if self._woken_at.get(queue_url) != next_at:
+                self._woken_at[queue_url] = next_at
+                self._look_again(next_at - now)
+            return []
+        batch = self._receive(queue_url, number)
+        if batch:
+            self._next_at[queue_url] = now + GATHERING_SECONDS
+        return batch
+
+
+def gather_batches() -> None:
+    """Has queues hand over fuller batches; FIFO queues, whose statuses somebody watches, as before."""
+    from ministack.core.concurrency import esm_wake
+    from ministack.services import sqs
+
+    receive = sqs._receive_messages_for_esm  # noqa: SLF001
+
+    def waiting(queue_url: str, number: int) -> int:
+        now, found = time.time(), 0
+        for message in list(sqs._queues[queue_url]["messages"]):  # noqa: SLF001
+            found += message["visible_at"] <= now
+            if found == number:
+                break
+        return found
+
+    def look_again(seconds: float) -> None:
+        timer = threading.Timer(seconds, esm_wake.set)
+        timer.daemon = True
+        timer.start()
+
+    gathering = Gathering(receive, waiting, look_again)
+
+    def received(queue_url: str, number: int) -> Batch:
+        is_fifo = sqs._queues[queue_url]["is_fifo"]  # noqa: SLF001
+        return receive(queue_url, number) if is_fifo else gathering.receive(queue_url, number)
+
+    sqs._receive_messages_for_esm = received  # noqa: SLF001
+
+
+def read_policies_once() -> None:
+    """Has a policy parsed once, not at each request: that is a sixth of what a request takes."""
+    from ministack.core import iam_evaluator
+
+    parse = iam_evaluator.parse_policy_document
+    of_text = functools.lru_cache(maxsize=256)(parse)
+
+    def parsed(document: str | JsonObject) -> object:
+        return of_text(document) if isinstance(document, str) else parse(document)
+
+    iam_evaluator.parse_policy_document = parsed
+
+
 def allow_batches_of_what_is_allowed() -> None:
     """Asks for `sqs:SendMessage` where a batch is sent, as AWS does: SQS has no permission of its own for batches."""
     from ministack.core import iam_actions
@@ -203,10 +283,35 @@ def allow_batches_of_what_is_allowed() -> None:
     iam_actions.extract_iam_action = action
 
 
-def _gate_module() -> "types.ModuleType":
-    """By its place: nothing of ours is on the path."""
-    place = Path(__file__).with_name("emulator_gate.py")
-    spec = importlib.util.spec_from_file_location("emulator_gate", place)
+def keep_what_functions_log(log: "function_log.FunctionLog") -> None:
+    """Writes what each invocation logs to a file, and keeps only the newest in the emulator.
+
+    Whoever reads it again and again from CloudWatch Logs makes the emulator look at every stream of a group each time.
+    """
+    from ministack.services import cloudwatch_logs, lambda_svc
+
+    emit = lambda_svc._emit_lambda_logs  # noqa: SLF001
+
+    def keep(function: dict[str, Any], request_id: str, text: str, *rest: object, **options: object) -> None:
+        emit(function, request_id, text, *rest, **options)
+        name = (function.get("config") or function)["FunctionName"]
+        try:
+            log.write(name, text)
+        except OSError as error:  # a full disk must not end an invocation
+            sys.stderr.write(f"A line of {name} could not be kept: {error}\n")
+        group = cloudwatch_logs._log_groups.get(f"/aws/lambda/{name}")  # noqa: SLF001
+        streams = group["streams"] if group else {}
+        while len(streams) > STREAMS_AT_MOST:
+            # Another thread may have removed it.
+            streams.pop(next(iter(streams)), None)
+
+    lambda_svc._emit_lambda_logs = keep  # noqa: SLF001
+
+
+def _by_place(name: str) -> "types.ModuleType":
+    """A module beside this one: nothing of ours is on the path."""
+    place = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, place)
     if spec is None or spec.loader is None:
         raise ImportError(place)
     module = importlib.util.module_from_spec(spec)
@@ -326,10 +431,10 @@ def parse_requests_in_c() -> None:
     hypercorn.asyncio.serve = serve  # type: ignore[assignment]
 
 
-def main() -> None:
-    """Runs MiniStack until it is ended."""
+def main(log: Path, prefix: str) -> None:
+    """Runs MiniStack until it is ended, and keeps in `log` what functions whose names begin with `prefix` log."""
     os.umask(0o077)
-    gate = _gate_module()
+    gate = _by_place("emulator_gate")
     keys = _read_keys(gate)
     if sys.platform == "linux":
         try:
@@ -341,7 +446,10 @@ def main() -> None:
     salt_credentials(gate.credentials_of, keys.salt)
     stand_before(gate, keys)
     work_on_queues_sooner()
+    gather_batches()
+    read_policies_once()
     allow_batches_of_what_is_allowed()
+    keep_what_functions_log(_by_place("function_log").FunctionLog(log, prefix))
 
     parse_requests_in_c()
     from ministack.app import main as serve
@@ -350,4 +458,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    kept_in, functions_prefix = sys.argv[1:]
+    del sys.argv[1:]  # MiniStack reads them too
+    main(Path(kept_in), functions_prefix)

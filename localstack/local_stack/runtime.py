@@ -19,7 +19,7 @@ from localstack.local_stack import cloudformation, emulator, postgres, state_fil
 from localstack.local_stack.cloudformation import Outputs
 from localstack.local_stack.processes import Reaper
 from localstack.packaging import source_zip
-from localstack.paths import ROOT
+from localstack.paths import FUNCTION_LOG, ROOT
 
 STACK_NAME = "order-engine"
 _BUCKET = "deployment"
@@ -55,6 +55,11 @@ class Settings:
     emulator_environment: Mapping[str, str] = field(default_factory=dict)
     template: Path = ROOT / "template.yaml"
     stack_name: str = STACK_NAME
+
+    @property
+    def function_log(self) -> Path:
+        """Where the lines that functions log are kept."""
+        return self.logs / FUNCTION_LOG.name
 
 
 def _need(part: _Part | None) -> _Part:
@@ -170,6 +175,7 @@ class Runtime:
         self._emulator = emulator.run(
             self.settings.logs / "emulator.log",
             self._reaper,
+            prefix=f"{self.settings.stack_name}-",
             port=port,
             keys=self.keys,
             environment=self.settings.emulator_environment,

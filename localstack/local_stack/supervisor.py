@@ -28,18 +28,11 @@ from localstack.local_stack.runtime import Runtime, Settings
 from localstack.local_stack.screen import Screen
 from localstack.local_stack.threads import in_thread
 from localstack.local_stack.warmup import warm
-from localstack.logs import log_reader
 from localstack.logs.log_lines import readable
-from localstack.paths import FUNCTION_LOG, LOGS, ROOT, STATE
+from localstack.logs.log_reader import KeptLines
+from localstack.paths import LOGS, ROOT, STATE
 
 LOOK_SECONDS = 0.5
-# A look costs some milliseconds of processor time: less often where nothing happens.
-_IDLE_LOOK_SECONDS = 2.0
-# Nor where more happens than anybody reads: each look asks the emulator once a function, and it goes through all
-# invocations since the last quiet moment.
-BUSY_LOOK_SECONDS = 2.0
-BUSY_LINES = 50
-_ACTIVE_SECONDS = 10.0
 _MENDED_AT_MOST = 3
 _MENDING_SECONDS = 300.0
 # 30 s after its last write an order counts as one that nobody works on: chalicelib/adapters/postgres/orders.py.
@@ -87,11 +80,6 @@ def _begin_logs() -> None:
             (LOGS / name).replace(LOGS / f"{name}.1")
 
 
-def pause_after(lines: int) -> float:
-    """Seconds until the next look into the functions' logs, after one that found so many lines."""
-    return BUSY_LOOK_SECONDS if lines > BUSY_LINES else LOOK_SECONDS
-
-
 class Session:
     """Runs the stack until a signal. `started` is the monotonic time at which the command began."""
 
@@ -135,7 +123,9 @@ class Session:
                 },
             )
             try:
-                asyncio.run(self._run(settings, hosts))
+                with KeptLines(settings.function_log) as logged:
+                    logged.skip()
+                    asyncio.run(self._run(settings, hosts, logged))
             finally:
                 state_file.withdraw()
                 if not self._screen.close():
@@ -161,7 +151,7 @@ class Session:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._stop.set)
 
-    async def _run(self, settings: Settings, hosts: tuple[str, ...]) -> None:
+    async def _run(self, settings: Settings, hosts: tuple[str, ...], logged: KeptLines) -> None:
         self._loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -169,7 +159,7 @@ class Session:
         if self._ended_by is not None:
             self._stop.set()  # the terminal has gone already
         runtime = Runtime(settings, self._report)
-        serving = asyncio.create_task(self._serve(runtime, hosts))
+        serving = asyncio.create_task(self._serve(runtime, hosts, logged))
         stopping = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -186,7 +176,7 @@ class Session:
                 raise UserError(f"The AWS emulator broke off ({error}): look into {_shown(LOGS)}.") from error
         self._screen.print("Everything has stopped; the history is kept.")
 
-    async def _serve(self, runtime: Runtime, hosts: tuple[str, ...]) -> None:
+    async def _serve(self, runtime: Runtime, hosts: tuple[str, ...], logged: KeptLines) -> None:
         await in_thread(runtime.start)
         callers = Callers(
             names=(os.environ.get("ORDER_ENGINE_HOST", ""), *os.environ.get(_ALLOWED_HOSTS, "").split(",")),
@@ -202,7 +192,7 @@ class Session:
             self._publish(runtime)
             self._ready = True
             self._welcome()
-            await self._keep(runtime, door)
+            await self._keep(runtime, door, logged)
 
     def _publish(self, runtime: Runtime) -> None:
         state_file.publish(runtime.running(self._url))
@@ -237,12 +227,10 @@ class Session:
         except (BotoCoreError, ClientError, UserError) as error:
             self._screen.print(f"[yellow]Interrupted orders wait for the next minute: {escape(str(error))}[/yellow]")
 
-    async def _keep(self, runtime: Runtime, door: FrontDoor) -> None:
+    async def _keep(self, runtime: Runtime, door: FrontDoor, logged: KeptLines) -> None:
         """Shows new log lines and starts what died again, until it is cancelled."""
-        reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
         mended: list[float] = []
-        active = time.monotonic()
-        repair_at = active + _INTERRUPTED_SECONDS
+        repair_at = time.monotonic() + _INTERRUPTED_SECONDS
         while True:
             if name := runtime.dead or ("The deployment" if door.upstream is None else None):
                 mended = [at for at in mended if time.monotonic() - at < _MENDING_SECONDS]
@@ -251,18 +239,16 @@ class Session:
                 mended.append(time.monotonic())
                 self._screen.print(f"[yellow]{name} has ended unexpectedly: it is started again.[/yellow]")
                 await self._mend(runtime, door)
-                reader = log_reader.LogReader(runtime.clients, runtime.settings.stack_name)
                 repair_at = time.monotonic() + _INTERRUPTED_SECONDS
                 continue
             await self._revoke(runtime, door)
             if time.monotonic() > repair_at:
                 repair_at = math.inf
                 await in_thread(self._repair, runtime)
-            idle = time.monotonic() - active > _ACTIVE_SECONDS
-            lines = await self._show_new_lines(reader, idle=idle)
-            if lines:
-                active = time.monotonic()
-            await asyncio.sleep(_IDLE_LOOK_SECONDS if idle and not lines else pause_after(lines))
+            for line in await in_thread(logged.added):
+                if (shown := readable(line)) is not None:
+                    self._screen.print(shown)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _mend(self, runtime: Runtime, door: FrontDoor) -> None:
         """Starts again what ended; leaves the front door without an upstream where something ended meanwhile."""
@@ -289,20 +275,3 @@ class Session:
             self._screen.print(f"[yellow]No token could be revoked: {escape(str(error))}[/yellow]")
             return
         door.upstream = runtime.upstream
-
-    async def _show_new_lines(self, reader: log_reader.LogReader, *, idle: bool) -> int:
-        """Keeps and shows what was logged since the last look; how many lines that was."""
-        try:
-            lines = await in_thread(reader.read)
-            if idle and not lines:
-                await in_thread(reader.tidy)
-        except (BotoCoreError, ClientError):
-            return 0  # the emulator has just died, which the next round sees
-        try:
-            log_reader.append(FUNCTION_LOG, lines)
-        except OSError as error:  # a full disk
-            self._screen.print(f"[yellow]{_shown(FUNCTION_LOG)} can't be written: {error.strerror}.[/yellow]")
-        for line in lines:
-            if (shown := readable(line)) is not None:
-                self._screen.print(shown)
-        return len(lines)

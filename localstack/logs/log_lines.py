@@ -53,10 +53,6 @@ class Line:
     at: float
     text: str
 
-    def as_json(self) -> str:
-        """As it is kept in a file."""
-        return json.dumps({"function": self.function, "at": self.at, "text": self.text}, ensure_ascii=False)
-
     @classmethod
     def from_json(cls, kept: str) -> "Line":
         """Raises ValueError where a file holds something else."""

@@ -1,96 +1,21 @@
-"""Collects what the functions log, from the emulator's CloudWatch Logs, and keeps it in files."""
+"""Reads what the functions log (local_stack/function_log.py keeps it), again and again."""
 
 import contextlib
-import functools
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from localstack.deployment.aws_clients import Clients
-from localstack.logs.log_lines import Line, is_platform
-
-# An invocation's lines are stored a little after the time that they are given: each look goes back so far. Under load
-# a look comes every two seconds, and what it reads again is its work.
-_OVERLAP_MS = 2_000
-_ROTATE_BYTES = 20 * 1024 * 1024
-# The emulator looks at every stream of a group in each search.
-_STREAMS_AT_MOST = 2_000
-
-
-@dataclass
-class _Group:
-    """How far a log group was read: the newest time, the invocations read lately, how many were read in all."""
-
-    newest: int = 0
-    lately: dict[str, int] = field(default_factory=dict)
-    streams: int = 0
-
-
-class LogReader:
-    """Reads the log groups of one stack again and again, each invocation once.
-
-    The emulator stores each invocation's lines at once, at its end, in a stream of their own.
-    """
-
-    def __init__(self, clients: Clients, stack_name: str) -> None:
-        self._logs = clients.logs
-        self._prefix = f"/aws/lambda/{stack_name}-"
-
-    @functools.cached_property
-    def _groups(self) -> dict[str, _Group]:
-        """The stack's log groups, which the template defines: a deployment that adds one needs a new reader."""
-        pages = self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=self._prefix)
-        return {group["logGroupName"]: _Group() for page in pages for group in page["logGroups"]}
-
-    def read(self) -> list[Line]:
-        """The lines stored since the last call, oldest first. Raises botocore's errors."""
-        lines = [line for name, group in self._groups.items() for line in self._read_group(name, group)]
-        return sorted(lines, key=lambda line: line.at)
-
-    def tidy(self) -> None:
-        """Empties large groups that were read; for a moment when nothing runs. Raises botocore's errors."""
-        for name, group in self._groups.items():
-            if group.streams > _STREAMS_AT_MOST:
-                self._logs.delete_log_group(logGroupName=name)
-                self._logs.create_log_group(logGroupName=name)
-                group.streams = 0
-
-    def _read_group(self, name: str, group: _Group) -> Iterator[Line]:
-        events = self._logs.filter_log_events(logGroupName=name, startTime=max(0, group.newest - _OVERLAP_MS))
-        finished: dict[str, int] = {}
-        for event in events["events"]:
-            stream, at, text = event["logStreamName"], event["timestamp"], event["message"].rstrip()
-            if stream in group.lately:
-                continue
-            finished[stream] = at
-            if text and not is_platform(text):
-                yield Line(name.removeprefix(self._prefix), at / 1000, text)
-        group.streams += len(finished)
-        group.newest = max([group.newest, *finished.values()])
-        oldest = group.newest - 2 * _OVERLAP_MS
-        group.lately = {stream: at for stream, at in (group.lately | finished).items() if at >= oldest}
+from localstack.logs.log_lines import Line
 
 
 def _rotated(path: Path) -> Path:
     return path.with_suffix(path.suffix + ".1")
 
 
-def append(path: Path, lines: list[Line]) -> None:
-    """Keeps raw lines in a file, one JSON line each; past 20 MiB it begins anew and keeps the last as `.1`."""
-    if not lines:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > _ROTATE_BYTES:
-        path.replace(_rotated(path))
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(f"{line.as_json()}\n" for line in lines)
-
-
 class KeptLines:
-    """The lines that `append` keeps: those that are there, the rotated file's among them, then those that are added.
+    """The lines in the file: those that are there, the rotated file's among them, then those that are added.
 
     A context manager, which keeps the file open: what is rotated between two looks is not lost.
     """
@@ -120,6 +45,12 @@ class KeptLines:
             if self._file is not None and os.path.sameopenfile(before.fileno(), self._file.fileno()):
                 return added
             return [*_parsed(before), *added]
+
+    def skip(self) -> None:
+        """Leaves out what is there; called first and once."""
+        with contextlib.suppress(FileNotFoundError):
+            self._file = self._path.open(encoding="utf-8", errors="replace")
+            self._file.seek(0, os.SEEK_END)
 
     def added(self) -> list[Line]:
         """The lines since the last call, across a rotation."""

@@ -5,15 +5,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
 
+from localstack.local_stack import ministack_process
+from localstack.local_stack.function_log import FunctionLog
 from localstack.local_stack.ministack_process import (
     ForkedProcess,
+    Gathering,
     allow_batches_of_what_is_allowed,
+    keep_what_functions_log,
     once_a_second,
+    read_policies_once,
     work_on_queues_sooner,
 )
 
@@ -134,6 +140,112 @@ def test_a_fifo_queue_is_worked_on_in_two_batches_and_others_as_before(monkeypat
     assert lambda_svc._sqs_esm_concurrency(limited, {}, {}, {"is_fifo": False}) == 20
 
 
+@dataclass
+class SlowQueue:
+    """A queue with so many messages, in a time that stands still until it is put forward."""
+
+    messages: int = 0
+    now: float = 100.0
+    woken_after: list[float] = field(default_factory=list)
+
+    def receive(self, _: str, number: int) -> list[dict[str, object]]:
+        taken = min(number, self.messages)
+        self.messages -= taken
+        return [{}] * taken
+
+    def batches(self) -> Callable[[], int]:
+        """How many messages the next look hands over."""
+        gathering = Gathering(
+            self.receive, lambda _, number: min(number, self.messages), self.woken_after.append, lambda: self.now
+        )
+        return lambda: len(gathering.receive("orders", 10))
+
+
+def test_a_message_that_comes_alone_is_handed_over_at_once() -> None:
+    queue = SlowQueue()
+    next_batch = queue.batches()
+    for _ in range(3):
+        queue.messages, queue.now = 1, queue.now + 1
+        assert next_batch() == 1
+    assert queue.woken_after == []
+
+
+def test_those_that_come_together_are_gathered_until_a_batch_is_full_or_the_time_is_over() -> None:
+    queue = SlowQueue(messages=1)
+    next_batch = queue.batches()
+    assert next_batch() == 1
+    # Neither full nor the time over: the poller is woken once, when it is
+    queue.messages = 9
+    assert (next_batch(), next_batch()) == (0, 0)
+    assert queue.woken_after == [pytest.approx(0.05)]
+    # Full
+    queue.messages = 12
+    assert next_batch() == 10
+    assert next_batch() == 0
+    # The time is over
+    queue.now += 0.06
+    assert next_batch() == 2
+
+
+def test_a_policy_is_read_once_and_anew_where_it_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ministack.core import iam_evaluator
+
+    # Given
+    monkeypatch.setattr(iam_evaluator, "parse_policy_document", iam_evaluator.parse_policy_document)
+    allow, deny = (
+        json.dumps({"Statement": {"Effect": effect, "Action": "sqs:*", "Resource": "*"}})
+        for effect in ("Allow", "Deny")
+    )
+
+    # When
+    read_policies_once()
+    read = iam_evaluator.parse_policy_document
+
+    # Then
+    assert read(allow) is read(allow)
+    assert [statement.effect for text in (allow, deny) for statement in read(text)] == ["Allow", "Deny"]
+    assert read(json.loads(allow)) == read(allow)
+
+
+def test_what_functions_log_is_kept_and_the_emulator_holds_the_newest_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ministack.services import cloudwatch_logs, lambda_svc
+
+    # Given
+    monkeypatch.setattr(lambda_svc, "_emit_lambda_logs", lambda_svc._emit_lambda_logs)
+    monkeypatch.setattr(ministack_process, "STREAMS_AT_MOST", 2)
+    log = FunctionLog(tmp_path / "functions.jsonl", "stack-")
+
+    # When
+    keep_what_functions_log(log)
+    for number in range(3):
+        lambda_svc._emit_lambda_logs({"config": {"FunctionName": "stack-api"}}, "1", f"line {number}", False, 1)
+
+    log.close()
+
+    # Then
+    kept = [json.loads(line) for line in (tmp_path / "functions.jsonl").read_text().splitlines()]
+    assert [(line["function"], line["text"]) for line in kept] == [("api", f"line {number}") for number in range(3)]
+    streams = cloudwatch_logs._log_groups["/aws/lambda/stack-api"]["streams"].values()
+    assert [stream["events"][1]["message"] for stream in streams] == ["line 1", "line 2"]
+
+
+def test_a_disk_without_room_for_logs_ends_no_invocation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ministack.services import lambda_svc
+
+    class Full(FunctionLog):
+        def write(self, function: str, text: str) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lambda_svc, "_emit_lambda_logs", lambda *_: None)
+    keep_what_functions_log(Full(Path("none"), ""))
+    lambda_svc._emit_lambda_logs({"FunctionName": "stack-api"}, "1", "text", False, 1)
+    assert "A line of stack-api could not be kept: [Errno 28] No space left on device" in capsys.readouterr().err
+
+
 def test_a_batch_needs_the_permission_of_a_single_call_as_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     from ministack.core import iam_actions
 
@@ -155,9 +267,15 @@ def test_a_batch_needs_the_permission_of_a_single_call_as_on_aws(monkeypatch: py
 
 def test_what_is_changed_in_the_emulator_is_there_to_be_changed() -> None:
     from ministack import app
-    from ministack.core import lambda_runtime
-    from ministack.services import lambda_svc, sqs
+    from ministack.core import concurrency, iam_evaluator, lambda_runtime
+    from ministack.services import cloudwatch_logs, lambda_svc, sqs
 
+    assert "_sqs._receive_messages_for_esm(queue_url, batch_size)" in inspect.getsource(lambda_svc._poll_sqs)
+    assert lambda_svc._esm_wake is concurrency.esm_wake
+    assert "parse_policy_document(doc)" in inspect.getsource(iam_evaluator._gather_role_policies)
+    assert list(inspect.signature(lambda_svc._emit_lambda_logs).parameters)[:3] == ["func", "request_id", "log_text"]
+    assert 'group["streams"]' in inspect.getsource(lambda_svc._emit_lambda_logs)
+    assert hasattr(cloudwatch_logs, "_log_groups")
     assert "from hypercorn.asyncio import serve as hypercorn_serve" in inspect.getsource(app.main)
     assert "asyncio.run(hypercorn_serve(app, config))" in inspect.getsource(app.main)
     assert lambda_runtime.subprocess.Popen

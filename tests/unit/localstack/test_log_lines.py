@@ -5,6 +5,7 @@ import json
 import pytest
 
 from localstack.logs.log_lines import Line, is_platform, order_of, readable
+from tests.fakes.kept_lines import as_json
 
 
 def shown(**fields: object) -> str | None:
@@ -86,7 +87,7 @@ def test_what_lambda_writes_around_an_invocation() -> None:
 
 def test_kept_lines_are_read_again() -> None:
     line = Line("api", 12.5, '{"order_id": "ord_ä"}')
-    assert Line.from_json(line.as_json()) == line
+    assert Line.from_json(as_json(line)) == line
     assert order_of(line.text) == "ord_ä"
     assert order_of("no json") is None
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from localstack.commands import logs
 from localstack.errors import UserError
 from localstack.logs.log_lines import Line
-from localstack.logs.log_reader import append
+from tests.fakes.kept_lines import append
 
 OURS = "ord_ours"
 

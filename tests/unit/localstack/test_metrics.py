@@ -14,6 +14,7 @@ from localstack.commands import metrics
 from localstack.commands.metrics import Series, read
 from localstack.errors import UserError
 from localstack.logs.log_lines import Line
+from tests.fakes.kept_lines import as_json
 
 Write = Callable[[], Path]
 
@@ -40,7 +41,7 @@ def keep(
         telemetry.flush()
         with path.open("a") as file:
             for text in capsys.readouterr().out.splitlines():
-                file.write(Line("execute-orders", 1.0, text).as_json() + "\n")
+                file.write(as_json(Line("execute-orders", 1.0, text)))
         return path
 
     return end
@@ -72,7 +73,7 @@ def test_log_lines_and_foreign_text_are_no_metrics(keep: Write) -> None:
     path = keep()
     for text in ('{"message": "OrdersAccepted"}', "START RequestId: 1", "[1]", "", '"_aws"'):
         with path.open("a") as file:
-            file.write(Line("api", 1.0, text).as_json() + "\n")
+            file.write(as_json(Line("api", 1.0, text)))
     assert read(path) == {}
 
 
@@ -120,7 +121,7 @@ def test_several_metrics_may_stand_in_one_line(tmp_path: Path) -> None:
         "B": [2.0, 3.0],
     }
     path = tmp_path / "functions.jsonl"
-    path.write_text(Line("api", 1.0, json.dumps(line)).as_json() + "\n")
+    path.write_text(as_json(Line("api", 1.0, json.dumps(line))))
     assert read(path) == {
         Series("A", "venue=raydium", "Count"): [1.0],
         Series("B", "venue=raydium", "Milliseconds"): [2.0, 3.0],
@@ -129,7 +130,7 @@ def test_several_metrics_may_stand_in_one_line(tmp_path: Path) -> None:
 
 def counted(value: float) -> str:
     directive = {"Dimensions": [["service"]], "Metrics": [{"Name": "A", "Unit": "Count"}]}
-    return Line("api", 1.0, json.dumps({"_aws": {"CloudWatchMetrics": [directive]}, "A": value})).as_json() + "\n"
+    return as_json(Line("api", 1.0, json.dumps({"_aws": {"CloudWatchMetrics": [directive]}, "A": value})))
 
 
 def test_watching_goes_on_with_what_is_counted_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

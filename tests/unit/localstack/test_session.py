@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -15,9 +14,6 @@ from localstack.gateway.forwarding import Upstream
 from localstack.gateway.front_door import FrontDoor
 from localstack.local_stack.runtime import Runtime
 from localstack.local_stack.supervisor import Session
-from localstack.logs import log_reader
-from localstack.logs.log_lines import Line
-from localstack.logs.log_reader import LogReader
 from localstack.paths import ROOT
 
 BEFORE, AFTER = Upstream("http://before", "http://before"), Upstream("http://after", "http://after")
@@ -56,20 +52,6 @@ async def test_what_could_not_be_mended_is_tried_again_by_the_next_look(mending:
     door = FrontDoor(BEFORE)
     await mending._mend(cast("Runtime", BrokenRuntime(mends=False)), door)
     assert door.upstream is None
-
-
-async def test_a_disk_without_room_for_logs_does_not_end_the_stack(
-    mending: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Reader:
-        def read(self) -> list[Line]:
-            return [Line("api", 1.0, "text")]
-
-    def full(path: Path, lines: list[Line]) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(log_reader, "append", full)
-    assert await mending._show_new_lines(cast("LogReader", Reader()), idle=False)
 
 
 # The session with a runtime that starts as long as it is let, or fails.
