@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import defaultdict
@@ -20,8 +21,7 @@ UNITS = {
     "StateMs": MetricUnit.Milliseconds,
     "TriggerLatencyMs": MetricUnit.Milliseconds,
 }
-# One fewer than EMF takes: at 100 Powertools writes by itself, and would then warn that nothing is left to write.
-MAX_VALUES = 99
+MAX_VALUES = 100  # of a metric in one line: EMF's limit
 
 
 class PowertoolsTelemetry:
@@ -30,6 +30,7 @@ class PowertoolsTelemetry:
     def __init__(self) -> None:
         # Where in this file a line was written tells nothing.
         self.logger = Logger(log_uncaught_exceptions=False, location=None)
+        self._metrics = EphemeralMetrics()
         self._samples: dict[tuple[str, Dimensions], list[float]] = defaultdict(list)
         self._lock = threading.Lock()
 
@@ -64,18 +65,15 @@ class PowertoolsTelemetry:
                 parts[number][name] = written[start : start + MAX_VALUES]
         for dimensions, parts in lines.items():
             for part in parts:
-                _write(part, dimensions)
+                self._write(part, dimensions)
+
+    def _write(self, values: Mapping[str, Sequence[float]], dimensions: Dimensions) -> None:
+        # All values of a metric at once: added one by one, with Powertools' checks of each, they were two fifths of
+        # a worker's processor time.
+        metrics = {name: {"Unit": _unit_of(name).value, "Value": each} for name, each in values.items()}
+        service = {"service": self._metrics.service}
+        print(json.dumps(self._metrics.serialize_metric_set(metrics, {**dict(dimensions), **service})))
 
 
 def _unit_of(metric: str) -> MetricUnit:
     return UNITS.get(metric, MetricUnit.Count)
-
-
-def _write(values: Mapping[str, Sequence[float]], dimensions: Dimensions) -> None:
-    metrics = EphemeralMetrics()
-    for key, label in dimensions:
-        metrics.add_dimension(key, label)
-    for name, each in values.items():
-        for value in each:
-            metrics.add_metric(name=name, unit=_unit_of(name), value=value)
-    metrics.flush_metrics()
