@@ -26,15 +26,13 @@ from localstack.local_stack.ministack_process import FIFO_BATCHES
 from localstack.local_stack.ports import LOOPBACK, free_port
 from localstack.local_stack.processes import tail
 from localstack.local_stack.runtime import Runtime, Settings
-from localstack.local_stack.supervisor import LOOK_SECONDS
+from localstack.local_stack.supervisor import LOOK_SECONDS, WORKERS
 from localstack.local_stack.threads import in_thread
 from localstack.local_stack.warmup import warm
 from localstack.logs.log_lines import readable
 from localstack.logs.log_reader import KeptLines
 from localstack.paths import ROOT
 
-# `./dev up`'s (supervisor.py).
-_WORKERS = 20
 _READY_SECONDS = 120.0
 _END_SECONDS = 30.0
 
@@ -57,14 +55,14 @@ async def _serve(folder: Path, parameters: Mapping[str, str]) -> None:
         public_url=url,
         data=folder / "postgres",
         logs=folder / "logs",
-        parameters={"CursorSecret": "a secret of the bench", "WorkerConcurrency": str(_WORKERS), **parameters},
+        parameters={"CursorSecret": "a secret of the bench", "WorkerConcurrency": str(WORKERS), **parameters},
     )
     runtime = Runtime(settings)
     try:
         await in_thread(runtime.start)
         async with FrontDoor(runtime.upstream) as door:
             await door.start((LOOPBACK,), port)
-            await in_thread(warm, runtime, url, requests=AT_ONCE, workers=_WORKERS, pushers=FIFO_BATCHES)
+            await in_thread(warm, runtime, url, requests=AT_ONCE, workers=WORKERS, pushers=FIFO_BATCHES)
             ready = OwnStack(
                 url, os.getpid(), runtime.database_url, runtime.emulator_url, str(runtime.settings.function_log)
             )
@@ -73,7 +71,7 @@ async def _serve(folder: Path, parameters: Mapping[str, str]) -> None:
             while changed := await in_thread(sys.stdin.readline):
                 await in_thread(functools.partial(runtime.deploy, **json.loads(changed)))
                 door.upstream = runtime.upstream
-                await in_thread(warm, runtime, url, requests=AT_ONCE, workers=_WORKERS, pushers=FIFO_BATCHES)
+                await in_thread(warm, runtime, url, requests=AT_ONCE, workers=WORKERS, pushers=FIFO_BATCHES)
                 _say("")
             reading.cancel()
             await asyncio.wait((reading,))

@@ -18,6 +18,7 @@ system libraries are loaded, and processes start as MiniStack starts them.
 import functools
 import gc
 import importlib.util
+import itertools
 import json
 import multiprocessing.connection
 import os
@@ -51,7 +52,9 @@ _PRELOADED = [
     "setproctitle",
 ]
 FIFO_BATCHES = 2
-GATHERING_SECONDS = 0.05
+# So long a queue's next batch gathers for each that is being worked on, and at most so long.
+GATHERING_SECONDS = 0.01
+GATHERING_SECONDS_AT_MOST = 0.2
 # The emulator holds its logs in memory, each invocation's in a stream of its own.
 STREAMS_AT_MOST = 2_000
 _FORKING = multiprocessing.get_context("forkserver")
@@ -196,10 +199,10 @@ def work_on_queues_sooner() -> None:
 
 
 class Gathering:
-    """A queue's messages in larger batches: after one, the next is handed over when it is full or 50 ms have passed.
+    """A queue's messages in larger batches: the more are being worked on, the longer the next one gathers.
 
     MiniStack hands each message over as it comes: of a burst, one to each worker, which is then busy for seconds with
-    it alone. Lambda's pollers ask in turns as well. A message that comes alone waits for nothing.
+    it alone, and the rest waits for the next round. A message that comes alone waits for nothing.
     """
 
     def __init__(
@@ -211,37 +214,36 @@ class Gathering:
     ) -> None:
         """`waiting` tells how many messages could be received, up to a number; `look_again` in so many seconds."""
         self._receive, self._waiting, self._look_again, self._now = receive, waiting, look_again, now
-        self._next_at: dict[str, float] = {}
-        self._woken_at: dict[str, float] = {}
+        self._taken_at: dict[str, float] = {}
+        self._looks_at: dict[str, float] = {}
 
-    def receive(self, queue_url: str, number: int) -> Batch:
-        """Up to `number` messages, or none where more are waited for."""
-        now, next_at = self._now(), self._next_at.get(queue_url, 0.0)
+    def receive(self, queue_url: str, number: int, busy: int) -> Batch:
+        """Up to `number` messages, or none where more are waited for while `busy` batches are being worked on."""
+        now = self._now()
+        gathering = min(busy * GATHERING_SECONDS, GATHERING_SECONDS_AT_MOST)
+        next_at = self._taken_at.get(queue_url, -gathering) + gathering
         if now < next_at and self._waiting(queue_url, number) < number:
-            if self._woken_at.get(queue_url) != next_at:
-                self._woken_at[queue_url] = next_at
+            if self._looks_at.get(queue_url, now) <= now:
+                self._looks_at[queue_url] = next_at
                 self._look_again(next_at - now)
             return []
         batch = self._receive(queue_url, number)
         if batch:
-            self._next_at[queue_url] = now + GATHERING_SECONDS
+            self._taken_at[queue_url] = now
         return batch
 
 
 def gather_batches() -> None:
     """Has queues hand over fuller batches; FIFO queues, whose statuses somebody watches, as before."""
     from ministack.core.concurrency import esm_wake
-    from ministack.services import sqs
+    from ministack.services import lambda_svc, sqs
 
     receive = sqs._receive_messages_for_esm  # noqa: SLF001
 
     def waiting(queue_url: str, number: int) -> int:
-        now, found = time.time(), 0
-        for message in list(sqs._queues[queue_url]["messages"]):  # noqa: SLF001
-            found += message["visible_at"] <= now
-            if found == number:
-                break
-        return found
+        now = time.time()
+        visible = (each for each in list(sqs._queues[queue_url]["messages"]) if each["visible_at"] <= now)  # noqa: SLF001
+        return sum(1 for _ in itertools.islice(visible, number))
 
     def look_again(seconds: float) -> None:
         timer = threading.Timer(seconds, esm_wake.set)
@@ -251,8 +253,12 @@ def gather_batches() -> None:
     gathering = Gathering(receive, waiting, look_again)
 
     def received(queue_url: str, number: int) -> Batch:
-        is_fifo = sqs._queues[queue_url]["is_fifo"]  # noqa: SLF001
-        return receive(queue_url, number) if is_fifo else gathering.receive(queue_url, number)
+        queue = sqs._queues[queue_url]  # noqa: SLF001
+        if queue["is_fifo"]:
+            return cast("Batch", receive(queue_url, number))
+        arn = queue["attributes"]["QueueArn"]
+        mappings = [each["UUID"] for *_, each in lambda_svc._iter_all_esms() if each.get("EventSourceArn") == arn]  # noqa: SLF001
+        return gathering.receive(queue_url, number, sum(lambda_svc._esm_inflight.get(each, 0) for each in mappings))  # noqa: SLF001
 
     sqs._receive_messages_for_esm = received  # noqa: SLF001
 

@@ -169,7 +169,7 @@ def _options(port: int, *, durable: bool) -> list[str]:
         "listen_addresses": LOOPBACK,
         "port": str(port),
         "unix_socket_directories": "",
-        "max_connections": "200",
+        "max_connections": "250",
         "timezone": "UTC",
         "log_timezone": "UTC",
         "io_method": "sync",  # no extra worker processes on a laptop

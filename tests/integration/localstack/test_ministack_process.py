@@ -153,38 +153,49 @@ class SlowQueue:
         self.messages -= taken
         return [{}] * taken
 
-    def batches(self) -> Callable[[], int]:
-        """How many messages the next look hands over."""
+    def batches(self) -> Callable[[int], int]:
+        """How many messages the next look hands over while so many batches are being worked on."""
         gathering = Gathering(
             self.receive, lambda _, number: min(number, self.messages), self.woken_after.append, lambda: self.now
         )
-        return lambda: len(gathering.receive("orders", 10))
+        return lambda busy: len(gathering.receive("orders", 10, busy))
 
 
 def test_a_message_that_comes_alone_is_handed_over_at_once() -> None:
     queue = SlowQueue()
     next_batch = queue.batches()
-    for _ in range(3):
+    for busy in range(3):
         queue.messages, queue.now = 1, queue.now + 1
-        assert next_batch() == 1
+        assert next_batch(busy) == 1
     assert queue.woken_after == []
 
 
 def test_those_that_come_together_are_gathered_until_a_batch_is_full_or_the_time_is_over() -> None:
     queue = SlowQueue(messages=1)
     next_batch = queue.batches()
-    assert next_batch() == 1
+    assert next_batch(0) == 1
     # Neither full nor the time over: the poller is woken once, when it is
     queue.messages = 9
-    assert (next_batch(), next_batch()) == (0, 0)
+    assert (next_batch(5), next_batch(5)) == (0, 0)
     assert queue.woken_after == [pytest.approx(0.05)]
     # Full
     queue.messages = 12
-    assert next_batch() == 10
-    assert next_batch() == 0
+    assert next_batch(5) == 10
+    assert next_batch(5) == 0
     # The time is over
     queue.now += 0.06
-    assert next_batch() == 2
+    assert next_batch(5) == 2
+
+
+def test_the_more_is_worked_on_the_longer_a_batch_gathers_up_to_a_limit() -> None:
+    queue = SlowQueue(messages=1)
+    next_batch = queue.batches()
+    assert next_batch(0) == 1
+    queue.messages, queue.now = 1, queue.now + 0.15
+    assert next_batch(16) == 0
+    assert next_batch(14) == 1
+    queue.messages, queue.now = 1, queue.now + 0.21
+    assert next_batch(1000) == 1
 
 
 def test_a_policy_is_read_once_and_anew_where_it_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,6 +282,7 @@ def test_what_is_changed_in_the_emulator_is_there_to_be_changed() -> None:
     from ministack.services import cloudwatch_logs, lambda_svc, sqs
 
     assert "_sqs._receive_messages_for_esm(queue_url, batch_size)" in inspect.getsource(lambda_svc._poll_sqs)
+    assert "_esm_inflight.get(esm_id, 0)" in inspect.getsource(lambda_svc._poll_sqs)
     assert lambda_svc._esm_wake is concurrency.esm_wake
     assert "parse_policy_document(doc)" in inspect.getsource(iam_evaluator._gather_role_policies)
     assert list(inspect.signature(lambda_svc._emit_lambda_logs).parameters)[:3] == ["func", "request_id", "log_text"]
