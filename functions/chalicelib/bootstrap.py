@@ -371,7 +371,6 @@ def token_checker() -> JwtChecker:
     """What checks access tokens; jwt mode only, for its library takes a while to load."""
     from chalicelib.auth.checker import FixedRing, JwtChecker, Ring
     from chalicelib.auth.keys import InvalidKeys, has_private_key, read_keys
-    from chalicelib.auth.stored import StoredRing
     from chalicelib.config import AuthSettings, ConfigurationError
 
     settings = AuthSettings.from_environment(os.environ)
@@ -384,6 +383,8 @@ def token_checker() -> JwtChecker:
         except InvalidKeys as error:
             raise ConfigurationError(f"AUTH_KEYS cannot be used: {error}.") from None
     if settings.jwks_url:
+        from chalicelib.auth.stored import StoredRing
+
         rings[settings.issuer] = StoredRing(settings.issuer, issuer_keys(), now=clock().now, telemetry=telemetry())
     return JwtChecker(rings, audience=settings.audience, revoked=settings.revoked, now=clock().now)
 

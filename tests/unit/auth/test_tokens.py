@@ -6,6 +6,8 @@ The numbers are those of the list of attack cases in docs/security.md.
 import base64
 import contextlib
 import json
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +59,15 @@ def swapped(token: str, place: int, part: str) -> str:
     parts = token.split(".")
     parts[place] = part
     return ".".join(parts)
+
+
+def with_trailing_bits(place: int) -> str:
+    """Properly signed, but a part ends with bits that count for nothing: the same bytes, written in another way."""
+    texts = [json.dumps(part) for part in Token().parts]
+    texts[place] += " " * ((1 - len(texts[place])) % 3)  # then the last character has four such bits
+    parts = [b64(text) for text in texts]
+    parts[place] = parts[place][:-1] + chr(ord(parts[place][-1]) + 1)
+    return Token().of(*parts)
 
 
 def same(subject: str) -> str:
@@ -185,6 +196,8 @@ BAD: dict[str, str] = {
     "28 a space in it": GOOD[:50] + " " + GOOD[50:],
     "28 a newline at its end": GOOD + "\n",
     "28 other trailing bits": swapped(GOOD, 2, GOOD.split(".")[2][:-1] + ("B" if GOOD[-1] != "B" else "C")),
+    "28 other trailing bits in the header": with_trailing_bits(0),
+    "28 other trailing bits in the payload": with_trailing_bits(1),
     "28 another payload": swapped(GOOD, 1, str(Token(claims={"sub": "bob"})).split(".")[1]),
     "28 full-width letters": GOOD.replace("e", "\uff45", 1),
     "30 RS256 by a key of 1024 bits": str(Token(a_key("RS256", "short", 1024))),
@@ -379,6 +392,19 @@ def test_a_costly_token_costs_little(guarded: Service, case: str) -> None:
 
     good = sorted(seconds(GOOD) for _ in range(9))[4]
     assert sorted(seconds(BAD[case]) for _ in range(9))[4] < 50 * good
+
+
+def test_certificates_are_loaded_by_who_asks_for_them_only() -> None:
+    """PyJWT imports X.509, half of what it takes to load; no key of a ring comes in a certificate."""
+    script = """
+import sys
+from chalicelib.auth import checker, keys
+assert "cryptography.x509.base" not in sys.modules
+from cryptography import x509
+print(x509.CertificateBuilder.__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("CertificateBuilder\n", "")
 
 
 def test_what_a_good_token_says() -> None:
