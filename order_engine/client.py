@@ -295,13 +295,16 @@ class Client:
 
         It ends when the connection does: `follow_user` is what comes back.
         """
-        target = URL((await self.ticket()).websocket_url).update_query(_given({"userId": user_id, "since": since}))
+        target = URL((await self.ticket(user_id=user_id)).websocket_url).update_query(_given({"since": since}))
         async with opened(self._session(), target, self._proxy(target), self.patience.silence_seconds) as stream:
             yield stream
 
-    async def ticket(self, order_id: str | None = None) -> Ticket:
-        """What opens a stream for five minutes: of this order, or of any of the token's user. Raises NotFound."""
-        body = {} if order_id is None else {"orderId": order_id}
+    async def ticket(self, order_id: str | None = None, *, user_id: str | None = None) -> Ticket:
+        """What opens a stream for five minutes: of this order, or of all orders of this user, else of the token's.
+
+        Raises NotFound, and Refused where the token is another user's.
+        """
+        body = _given({"orderId": order_id, "userId": user_id})
         return _read(await self.request("POST", "/api/stream-tickets", body=body), Ticket, self.url)
 
     async def follow(self, order: Placed | str, *, after: int = 0) -> AsyncGenerator[Event]:

@@ -316,7 +316,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answers={201: Success("The ticket.", TicketView)},
         problems=(ProblemCode.ORDER_NOT_FOUND,),
         body=TicketBody,
-        example={},
+        example={"userId": "user-1"},
     ),
     Operation(
         method="GET",

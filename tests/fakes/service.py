@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
@@ -154,7 +155,8 @@ class Service:
                 self.statuses = ("pending", "cancelled")
                 return web.json_response(self.order())
             case "/stream-tickets" if (await request.json()).get("orderId") in (ID, None):
-                ticket = {"ticket": "t", "websocketUrl": f"{self.stream}&ticket=t", "expiresAt": AT.format(9)}
+                stream = f"{self.stream.partition('?')[0]}?{urlencode(await request.json())}&ticket=t"
+                ticket = {"ticket": "t", "websocketUrl": stream, "expiresAt": AT.format(9)}
                 return web.json_response(ticket, status=201)
             case "/health":
                 check = {"ok": True, "milliseconds": 1, "error": None}

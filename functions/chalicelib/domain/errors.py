@@ -79,14 +79,31 @@ class OrderNotFound(EngineError):
 
 
 class TicketRefused(EngineError):
-    """No ticket, or one that does not hold."""
+    """No ticket, or one that does not hold; the text does not tell which."""
 
-    def __init__(self) -> None:
-        super().__init__("Send a ticket that is not older than five minutes: POST /api/stream-tickets makes one.")
+    def __init__(self, message: str = "Send a valid stream ticket, which no access token is") -> None:
+        super().__init__(f"{message}: POST /api/stream-tickets makes one, good for five minutes.")
 
 
 class TicketOfAnotherOrder(TicketRefused):
     """The ticket holds, for another order."""
+
+    def __init__(self) -> None:
+        super().__init__("The ticket is for another order")
+
+
+class TicketOfOneOrder(TicketRefused):
+    """The ticket holds, for an order and not for all of a user's."""
+
+    def __init__(self) -> None:
+        super().__init__("The ticket is for one order, and userId needs one that was asked for without orderId")
+
+
+class TicketOfAnotherUser(TicketRefused):
+    """The ticket holds, for the orders of another user than the one that is named."""
+
+    def __init__(self) -> None:
+        super().__init__("The ticket is of another user than userId")
 
 
 class IdempotencyKeyReused(EngineError):

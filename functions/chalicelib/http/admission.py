@@ -6,7 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.domain.errors import OrderNotFound, TicketOfAnotherOrder, TicketRefused
+from chalicelib.domain.errors import (
+    OrderNotFound,
+    TicketOfAnotherOrder,
+    TicketOfAnotherUser,
+    TicketOfOneOrder,
+    TicketRefused,
+)
 from chalicelib.domain.order import is_order_id
 from chalicelib.http.identity import owner_of
 from chalicelib.http.signing import SigningKeys
@@ -46,8 +52,10 @@ class AdmitOwner:
     def __call__(self, user_id: str, ticket: str | None) -> datetime | None:
         """The end of the session that the ticket is from."""
         given = _checked(ticket, self.now(), self.keys)
-        if given.order_id is not None or given.subject != user_id:
-            raise TicketRefused
+        if given.subject != user_id:
+            raise TicketOfAnotherUser
+        if given.order_id is not None:
+            raise TicketOfOneOrder
         return given.session_ends_at
 
 

@@ -24,7 +24,7 @@ from chalicelib.http.responses import (
     tokens_view,
 )
 from chalicelib.http.signing import SigningKeys
-from chalicelib.http.tickets import issue_ticket, stream_url, write_ticket
+from chalicelib.http.tickets import issue_ticket, order_named, stream_url, user_named, write_ticket
 from chalicelib.services import look_at_market
 from chalicelib.services.amend_order import Amendment, amend_order
 from chalicelib.services.browse import FeedPlace, OwnedHistory
@@ -95,9 +95,9 @@ class Api:
     def _stream_url(self, request: HttpRequest, order_id: str) -> str:
         """Where a placed order is followed, with a ticket where the sender is known."""
         if request.owner.subject is None:
-            return stream_url(self.websocket_url, order_id, None)
+            return stream_url(self.websocket_url, order_named(order_id), None)
         ticket = issue_ticket(request.sender, order_id, self.clock.now())
-        return stream_url(self.websocket_url, order_id, write_ticket(ticket, self.signing_keys))
+        return stream_url(self.websocket_url, order_named(order_id), write_ticket(ticket, self.signing_keys))
 
     def explain_stream(self) -> HttpResponse:
         """What a GET without a WebSocket handshake is told: always raises `Problem`."""
@@ -162,13 +162,22 @@ class Api:
         return HttpResponse(200, route_view(route, question, body.slippageBps))
 
     def stream_ticket(self, request: HttpRequest) -> HttpResponse:
-        """201 with a ticket for one order, or for any of the sender's. Raises `OrderNotFound`."""
-        self.allowances.take(request.owner)
-        order_id = models.read_ticket_request(request.json()).orderId
+        """201 with a ticket for one order, or for any of a user's. Raises `OrderNotFound`, `InvalidOrder`."""
+        owner = request.owner
+        self.allowances.take(owner)
+        body = models.read_ticket_request(request.json())
+        refuse_another_user(body.userId, owner)
+        order_id, user_id = body.orderId, body.userId if owner.subject is None else owner.subject
         if order_id is not None:
-            self.orders.of(request.owner).get(order_id_of(order_id))
+            self.orders.of(owner).get(order_id_of(order_id))
+            named = order_named(order_id)
+        elif user_id is not None:
+            named = user_named(user_id)
+        else:
+            raise InvalidOrder(InvalidField("userId", "is missing: name the order to follow, or whose orders"))
         ticket = issue_ticket(request.sender, order_id, self.clock.now())
-        return ticket_response(ticket, write_ticket(ticket, self.signing_keys), self.websocket_url)
+        text = write_ticket(ticket, self.signing_keys)
+        return ticket_response(ticket, text, stream_url(self.websocket_url, named, text))
 
     def feed(self, request: HttpRequest) -> HttpResponse:
         """Events of all orders of a user, oldest first. Raises `InvalidOrder` where nobody is named."""

@@ -167,11 +167,14 @@ class MarketOrder(SwapRequest):
 
 
 class TicketBody(BaseModel):
-    """What a stream ticket is for: one order, or any of the user's."""
+    """What a stream ticket is for: one order, or any of a user's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     orderId: TicketOrderId | None = None
+    userId: UserId | None = Field(
+        default=None, description="Whose orders to follow, all of them. With an access token its subject, or left out."
+    )
 
 
 class LimitOrder(Swap):

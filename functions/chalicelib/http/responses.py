@@ -22,7 +22,7 @@ from chalicelib.http.cursors import encode_cursor, encode_place
 from chalicelib.http.problems import RETRY_AFTER_SECONDS, problem_from, problem_view
 from chalicelib.http.requests import HttpRequest
 from chalicelib.http.signing import SigningKeys
-from chalicelib.http.tickets import StreamTicket, stream_url
+from chalicelib.http.tickets import StreamTicket
 from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page
 from chalicelib.services.check_health import Check
 from chalicelib.services.event_messages import market_meta, says
@@ -120,7 +120,7 @@ class TicketView(TypedDict):
     websocketUrl: Annotated[
         str,
         SchemaInfo(
-            "Where to open the stream; where the ticket is not for one order, add `orderId` or `userId`.", format="uri"
+            "Where to open the stream of the order; of all orders of the user where no order was named.", format="uri"
         ),
     ]
     expiresAt: Annotated[Moment, SchemaInfo("In five minutes, or when the access token ends, whichever comes first.")]
@@ -312,13 +312,9 @@ def placed_response(placed: PlacedOrder, root: str, stream_url: str) -> HttpResp
     return HttpResponse(202, view, {"Location": f"{root}/api/orders/{order.id}", **replayed})
 
 
-def ticket_response(ticket: StreamTicket, text: str, websocket_url: str) -> HttpResponse:
+def ticket_response(ticket: StreamTicket, text: str, stream_url: str) -> HttpResponse:
     """A new ticket and where to use it."""
-    view: TicketView = {
-        "ticket": text,
-        "websocketUrl": stream_url(websocket_url, ticket.order_id, text),
-        "expiresAt": timestamp(ticket.expires_at),
-    }
+    view: TicketView = {"ticket": text, "websocketUrl": stream_url, "expiresAt": timestamp(ticket.expires_at)}
     return HttpResponse(201, view)
 
 

@@ -77,11 +77,19 @@ def read_ticket(text: str, now: datetime, keys: SigningKeys) -> StreamTicket:
     return ticket
 
 
-def stream_url(websocket_url: str, order_id: str | None, ticket: str | None) -> str:
-    """Where the stream is opened; of a ticket for all orders, the client adds `orderId` itself."""
-    query = [f"orderId={quote(order_id)}"] if order_id else []
-    query += [f"ticket={ticket}"] if ticket else []
-    return f"{websocket_url}?{'&'.join(query)}"
+def stream_url(websocket_url: str, named: str, ticket: str | None) -> str:
+    """Where the stream is opened; `named` is `order_named` or `user_named`."""
+    return f"{websocket_url}?{named}" + (f"&ticket={ticket}" if ticket else "")
+
+
+def order_named(order_id: str) -> str:
+    """The query of one order's stream."""
+    return f"orderId={quote(order_id, safe='')}"
+
+
+def user_named(user_id: str) -> str:
+    """The query of the stream of all orders of a user."""
+    return f"userId={quote(user_id, safe='')}"
 
 
 def _text(content: bytes) -> str:

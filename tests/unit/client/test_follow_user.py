@@ -53,8 +53,9 @@ class Scripted:
     url: str = ""
 
     async def ticket(self, request: web.Request) -> web.StreamResponse:
-        assert await request.json() == {}
-        made = {"ticket": "t", "websocketUrl": f"{self.url.replace('http', 'ws')}/stream?ticket=t", "expiresAt": at(9)}
+        assert await request.json() == {"userId": "ann"}
+        stream = f"{self.url.replace('http', 'ws')}/stream?userId=ann&ticket=t"
+        made = {"ticket": "t", "websocketUrl": stream, "expiresAt": at(9)}
         return web.json_response(made, status=201)
 
     async def events(self, request: web.Request) -> web.StreamResponse:

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from hypothesis import given
@@ -206,9 +207,12 @@ def test_a_ticket_is_made_for_one_order_or_for_all(service: Service, ports: Subs
     made = service.call("POST", "/api/stream-tickets", body={"orderId": order_id} if for_one else {})
     assert made.status == 201
     ticket = made.body["ticket"]
-    assert made.body["websocketUrl"] == f"{WEBSOCKET_URL}?{f'orderId={order_id}&' if for_one else ''}ticket={ticket}"
+    named = {"orderId": order_id} if for_one else {"userId": "ann"}
+    assert made.body["websocketUrl"] == f"{WEBSOCKET_URL}?{urlencode(named)}&ticket={ticket}"
     assert made.body["expiresAt"] == "2026-11-22T18:05:00.000Z"
-    assert connect(ports, orderId=order_id, ticket=ticket) == 200
+    # As it is, and a ticket for all for each order, too.
+    assert connect(ports, **dict(parse_qsl(urlsplit(made.body["websocketUrl"]).query))) == 200
+    assert connect(ports, "another", orderId=order_id, ticket=ticket) == 200
 
 
 @pytest.mark.usefixtures("ann")
@@ -221,6 +225,8 @@ def test_a_ticket_is_made_for_one_order_or_for_all(service: Service, ports: Subs
         ({"orderId": ""}, 400),
         ({"user": "bob"}, 400),
         ({"sub": "bob"}, 400),
+        ({"userId": "bob"}, 403),
+        ({"userId": ""}, 400),
         ([], 400),
         (None, 400),
     ],
@@ -232,7 +238,14 @@ def test_a_ticket_for_nothing_is_not_made(service: Service, body: object, status
 def test_in_open_mode_a_ticket_is_made_and_needed_nowhere(service: Service) -> None:
     placed = service.place().body
     assert "ticket" not in placed["websocketUrl"]
-    assert service.call("POST", "/api/stream-tickets", body={}).status == 201
+    for named in ({"orderId": placed["orderId"]}, {"userId": "ann & ünï/"}):
+        made = service.call("POST", "/api/stream-tickets", body=named)
+        assert made.status == 201
+        query = dict(parse_qsl(urlsplit(made.body["websocketUrl"]).query))
+        assert query == {**named, "ticket": made.body["ticket"]}
+    # An address that names nobody would open nothing.
+    nobody = service.call("POST", "/api/stream-tickets", body={})
+    assert (nobody.status, nobody.body["errors"][0]["field"]) == (400, "userId")
 
 
 @pytest.mark.usefixtures("ann")
@@ -287,6 +300,8 @@ def test_each_subscribe_brings_a_ticket_of_its_own(
         reply = say(ports, {"action": "subscribe", **message})
         assert (reply["type"], reply["code"]) == ("error", code)
         assert made[mine] not in json.dumps(reply)
+        if message.get("ticket") == made[mine]:  # whose order it is stands in no answer
+            assert "for another order" in str(reply["message"])
     assert followers.rows == rows
     assert say(ports, {"action": "subscribe", "orderId": other, "ticket": made[None]})["type"] == "subscribed"
     assert {row.session_ends_at for row in followers.rows.values()} == {service.clock.now() + timedelta(hours=1)}
@@ -312,6 +327,13 @@ def test_all_orders_of_a_user_are_followed_by_a_ticket_for_all_of_his_alone(
         assert connect(ports, **named) == 401, named
         reply = say(ports, {"action": "subscribe", **named})
         assert reply["code"] in ("unauthenticated", "message_too_large")
+    said = {
+        name: str(say(ports, {"action": "subscribe", "userId": user, "ticket": ticket})["message"])
+        for name, user, ticket in [("one", "ann", for_one), ("other", "bob", for_all), ("none", "ann", "junk")]
+    }
+    assert "for one order" in said["one"]
+    assert "another user" in said["other"]
+    assert "valid stream ticket" in said["none"]
     assert not followers.rows
     assert not service.store.followed_users
     assert connect(ports, userId="ann", ticket=for_all) == 200
