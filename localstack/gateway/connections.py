@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import _ErrInfo
+from aiohttp.web_protocol import ERROR, _ErrInfo
 
 from localstack.gateway.problems import as_sent, bad_gateway, malformed, problem
 
@@ -70,6 +70,8 @@ class Connections(web.Server):
         writer: AbstractStreamWriter,
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
+        if message is ERROR:  # what cannot be parsed: it would be answered as HTTP/1.0
+            message = message._replace(version=HttpVersion11)
         request = self._make_request(message, content, protocol, writer, task)
         if isinstance(protocol, Connection):
             protocol.begin(request)
@@ -215,7 +217,9 @@ def unparsable(error: HttpProcessingError) -> web.Response:
         return headers_too_large()
     if "Too many headers" in error.message:
         return headers_too_large()
-    return malformed("This is no HTTP/1.1 request (RFC 9112): send one with a well-formed line, headers and body.")
+    return malformed(
+        "This is no HTTP/1.1 request (RFC 9112): send one with a known method and a well-formed line, headers and body."
+    )
 
 
 def headers_too_large() -> web.Response:

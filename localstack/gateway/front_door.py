@@ -17,7 +17,7 @@ from localstack.gateway.callers import Callers
 from localstack.gateway.concurrency_limiter import ConcurrencyLimiter, TooManyWaiting
 from localstack.gateway.connections import MAX_HEAD_BYTES, Connections, overloaded, unparsable
 from localstack.gateway.forwarding import Upstream, answer_headers, forwarded_headers, path_and_query
-from localstack.gateway.problems import PROBLEM, bad_gateway, problem, unavailable
+from localstack.gateway.problems import PROBLEM, bad_gateway, name_request, problem, unavailable
 
 _BUFFERED_BYTES = 64 * 1024
 _CONNECT_SECONDS = 2.0
@@ -116,6 +116,8 @@ class FrontDoor:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Forwards one request, or keeps a WebSocket open."""
         answer = await self._handle(request)
+        if answer.content_type == PROBLEM and isinstance(answer, web.Response):
+            name_request(answer, request)
         origin = request.headers.get("Origin", "")
         named = "*" if "*" in self._callers.allowed else origin
         if named in self._callers.allowed and answer.content_type == PROBLEM:
@@ -131,7 +133,7 @@ class FrontDoor:
         if upstream is None or session is None:
             return unavailable("The stack is being deployed: try again in a few seconds.")
         try:
-            if request.headers.get("Upgrade", "").lower() == "websocket":
+            if websocket_relay.is_handshake(request):
                 return await websocket_relay.relay(request, upstream, session, self._handshakes, self._websockets)
             # Only a whole request takes a place, and only until its answer begins: a client that stalls holds none.
             body = await whole_body(request)

@@ -1,6 +1,8 @@
 """Problem responses (RFC 9457) of the front door itself."""
 
 import json
+import re
+import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -19,6 +21,8 @@ SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
         "Cache-Control": "no-store",
     }
 )
+# What can be logged; as the service takes it.
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 # What the front door answers by itself, as the service names its own problems: a code has one title.
 _TITLES = {
     "aws_credentials": "AWS credentials are not taken",
@@ -33,6 +37,7 @@ _TITLES = {
     "not_a_websocket": "This is no WebSocket handshake",
     "not_found": "There is nothing here",
     "order_id_missing": "No order is named",
+    "order_not_found": "There is no such order",
     "order_or_user": "An order and a user are named at once",
     "origin_not_allowed": "Pages of this origin may not ask",
     "overloaded": "Too much goes on at once",
@@ -72,6 +77,19 @@ def problem(
     if closes:
         response.force_close()
     return response
+
+
+def name_request(answer: web.Response, request: web.BaseRequest) -> None:
+    """Says which request a problem answers, as the service's own do: the emulator's gateway knows no path."""
+    if not isinstance(answer.body, bytes) or not answer.body or "Content-Encoding" in answer.headers:
+        return
+    view = json.loads(answer.body)
+    if "instance" in view and "X-Request-Id" in answer.headers:
+        return
+    sent = request.headers.get("X-Request-Id", "")
+    named = sent if _REQUEST_ID.fullmatch(sent) else view.get("requestId") or str(uuid.uuid4())
+    answer.headers["X-Request-Id"] = named
+    answer.body = json.dumps({**view, "instance": request.rel_url.raw_path, "requestId": named}).encode()
 
 
 def malformed(detail: str) -> web.Response:

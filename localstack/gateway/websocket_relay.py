@@ -5,7 +5,6 @@ import re
 from collections.abc import MutableMapping
 from http import HTTPStatus
 from typing import TypeAlias
-from urllib.parse import quote
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -16,13 +15,18 @@ from localstack.gateway.concurrency_limiter import ConcurrencyLimiter
 from localstack.gateway.forwarding import Upstream, answer_headers, forwarded_headers, path_and_query
 from localstack.gateway.problems import problem
 
+# Where streams are opened; the WebSocket API behind the door has one address and no paths.
+STREAM_PATH = "/api/orders/execute"
 MAX_MESSAGE_BYTES = 128 * 1024
 _HANDSHAKE_SECONDS = 30.0
 _AFTER = re.compile(r"\d{1,6}|1000000")
+# What the emulator would take for more than one part of a path, encoded or not, can be the id of no order.
+_OF_ONE_PART = re.compile(r"[A-Za-z0-9_-]+")
 _PARAMETERS = ("orderId", "after", "userId", "since", "ticket")
 _CLOSE_SECONDS = 1.0
 # Of one order or user; the service's own number.
 _MAX_FOLLOWERS = 20
+_MAX_ID_SHOWN = 64
 _STALLED_SECONDS = 60.0
 # Of the handshake itself; the client library makes its own.
 _HANDSHAKE_HEADERS = (
@@ -126,6 +130,30 @@ def _anybodys_headers(request: web.BaseRequest, to: Upstream) -> CIMultiDict[str
     return headers
 
 
+def is_handshake(request: web.BaseRequest) -> bool:
+    """Whether the request asks for a WebSocket."""
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _misplaced(request: web.BaseRequest) -> web.Response | None:
+    """Why no stream can be opened by this method at this path; None where one can."""
+    if path_and_query(request).partition("?")[0] != STREAM_PATH:
+        return problem(
+            HTTPStatus.NOT_FOUND,
+            "not_found",
+            f"No WebSocket can be opened at this path: streams are at {STREAM_PATH}?orderId=ID, or ?userId=USER.",
+            closes=True,
+        )
+    if request.method != "GET":
+        return problem(
+            HTTPStatus.BAD_REQUEST,
+            "not_a_websocket",
+            "A WebSocket is opened by GET (RFC 6455, 4.1): to place an order, leave Upgrade out.",
+            closes=True,
+        )
+    return None
+
+
 async def _explain(
     request: web.BaseRequest, to: Upstream, session: aiohttp.ClientSession, status: int
 ) -> web.StreamResponse:
@@ -148,8 +176,11 @@ async def _explain(
         )
     if of_user:
         return await _explain_user(request, to, session, status)
-    url = URL(f"{to.rest_url}/api/orders/{quote(order_id, safe='')}", encoded=True)
-    async with session.get(url, headers=_anybodys_headers(request, to)) as answer:
+    asked = order_id if _OF_ONE_PART.fullmatch(order_id) else "-"
+    async with session.get(f"{to.rest_url}/api/orders/{asked}", headers=_anybodys_headers(request, to)) as answer:
+        if answer.status == HTTPStatus.NOT_FOUND and asked != order_id:
+            shown = order_id[:_MAX_ID_SHOWN].encode("ascii", "replace").decode()
+            return problem(HTTPStatus.NOT_FOUND, "order_not_found", f"There is no order {shown}.")
         if answer.status == HTTPStatus.NOT_FOUND or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             headers = answer_headers(answer.status, answer.headers)
             return web.Response(status=answer.status, headers=headers, body=await answer.read())
@@ -172,7 +203,7 @@ async def _explain(
         "connection_refused",
         "The WebSocket API refused this connection: "
         + (
-            "its ticket is older than five minutes or not for this order, "
+            "its ticket is not for this order, is older than five minutes, or is no stream ticket, "
             if asks_for_tokens
             else "check the query (?orderId=ID, optionally &after=N), "
         )
@@ -221,6 +252,9 @@ async def relay(
 
     The client's socket stands in `opened` while it is open.
     """
+    misplaced = _misplaced(request)
+    if misplaced is not None:
+        return misplaced
     offered = [
         name.strip() for value in request.headers.getall("Sec-WebSocket-Protocol", ()) for name in value.split(",")
     ]

@@ -10,6 +10,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 
 from localstack.gateway.forwarding import Upstream
 from localstack.gateway.front_door import FrontDoor
+from localstack.gateway.websocket_relay import STREAM_PATH
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Answer = Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse]]
@@ -34,6 +35,11 @@ class Door:
     front_door: FrontDoor
     server: BaseTestServer
     http: aiohttp.ClientSession
+
+    @property
+    def stream_url(self) -> str:
+        """Where streams are opened."""
+        return self.url + STREAM_PATH
 
 
 async def _echo(request: web.Request) -> web.StreamResponse:

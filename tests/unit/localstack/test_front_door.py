@@ -234,6 +234,43 @@ async def test_a_service_that_breaks_off_within_its_answer(door: Door) -> None:
             await response.read()
 
 
+NOTHING = {"status": 404, "code": "not_found", "detail": "No route has this method and path.", "requestId": "gateway-1"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "named"), [({}, "gateway-1"), ({"X-Request-Id": "mine"}, "mine"), ({"X-Request-Id": "a b"}, "gateway-1")]
+)
+async def test_the_gateway_s_own_problem_says_which_request_it_answers(
+    door: Door, sent: dict[str, str], named: str
+) -> None:
+    door.service.rest = lambda _: web.json_response(NOTHING, status=404, content_type="application/problem+json")
+    async with door.http.get(f"{door.url}/api/nothing?q=1", headers=sent) as response:
+        assert response.headers["X-Request-Id"] == named
+        assert json.loads(await response.read()) == {**NOTHING, "instance": "/api/nothing", "requestId": named}
+    async with door.http.head(f"{door.url}/api/nothing") as response:
+        assert response.status == 404
+
+
+async def test_the_door_s_own_problem_says_which_request_it_answers(door: Door) -> None:
+    door.front_door.upstream = None
+    async with door.http.get(f"{door.url}/api/orders", headers={"X-Request-Id": "mine"}) as response:
+        view = json.loads(await response.read())
+        assert (view["instance"], view["requestId"], response.headers["X-Request-Id"]) == (
+            "/api/orders",
+            "mine",
+            "mine",
+        )
+
+
+async def test_the_service_s_own_problem_passes_as_it_is(door: Door) -> None:
+    said = {"code": "order_not_found", "instance": "/live/api/orders/x", "requestId": "r"}
+    door.service.rest = lambda _: web.json_response(
+        said, status=404, content_type="application/problem+json", headers={"X-Request-Id": "r"}
+    )
+    async with door.http.get(f"{door.url}/api/orders/x") as response:
+        assert json.loads(await response.read()) == said
+
+
 @pytest.mark.parametrize(
     ("allowed", "origin", "named"),
     [

@@ -192,7 +192,7 @@ async def test_a_client_that_stops_before_its_request_is_whole_is_let_go(door: D
 
 async def test_a_websocket_whose_client_sends_no_more_ends(door: Door) -> None:
     handshake = (
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"GET /api/orders/execute HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     before, during = await opened(door, handshake), await opened(door, handshake)

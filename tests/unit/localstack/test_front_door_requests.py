@@ -85,6 +85,13 @@ async def test_what_is_no_request_is_a_problem_and_goes_no_further(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+async def test_a_method_that_nobody_knows_is_answered_as_http_1_1(door: Door) -> None:
+    status, head, body = await answered(door, b"FOO /api/orders HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert (status, head.split(b" ", 1)[0]) == (400, b"HTTP/1.1")
+    assert b"\r\nConnection: close\r\n" in head
+    assert "a known method" in json.loads(body)["detail"]
+
+
 @pytest.mark.parametrize(
     "target",
     [

@@ -23,8 +23,8 @@ HANDSHAKE = {
 }
 
 
-async def test_messages_pass_both_ways_on_any_path_with_the_query(door: Door) -> None:
-    url = URL(f"{door.url}/api/orders/execute?orderId=a%2Fb&after=2", encoded=True)
+async def test_messages_pass_both_ways_with_the_query(door: Door) -> None:
+    url = URL(f"{door.stream_url}?orderId=a%2Fb&after=2", encoded=True)
     async with door.http.ws_connect(url) as socket:
         await socket.send_str("tëxt")
         assert (await socket.receive(LIMIT_SECONDS)).data == "tëxt"
@@ -35,13 +35,13 @@ async def test_messages_pass_both_ways_on_any_path_with_the_query(door: Door) ->
 
 async def test_the_largest_message_passes(door: Door) -> None:
     text = "x" * (MAX_MESSAGE_BYTES - 1)
-    async with door.http.ws_connect(door.url, max_msg_size=0) as socket:
+    async with door.http.ws_connect(door.stream_url, max_msg_size=0) as socket:
         await socket.send_str(text)
         assert (await socket.receive(LIMIT_SECONDS)).data == text
 
 
 async def test_a_larger_message_closes_with_1009(door: Door) -> None:
-    async with door.http.ws_connect(door.url, max_msg_size=0) as socket:
+    async with door.http.ws_connect(door.stream_url, max_msg_size=0) as socket:
         await socket.send_str("x" * (MAX_MESSAGE_BYTES + 1))
         assert (await socket.receive(LIMIT_SECONDS)).type is WSMsgType.CLOSE
         assert socket.close_code == 1009
@@ -59,7 +59,7 @@ async def test_order_is_kept_and_a_slow_reader_gets_everything(door: Door) -> No
         return socket
 
     door.service.websocket = flood
-    async with asyncio.timeout(LIMIT_SECONDS), door.http.ws_connect(door.url) as socket:
+    async with asyncio.timeout(LIMIT_SECONDS), door.http.ws_connect(door.stream_url) as socket:
         await asyncio.sleep(0.1)
         seen = [int(frame.data.split()[0]) async for frame in socket if frame.type is WSMsgType.TEXT]
         assert seen == list(range(count))
@@ -85,14 +85,14 @@ async def closing(door: Door) -> "asyncio.Future[tuple[int | None, str | None]]"
 @pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "gone"), (4321, "ends hëre")])
 async def test_the_clients_close_reaches_the_service(door: Door, code: int, reason: str) -> None:
     seen = await closing(door)
-    async with door.http.ws_connect(door.url) as socket:
+    async with door.http.ws_connect(door.stream_url) as socket:
         await socket.close(code=code, message=reason.encode())
     assert await asyncio.wait_for(seen, LIMIT_SECONDS) == (code, reason)
 
 
 async def test_a_client_that_is_lost_is_going_away(door: Door) -> None:
     seen = await closing(door)
-    socket = await door.http.ws_connect(door.url)
+    socket = await door.http.ws_connect(door.stream_url)
     assert socket._response.connection is not None
     assert socket._response.connection.transport is not None
     socket._response.connection.transport.abort()
@@ -110,7 +110,7 @@ async def test_the_services_close_reaches_the_client(door: Door, code: int, reas
         return socket
 
     door.service.websocket = close
-    async with door.http.ws_connect(door.url) as socket:
+    async with door.http.ws_connect(door.stream_url) as socket:
         assert (await socket.receive(LIMIT_SECONDS)).data == "last"
         message = await socket.receive(LIMIT_SECONDS)
         assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, code, reason)
@@ -125,12 +125,12 @@ async def test_a_service_that_is_lost_restarts(door: Door) -> None:
         return socket
 
     door.service.websocket = crash
-    async with door.http.ws_connect(door.url) as socket:
+    async with door.http.ws_connect(door.stream_url) as socket:
         assert (await socket.receive(LIMIT_SECONDS)).data == 1012
 
 
 async def test_the_door_says_that_it_goes_away(door: Door) -> None:
-    async with door.http.ws_connect(door.url) as socket:
+    async with door.http.ws_connect(door.stream_url) as socket:
         await socket.send_str("x")
         await socket.receive(LIMIT_SECONDS)
         stopping = asyncio.create_task(door.front_door.stop())
@@ -139,11 +139,11 @@ async def test_the_door_says_that_it_goes_away(door: Door) -> None:
 
 
 async def test_a_subprotocol_is_agreed_with_the_service_else_the_first_offered(door: Door) -> None:
-    async with door.http.ws_connect(door.url, protocols=("other", "orders")) as socket:
+    async with door.http.ws_connect(door.stream_url, protocols=("other", "orders")) as socket:
         assert socket.protocol == "orders"
-    async with door.http.ws_connect(door.url, protocols=("first", "second")) as socket:
+    async with door.http.ws_connect(door.stream_url, protocols=("first", "second")) as socket:
         assert socket.protocol == "first"
-    async with door.http.ws_connect(door.url) as socket:
+    async with door.http.ws_connect(door.stream_url) as socket:
         assert socket.protocol is None
 
 
@@ -152,7 +152,7 @@ async def refuse(_: web.Request) -> web.StreamResponse:
 
 
 async def handshake(door: Door, query: str) -> tuple[int, dict[str, object]]:
-    async with door.http.get(f"{door.url}/api/orders/execute{query}", headers=HANDSHAKE) as response:
+    async with door.http.get(f"{door.stream_url}{query}", headers=HANDSHAKE) as response:
         assert response.content_type == "application/problem+json"
         return response.status, json.loads(await response.read())
 
@@ -166,14 +166,55 @@ async def test_refused_without_an_order_id(door: Door) -> None:
 
 @pytest.mark.parametrize("answered", [404, 503])
 async def test_refused_for_an_order_that_the_service_does_not_give(door: Door, answered: int) -> None:
+    said = {"title": "as the service says", "instance": "/api/orders/unknown"}
+
     async def unknown(request: web.Request) -> web.StreamResponse:
-        assert request.raw_path.endswith("/api/orders/a%2Fb%3F")
-        return web.json_response(
-            {"title": "as the service says"}, status=answered, content_type="application/problem+json"
-        )
+        assert request.raw_path.endswith("/api/orders/unknown")
+        headers = {"X-Request-Id": "the service's"}
+        return web.json_response(said, status=answered, headers=headers, content_type="application/problem+json")
 
     door.service.websocket, door.service.rest = refuse, unknown
-    assert await handshake(door, "?orderId=a%2Fb%3F") == (answered, {"title": "as the service says"})
+    assert await handshake(door, "?orderId=unknown") == (answered, said)
+
+
+@pytest.mark.parametrize(
+    "order_id", ["..%2Ftokens", "x%2Fy", "a%2Fevents", "%2E%2E", "a%3Fb", "a%00", "%C3%BC", "a%20b"]
+)
+@pytest.mark.parametrize(("answered", "status", "code"), [(404, 404, "order_not_found"), (401, 401, "unauthenticated")])
+async def test_an_id_that_leads_elsewhere_in_a_path_is_no_order_s(
+    door: Door, order_id: str, answered: int, status: int, code: str
+) -> None:
+    asked: list[str] = []
+
+    async def unknown(request: web.Request) -> web.StreamResponse:
+        asked.append(request.raw_path.rpartition("/live")[2])
+        return web.json_response({}, status=answered, content_type="application/problem+json")
+
+    door.service.websocket, door.service.rest = refuse, unknown
+    refused, problem = await handshake(door, f"?orderId={order_id}")
+    assert (refused, problem["code"], asked) == (status, code, ["/api/orders/-"])
+    assert problem["instance"] == websocket_relay.STREAM_PATH
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/api/orders", 404, "not_found"),
+        ("GET", "/api/orders/execute/", 404, "not_found"),
+        ("GET", "/api/orders/%65xecute", 404, "not_found"),
+        ("POST", "/api/orders/execute", 400, "not_a_websocket"),
+        ("PUT", "/api/orders/execute", 400, "not_a_websocket"),
+        ("POST", "/api/quotes", 404, "not_found"),
+    ],
+)
+async def test_streams_are_opened_by_get_at_their_path_alone(
+    door: Door, method: str, path: str, status: int, code: str
+) -> None:
+    url = URL(f"{door.url}{path}?orderId=known", encoded=True)
+    async with door.http.request(method, url, headers=HANDSHAKE) as response:
+        assert (response.status, json.loads(await response.read())["code"]) == (status, code)
+    assert not door.service.requests
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "1000001", "", "1.5"])
@@ -228,7 +269,7 @@ async def test_refused_for_another_reason(door: Door) -> None:
 
 
 async def test_an_incomplete_handshake(door: Door) -> None:
-    async with door.http.get(door.url, headers={"Connection": "Upgrade", "Upgrade": "websocket"}) as response:
+    async with door.http.get(door.stream_url, headers={"Connection": "Upgrade", "Upgrade": "websocket"}) as response:
         assert response.status == 400
     assert not door.service.requests
 
@@ -236,7 +277,7 @@ async def test_an_incomplete_handshake(door: Door) -> None:
 async def test_nothing_behind_the_door(door: Door) -> None:
     await door.server.close()
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        await door.http.ws_connect(door.url)
+        await door.http.ws_connect(door.stream_url)
     assert refused.value.status == 503
 
 
@@ -249,7 +290,7 @@ async def deaf(door: Door) -> asyncio.StreamWriter:
     await asyncio.get_running_loop().sock_connect(with_small_buffer, (url.host, url.port))
     reader, writer = await asyncio.open_connection(sock=with_small_buffer, limit=1024)
     fields = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE.items())
-    writer.write(f"GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
+    writer.write(f"GET {websocket_relay.STREAM_PATH} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
     assert b"101" in await reader.readline()
     return writer
 
