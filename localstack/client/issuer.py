@@ -25,6 +25,8 @@ REVOKED_FILE = STATE / "issuer" / "revoked.json"
 SCOPES = ("orders:read", "orders:write")
 LONGEST_SECONDS = 90 * 24 * 3600
 JTI = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Of the tokens that are made here.
+_OWN_JTI = re.compile(r"[0-9a-f]{16}")
 _DURATION = re.compile(r"([0-9]{1,7})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
@@ -108,9 +110,11 @@ def token_id_of(text: str) -> str:
         try:
             text = str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"])
         except (binascii.Error, ValueError, KeyError, TypeError) as error:
-            raise UserError("That is no token of ours: it has no jti.") from error
-    if not JTI.fullmatch(text):
-        raise UserError("revoke takes a token, or its id (jti): letters, digits, dots and dashes.")
+            raise UserError("That token cannot be revoked: it has no jti.") from error
+        if not JTI.fullmatch(text):
+            raise UserError("That token cannot be revoked: its jti has more than letters, digits, dots and dashes.")
+    elif not _OWN_JTI.fullmatch(text):
+        raise UserError(f"{text[:64]!r} is no token, nor the id (jti) of one: 16 hexadecimal digits.")
     return text
 
 

@@ -96,7 +96,18 @@ def test_revoked_tokens_are_kept_until_they_would_have_expired(tmp_path: Path) -
     assert issuer.revoked(path) == ["b"]
 
 
-@pytest.mark.parametrize("text", ["", "a,b", "a b", "x" * 65, str(Token()), "a.b.c" + "d" * 100], ids=range(6))
+def test_a_token_and_its_id_can_be_revoked_and_another_issuer_s_token(path: Path) -> None:
+    token = issuer.read_issuer(path).sign("alice", 60)
+    name = issuer.token_id_of(token)
+    assert issuer.token_id_of(name) == name
+    assert issuer.token_id_of(str(Token(claims={"jti": "8a6e0804-2bd0-4672-b79d-d97027f9071a"}))).startswith("8a6e")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nonsense", "a,b", "a b", "x" * 65, "0" * 15, "0" * 17, "A" * 16, "alice", str(Token()), "a.b.c" + "d" * 100],
+    ids=range(11),
+)
 def test_what_has_no_token_id(text: str) -> None:
     with pytest.raises(UserError):
         issuer.token_id_of(text)
