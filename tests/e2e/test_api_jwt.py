@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ import aiohttp
 import pytest
 
 from chalicelib.http.responses import SECURITY_HEADERS
+from chalicelib.http.signing import SigningKeys
+from chalicelib.http.tickets import TICKET_LIFETIME, StreamTicket, write_ticket
 from localstack.client import issuer
 from localstack.local_stack.stack_for_tests import Stack
-from tests.e2e.trader import ORDER, OVER
+from tests.e2e.token_proxy import token_proxy
+from tests.e2e.trader import ORDER, OVER, Trader, column
 from tests.fakes.aws import websocket_event
 from tests.fakes.tokens import ED, ISSUER, Token, b64, jwks
 
@@ -27,6 +30,7 @@ BODY = {name: value for name, value in ORDER.items() if name != "userId"}
 PATH = "/api/orders/execute"
 BURST = 240
 PER_MINUTE = 20
+GENERATION = 3
 PARAMETERS = {
     "AuthMode": "jwt",
     "AuthIssuer": ISSUER,
@@ -34,6 +38,7 @@ PARAMETERS = {
     "AuthKeys": jwks(ED),
     "AuthRevoked": "stolen",
     "OrdersPerMinute": str(PER_MINUTE),
+    "SigningGeneration": str(GENERATION),
 }
 LIMIT_SECONDS = 60
 # Every token and ticket that was used: none may stand in any log.
@@ -143,7 +148,7 @@ async def refusal(http: aiohttp.ClientSession, query: str) -> int:
 async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aiohttp.ClientSession) -> None:
     ann, bob = User(http, "ann"), User(http, "bob")
     key = {"Idempotency-Key": f"key-{time.time_ns()}"}
-    (_, placed), (_, again) = [await ann.call("POST", PATH, BODY, **key) for _ in range(2)]
+    (_, placed), (_, again) = [await ann.call("POST", PATH, BODY, **key) for _ in range(2)]  # 53
     order_id = placed["orderId"]
     assert again["orderId"] == order_id
     for url in (placed["websocketUrl"], placed["websocketUrl"], again["websocketUrl"]):
@@ -169,8 +174,9 @@ async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aioh
     ]:
         assert await refusal(http, query) == status, query.partition("&")[2][:12]
     assert (await bob.call("POST", "/api/stream-tickets", {"orderId": order_id}))[0] == 404
-    all_of_hers = {"userId": ann.name, "ticket": await ann.ticket()}
-    async with asyncio.timeout(LIMIT_SECONDS), http.ws_connect(PATH, params=all_of_hers) as socket:
+    _, all_of_hers = await ann.call("POST", "/api/stream-tickets", {})
+    USED.add(all_of_hers["ticket"])
+    async with asyncio.timeout(LIMIT_SECONDS), http.ws_connect(all_of_hers["websocketUrl"]) as socket:
         assert (await socket.receive_json())["userId"] == ann.name
         await bob.place()
         anns = (await ann.place())["orderId"]
@@ -178,6 +184,78 @@ async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aioh
             other,
             anns,
         }
+
+
+def as_made_before(stack: Stack, user: User, order_id: str, *, seconds: int = 0, generation: int = GENERATION) -> str:
+    """The ticket that the stack made so many seconds ago, or when it was at that generation of keys."""
+    now = datetime.now(UTC)
+    expires_at = now + TICKET_LIFETIME - timedelta(seconds=seconds)
+    made = StreamTicket(user.name, order_id, expires_at, now + timedelta(hours=1))
+    ticket = write_ticket(made, SigningKeys(stack.runtime.parameters["CursorSecret"], generation))
+    USED.add(ticket)
+    return ticket
+
+
+async def answer_of_the_function(stack: Stack, order_id: str, ticket: str) -> int:
+    """What `$connect` says, which the emulator makes a 403 of."""
+    event = websocket_event("$connect", query={"orderId": order_id, "ticket": ticket})
+    answered = await asyncio.to_thread(
+        stack.clients.functions.invoke,
+        FunctionName=stack.function_names["WebsocketConnect"],
+        Payload=json.dumps(event).encode(),
+    )
+    return int(json.loads(answered["Payload"].read())["statusCode"])
+
+
+async def test_a_ticket_holds_for_its_seconds_and_its_generations(owned: Stack, http: aiohttp.ClientSession) -> None:
+    ann = User(http, "ann")
+    order_id = (await ann.place())["orderId"]
+
+    async def opens(ticket: str) -> bool:
+        try:
+            async with http.ws_connect(PATH, params={"orderId": order_id, "ticket": ticket}) as socket:
+                return bool(await frames_until_over(socket))
+        except aiohttp.WSServerHandshakeError as refused:
+            if refused.status != HTTPStatus.FORBIDDEN:
+                raise
+            return False
+
+    # 42. On a busy machine the last second is over before the handshake: then one that is not quite as old.
+    for age in (299, 297, 290, 270):
+        if await opens(as_made_before(owned, ann, order_id, seconds=age)):
+            break
+    else:
+        pytest.fail("A ticket of four and a half minutes opened nothing.")
+    old = as_made_before(owned, ann, order_id, seconds=301)
+    assert (await opens(old), await answer_of_the_function(owned, order_id, old)) == (False, 401)
+    # 44
+    for generation, holds in ((GENERATION, True), (GENERATION - 1, True), (GENERATION - 2, False)):
+        ticket = as_made_before(owned, ann, order_id, generation=generation)
+        answered = await answer_of_the_function(owned, order_id, ticket)
+        assert (await opens(ticket), answered) == ((True, 200) if holds else (False, 401)), generation
+
+
+async def test_what_the_original_promises_holds_behind_who_sends_a_token_along(
+    owned: Stack, http: aiohttp.ClientSession
+) -> None:
+    """A client that knows of no tokens: placing, following by the order's id alone, reading, and what is refused."""
+    user = User(http, "original")
+    async with (
+        token_proxy(owned.base_url, user.token) as url,
+        aiohttp.ClientSession(base_url=url) as unaware,
+        asyncio.timeout(LIMIT_SECONDS),
+    ):
+        trader = Trader(unaware)
+        order_id = await trader.place(userId=user.name)
+        for _ in range(2):  # the second comes late
+            told = await trader.follow(order_id)
+            assert column(told, "status") == ["pending", "routing", "building", "submitted", "confirmed"]
+        assert (await trader.get(f"/api/orders/{order_id}"))["txHash"] == told[-1]["txHash"]
+        for changes in ({"amount": -10}, {"side": "hold"}, {"outputToken": "SOL"}, {"amount": {"a": 1}}):
+            async with unaware.post(PATH, json={**ORDER, "userId": user.name, **changes}) as refused:
+                assert refused.status == HTTPStatus.BAD_REQUEST, changes
+        async with unaware.get("/api/orders/ord_does_not_exist") as unknown:
+            assert unknown.status == HTTPStatus.NOT_FOUND
 
 
 async def test_who_subscribes_to_another_s_running_order_200_times_hears_nothing_of_it(
