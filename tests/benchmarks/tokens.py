@@ -1,8 +1,9 @@
 """What asking for access tokens costs: `PYTHONPATH=functions:. python -m tests.benchmarks.tokens [ROUNDS]`.
 
 Open and jwt mode by turns of twenty POSTs, so that a slow moment meets both, on a real Postgres and a stand-in for SQS.
-Prints what one check of a token takes by algorithm, the p50 of a POST in the REST function in both modes, and the
-processor time of its cold start, weighed as on Lambda: the start on a whole core, the first call on a third of one.
+Prints what one check of a token takes by algorithm, the p50 of a POST in the REST function in both modes (by a token
+that its process has seen, and by a new one each time), and the processor time of its cold start, weighed as on Lambda:
+the start on a whole core, the first call on a third of one.
 """
 
 import json
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 
 from chalicelib.auth.checker import FixedRing, JwtChecker
@@ -24,12 +26,12 @@ from localstack.local_stack.processes import Reaper
 from tests.fakes.first_call import ORDER, ROOT, SCRIPT, aws, environment, post
 from tests.fakes.tokens import AUDIENCE, EC, ED, ISSUER, RSA, Token, jwks
 
-_POSTS, _BATCHES, _WARM, _CHECKS = 20, 15, 40, 2_000
+_POSTS, _BATCHES, _WARM, _STARTS, _CHECKS = 20, 15, 40, 3, 500
 _SHARE_OF_A_CORE = 0.3
 # Prints the median seconds of a POST of one process for each line that comes: by the clock, and of the processor.
 _MEASURE = f"""
-import json, os, sys, time
-event = json.loads(sys.stdin.readline())
+import itertools, json, os, sys, time
+events = itertools.cycle(json.loads(sys.stdin.readline()))
 out = os.fdopen(os.dup(1), "w")
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # log lines
 import app
@@ -41,7 +43,7 @@ def batch(number):
     took, used = [], []
     for _ in range(number):
         start, began = time.perf_counter(), time.process_time()
-        answer = app.app(event, Context())
+        answer = app.app(next(events), Context())
         took.append(time.perf_counter() - start)
         used.append(time.process_time() - began)
         assert answer["statusCode"] == 202, answer
@@ -53,13 +55,25 @@ for _ in sys.stdin:
 """
 
 
-def _event(is_asked: bool) -> str:
-    token = replace(Token(ED, claims={"sub": "ann"}), now=int(time.time()))
+class _Kind(StrEnum):
+    OPEN = "open"
+    KNOWN = "jwt"
+    NEW = "jwt by new tokens"
+
+
+def _event(kind: _Kind, number: int = 0) -> dict[str, object]:
+    token = replace(Token(ED, claims={"sub": "ann", "jti": str(number)}), now=int(time.time()))
     event = post("/api/orders/execute", ORDER)
-    if is_asked:
+    if kind is not _Kind.OPEN:
         for name, value in (("headers", f"Bearer {token}"), ("multiValueHeaders", [f"Bearer {token}"])):
             event[name] = {**event[name], "Authorization": value}  # type: ignore[dict-item]
-    return json.dumps(event)
+    return event
+
+
+def _events(kind: _Kind) -> str:
+    """As many as are asked for, or one for all."""
+    number = _WARM + _POSTS * _BATCHES if kind is _Kind.NEW else 1
+    return json.dumps([_event(kind, each) for each in range(number)])
 
 
 class _Poster:
@@ -115,14 +129,18 @@ def _run(arguments: list[str], event: str, variables: Mapping[str, str]) -> str:
 
 def _checks() -> None:
     checker = JwtChecker({ISSUER: FixedRing(read_keys(jwks(ED, EC, RSA)))}, audience=AUDIENCE)
+    now = int(time.time())
     for key in (ED, EC, RSA):
-        values = [f"Bearer {replace(Token(key), now=int(time.time()))}"]
-        took = []
-        for _ in range(_CHECKS):
-            start = time.perf_counter()
-            checker.check(values)
-            took.append(time.perf_counter() - start)
-        print(f"A check of {key.algorithm}: {statistics.median(took) * 1e6:.0f} µs (p50 of {_CHECKS})")
+        new = [[f"Bearer {replace(Token(key, claims={'jti': str(n)}), now=now)}"] for n in range(_CHECKS)]
+        p50 = []
+        for headers in (new, new[-1:] * _CHECKS):
+            took = []
+            for header in headers:
+                start = time.perf_counter()
+                checker.check(header)
+                took.append(time.perf_counter() - start)
+            p50.append(statistics.median(took) * 1e6)
+        print(f"A check of {key.algorithm}: {p50[0]:.0f} µs, of a token that it has seen {p50[1]:.0f} µs (p50)")
 
 
 def main(rounds: int) -> None:
@@ -130,50 +148,51 @@ def main(rounds: int) -> None:
     _checks()
     home = Path(tempfile.mkdtemp(prefix="tokens-"))
     home.chmod(0o755)
-    posts: dict[bool, list[float]] = {False: [], True: []}
-    used: dict[bool, list[float]] = {False: [], True: []}
-    starts: dict[bool, list[float]] = {False: [], True: []}
+    posts: dict[_Kind, list[float]] = {kind: [] for kind in _Kind}
+    used: dict[_Kind, list[float]] = {kind: [] for kind in _Kind}
+    starts: dict[_Kind, list[float]] = {_Kind.OPEN: [], _Kind.NEW: []}
     with Reaper() as reaper, aws() as services:
         server = postgres.run(home / "data", home / "log", reaper, durable=False)
         upgrade(server.url)
         shared = {**environment(services, server.url), "PYTHONDONTWRITEBYTECODE": ""}
         shared.pop("AUTH_JWKS_URL", None)  # the keys come by AUTH_KEYS here
-        modes = {
-            False: {**shared, "AUTH_MODE": "open"},
-            True: {
-                **shared,
-                "AUTH_MODE": "jwt",
-                "AUTH_ISSUER": ISSUER,
-                "AUTH_AUDIENCE": AUDIENCE,
-                "AUTH_KEYS": jwks(ED),
-                "ORDERS_PER_MINUTE": "0",
-                "MAX_OPEN_ORDERS": "0",
-            },
+        asking = {
+            "AUTH_MODE": "jwt",
+            "AUTH_ISSUER": ISSUER,
+            "AUTH_AUDIENCE": AUDIENCE,
+            "AUTH_KEYS": jwks(ED),
+            "ORDERS_PER_MINUTE": "0",
+            "MAX_OPEN_ORDERS": "0",
         }
+        modes = {kind: {**shared, **({} if kind is _Kind.OPEN else asking)} for kind in _Kind}
         for round_ in range(rounds):
-            turns = (False, True) if round_ % 2 else (True, False)
-            posters = {is_asked: _Poster(_event(is_asked), modes[is_asked]) for is_asked in turns}
+            turns = list(_Kind)[:: 1 if round_ % 2 else -1]
+            posters = {kind: _Poster(_events(kind), modes[kind]) for kind in turns}
             try:
                 for _ in range(_BATCHES):
-                    for is_asked, poster in posters.items():
+                    for kind, poster in posters.items():
                         wall, processor = poster.post()
-                        posts[is_asked].append(wall)
-                        used[is_asked].append(processor)
+                        posts[kind].append(wall)
+                        used[kind].append(processor)
             finally:
                 for poster in posters.values():
                     poster.end()
-            for is_asked in turns:
-                event = _event(is_asked)
-                first = json.loads(_run([str(SCRIPT)], event, modes[is_asked]))
+            for kind in [kind for kind in turns if kind in starts] * _STARTS:
+                first = json.loads(_run([str(SCRIPT)], json.dumps(_event(kind)), modes[kind]))
                 assert first["answer"]["statusCode"] == 202, first["answer"]
-                starts[is_asked].append(first["import_seconds"] + first["call_seconds"] / _SHARE_OF_A_CORE)
+                starts[kind].append(first["import_seconds"] + first["call_seconds"] / _SHARE_OF_A_CORE)
         server.stop()
-    for name, seen in (("p50 of a POST", posts), ("its processor time", used), ("cold start", starts)):
-        open_, asked = (statistics.median(seen[mode]) * 1000 for mode in (False, True))
-        # Of what was measured side by side: the machine's moods are in both.
-        more = statistics.median(b - a for a, b in zip(seen[False], seen[True], strict=True)) * 1000
-        change = f"{more:+.2f} ms, {more / open_ * 100:+.1f} % (median of {len(seen[False])})"
-        print(f"{name}: open {open_:.2f} ms, jwt {asked:.2f} ms: {change}")
+    for kind in (_Kind.KNOWN, _Kind.NEW):
+        _tell(f"p50 of a POST, {kind}", posts[_Kind.OPEN], posts[kind])
+        _tell("  its processor time", used[_Kind.OPEN], used[kind])
+    _tell("cold start", starts[_Kind.OPEN], starts[_Kind.NEW])
+
+
+def _tell(name: str, open_: list[float], asked: list[float]) -> None:
+    """What is more, of what was measured side by side: the machine's moods are in both."""
+    before = statistics.median(open_) * 1000
+    more = statistics.median(b - a for a, b in zip(open_, asked, strict=True)) * 1000
+    print(f"{name}: {before:.2f} ms in open mode, {more:+.2f} ms, {more / before * 100:+.1f} % (p50 of {len(asked)})")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Protocol
 
 from jwt.api_jwk import PyJWK
@@ -33,10 +34,13 @@ FORBIDDEN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "crit", "b64", "zip",
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 # Seconds that clocks may differ by.
 LEEWAY = 30
+# Signatures that held, of at most 8 KiB each: half of what a check takes is to verify one.
+REMEMBERED = 256
 # How long a token may live: an external issuer's, and one of our own, which stands for an API key.
 MAX_LIFETIME, MAX_OWN_LIFETIME = timedelta(hours=24), timedelta(days=90)
 # The end of the year 9999: what is later is no time.
 LAST_SECOND = 253_402_300_799
+EVERY_SCOPE = frozenset(Scope)
 
 
 class Ring(Protocol):
@@ -90,8 +94,10 @@ class JwtChecker:
             raise Refused(Reason.UNKNOWN_KEY)
         if algorithm != key.algorithm_name:
             raise Refused(Reason.ALGORITHM, kid)
-        if not _is_signed(match["signed"], match["signature"], key):
-            raise Refused(Reason.SIGNATURE, kid)
+        try:
+            _verify(match["signed"], match["signature"], key)
+        except ValueError:  # of what cryptography finds in the signature's bytes, too
+            raise Refused(Reason.SIGNATURE, kid) from None
         try:
             return self._checked_claims(claims, ring.max_lifetime)
         except Refused as refused:
@@ -173,11 +179,13 @@ def _decoded(part: str) -> bytes:
     return content
 
 
-def _is_signed(signed: str, signature: str, key: PyJWK) -> bool:
-    try:
-        return key.Algorithm.verify(signed.encode(), key.key, _decoded(signature))
-    except ValueError:  # of what cryptography finds in the signature's bytes, too
-        return False
+# That this very key object signed this very text stays true. Whether the key is in its ring and the token counts still
+# (its end, its being revoked) is asked each time, around this; keys that are read again are other objects.
+@lru_cache(maxsize=REMEMBERED)
+def _verify(signed: str, signature: str, key: PyJWK) -> None:
+    """Raises `ValueError`, which is not remembered, unless the key signed it."""
+    if not key.Algorithm.verify(signed.encode(), key.key, _decoded(signature)):
+        raise ValueError("another signature")
 
 
 def _number(claims: Mapping[str, object], name: str) -> int:
@@ -190,8 +198,8 @@ def _number(claims: Mapping[str, object], name: str) -> int:
 
 def _scopes(claims: Mapping[str, object]) -> frozenset[Scope]:
     """Those of ours that the token names; one that names none may do everything for its own subject."""
-    named = frozenset(Scope) & {*_words(claims.get("scope")), *_words(claims.get("scp"))}
-    return frozenset(named) or frozenset(Scope)
+    named = EVERY_SCOPE & {*_words(claims.get("scope")), *_words(claims.get("scp"))}
+    return named or EVERY_SCOPE
 
 
 def _words(value: object) -> Iterable[str]:

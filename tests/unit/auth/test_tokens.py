@@ -9,14 +9,15 @@ import json
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 
-from chalicelib.auth.checker import JwtChecker
+from chalicelib.auth.checker import FixedRing, JwtChecker, _verify
 from chalicelib.auth.errors import Refused
+from chalicelib.auth.keys import read_keys
 from chalicelib.http.identity import SENTENCE
 from tests.fakes.tokens import AUDIENCE, EC, ED, EXTERNAL, ISSUER, NOW, RSA, THEIRS, Token, a_key, b64, jwks
 from tests.unit.auth.conftest import now, the_rings
@@ -392,6 +393,34 @@ def test_a_costly_token_costs_little(guarded: Service, case: str) -> None:
 
     good = sorted(seconds(GOOD) for _ in range(9))[4]
     assert sorted(seconds(BAD[case]) for _ in range(9))[4] < 50 * good
+
+
+def test_a_signature_that_held_before_lets_nothing_in_that_counts_no_more() -> None:
+    """It is verified once; all else is asked each time: time, keys, what was revoked."""
+    token, moment = str(Token(claims={"jti": "mine"})), [now()]
+    keys = dict(read_keys(jwks(ED)))
+
+    def reason(sent: str = token, revoked: tuple[str, ...] = ()) -> str:
+        checker = JwtChecker({ISSUER: FixedRing(keys)}, audience=AUDIENCE, revoked=revoked, now=lambda: moment[0])
+        try:
+            checker.check([f"Bearer {sent}"])
+        except Refused as refused:
+            return str(refused.reason)
+        return "let in"
+
+    before = _verify.cache_info().hits
+    assert [reason(), reason(), reason(revoked=("mine",)), reason()] == ["let in", "let in", "revoked", "let in"]
+    assert _verify.cache_info().hits == before + 3
+    assert reason(swapped(token, 2, str(Token()).split(".")[2])) == "signature"
+    moment[0] += timedelta(hours=2)
+    assert reason() == "expired"
+    moment[0] = now()
+    keys["ed-1"] = read_keys(jwks(a_key("EdDSA", "another").jwk(kid="ed-1")))["ed-1"]
+    assert reason() == "signature"
+    keys["ed-1"] = read_keys(jwks(EC.jwk(kid="ed-1")))["ed-1"]
+    assert reason() == "algorithm"
+    del keys["ed-1"]
+    assert reason() == "unknown_key"
 
 
 def test_certificates_are_loaded_by_who_asks_for_them_only() -> None:
