@@ -5,6 +5,7 @@ What single fields may say is tested at the function's door, in tests/unit/http.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
@@ -109,6 +110,30 @@ async def test_what_only_a_wire_can_carry_is_refused_as_specified_and_writes_not
         assert await refused("GET", "/api/orders", f"/api/orders?status={path}") == 400, path
     assert await refused("GET", "/api/orders", "/api/orders?limit=1&limit=2") == 400
     assert orders() == before
+
+
+async def test_sql_in_any_text_is_text(stack: Stack, http: aiohttp.ClientSession) -> None:
+    """Everywhere that a client's words reach a statement."""
+    text = f"'; DROP TABLE orders; -- %(id)s {{}} {time.time_ns()}"
+    order = {**ORDER, "userId": text, "walletAddress": text, "clientOrderId": text}
+    async with http.post(POST, json=order, headers={"Idempotency-Key": "' OR ''='"}) as answer:
+        placed = await answer.json()
+        assert answer.status == 202, placed
+    for query in ({"userId": text}, {"userId": text, "clientOrderId": text}, {"userId": text, "limit": "1"}):
+        async with http.get("/api/orders", params=query) as answer:
+            (found,) = (await answer.json())["orders"]
+            assert [found[name] for name in ("userId", "walletAddress", "clientOrderId")] == [text] * 3
+    for path in ("/api/events", "/api/stats"):
+        async with http.get(path, params={"userId": text}) as answer:
+            assert answer.status == 200
+    for name, wrong in {"cursor": text, "status": text, "inputToken": text, "placedFrom": text}.items():
+        async with http.get("/api/orders", params={name: wrong}) as answer:
+            assert answer.status == 400, name
+    async with http.ws_connect(POST, params={"userId": text}) as socket, asyncio.timeout(LIMIT_SECONDS):
+        assert (await socket.receive_json())["userId"] == text
+    with psycopg.connect(stack.database_url) as connection:
+        stored = connection.execute("SELECT user_id FROM orders WHERE id = %s", (placed["orderId"],)).fetchone()
+    assert stored == (text,)
 
 
 async def test_a_key_that_is_sent_twice_is_one_key(stack: Stack, http: aiohttp.ClientSession) -> None:

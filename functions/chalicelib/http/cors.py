@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from chalicelib.http.access import ROUTES
 from chalicelib.http.requests import HttpRequest
 
 EVERY_ORIGIN = "*"
 # Browsers keep a policy for two hours at most; a changed one shall count sooner.
 PREFLIGHT: Mapping[str, str] = {
-    "Access-Control-Allow-Methods": "GET, HEAD, POST",
+    "Access-Control-Allow-Methods": ", ".join(sorted({"HEAD", *(method for method, _ in ROUTES)})),
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
