@@ -211,10 +211,11 @@ def status_events() -> SqsStatusEvents:
 @cache
 def followers() -> DynamoFollowers:
     """Who follows which order."""
+    from chalicelib.adapters.aws import dynamo_calls
     from chalicelib.adapters.connections import DynamoFollowers
     from chalicelib.config import required
 
-    return DynamoFollowers(required(os.environ, "CONNECTIONS_TABLE"))
+    return DynamoFollowers(required(os.environ, "CONNECTIONS_TABLE"), dynamo_calls())
 
 
 @cache

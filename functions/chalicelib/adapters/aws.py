@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
+    from chalicelib.adapters.dynamo_calls import DynamoCalls
     from chalicelib.adapters.signed_calls import SignedCalls
 
 MAX_POOL_CONNECTIONS = 32
@@ -38,10 +39,23 @@ def sqs_client() -> SQSClient:
 
     A worker's reserve (batches.RESERVE_MS) has room for one such call behind its last step.
     """
+    from chalicelib.adapters.json_calls import JsonCalls
     from chalicelib.adapters.sqs_calls import SqsCalls
 
-    calls = SqsCalls(_session(), connect_seconds=0.5, read_seconds=1.5, connections=MAX_POOL_CONNECTIONS)
-    return cast("SQSClient", calls)
+    calls = JsonCalls(_session(), "sqs", connect_seconds=0.5, read_seconds=1.5, connections=MAX_POOL_CONNECTIONS)
+    return cast("SQSClient", SqsCalls(calls))
+
+
+def dynamo_calls() -> DynamoCalls:
+    """DynamoDB for PynamoDB, given up after 3.6 s.
+
+    A pusher's reserve (batches.RESERVE_MS) has room for one such call behind its last post.
+    """
+    from chalicelib.adapters.dynamo_calls import DynamoCalls
+    from chalicelib.adapters.json_calls import JsonCalls
+
+    calls = JsonCalls(_session(), "dynamodb", connect_seconds=0.5, read_seconds=1.25, connections=MAX_POOL_CONNECTIONS)
+    return DynamoCalls(_session(), calls)
 
 
 def websocket_calls() -> SignedCalls:

@@ -30,27 +30,27 @@ def _push_status() -> None:
     from chalicelib.handlers import push_status  # noqa: F401
 
     bootstrap.pusher()
-    bootstrap.followers().prepare()
+    bootstrap.followers()
 
 
 def _heartbeat() -> None:
     from chalicelib.handlers import heartbeat  # noqa: F401
 
     bootstrap.heartbeats()
-    bootstrap.followers().prepare()
+    bootstrap.followers()
 
 
 def _stream() -> None:
     from chalicelib.handlers import websocket  # noqa: F401
 
     bootstrap.subscriptions()
-    bootstrap.followers().prepare()
+    bootstrap.followers()
 
 
 def _leaving() -> None:
     from chalicelib.handlers import websocket  # noqa: F401
 
-    bootstrap.followers().prepare()
+    bootstrap.followers()
 
 
 def _reconcile() -> None:

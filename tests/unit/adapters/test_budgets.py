@@ -10,9 +10,9 @@ import pytest
 from botocore.retries import standard
 
 from chalicelib.adapters import aws
-from chalicelib.adapters.connections import Connection, DynamoFollowers
+from chalicelib.adapters.json_calls import ATTEMPTS
 from chalicelib.adapters.queues import TURN_SECONDS, SqsOrders
-from chalicelib.adapters.sqs_calls import ATTEMPTS, SqsCalls
+from chalicelib.adapters.sqs_calls import SqsCalls
 from chalicelib.domain.errors import Unavailable
 from chalicelib.handlers.sqs_batch import POSTPONE_MS, RESERVE_MS
 from chalicelib.venues.router import QUOTE_DEADLINE_SECONDS
@@ -53,18 +53,8 @@ def test_postponing_fits_into_what_is_left_when_it_is_still_tried(sqs: SqsCalls)
 
 def test_a_post_and_recording_it_fit_into_the_reserve() -> None:
     post = aws.websocket_calls().longest_seconds
-    meta = Connection.Meta
-    record = longest_call(meta.connect_timeout_seconds, meta.read_timeout_seconds, 1 + meta.max_retry_attempts)
+    record = aws.dynamo_calls().longest_seconds
     assert post + record <= RESERVE_MS / 1000
-
-
-def test_the_table_s_client_has_the_limits_that_its_model_says() -> None:
-    """PynamoDB hands them on to botocore under other names."""
-    client = DynamoFollowers("connections")._model._get_connection().connection.client
-    meta = Connection.Meta
-    assert longest_call_of(client) == longest_call(
-        meta.connect_timeout_seconds, meta.read_timeout_seconds, 1 + meta.max_retry_attempts
-    )
 
 
 class StallingServer:

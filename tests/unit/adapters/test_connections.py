@@ -244,7 +244,7 @@ def test_a_table_that_cannot_be_reached_is_unavailable(
     if trouble == "nobody listens":
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     table = DynamoFollowers("none")
-    table._model.Meta.max_retry_attempts = 0
+    table._model._get_connection().connection._max_retry_attempts_exception = 0
     for call in CALLS:
         with pytest.raises(Unavailable, match="connections table cannot be reached"):
             call(table)

@@ -144,8 +144,9 @@ def stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     }.items():
         monkeypatch.setenv(name, value)
-    # AWS in memory answers botocore's client; ours has tests of its own.
+    # AWS in memory answers botocore's clients; ours have tests of their own.
     monkeypatch.setattr(aws, "sqs_client", lambda: cloud.sqs)
+    monkeypatch.setattr(aws, "dynamo_calls", lambda: None)
     history = MemoryHistory(engine.store)
     for part, replacement in {
         "clock": engine.clock,

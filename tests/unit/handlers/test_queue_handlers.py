@@ -173,7 +173,6 @@ def test_an_outage_of_the_table_returns_the_group(stack: Stack, monkeypatch: pyt
     stack.connect(order_id)
     records = [record_of(message) for message in drain(stack.sqs, stack.events_url)]
     away = DynamoFollowers("not-there")
-    away._model.Meta.max_retry_attempts = 0
     monkeypatch.setattr(bootstrap, "followers", lambda: away)
     bootstrap.pusher.cache_clear()
     assert app.push_status(sqs_event(records), LambdaContext()) == failed(str(records[0]["messageId"]))
