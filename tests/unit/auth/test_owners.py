@@ -180,7 +180,7 @@ def without_names(got: Got, order_id: str) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("method_and_path", [
     "GET /api/orders/ID", "HEAD /api/orders/ID", "GET /api/orders/ID/events", "POST /api/orders/ID/cancel",
-    "POST /api/stream-tickets",
+    "PATCH /api/orders/ID", "POST /api/stream-tickets",
 ])  # fmt: skip
 @pytest.mark.parametrize("is_over", [False, True])
 def test_another_s_order_is_answered_as_one_that_never_was(
@@ -195,9 +195,9 @@ def test_another_s_order_is_answered_as_one_that_never_was(
     method, _, path = method_and_path.partition(" ")
     answers = []
     for order_id in (theirs, NEVER):
-        body = {"orderId": order_id} if "tickets" in path else None
+        body = {"POST /api/stream-tickets": {"orderId": order_id}, "PATCH /api/orders/ID": {"limitPrice": "170"}}
         headers = {"Authorization": token()}
-        got = guarded.call(method, path.replace("ID", order_id), body=body, headers=headers)
+        got = guarded.call(method, path.replace("ID", order_id), body=body.get(method_and_path), headers=headers)
         assert (got.status, got.body["code"]) == (404, "order_not_found")
         answers.append(without_names(got, order_id))
     assert answers[0] == answers[1]
@@ -205,10 +205,11 @@ def test_another_s_order_is_answered_as_one_that_never_was(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_another_s_list_is_forbidden_whether_there_is_one_or_not(guarded: Service, method: str) -> None:
+@pytest.mark.parametrize("path", ["/api/orders", "/api/events", "/api/stats"])
+def test_another_s_list_is_forbidden_whether_there_is_one_or_not(guarded: Service, path: str, method: str) -> None:
     placed(guarded, "bob")
     answers = [
-        guarded.call(method, "/api/orders", query={"userId": user}, headers={"Authorization": token()})
+        guarded.call(method, path, query={"userId": user}, headers={"Authorization": token()})
         for user in ("bob", "nobody", "Alice", "alice ", "ａlice")
     ]
     assert {(got.status, got.body["code"], got.body["detail"]) for got in answers} == {
@@ -327,10 +328,11 @@ def market() -> Any:
         yield guard(serve(monkeypatch), monkeypatch)
 
 
+OF_AN_ORDER = ("get", "events", "cancel", "amend", "ticket")
 Step = tuple[str, int, int]
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["place", "get", "events", "cancel", "list", "ticket", "stats", "key"]),
+        st.sampled_from(["place", "get", "events", "cancel", "amend", "list", "feed", "ticket", "stats", "key"]),
         st.integers(0, 5),
         st.integers(0, 5),
     ),
@@ -346,6 +348,7 @@ def test_two_traders_never_meet(market: Service, steps: list[Step]) -> None:
     service.store.keys.clear()
     theirs = [placed(service, "bob", walletAddress=THEIRS, clientOrderId=f"c{number}") for number in range(3)]
     cursor = service.call("GET", "/api/orders", query={"limit": "1"}, headers={"Authorization": token("bob")})
+    feed = service.call("GET", "/api/events", query={"limit": "1"}, headers={"Authorization": token("bob")})
     before = [service.store.rows[each].order for each in theirs]
     mine: list[str] = []
     headers = {"Authorization": token()}
@@ -359,6 +362,15 @@ def test_two_traders_never_meet(market: Service, steps: list[Step]) -> None:
         "get": lambda order_id, _: service.call("GET", f"/api/orders/{order_id}", headers=headers),
         "events": lambda order_id, _: service.call("GET", f"/api/orders/{order_id}/events", headers=headers),
         "cancel": lambda order_id, _: service.call("POST", f"/api/orders/{order_id}/cancel", headers=headers),
+        "amend": lambda order_id, _: service.call(
+            "PATCH", f"/api/orders/{order_id}", body={"limitPrice": "170"}, headers=headers
+        ),
+        "feed": lambda _, n: service.call(
+            "GET",
+            "/api/events",
+            query=[{}, {"userId": "bob"}, {"after": str(feed.body["nextCursor"])}, {"limit": "1"}][n % 4],
+            headers=headers,
+        ),
         "ticket": lambda order_id, _: service.call(
             "POST", "/api/stream-tickets", body={"orderId": order_id}, headers=headers
         ),
@@ -382,9 +394,9 @@ def test_two_traders_never_meet(market: Service, steps: list[Step]) -> None:
         got = actions[action](order_id, number)
         assert THEIRS not in got.text
         assert "bob" not in got.text
-        if order_id not in mine and action in ("get", "events", "cancel", "ticket"):
+        if order_id not in mine and action in OF_AN_ORDER:
             assert got.status == 404
-        if action not in ("get", "events", "cancel", "ticket"):
+        if action not in OF_AN_ORDER:
             # Where she did not name it herself, no id of his is in any answer.
             assert not [each for each in theirs if each in got.text + repr(got.headers)]
         if got.status == 202 and got.body["orderId"] not in mine:

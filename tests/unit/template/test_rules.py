@@ -1,8 +1,10 @@
 """Which parameters CloudFormation refuses before it makes anything."""
 
+import re
+
 import pytest
 
-from tests.unit.infra.sam import Stack
+from tests.unit.infra.sam import Stack, source
 
 LAPTOP = {"GatewayBaseUrl": "http://127.0.0.1:4566/_aws/execute-api"}
 JWT = {"AuthMode": "jwt", "AuthIssuer": "https://login.example.com/"}
@@ -63,3 +65,24 @@ def test_a_jwt_mode_that_names_nothing_is_told_of_everything_at_once() -> None:
 )
 def test_what_says_who_may_call_is_accepted(parameters: dict[str, str]) -> None:
     assert Stack("template.yaml", parameters).refusals == []
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("", True),
+        ("https://login.example.com/.well-known/jwks.json?v=1", True),
+        ("http://127.0.0.1:9000/keys", True),
+        ("file:///etc/passwd", False),
+        ("ftp://login.example.com/keys", False),
+        ("data:application/json,{}", False),
+        ("//login.example.com/keys", False),
+        ("https://user:word@login.example.com/keys", False),
+        ("https://login.example.com/keys#there", False),
+        ("https://login.example.com/keys\nX: y", False),
+        (" https://login.example.com/keys", False),
+    ],
+)
+def test_keys_are_fetched_from_a_web_address_alone(url: str, is_taken: bool) -> None:
+    pattern = source("template.yaml")["Parameters"]["AuthJwksUrl"]["AllowedPattern"]
+    assert (re.fullmatch(pattern, url) is not None) is is_taken
