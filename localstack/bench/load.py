@@ -33,6 +33,9 @@ _BUSY = (
 )
 # So many orders' events are read for what their time went to; reading all would be a load of its own.
 _SAMPLED_ORDERS = 60
+# As many streams as a client of ours has open at most: the next order waits, where each is followed. A server takes
+# some number of sockets (the front door a thousand), and more would only measure how it refuses them.
+_STREAMS = 500
 SEED = 15
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -100,6 +103,7 @@ class Load:
         self._next = 0
         self._ended: dict[str, list[JsonObject]] = {}
         self._followers: list[asyncio.Task[None]] = []
+        self._streams = asyncio.Semaphore(_STREAMS)
 
     async def run(self, seconds: float) -> Samples:
         """Posts all, waits for their ends and for the followers' last frames.
@@ -132,12 +136,16 @@ class Load:
         while self._next < self.workload.orders:
             number = self._next
             self._next += 1
+            if self.workload.is_followed(number):
+                await self._streams.acquire()
             await self._post(number, start, time.monotonic())
             if self.workload.one_by_one:
                 await self._wait_for_ends(number + 1)
 
     async def _post_at(self, number: int, start: float, due: float) -> None:
         await asyncio.sleep(max(due - time.monotonic(), 0))
+        if self.workload.is_followed(number):
+            await self._streams.acquire()
         await self._post(number, start, due)
 
     def _order(self) -> NewOrder:
@@ -164,16 +172,19 @@ class Load:
 
     async def _follow(self, placed: Placed) -> None:
         """Follows to the end; a server that is too busy for the handshake is asked again, as clients do."""
-        while True:
-            try:
-                await self._watch(placed)
-            except (StreamRefused, _NotOpened) as refused:
-                if isinstance(refused, StreamRefused) and refused.status not in _BUSY:
-                    raise
-                self.samples.refused += 1
-                await asyncio.sleep(_POLL_SECONDS)
-            else:
-                return
+        try:
+            while True:
+                try:
+                    await self._watch(placed)
+                except (StreamRefused, _NotOpened) as refused:
+                    if isinstance(refused, StreamRefused) and refused.status not in _BUSY:
+                        raise
+                    self.samples.refused += 1
+                    await asyncio.sleep(_POLL_SECONDS)
+                else:
+                    return
+        finally:
+            self._streams.release()
 
     async def _watch(self, placed: Placed) -> None:
         """Times live statuses only: those that were committed after the socket was open."""

@@ -161,7 +161,6 @@ ROWS: tuple[Row, ...] = (
         delays=False,
         figures=(
             Figure("throughput", "orders/s", HIGH, 70, _throughput),
-            Figure("commit → frame p50", "ms", LOW, None, _frame(50)),
             Figure("processor time an order", "ms", LOW, None, _processor()),
             Figure("log an order", "KiB", LOW, None, _log),
         ),

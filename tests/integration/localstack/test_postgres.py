@@ -93,7 +93,7 @@ def test_the_history_is_kept_behind_a_password_on_this_machine_only(kept: Path, 
         psycopg.connect(server.url)
     assert shown == {
         "fsync": ("on",),
-        "max_connections": ("200",),
+        "max_connections": ("250",),
         "listen_addresses": ("127.0.0.1",),
         "server_encoding": ("UTF8",),
         "timezone": ("UTC",),

@@ -20,6 +20,8 @@ class Service:
         self.frozen_seconds = 0.0
         self.refuses = False
         self.busy_streams = 0
+        self.streams = 0
+        self.most_streams = 0
         self.url = ""
         self._first = 0.0
 
@@ -66,10 +68,13 @@ class Service:
             return web.json_response({"code": "busy", "detail": "Too busy."}, status=503)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        self.streams += 1
+        self.most_streams = max(self.most_streams, self.streams)
         for sequence, status in enumerate(("routing", "confirmed"), 1):
             await asyncio.sleep(0.01)
             event = {"orderId": request.query["orderId"], "sequence": sequence, "status": status, "message": ""}
             await socket.send_json({"type": "status", **event, "at": datetime.now(UTC).isoformat()})
+        self.streams -= 1
         return socket
 
 

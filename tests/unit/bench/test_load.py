@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from localstack.bench import load
 from localstack.bench.load import Workload, measure
 from order_engine import StreamLost, Unprocessable
 from tests.unit.bench.conftest import Service
@@ -55,6 +56,13 @@ async def test_a_handshake_that_a_busy_server_refuses_is_tried_again(service: Se
     samples = await measure(service.url, Workload(1, followed=1), 60)
     assert samples.refused == 2
     assert samples.frames
+
+
+async def test_no_more_streams_are_open_than_a_server_takes(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_STREAMS", 3)
+    samples = await measure(service.url, Workload(30, connections=8, followed=30), 60)
+    assert len(samples.frames) == 60
+    assert service.most_streams == 3
 
 
 async def test_a_stream_that_ends_too_early_is_an_error(service: Service) -> None:
