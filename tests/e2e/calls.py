@@ -359,7 +359,7 @@ def unsubscribe(world: World) -> list[Line]:
 
 
 @needs("WebsocketDisconnect", "dynamodb:Query", "ConnectionsTable")
-@needs("WebsocketDisconnect", "dynamodb:DeleteItem", "ConnectionsTable")
+@needs("WebsocketDisconnect", "dynamodb:BatchWriteItem", "ConnectionsTable")
 def forget_connection(world: World) -> list[Line]:
     world.follow(GONE)
     return world.roles.call("WebsocketDisconnect", websocket_event("$disconnect", GONE))

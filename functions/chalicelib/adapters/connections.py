@@ -179,10 +179,14 @@ class DynamoFollowers:
 
     def forget(self, connection_id: str) -> Sequence[str]:
         followed = self.orders_of(connection_id)
-        for order_id in followed:
-            _reaching(self._model(order_id, connection_id).delete)
-        _reaching(self._model(connection_id, connection_id).delete)
+        _reaching(lambda: self._delete_all([*followed, connection_id], connection_id))
         return followed
+
+    def _delete_all(self, order_ids: Sequence[str], connection_id: str) -> None:
+        """In calls of 25 at most."""
+        with self._model.batch_write() as batch:
+            for order_id in order_ids:
+                batch.delete(self._model(order_id, connection_id))
 
     def _update(self, order_id: str, connection_id: str, actions: list[Action], condition: Condition) -> bool:
         """Whether the condition held, and the item was written. Raises `Unavailable`."""

@@ -168,7 +168,8 @@ OF_DYNAMODB: dict[str, Callable[[DynamoFollowers], object]] = {
     "UpdateItem": lambda followers: followers.record(FOLLOWER, 2),
     "Query": lambda followers: followers.find("ord_1", "c="),
     "Scan": lambda followers: followers.sessions(),
-    "DeleteItem": lambda followers: followers.forget("c="),
+    "DeleteItem": lambda followers: followers.remove("ord_1", "c="),
+    "BatchWriteItem": lambda followers: followers.forget("c="),
 }
 
 

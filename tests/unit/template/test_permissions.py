@@ -32,7 +32,7 @@ PERMISSIONS: dict[str, dict[str, set[str]]] = {
     },
     "WebsocketConnect": dict([STATUS_EVENTS, FOLLOW]),
     "WebsocketMessage": dict([STATUS_EVENTS, FOLLOW]),
-    "WebsocketDisconnect": {TABLE: {"dynamodb:Query", "dynamodb:DeleteItem"}},
+    "WebsocketDisconnect": {TABLE: {"dynamodb:Query", "dynamodb:BatchWriteItem"}},
     "Reconcile": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
     "Watch": dict(
         [
