@@ -22,6 +22,7 @@ from tests.e2e.token_proxy import token_proxy
 from tests.e2e.trader import ORDER, OVER, Trader, column
 from tests.fakes.aws import websocket_event
 from tests.fakes.tokens import ED, ISSUER, Token, b64, jwks
+from tests.unit.client.commands import Ended, invoke, run
 
 # The first of them waits for the stack.
 pytestmark = pytest.mark.timeout(600)
@@ -256,6 +257,39 @@ async def test_what_the_original_promises_holds_behind_who_sends_a_token_along(
                 assert refused.status == HTTPStatus.BAD_REQUEST, changes
         async with unaware.get("/api/orders/ord_does_not_exist") as unknown:
             assert unknown.status == HTTPStatus.NOT_FOUND
+
+
+async def test_every_command_works_with_a_token_and_says_what_it_lacks_without_one(
+    owned: Stack, http: aiohttp.ClientSession
+) -> None:
+    user = User(http, "terminal")
+
+    async def said(*arguments: str, sent: str = user.token) -> Ended:
+        return await invoke(*arguments, "--url", owned.base_url, ORDER_ENGINE_TOKEN=sent)
+
+    placed = await said("order", "place", "--quiet")
+    resting = await said("order", "place", "--quiet", "--no-wait", "--limit", "1000")
+    assert (placed.status, resting.status) == (0, 0)
+    order_id, rests = placed.out.strip(), resting.out.strip()
+    of_a_user = [
+        ("order", "get", order_id, "--verbose"),
+        ("order", "watch", order_id),
+        ("order", "list"),
+        ("order", "amend", rests, "--limit", "900"),
+        ("order", "cancel", rests),
+        ("quote",),
+    ]
+    for command in (*of_a_user, ("tokens",), ("health",)):
+        ended = await said(*command)
+        assert ended.status == 0, (command, ended.err)
+    for command in (*of_a_user, ("order", "place")):
+        ended = await said(*command, sent="")
+        assert ended.status == 6, command
+        assert "token" in ended.sentence
+    bench = await run("bench", "--orders", "3", "--url", owned.base_url, ORDER_ENGINE_TOKEN=user.token)
+    assert bench.status == 0, bench.err
+    status, page = await user.call("GET", "/api/orders")
+    assert (status, len(page["orders"])) == (200, 5)
 
 
 async def test_who_subscribes_to_another_s_running_order_200_times_hears_nothing_of_it(

@@ -10,12 +10,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from localstack.client.local_program import headers_of
+from localstack.client import issuer
+from localstack.client.local_program import headers_of, token_of
 from localstack.commands import deploy, env
 from localstack.deployment import deploying, tools
 from localstack.errors import UserError
 from localstack.local_stack import state_file
 from localstack.local_stack.emulator_gate import DOOR_HEADER
+from order_engine.cli.program import subject_of
 from tests.unit.localstack.test_running import RUNNING
 
 ELSEWHERE = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "of another account", "AWS_REGION": "eu-west-1"}
@@ -113,3 +115,20 @@ def test_only_a_stack_beside_the_running_one_is_shown_the_doors_secret(monkeypat
     assert headers_of("http://127.0.0.1:4566/_aws/execute-api/abc/live") == {DOOR_HEADER: "d"}
     for other in (running.url, "http://127.0.0.1:45667/x", "http://127.0.0.1:4566.evil.example/", "https://x.example"):
         assert headers_of(other) == {}
+
+
+def test_a_command_asks_the_running_stack_with_a_token_where_that_asks_for_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("ORDER_ENGINE_TOKEN", raising=False)
+    monkeypatch.setattr(issuer.read_issuer, "__defaults__", (tmp_path / "key.json", issuer.ISSUER, issuer.AUDIENCE))
+    here, there = RUNNING.url, "https://elsewhere.example"
+    monkeypatch.setattr(state_file, "find", lambda: RUNNING)
+    assert token_of(here, "ann") is None
+    monkeypatch.setattr(state_file, "find", lambda: replace(RUNNING, auth="jwt"))
+    assert [subject_of(token_of(here, user)) for user in ("ann", None)] == ["ann", "dev"]
+    # A token is for its own stack's ears.
+    assert token_of(there, "ann") is None
+    assert token_of(f"{here}.elsewhere.example", "ann") is None
+    monkeypatch.setenv("ORDER_ENGINE_TOKEN", "mine")
+    assert token_of(there, "ann") == token_of(here, "ann") == "mine"
