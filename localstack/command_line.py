@@ -12,11 +12,11 @@ from rich.markup import escape
 
 from localstack import commands
 from localstack.client import local_program
-from localstack.client.console import Console, give_up
+from localstack.client.console import Console, give_up, open_streams, output_fails
 from localstack.errors import UserError
 from order_engine import cli as client_commands
 from order_engine.cli import program as client_program
-from order_engine.cli.signals import INTERRUPTED, Signals
+from order_engine.cli.signals import run_to_the_end
 from order_engine.errors import OrderEngineError
 
 # A disk that takes no more; ENOENT without a name is `tempfile` that has found no folder.
@@ -32,20 +32,11 @@ def main() -> None:
     """Runs the command line.
 
     Every failure that a person can cause is one sentence and its exit status, 1 where the command names no other. A
-    signal N ends a command with 128 + N, as a shell says it; wrong arguments with 2.
+    signal N ends a command with 128 + N, as a shell says it; wrong arguments with 2, output that cannot be written
+    with 74.
     """
-    client_commands.open_streams()
-    signals = Signals()
-    try:
-        try:
-            signals.listen()
-            _run()
-        finally:
-            signals.ignore()
-    except KeyboardInterrupt:
-        sys.exit(signals.exit_status)
-    except SystemExit as end:
-        sys.exit(signals.exit_status if end.code == INTERRUPTED else end.code)
+    open_streams()
+    run_to_the_end("dev", _run)
 
 
 def _names(app: typer.Typer) -> set[str | None]:
@@ -102,6 +93,6 @@ def _run() -> None:
         if error.errno == errno.EIO:  # the terminal has gone
             give_up(sys.stdout, sys.stderr)
             sys.exit(128 + signal.SIGHUP)
-        if error.errno not in _FULL:
+        if error.errno not in _FULL or output_fails():
             raise
         _fail(f"{error.strerror}: make room, or name another folder with TMPDIR, and run this again.")

@@ -42,7 +42,7 @@ from order_engine.models import (
     exact,
 )
 from order_engine.of_user import follow_user
-from order_engine.stream import SILENCE_SECONDS, Stream, opened
+from order_engine.stream import SILENCE_SECONDS, Stream, opened, refuse_stream
 
 T = TypeVar("T")
 TokenSource: TypeAlias = str | Callable[[], str] | None
@@ -467,6 +467,7 @@ class Client:
                 # As many as there are callers.
                 connector=aiohttp.TCPConnector(limit=0),
                 json_serialize=json.dumps,
+                raise_for_status=refuse_stream,
             )
         return self._http
 

@@ -71,7 +71,8 @@ class FollowedUser:
 
     def _note_snapshot(self, snapshot: Snapshot) -> None:
         self._is_first = False
-        self.newest = max(self.newest or snapshot.at, snapshot.at)
+        if self.newest is None:  # else what happened since is still to come, and a break would swallow it
+            self.newest = snapshot.at
         for order in snapshot.open:
             self._shown[order.id] = max(self._shown.get(order.id, 0), order.sequence)
             self._open.add(order.id)

@@ -21,6 +21,7 @@ SILENCE_SECONDS: Final = 65.0
 _PING_SECONDS = 20.0
 _CLOSE_SECONDS = 2.0
 _MAX_FRAME_BYTES = 4 * 1024 * 1024
+_MAX_REFUSAL_BYTES = 64 * 1024
 FrameType: TypeAlias = (
     type[Event] | type[Snapshot] | type[Heartbeat] | type[Subscribed] | type[Unsubscribed] | type[StreamProblem]
 )
@@ -102,6 +103,38 @@ def read_frame(text: str) -> Frame | None:
         raise errors.StreamLost(f"The stream says what is no frame: {text[:200]!r}.") from error
 
 
+async def refuse_stream(response: aiohttp.ClientResponse) -> None:
+    """A session's `raise_for_status`: why a handshake is refused, which aiohttp itself does not read.
+
+    Raises:
+        StreamRefused: it is. Whatever else the session sends is left to its caller.
+    """
+    if response.status == HTTPStatus.SWITCHING_PROTOCOLS or "Sec-WebSocket-Key" not in response.request_info.headers:
+        return
+    url = response.request_info.url
+    raise _refusal(f"{url.scheme}://{url.authority}", response.status, await response.content.read(_MAX_REFUSAL_BYTES))
+
+
+class _Problem(msgspec.Struct):
+    """Ours, or what API Gateway says by itself."""
+
+    code: str = ""
+    detail: str = ""
+    title: str = ""
+    message: str = ""
+
+
+def _refusal(place: str, status: int, body: bytes) -> errors.StreamRefused:
+    reason = HTTPStatus(status).phrase if status in set(HTTPStatus) else "no WebSocket"
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        problem = _Problem()
+    why = problem.detail or problem.title or problem.message
+    said = f": {why}" if why and why != reason else ""
+    return errors.StreamRefused(f"{place} refuses the stream ({status} {reason}){said}", status, problem.code)
+
+
 @asynccontextmanager
 async def opened(
     http: aiohttp.ClientSession, url: URL, proxy: str | None, silence_seconds: float
@@ -117,8 +150,7 @@ async def opened(
             timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
         )
     except aiohttp.WSServerHandshakeError as error:
-        reason = HTTPStatus(error.status).phrase if error.status in set(HTTPStatus) else "no WebSocket"
-        raise errors.StreamRefused(f"{place} refuses the stream ({error.status} {reason})", error.status) from None
+        raise _refusal(place, error.status, b"") from None  # it answers as to a handshake, and wrongly
     except TimeoutError:
         raise errors.StreamLost(f"{place} does not open the stream in time") from None
     except (aiohttp.ClientError, OSError) as error:

@@ -102,8 +102,9 @@ one order.
 
 Connect with `?userId=` and follow all orders of a user, those too that he places later: first a `snapshot` of those
 that are open, then every status of each, behind the sequence that the snapshot shows, or from 1 on where it does not
-show the order. Whoever comes back sends in `&since=` the newest `at` that he has: what happened since is told between
-the two, and a minute of what was before, since statuses of different orders overtake each other. Ignore what you have,
+show the order. Whoever comes back sends in `&since=` the newest `at` of his statuses, and where he has none what he
+sent before, or the `at` of his first snapshot: what happened since is told behind the snapshot, oldest first, and a
+minute of what was before, since statuses of different orders overtake each other. Ignore what you have,
 by order and sequence. An order that you know to be open and that is neither in a snapshot that has all (`more` is
 false) nor told of has ended: ask for it.
 
@@ -170,7 +171,7 @@ def _channel(kinds: tuple[type, ...]) -> Schema:
             "since": {
                 "type": "string",
                 "format": "date-time",
-                "description": "With userId: the newest `at` that you have.",
+                "description": "With userId: the newest `at` of the statuses that you have.",
             },
             "ticket": {"type": "string", "description": "A stream ticket; without access tokens, none is needed."},
         },

@@ -13,10 +13,13 @@ from localstack.chaos.records import (
     EventRecord,
     Evidence,
     Frame,
+    Interruption,
     OrderRecord,
     Transcript,
+    Unanswered,
 )
 from localstack.chaos.resting_audit import resting_checks
+from localstack.chaos.user_audit import reasons, repeated, user_checks
 from localstack.chaos.violations import Kind, Violation
 
 
@@ -53,6 +56,7 @@ def audit(evidence: Evidence) -> tuple[Violation, ...]:
         unexplained_repeats,
         dead_letters,
         *resting_checks,
+        *user_checks,
     )
     return tuple(violation for check in checks for violation in check(evidence))
 
@@ -187,12 +191,24 @@ def _contents_of(
 
 def repeats(evidence: Evidence) -> tuple[Repeat, ...]:
     """Every status that came twice on one connection, with what explains it."""
-    return tuple(
+    of_orders = (
         Repeat(transcript.order_id, transcript.name, second.sequence, second.at, _reason(evidence, transcript, first))
         for transcript in evidence.transcripts
         for connection in transcript.connections
         for first, second in _repeated(connection.frames)
     )
+    of_users = (
+        Repeat(
+            order_id,
+            transcript.name,
+            second.sequence,
+            second.at,
+            next(reasons(evidence, transcript, order_id, first), None),
+        )
+        for transcript in evidence.user_transcripts
+        for order_id, first, second in repeated(transcript)
+    )
+    return (*of_orders, *of_users)
 
 
 def _repeated(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame]]:
@@ -206,8 +222,8 @@ def _repeated(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Frame]]:
 
 def _reason(evidence: Evidence, transcript: Transcript, frame: Frame) -> str | None:
     """What may have kept the push that posted this status from recording it."""
-    explaining = (each.reason for each in evidence.interruptions if each.explains(transcript.order_id, frame))
-    return next(explaining, None)
+    causes: tuple[Interruption | Unanswered, ...] = (*evidence.interruptions, *evidence.unanswered)
+    return next((each.reason for each in causes if each.explains(transcript.order_id, frame)), None)
 
 
 def excusable(evidence: Evidence) -> tuple[int, int]:
@@ -222,7 +238,9 @@ def excusable(evidence: Evidence) -> tuple[int, int]:
 
 
 def unexplained_repeats(evidence: Evidence) -> Iterator[Violation]:
-    """A repeat is allowed only where the push that told it first was stopped between posting and recording."""
+    """A repeat is allowed only where the push that told it first was stopped before it could record it, or got no
+    answer and so could not know.
+    """
     for repeat in repeats(evidence):
         if repeat.reason is None:
             yield Violation(Kind.REPEAT, repeat.order_id, f"{repeat.follower} got {repeat.sequence} twice.")

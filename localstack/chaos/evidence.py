@@ -1,7 +1,10 @@
 """Reads what is stored, with SQL of its own."""
 
-from collections.abc import Iterable
+import contextlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 from psycopg.rows import class_row
@@ -14,9 +17,17 @@ from localstack.chaos.records import (
     Interruption,
     OrderRecord,
     Transcript,
+    Unanswered,
+    UserTranscript,
 )
 from localstack.local_stack.stack_for_tests import Stack
+from localstack.logs.log_lines import Line
 
+_USER = "user#"
+_TABLE = "connections table cannot be reached"
+# A post is given up after 2.5 s, a note after five tries of 4.5 s; a frame that came was posted that long before.
+_POSTED_WITHIN = 5.0
+_NOTED_WITHIN = 30.0
 _CONNECT_SECONDS = 5
 
 ORDERS = """
@@ -26,7 +37,7 @@ SELECT id, status, attempt::int, sequence, signature, fill_amount_in::numeric::b
        extract(epoch FROM attention_at)::float8 AS attention_at,
        extract(epoch FROM lease_expires_at)::float8 AS lease_expires_at,
        order_type, input_token, output_token, side, amount::numeric::bigint AS amount, limit_price, time_in_force,
-       extract(epoch FROM expires_at)::float8 AS expires_at, fires, last_valid_height
+       extract(epoch FROM expires_at)::float8 AS expires_at, fires, last_valid_height, user_id
 FROM orders ORDER BY id
 """
 EVENTS = """
@@ -74,22 +85,62 @@ def counts(database_url: str) -> Counts:
         return cursor.execute(COUNTS).fetchone() or Counts(0, 0, 0)
 
 
-def recorded(stack: Stack) -> dict[str, int]:
-    """For each order that is followed, the newest status on record for the follower that is furthest behind.
+@dataclass(frozen=True)
+class Recorded:
+    """What the connections table holds, as `Interruption` keeps it."""
 
-    Raises botocore's errors where the emulator does not answer.
-    """
+    of_orders: Mapping[str, int]
+    of_users: Mapping[str, tuple[Mapping[str, int], ...]]
+
+
+def recorded(stack: Stack) -> Recorded:
+    """What is noted of every follower right now. Raises botocore's errors where the emulator does not answer."""
     pages = stack.clients.dynamodb.get_paginator("scan").paginate(
         TableName=stack.outputs["ConnectionsTableName"], ConsistentRead=True
     )
     furthest_behind: dict[str, int] = {}
+    users: dict[tuple[str, str], dict[str, int]] = {}
+    through_user: list[tuple[str, str, int]] = []
     for page in pages:
         for row in page["Items"]:
-            if row["order_id"] == row["connection_id"]:
+            named, connection = row["order_id"]["S"], row["connection_id"]["S"]
+            if named == connection:
                 continue  # what a connection follows
-            order_id, sequence = row["order_id"]["S"], int(row["last_sequence"]["N"])
-            furthest_behind[order_id] = min(sequence, furthest_behind.get(order_id, sequence))
-    return furthest_behind
+            sequence = int(row["last_sequence"]["N"])
+            if named.startswith(_USER):
+                begun = "opening" in row and sequence >= int(row["opening"]["N"])
+                shown = json.loads(row["shown"]["S"]) if begun and "shown" in row else {}
+                users[named.removeprefix(_USER), connection] = dict(shown)
+            elif row.get("of_user", {}).get("BOOL"):
+                through_user.append((named, connection, sequence))
+            else:
+                furthest_behind[named] = min(sequence, furthest_behind.get(named, sequence))
+    for order_id, connection, sequence in through_user:
+        for (_, of), known in users.items():
+            if of == connection:
+                known[order_id] = max(sequence, known.get(order_id, 0))
+    followed = {user for user, _ in users}
+    return Recorded(
+        furthest_behind,
+        {user: tuple(known for (name, _), known in users.items() if name == user) for user in followed},
+    )
+
+
+def unanswered(lines: Iterable[Line]) -> Iterator[Unanswered]:
+    """The calls of pushes that no answer came to, from what the functions logged."""
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            said = json.loads(line.text)
+            if not isinstance(said, dict):
+                continue
+            reason, order_id = str(said.get("reason")), said.get("order_id")
+            # The line's own time is the end of its invocation.
+            at = datetime.strptime(str(said.get("timestamp")), "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
+            # A refusal begins with its status.
+            if said.get("message") == "post_refused" and not reason[:3].isdigit():
+                yield Unanswered(at, order_id, "a post was not answered in time", _POSTED_WITHIN)
+            elif said.get("message") == "group_returned" and _TABLE in reason:
+                yield Unanswered(at, order_id, "the connections table did not answer", _NOTED_WITHIN)
 
 
 def collect(
@@ -97,7 +148,9 @@ def collect(
     *,
     accepted: Iterable[str],
     transcripts: Iterable[Transcript] = (),
+    user_transcripts: Iterable[UserTranscript] = (),
     interruptions: Iterable[Interruption] = (),
+    unanswered: Iterable[Unanswered] = (),
     only_accepted: bool = False,
 ) -> Evidence:
     """Everything that the audit looks at; `only_accepted` leaves out the orders of others on the same stack."""
@@ -116,4 +169,14 @@ def collect(
         events = tuple(event for event in events if event.order_id in ours)
         chain = tuple(transaction for transaction in chain if transaction.order_id in ours)
         letters = tuple(letter for letter in letters if letter.order_id in ours)
-    return Evidence(ours, orders, events, chain, letters, tuple(transcripts), tuple(interruptions))
+    return Evidence(
+        ours,
+        orders,
+        events,
+        chain,
+        letters,
+        tuple(transcripts),
+        tuple(user_transcripts),
+        tuple(interruptions),
+        tuple(unanswered),
+    )

@@ -114,7 +114,7 @@ class Faults:
         except (BotoCoreError, ClientError):
             return  # the emulator is away, and every connection with it: nothing can come twice on those
         with self._lock:
-            self.interruptions.append(Interruption(moment, reason, recorded))
+            self.interruptions.append(Interruption(moment, reason, recorded.of_orders, recorded.of_users))
 
     def keeps_the_watcher_away(self, seconds: float) -> None:
         """Notes that for a fault's sake it may not look for so long."""

@@ -45,6 +45,7 @@ class OrderRecord:
     fires: int = 0
     # Past this block its transaction is refused.
     last_valid_height: int | None = None
+    user_id: str = ""
 
     @property
     def rests(self) -> bool:
@@ -144,21 +145,91 @@ class Transcript:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """The snapshot that a connection to all orders of a user began with.
+
+    `open` is up to where it shows each order that is open; from `since` on every status is told.
+    """
+
+    at: float
+    since: float | None
+    open: Mapping[str, int]
+    more: bool = False
+
+
+@dataclass
+class UserConnection:
+    """One connection's subscription to all orders of a user; `frames` are each of an order."""
+
+    asked_since: float | None
+    opened_at: float
+    shown: Shown | None = None
+    frames: list[tuple[str, Frame]] = field(default_factory=list)
+    closed_at: float | None = None
+    ending: str = "open"
+
+
+@dataclass
+class UserTranscript:
+    """Everything that one follower of all orders of a user saw; it comes back with the newest time that it has."""
+
+    user_id: str
+    name: str
+    connections: list[UserConnection] = field(default_factory=list)
+
+    @property
+    def first_shown(self) -> UserConnection | None:
+        """The first connection that brought anything: what was before it was asked for by its `since` only."""
+        return next((each for each in self.connections if each.shown is not None), None)
+
+    def told(self, order_id: str) -> list[Frame]:
+        """Every frame of this order, over all connections."""
+        return [frame for each in self.connections for named, frame in each.frames if named == order_id]
+
+
+@dataclass(frozen=True)
 class Interruption:
     """A push was stopped at this moment, perhaps between posting and recording.
 
-    `recorded` is read from the connections table right afterwards: for each order that is followed, the newest status
-    noted for the follower that is furthest behind. What was posted beyond that is posted again.
+    `recorded` is read from the connections table right afterwards: for each order that is followed by its name, the
+    newest status noted for the follower that is furthest behind; `of_users` has for each user that is followed what is
+    noted of his orders, a mapping a follower. What was posted beyond that is posted again.
     """
 
     at: float
     reason: str
     recorded: Mapping[str, int]
+    of_users: Mapping[str, tuple[Mapping[str, int], ...]] = field(default_factory=dict)
 
-    def explains(self, order_id: str, frame: "Frame") -> bool:
-        """Whether the push that posted this status may have died before it could record it."""
-        unrecorded = frame.sequence > self.recorded.get(order_id, frame.sequence)
+    def explains(self, order_id: str, frame: "Frame", user_id: str | None = None) -> bool:
+        """Whether the push that posted this status may have died before it could record it.
+
+        To somebody who follows the order, or all orders of this user.
+        """
+        if user_id is None:
+            unrecorded = frame.sequence > self.recorded.get(order_id, frame.sequence)
+        else:
+            unrecorded = any(frame.sequence > known.get(order_id, 0) for known in self.of_users.get(user_id, ()))
         return unrecorded and -ARRIVES_WITHIN <= self.at - frame.at <= RECORDED_WITHIN
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """What a push logged of a call that it got no answer to: then it cannot know what became of it, and posts again.
+
+    No fault needs to strike for it, only a machine that is busy for longer than the call may take: `within` seconds.
+    `order_id` is None where it was about what a stream of all orders of a user begins with.
+    """
+
+    at: float
+    order_id: str | None
+    reason: str
+    within: float
+
+    def explains(self, order_id: str, frame: "Frame", user_id: str | None = None) -> bool:
+        """Whether this status may have been posted by a push that did not hear of it."""
+        about_it = self.order_id == order_id or (self.order_id is None and user_id is not None)
+        return about_it and -ARRIVES_WITHIN <= self.at - frame.at <= self.within
 
 
 @dataclass(frozen=True)
@@ -200,7 +271,9 @@ class Evidence:
     chain: tuple[ChainRecord, ...]
     dead_letters: tuple[DeadLetterRecord, ...]
     transcripts: tuple[Transcript, ...]
+    user_transcripts: tuple[UserTranscript, ...] = ()
     interruptions: tuple[Interruption, ...] = ()
+    unanswered: tuple[Unanswered, ...] = ()
     outages: tuple[Outage, ...] = ()
     market: Market = Market()
     # For how many blocks a transaction is valid.

@@ -50,6 +50,9 @@ def shortcomings(result: Result) -> Iterator[str]:
         yield "No order was confirmed, so nothing is shown of settlements: run more orders."
     if not audit.excusable(result.evidence)[1]:
         yield "No follower was told anything, so nothing is shown of the stream: run more orders."
+    of_users = result.evidence.user_transcripts
+    if of_users and not any(connection.frames for each in of_users for connection in each.connections):
+        yield "No follower of a user was told anything: run more orders."
     resting = resting_audit.counted(result.evidence)
     if resting["limit"] >= _ENOUGH and not resting["fired"]:
         yield "No resting order fired, so nothing is shown of the watcher: run more orders."
@@ -74,6 +77,8 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
         ("signed after their time", (Kind.SIGNED_LATE,)),
         ("gaps", (Kind.GAP,)),
         ("out of order", (Kind.OUT_OF_ORDER, Kind.WRONG_FRAME)),
+        ("told of others' orders", (Kind.FOREIGN,)),
+        ("statuses that a user's follower never got", (Kind.UNTOLD,)),
         ("repeats without a reason", (Kind.REPEAT,)),
         ("followers never told the end", (Kind.NEVER_TOLD,)),
     ]
@@ -86,10 +91,11 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
         ("accepted with 202", f"{len(evidence.accepted)}, refused {len(result.refused)}"),
         ("that may rest", ", ".join(f"{count} {what}" for what, count in resting_audit.counted(evidence).items())),
         ("followers", f"{len(evidence.transcripts)}, {connections} connections, {frames} statuses"),
+        ("followers of users", _of_users(evidence)),
         ("faults", ", ".join(f"{count} {what}" for what, count in result.strikes.items() if count) or "none"),
     ]
     ending = [
-        ("repeats behind a push that was stopped", str(sum(repeat.reason is not None for repeat in repeated))),
+        ("repeats with a reason", _explained(repeated)),
         ("statuses that could have come twice", f"{excusable} of {frames} ({excusable / max(frames, 1):.1%})"),
         ("dead letters", str(len(evidence.dead_letters))),
         ("slowest recovery (a dead worker's order)", f"{result.slowest_takeover:.1f} s"),
@@ -100,6 +106,18 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
         count = sum(found[kind] for kind in kinds)
         table.append((name, str(count), count > 0))
     return table + [(name, text, False) for name, text in ending]
+
+
+def _of_users(evidence: Evidence) -> str:
+    connections = [each for transcript in evidence.user_transcripts for each in transcript.connections]
+    statuses = sum(len(each.frames) for each in connections)
+    return f"{len(evidence.user_transcripts)}, {len(connections)} connections, {statuses} statuses"
+
+
+def _explained(repeated: Sequence[audit.Repeat]) -> str:
+    reasons = Counter(repeat.reason for repeat in repeated if repeat.reason is not None)
+    told = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
+    return f"{reasons.total()}{f' ({told})' if told else ''}"
 
 
 def show(result: Result, console: Console) -> None:
@@ -165,3 +183,20 @@ def _seen(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
                 yield frame.at, f"follower   {name} got {frame.sequence} {frame.status}"
             if connection.closed_at is not None:
                 yield connection.closed_at, f"follower   {name} ended: {connection.ending}"
+    yield from _seen_of_user(evidence, order_id)
+
+
+def _seen_of_user(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
+    users = {order.user_id for order in evidence.orders if order.id == order_id}
+    for transcript in evidence.user_transcripts:
+        for number, connection in enumerate(transcript.connections, start=1):
+            name = f"{transcript.name} #{number}"
+            if transcript.user_id in users:
+                stands = connection.shown.open.get(order_id) if connection.shown is not None else None
+                since = "" if connection.asked_since is None else f" since {connection.asked_since:.3f}"
+                yield connection.opened_at, f"follower   {name} connected{since}, shown at {stands}"
+                if connection.closed_at is not None:
+                    yield connection.closed_at, f"follower   {name} ended: {connection.ending}"
+            for named, frame in connection.frames:
+                if named == order_id:
+                    yield frame.at, f"follower   {name} got {frame.sequence} {frame.status}"

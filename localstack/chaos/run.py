@@ -22,6 +22,7 @@ from localstack.chaos.kills import TakeoverWatch
 from localstack.chaos.plan import Kind, Strike, plan
 from localstack.chaos.report import Result
 from localstack.chaos.stack import BreakableStack
+from localstack.chaos.user_followers import UserFollower, user_manner
 from localstack.chaos.world import World
 from localstack.client import issuer
 from localstack.errors import UserError
@@ -40,6 +41,7 @@ _BLOCK_SECONDS = 0.4
 _TOKEN_SECONDS = 12 * 3600
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _QUEUES = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
+_USER_STYLES = (Style.EARLY, Style.LATE, Style.RESTLESS, Style.RESTLESS, Style.FORGETFUL)
 _STYLES = (Style.EARLY, Style.EARLY, Style.LATE, Style.RESTLESS, Style.FORGETFUL, Style.LEAVING)
 VENUE_FAULTS = (
     "quote_error=0.05,quote_timeout=0.02,price_move=0.06,dropped=0.03,dropped_once=0.05,submit_timeout=0.1,slow=0.05"
@@ -107,6 +109,8 @@ class Campaign:
         self._limits: dict[str, Decimal] = {}
         self._world = World(load.parameters)
         self._placed_by: dict[str, Client] = {}
+        self._of_users: dict[str, list[str]] = {user: [] for user in orders.USERS}
+        self._user_followers: list[UserFollower] = []
         self._followers: list[Follower] = []
         self._following: list[asyncio.Task[None]] = []
         self._chance = random.Random(f"followers:{load.seed}")
@@ -124,6 +128,7 @@ class Campaign:
         sign = partial(issuer.read_issuer().sign, seconds=_TOKEN_SECONDS) if self._load.asks_for_tokens else None
         async with orders.clients(self._stack.stack.base_url, sign) as clients:
             try:
+                self._follow_users(clients)
                 async with asyncio.TaskGroup() as running:
                     watching = running.create_task(self._watch())
                     self._progress.phase = "breaking"
@@ -146,6 +151,16 @@ class Campaign:
             if isinstance(result, Exception):
                 raise result
         return await asyncio.to_thread(self._result, time.monotonic() - started)
+
+    def _follow_users(self, clients: Mapping[str, Client]) -> None:
+        """One or two follow all orders of every other user."""
+        chance = random.Random(f"followers of users:{self._load.seed}")
+        for user in orders.USERS[::2]:
+            for style in chance.sample(_USER_STYLES, chance.choice((1, 2))):
+                way = user_manner(style, chance, self._load.seconds)
+                follower = UserFollower(user, way, partial(tuple, self._of_users[user]))
+                self._user_followers.append(follower)
+                self._following.append(asyncio.create_task(follower.run(clients[user], self._handshakes)))
 
     async def _place_all(self, clients: Mapping[str, Client]) -> None:
         """Orders arrive at random moments, a few of them together; each has up to two followers."""
@@ -170,6 +185,7 @@ class Campaign:
         if isinstance(wanted.limit_price, Decimal):
             self._limits[accepted.order_id] = wanted.limit_price
         self._accepted.append(accepted.order_id)
+        self._of_users[wish.user].append(accepted.order_id)
         # The first order has a follower at any rate: without one a short run would show nothing of the stream.
         for _ in range(self._chance.choice((0, 1, 1, 2)) or not self._followers):
             style = self._chance.choice(_STYLES)
@@ -236,7 +252,7 @@ class Campaign:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _is_quiet(self) -> bool:
-        if any(not follower.is_done for follower in self._followers):
+        if self._not_done():
             return False
         try:
             if evidence.counts(self._stack.stack.database_url).still_open:
@@ -244,6 +260,10 @@ class Campaign:
             return not any(orders.messages(self._stack.stack, queue) for queue in _QUEUES)
         except (psycopg.OperationalError, BotoCoreError, ClientError):
             return False
+
+    def _not_done(self) -> int:
+        of_orders = sum(not follower.is_done for follower in self._followers)
+        return of_orders + sum(not follower.is_done for follower in self._user_followers)
 
     async def _watch(self) -> None:
         """Shows how far everything is. Raises UserError where the database is gone for good."""
@@ -260,7 +280,7 @@ class Campaign:
                         "else on this machine ended it. Run this again."
                     ) from error
             self._progress.placed = len(self._accepted)
-            self._progress.following = sum(not follower.is_done for follower in self._followers)
+            self._progress.following = self._not_done()
             self._report(self._progress)
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -269,7 +289,9 @@ class Campaign:
             self._stack.stack.database_url,
             accepted=self._accepted,
             transcripts=[follower.transcript for follower in self._followers],
+            user_transcripts=[follower.transcript for follower in self._user_followers],
             interruptions=self._faults.interruptions,
+            unanswered=evidence.unanswered(self._stack.logged()),
         )
         market = self._world.witness(seen.orders, seen.events, time.time())
         blocks = round(self._load.lifetime / _BLOCK_SECONDS)

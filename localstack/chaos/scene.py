@@ -92,7 +92,7 @@ class Scene:
         """A push died just now: keeps what it had not recorded yet."""
         moment = time.time()
         recorded = await asyncio.to_thread(evidence.recorded, self.stack)
-        self.interruptions.append(Interruption(moment, reason, recorded))
+        self.interruptions.append(Interruption(moment, reason, recorded.of_orders, recorded.of_users))
 
     async def ended(self, seconds: float, *, reconcile_every: float | None = None) -> Evidence:
         """Waits until every order has ended and every client knows, or the time is over; gives what is left then."""

@@ -25,6 +25,8 @@ from localstack.local_stack.processes import Child, Reaper, StopSequence, start,
 from localstack.local_stack.runtime import Runtime, Settings
 from localstack.local_stack.stack_for_tests import Stack
 from localstack.local_stack.warmup import warm
+from localstack.logs.log_lines import Line
+from localstack.logs.log_reader import LogReader
 
 _START_SECONDS = 30.0
 _ANSWER_SECONDS = 5.0
@@ -189,6 +191,10 @@ class BreakableStack:
                 if script.startswith(folders) and script.endswith("_worker.py"):
                     found.append(FunctionProcess(script.removeprefix(folders), process))
         return found
+
+    def logged(self) -> list[Line]:
+        """What the functions logged since the emulator was started last. Raises botocore's errors."""
+        return LogReader(self.stack.clients, self.stack.runtime.settings.stack_name).read()
 
 
 @contextmanager

@@ -1,9 +1,7 @@
 """The command line `order-engine`; `./dev` has the same commands."""
 
-import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,30 +54,13 @@ def application() -> typer.Typer:
     return app
 
 
-def open_streams() -> None:
-    """Has output go nowhere that a shell closed (`>&-`): Python has None there, which no library writes to."""
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
-
-
 def main() -> None:
-    """Runs the command line; a signal N ends it with 128 + N."""
-    from order_engine.cli.signals import INTERRUPTED, Signals
+    """Runs the command line."""
+    from order_engine.cli.console import open_streams
+    from order_engine.cli.signals import run_to_the_end
 
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # they are for whoever writes programs
     open_streams()
-    # A character that the terminal can't show ends no command.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    signals = Signals()
-    try:
-        try:
-            signals.listen()
-            application()(prog_name="order-engine")
-        finally:
-            signals.ignore()
-    except KeyboardInterrupt:
-        sys.exit(signals.exit_status)
-    except SystemExit as end:
-        sys.exit(signals.exit_status if end.code == INTERRUPTED else end.code)
+    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    run_to_the_end("order-engine", lambda: application()(prog_name="order-engine"))

@@ -1,11 +1,15 @@
 """What the commands print to, and what of a server's text reaches a terminal."""
 
+import contextlib
+import io
 import os
 import signal
 import sys
 import unicodedata
-from collections.abc import Iterable
-from typing import IO
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, ClassVar, cast
 
 import rich.console
 from rich.segment import Segment
@@ -32,6 +36,51 @@ def give_up(*streams: IO[str]) -> None:
     for stream in streams:
         os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+class Output(io.TextIOWrapper):
+    """Standard output that remembers what kept it from being written."""
+
+    # The one that `open_streams` made; click puts another in its place where nobody reads on.
+    standard: "ClassVar[Output | None]" = None
+    failure: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """As ever."""
+        with self._noting():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """As ever."""
+        with self._noting():
+            super().flush()
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failure = error
+            raise
+
+
+def open_streams() -> None:
+    """Has output that fails be noted, and go nowhere where a shell closed it (`>&-`): Python has None there, which no
+    library writes to. A character that the terminal can't show ends no command.
+    """
+    out = cast("io.TextIOWrapper", sys.stdout or Path(os.devnull).open("w"))  # noqa: SIM115
+    buffered, through = out.line_buffering, out.write_through
+    sys.stdout = Output.standard = Output(out.detach(), out.encoding, "backslashreplace", None, buffered, through)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def output_fails() -> OSError | None:
+    """What keeps the text that was written from arriving on standard output; None where nothing does."""
+    out = Output.standard
+    if out is not None:
+        with contextlib.suppress(OSError):
+            out.flush()
+    return out.failure if out is not None else None
 
 
 class Console(rich.console.Console):

@@ -39,7 +39,7 @@ def list_orders(
     client_order_id: Annotated[str | None, typer.Option(help="The one with your own id.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Placed then (local time) or later.")] = None,
     before: Annotated[datetime | None, typer.Option(help="Placed before that (local time).")] = None,
-    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "--last", "-n", min=1, help="How many at most.")] = 20,
     url: Url = "",
     token: Bearer = "",
     as_json: AsJson = False,
@@ -67,9 +67,9 @@ def list_orders(
         }
         console = Console()
         if as_json:
-            await _print_each(client, last, filters)
+            await _print_each(client, limit, filters)
             return
-        async with aclosing(client.orders(at_most=last, **filters)) as listed:
+        async with aclosing(client.orders(at_most=limit, **filters)) as listed:
             orders = [order async for order in listed]
         if quiet:
             for order in orders:
@@ -93,7 +93,7 @@ def _zoned(moment: datetime | None) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment else None
 
 
-async def _print_each(client: "Client", last: int, filters: Mapping[str, str | datetime | None]) -> None:
+async def _print_each(client: "Client", limit: int, filters: Mapping[str, str | datetime | None]) -> None:
     """The service's own JSON of each order, one a line."""
     import msgspec
 
@@ -102,13 +102,13 @@ async def _print_each(client: "Client", last: int, filters: Mapping[str, str | d
         next_cursor: str | None = None
 
     cursor: str | None = None
-    while last > 0:
+    while limit > 0:
         query = {_camel(name): value for name, value in filters.items()}
-        answer = await client.request("GET", "/api/orders", query={**query, "limit": min(last, 200), "cursor": cursor})
+        answer = await client.request("GET", "/api/orders", query={**query, "limit": min(limit, 200), "cursor": cursor})
         page = msgspec.json.decode(answer.text, type=RawPage)
         for order in page.orders:
             put(escaped(bytes(order).decode()))
-        last -= len(page.orders)
+        limit -= len(page.orders)
         cursor = page.next_cursor
         if cursor is None:
             return

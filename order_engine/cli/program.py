@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 from rich.text import Text
 
-from order_engine.cli.console import Console, put
+from order_engine.cli import signals
+from order_engine.cli.console import put
 
 if TYPE_CHECKING:
     from order_engine import Client
@@ -37,7 +38,8 @@ class Exit(IntEnum):
 
 EXITS = (
     "Exit status: 0 done (an order: confirmed, or resting), 1 failed, 2 wrong arguments, 3 cancelled, 4 no service "
-    "answers, 5 timed out or not known how it ends, 6 refused, 7 expired, 130 ended by Ctrl-C."
+    "answers, 5 timed out or not known how it ends, 6 refused, 7 expired, 74 the output can't be written, 130 ended by "
+    "Ctrl-C."
 )
 
 
@@ -155,8 +157,7 @@ def fail(error: Exception) -> NoReturn:
 
 def say(sentence: str) -> None:
     """One line on standard error, after the program's name."""
-    name = program.name.removeprefix("./")
-    Console(stderr=True).print(f"{name}: {sentence}", markup=False, soft_wrap=True)
+    signals.say(program.name.removeprefix("./"), sentence)
 
 
 def print_json(text: str) -> None:

@@ -1,10 +1,17 @@
-"""How signals end a command: the first one counts, with the exit status that a shell expects."""
+"""How a command ends: by the first signal, with the exit status that a shell expects, or where its output is lost."""
 
 import signal
+import sys
+from collections.abc import Callable
 from types import FrameType
+from typing import Final, NoReturn
+
+from order_engine.cli.console import Console, give_up, output_fails
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 128 + signal.SIGINT  # typer's for KeyboardInterrupt
+NOBODY_READS = 128 + signal.SIGPIPE
+OUTPUT_LOST: Final = 74  # as sysexits.h has it: no end of an order may be taken for it
 
 
 class Signals:
@@ -37,3 +44,38 @@ class Signals:
         self._heard = self._heard or number
         if not self._over:
             raise KeyboardInterrupt
+
+
+def run_to_the_end(name: str, work: Callable[[], None]) -> NoReturn:
+    """Does the work of a command and ends with its status: 128 + N for signal N, 74 where its output is lost."""
+    signals = Signals()
+    status: str | int | None = None
+    try:
+        try:
+            signals.listen()
+            work()
+        finally:
+            signals.ignore()
+    except KeyboardInterrupt:
+        status = signals.exit_status
+    except SystemExit as end:
+        status = signals.exit_status if end.code == INTERRUPTED else end.code
+    except OSError:
+        if output_fails() is None:
+            raise
+    failure = output_fails()
+    if failure is None:
+        sys.exit(status)
+    give_up(sys.stdout)
+    if isinstance(failure, BrokenPipeError):
+        sys.exit(NOBODY_READS)
+    say(name, f"The output can't be written: {failure.strerror}.")
+    sys.exit(OUTPUT_LOST)
+
+
+def say(name: str, sentence: str) -> None:
+    """One line on standard error, if it can be written there, after the program's name."""
+    try:
+        Console(stderr=True).print(f"{name}: {sentence}", markup=False, soft_wrap=True)
+    except OSError:
+        give_up(sys.stderr)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def watch(
     *,
     user: Annotated[str | None, typer.Option(help="Only this user's orders.")] = None,
-    last: Annotated[int, typer.Option("--last", "-n", min=1, max=200, help="How many of the newest orders.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", "--last", "-n", min=1, max=200, help="How many of the newest orders.")
+    ] = 50,
     url: Url = "",
     token: Bearer = "",
 ) -> None:
@@ -30,7 +32,7 @@ def watch(
     from order_engine.cli.screen import Desk
 
     program.user = user
-    desk = Desk(connect(url, token), user=user, last=last)
+    desk = Desk(connect(url, token), user=user, last=limit)
     desk.run()
     if desk.ended_by is not None:
         raise typer.Exit(128 + desk.ended_by)

@@ -226,13 +226,9 @@ function read(data: string): void {
   if (frame.type === "error" && frame.orderId) subscribed.delete(frame.orderId);
   if (frame.type === "session_over" && socket) drop(socket);
   if (frame.type === "snapshot") show(frame);
-  if (
-    socketUser.value &&
-    (frame.type === "status" || frame.type === "snapshot") &&
-    frame.at &&
-    frame.at > newest
-  )
-    newest = frame.at;
+  // What a snapshot was asked for comes behind it: its own time counts only where that was nothing.
+  const isNewest = frame.type === "status" ? (frame.at ?? "") > newest : frame.type === "snapshot" && !newest;
+  if (socketUser.value && isNewest && frame.at) newest = frame.at;
   if (frame.type !== "status" || !frame.orderId) return;
   const {
     type: _type,

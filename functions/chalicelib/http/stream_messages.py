@@ -45,7 +45,7 @@ STREAM_ERRORS: Mapping[StreamCode, str] = MappingProxyType(
         StreamCode.ORDER_ID_MISSING: "Name the order in `orderId`, or in `userId` the user whose orders to follow.",
         StreamCode.INVALID_AFTER: f"`after` takes a whole number from 0 to {MAX_AFTER}: the last sequence you have.",
         StreamCode.INVALID_USER_ID: "`userId` takes 1 to 128 characters, as with an order.",
-        StreamCode.INVALID_SINCE: "`since` takes a time with its zone (RFC 3339): the newest `at` you have.",
+        StreamCode.INVALID_SINCE: "`since` takes a time with its zone (RFC 3339): the newest `at` of your statuses.",
         StreamCode.ORDER_OR_USER: "Name an order, with `after`, or a user, with `since`: not both at once.",
         StreamCode.ORDER_NOT_FOUND: "Check the order id. An order exists from the moment that its 202 is sent.",
         StreamCode.UNAUTHENTICATED: "Send a `ticket` for the order: `websocketUrl` has one, POST /api/stream-tickets "
@@ -68,7 +68,7 @@ After: TypeAlias = Annotated[
 UserName: TypeAlias = Annotated[str, SchemaInfo("Whose orders.", examples=("user-1",))]
 Since: TypeAlias = Annotated[
     Moment,
-    SchemaInfo("The newest `at` that you have: what happened since is sent first, and a minute of what was before."),
+    SchemaInfo("The newest `at` of your statuses: what happened since is sent first, and a minute of what was before."),
 ]
 
 

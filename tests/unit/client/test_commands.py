@@ -109,6 +109,8 @@ async def test_the_other_commands(service: Service) -> None:
         ("order", "get", ID, "-v"): "250.23951 USDC",
         ("order", "list", "-q"): ID,
         ("order", "list"): f"{ID}\t2026-01-01",
+        ("order", "list", "-q", "--limit", "1"): ID,
+        ("order", "list", "-q", "--last", "1"): ID,
         ("order", "watch", ID): "confirmed in 4.0 s",
         ("quote",): "1.5 SOL → 250.49 USDC on raydium",
         ("quote", "-q"): "250.49",
@@ -218,6 +220,42 @@ async def test_a_reader_that_has_gone_ends_the_command_as_in_a_shell(
     os.close(write)
     ended = await end(process)
     assert (ended.status, ended.err) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="This system has no /dev/full.")
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        (DEV, ("order",)),
+        (DEV, ("order", "list")),
+        (DEV, ("market", "--json")),
+        (DEV, ("--help",)),
+        (INSTALLED, ("health",)),
+        (INSTALLED, ("order", "get", ID, "--json")),
+        (INSTALLED, ("--version",)),
+        (
+            INSTALLED,
+            (
+                "order",
+                "--help",
+            ),
+        ),
+    ],
+)
+async def test_output_that_cannot_be_written_is_one_sentence_and_no_end_of_an_order(
+    service: Service, program: tuple[str, ...], arguments: tuple[str, ...], unbuffered: str
+) -> None:
+    service.placed = [{}]
+    where = () if arguments[-1].startswith("--") and arguments[-1] != "--json" else ("--url", service.url)
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await start(
+        *arguments, *where, program=program, stdout=full, environment={"PYTHONUNBUFFERED": unbuffered}
+    )
+    os.close(full)
+    ended = await end(process)
+    assert ended.sentence.endswith(": The output can't be written: No space left on device.")
+    assert ended.status == 74
 
 
 async def test_https_and_wss_with_a_trusted_certificate_only(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def snapshot(*shown: tuple[str, int], more: bool = False, since: str | None = No
 class Scripted:
     """A service whose streams say what is written here, one after the other, and then break off."""
 
-    streams: list[Sequence[dict[str, Any]] | int]
+    streams: list[Sequence[dict[str, Any]] | int | web.Response]
     histories: dict[str, int] = field(default_factory=dict)
     placed: list[str] = field(default_factory=list)
     queries: list[dict[str, str]] = field(default_factory=list)
@@ -74,6 +74,8 @@ class Scripted:
         frames = self.streams.pop(0) if self.streams else ()
         if isinstance(frames, int):
             return web.Response(status=frames)
+        if isinstance(frames, web.Response):
+            return frames
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         for frame in frames:
@@ -142,6 +144,17 @@ async def test_after_a_break_it_comes_back_with_the_newest_time_and_tells_each_s
     assert [query.get("since", "")[:19] for query in scripted.queries] == ["", *["2026-01-01T00:00:07"] * 2]
 
 
+async def test_a_break_amid_what_happened_since_loses_nothing_of_it() -> None:
+    """The snapshot's time is later than all that is still to come behind it."""
+    first = [snapshot(since=at(1)), status("a", 1, 2), status("a", 2, 3)]
+    again = [snapshot(since=at(1)), *(status("a", sequence, sequence + 1) for sequence in range(1, 6))]
+    first[0]["at"] = again[0]["at"] = at(50)
+    scripted = Scripted([first[:1], first, [*again, status("b", 1, 51)]], histories={"a": 5})
+    came, _ = await told(scripted, ("b", 1), since=START.replace(second=1))
+    assert came == [*(("a", sequence) for sequence in range(1, 6)), ("b", 1)]
+    assert [query["since"][17:19] for query in scripted.queries] == ["01", "01", "03"]
+
+
 async def test_what_a_break_swallowed_is_read() -> None:
     """Both moved while nobody was connected, longer ago than the stream tells by itself: one ended, one goes on."""
     scripted = Scripted(
@@ -177,6 +190,35 @@ async def test_with_a_time_what_happened_since_comes_although_the_snapshot_shows
     frames = [snapshot(("a", 3), since=at(0)), *(status("a", sequence) for sequence in (1, 2, 3, 4))]
     came, _ = await told(Scripted([frames]), ("a", 4), since=START.replace(second=2))
     assert came == [("a", 2), ("a", 3), ("a", 4)]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said", "code"),
+    [
+        (
+            429,
+            '{"code": "too_many_followers", "title": "Too many", "detail": "20 connections follow this user already."}',
+            "(429 Too Many Requests): 20 connections follow this user already.",
+            "too_many_followers",
+        ),
+        (503, '{"title": "Service Unavailable"}', "(503 Service Unavailable)", ""),
+        (403, '{"message": "Missing Authentication Token"}', "(403 Forbidden): Missing Authentication Token", ""),
+        (502, "<html>", "(502 Bad Gateway)", ""),
+        (500, "[1]", "(500 Internal Server Error)", ""),
+        (500, "\udcff", "(500 Internal Server Error)", ""),
+        (200, "hello", "(200 OK)", ""),
+    ],
+)
+async def test_a_refused_handshake_says_the_service_s_own_sentence(
+    status: int, body: str, said: str, code: str
+) -> None:
+    scripted = Scripted([web.Response(status=status, body=body.encode(errors="surrogateescape"))])
+    async with followed(scripted) as client:
+        with pytest.raises(StreamRefused) as refused:
+            async with client.stream_of_user("ann"):
+                pytest.fail("It was opened.")
+    assert str(refused.value) == f"{scripted.url} refuses the stream {said}".replace("http", "ws", 1)
+    assert (refused.value.status, refused.value.code) == (status, code)
 
 
 async def test_who_may_not_follow_is_told_so_and_an_outage_is_waited_for_with_a_limit() -> None:
