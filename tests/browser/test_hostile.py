@@ -12,13 +12,9 @@ from tests.browser.conftest import Desk, Opened
 
 LIMIT_SECONDS = 60
 HOSTILE = (
-    "<img src=x onerror=window.ran=1>",
-    '"><script>window.ran=1</script>',
-    "javascript:window.ran=1",
-    "</script></title><svg onload=window.ran=1>",
-    "{{7*7}}${7*7}<%= 7*7 %>",
-    "\u202egnp.exe",
-)
+    "<img src=x onerror=window.ran=1>", '"><script>window.ran=1</script>', "javascript:window.ran=1",
+    "</script></title><svg onload=window.ran=1>", "{{7*7}}${7*7}<%= 7*7 %>", "\u202egnp.exe",
+)  # fmt: skip
 # As a venue's refusal would have ended the order.
 REFUSED = """
 UPDATE orders SET status = 'failed', error_code = 'no_quote', error_message = %(text)s, error_retryable = true

@@ -25,15 +25,8 @@ from localstack.paths import ROOT
 LIMIT_SECONDS = 120.0
 pytestmark = [pytest.mark.xdist_group("commands"), pytest.mark.timeout(400)]
 COPIED = (
-    "dev",
-    "template.yaml",
-    "requirements.txt",
-    "constraints.txt",
-    "functions",
-    "infra",
-    "localstack",
-    "order_engine",
-)
+    "dev", "template.yaml", "requirements.txt", "constraints.txt", "functions", "infra", "localstack", "order_engine",
+)  # fmt: skip
 HANDSHAKE = (
     "GET /api/orders/execute?orderId={} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"

@@ -20,15 +20,8 @@ from localstack.paths import ROOT
 
 LIMIT_SECONDS = 200
 SOURCES = (
-    "dev",
-    "functions",
-    "infra",
-    "localstack",
-    "order_engine",
-    "template.yaml",
-    "requirements.txt",
-    "constraints.txt",
-)
+    "dev", "functions", "infra", "localstack", "order_engine", "template.yaml", "requirements.txt", "constraints.txt",
+)  # fmt: skip
 AWS = {
     "AWS_PROFILE": "gone",
     "AWS_CONFIG_FILE": "/nowhere/config",

@@ -6,11 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,9 @@ from localstack.local_stack.ports import free_port
 from localstack.packaging import lambda_package, wheels
 from localstack.packaging.source_zip import Artifact
 from localstack.paths import ROOT
+from tests.fakes.aws import SCHEDULED
+from tests.fakes.http_server import answer, body_of, serving
 
-TAKE_A_BATCH = ("execute_orders", "push_status", "dead_letter", "heartbeat", "watch", "store_keys")
 CALL = Path(__file__).with_name("call_handler.py")
 # What is in a zip and comes from no wheel.
 OURS = {"app.py", "chalicelib", "handler.py", "migrate.py", "owner.py", "roles.py", "env.py", "versions"}
@@ -74,19 +74,6 @@ def websocket(route: str, **more: object) -> dict[str, object]:
         "isBase64Encoded": False,
         **more,
     }
-
-
-SCHEDULED = {
-    "version": "0",
-    "id": "an-event",
-    "detail-type": "Scheduled Event",
-    "source": "aws.events",
-    "account": "000000000000",
-    "time": "1970-01-01T00:00:00Z",
-    "region": "us-east-1",
-    "resources": [],
-    "detail": {},
-}
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +137,10 @@ def environment() -> dict[str, str]:
         "PUBLIC_WEBSOCKET_URL": "ws://localhost/api/orders/execute",
         "CURSOR_SECRET": "a secret",
         "AUTH_MODE": "open",
+        "AUTH_JWKS_URL": f"{nobody}/keys",
+        "AUTH_JWKS_OVER_HTTP": "true",
+        "AUTH_ISSUER": "https://issuer.example",
+        "ISSUER_KEYS_QUEUE_URL": f"{nobody}/000000000000/issuer-keys",
         "SIMULATED_DELAY_SCALE": "0",
         "POWERTOOLS_SERVICE_NAME": "order-engine",
         "POWERTOOLS_METRICS_NAMESPACE": "OrderEngine",
@@ -174,15 +165,31 @@ def invoke(folder: Path, call: Call, environment: Mapping[str, str]) -> Outcome:
     return Outcome(result.get("answer"), result.get("error", ""))
 
 
-def test_the_rest_handler_answers_without_a_database(installed: Path, environment: dict[str, str]) -> None:
-    answer = invoke(installed, Call("app.app", rest("GET", "/health")), environment).answer
-    assert isinstance(answer, dict)
-    assert answer["statusCode"] == 503
-    assert json.loads(answer["body"])["ok"] is False
-    tokens = invoke(installed, Call("app.app", rest("GET", "/api/tokens")), environment).answer
-    assert isinstance(tokens, dict)
-    assert tokens["statusCode"] == 200
-    assert "SOL" in tokens["body"]
+# What each handler is called with, and what stands in its answer or its error.
+CALLS: Mapping[str, tuple[Mapping[str, object], str]] = {
+    **{
+        f"app.{name}": ({"Records": []}, '{"batchItemFailures": []}')
+        for name in ("execute_orders", "push_status", "dead_letter")
+    },
+    # Queues that hand over one message at a time have no partial batches.
+    **{f"app.{name}": ({"Records": []}, "null") for name in ("heartbeat", "watch", "store_keys")},
+    "app.app": (rest("GET", "/api/tokens"), '"statusCode": 200'),
+    # An issuer that is away is asked again in a minute.
+    "app.fetch_keys": ({}, "null"),
+    "app.websocket_message": (websocket("$default", body='{"action":"ping"}'), "pong"),
+    "app.websocket_connect": (websocket("$connect"), '{"statusCode": 400}'),
+    # They have nobody to answer: the error is what Lambda counts and tries again.
+    "app.websocket_disconnect": (websocket("$disconnect"), "Unavailable: The connections table cannot be"),
+    "app.reconcile": (SCHEDULED, "Unavailable: The database cannot be reached"),
+}
+HANDLERS = set(re.findall(r"^ +Handler: (\S+)$", (ROOT / "template.yaml").read_text(), flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("handler", sorted(HANDLERS - {"handler.handler"}))
+def test_every_handler_of_the_template_runs(installed: Path, environment: dict[str, str], handler: str) -> None:
+    event, said = CALLS[handler]
+    outcome = invoke(installed, Call(handler, event), environment)
+    assert said in (outcome.error or json.dumps(outcome.answer))
 
 
 def test_it_signs_iam_tokens_for_the_database(installed: Path, environment: dict[str, str]) -> None:
@@ -192,101 +199,30 @@ def test_it_signs_iam_tokens_for_the_database(installed: Path, environment: dict
     with_iam["DATABASE_USER"] = "order_engine"
     answer = invoke(installed, Call("app.app", rest("GET", "/health")), with_iam).answer
     assert isinstance(answer, dict)
-    checks = json.loads(answer["body"])["checks"]
-    assert checks["database"]["error"] == "cannot be reached"
+    health = json.loads(answer["body"])
+    assert (answer["statusCode"], health["ok"]) == (503, False)
+    assert health["checks"]["database"]["error"] == "cannot be reached"
 
 
-def test_no_handler_of_the_template_is_left_out() -> None:
-    named = set(re.findall(r"^ +Handler: (\S+)$", (ROOT / "template.yaml").read_text(), flags=re.MULTILINE))
-    called = set(re.findall(r'"((?:app|handler)\.\w+)"', Path(__file__).read_text()))
-    assert named <= called | {f"app.{name}" for name in TAKE_A_BATCH}
+def test_the_migrations_migrate(installed_migrations: Path, environment: dict[str, str], database_url: str) -> None:
+    told: list[str] = []
 
+    def hear(request: BaseHTTPRequestHandler) -> None:
+        told.append(json.loads(body_of(request))["Status"])
+        answer(request)
 
-@pytest.mark.parametrize("handler", TAKE_A_BATCH)
-def test_the_queues_handlers_take_an_empty_batch(installed: Path, environment: dict[str, str], handler: str) -> None:
-    outcome = invoke(installed, Call(f"app.{handler}", {"Records": []}), environment)
-    assert outcome.error == ""
-    # Queues that hand over one message at a time have no partial batches.
-    one_at_a_time = handler in ("heartbeat", "watch", "store_keys")
-    assert outcome.answer == (None if one_at_a_time else {"batchItemFailures": []})
-
-
-def test_an_issuer_that_is_away_is_asked_again_in_a_minute(installed: Path, environment: dict[str, str]) -> None:
-    away = {
-        "AUTH_JWKS_URL": f"http://127.0.0.1:{free_port()}/keys",
-        "AUTH_JWKS_OVER_HTTP": "true",
-        "AUTH_ISSUER": "https://issuer.example",
-        "ISSUER_KEYS_QUEUE_URL": environment["ORDERS_QUEUE_URL"],
-    }
-    outcome = invoke(installed, Call("app.fetch_keys", {}), {**environment, **away})
-    assert (outcome.error, outcome.answer) == ("", None)
-
-
-def test_the_websocket_handlers_answer(installed: Path, environment: dict[str, str]) -> None:
-    pong = invoke(
-        installed, Call("app.websocket_message", websocket("$default", body='{"action":"ping"}')), environment
-    )
-    assert isinstance(pong.answer, dict), pong.error
-    assert pong.answer["statusCode"] == 200
-    assert json.loads(pong.answer["body"])["type"] == "pong"
-    nameless = invoke(installed, Call("app.websocket_connect", websocket("$connect")), environment)
-    assert nameless.answer == {"statusCode": 400}, nameless.error
-
-
-@pytest.mark.parametrize(
-    ("call", "reason"),
-    [
-        (Call("app.websocket_disconnect", websocket("$disconnect")), "Unavailable: The connections table cannot be"),
-        (Call("app.reconcile", SCHEDULED), "Unavailable: The database cannot be reached"),
-    ],
-)
-def test_what_needs_a_service_says_that_it_is_away(
-    installed: Path, environment: dict[str, str], call: Call, reason: str
-) -> None:
-    """They have nobody to answer: the error is what Lambda counts and tries again."""
-    assert invoke(installed, call, environment).error.startswith(reason)
-
-
-class Answers(BaseHTTPRequestHandler):
-    """CloudFormation's end of a custom resource."""
-
-    received: "list[dict[str, object]]"
-
-    def do_PUT(self) -> None:
-        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it
-        pass
-
-
-@pytest.fixture
-def cloudformation() -> Iterator[HTTPServer]:
-    server = HTTPServer(("127.0.0.1", 0), type("Answers", (Answers,), {"received": []}))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(timeout=10)
-
-
-def test_the_migrations_migrate(
-    installed_migrations: Path, environment: dict[str, str], cloudformation: HTTPServer, database_url: str
-) -> None:
-    event = {
-        "RequestType": "Create",
-        "ResponseURL": f"http://127.0.0.1:{cloudformation.server_port}/",
-        "StackId": "a-stack",
-        "RequestId": "a-request",
-        "LogicalResourceId": "Migrations",
-    }
-    for url, status in ((database_url, "SUCCESS"), (environment["DATABASE_URL"], "FAILED")):
-        outcome = invoke(installed_migrations, Call("handler.handler", event), environment | {"DATABASE_URL": url})
-        assert outcome == Outcome(None, "")
-        told = cloudformation.RequestHandlerClass.received[-1]  # type: ignore[attr-defined]
-        assert told["Status"] == status, told
+    with serving(hear) as cloudformation:
+        event = {
+            "RequestType": "Create",
+            "ResponseURL": f"{cloudformation}/",
+            "StackId": "a-stack",
+            "RequestId": "a-request",
+            "LogicalResourceId": "Migrations",
+        }
+        for url in (database_url, environment["DATABASE_URL"]):
+            outcome = invoke(installed_migrations, Call("handler.handler", event), environment | {"DATABASE_URL": url})
+            assert outcome == Outcome(None, "")
+    assert told == ["SUCCESS", "FAILED"]
 
 
 def test_the_zips_are_small_enough_and_hold_no_strangers(functions: Artifact, migrations: Artifact) -> None:

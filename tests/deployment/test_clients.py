@@ -161,15 +161,10 @@ def test_pip_installs_the_client_and_nothing_of_the_service(stack: Stack, tmp_pa
 
 
 CHECKS = (
-    "not_a_server_error",
-    "status_code_conformance",
-    "content_type_conformance",
-    "response_headers_conformance",
-    "response_schema_conformance",
-    "negative_data_rejection",
-    "allow_header_conformance",
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
+    "response_schema_conformance", "negative_data_rejection", "allow_header_conformance",
     "ensure_resource_availability",
-)
+)  # fmt: skip
 EXAMPLES = 15
 SCHEMATHESIS_SECONDS = 300
 

@@ -25,8 +25,7 @@ from localstack.errors import UserError
 from localstack.local_stack import cloudformation as stack_module
 from localstack.local_stack import state_file
 from localstack.local_stack.stack_for_tests import Stack, boot
-from localstack.packaging import lambda_package, template, wheels
-from localstack.paths import ROOT
+from localstack.packaging import lambda_package, wheels
 from order_engine import Client
 from tests.fakes.service import an_order
 
@@ -222,14 +221,6 @@ def test_the_stack_of_dev_up_is_not_destroyed(stack: Stack, up: state_file.Runni
         *("destroy", "--target", "embedded", "--stack-name", up.stack_name, "--yes")
     )
     assert asyncio.run(confirmed(stack.base_url))[-1] == "confirmed"
-
-
-def test_every_parameter_that_a_target_sets_is_the_templates(up: state_file.Running) -> None:
-    from localstack.deployment import targets
-
-    known = set(template.parameters(ROOT / "template.yaml"))
-    assert set(targets.embedded_parameters(up)) <= known
-    assert set(targets.localstack_parameters("localhost.localstack.cloud:4566")) <= known
 
 
 @pytest.fixture

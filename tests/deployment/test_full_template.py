@@ -32,15 +32,8 @@ MIGRATIONS = ROOT / "infra" / "migrations"
 NAME = "full"
 REGION = "us-east-1"
 NEED_THE_DATABASE = {
-    "Api",
-    "ExecuteOrders",
-    "WebsocketConnect",
-    "WebsocketMessage",
-    "Reconcile",
-    "DeadLetter",
-    "Watch",
-    "Migrate",
-}
+    "Api", "ExecuteOrders", "WebsocketConnect", "WebsocketMessage", "Reconcile", "DeadLetter", "Watch", "Migrate",
+}  # fmt: skip
 REVISION = """
 from alembic import op
 

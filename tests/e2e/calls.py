@@ -17,7 +17,7 @@ import psycopg
 from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.roles import Line, Permission, Roles
 from tests.e2e.trader import ORDER
-from tests.fakes.aws import sqs_event, sqs_record, websocket_event
+from tests.fakes.aws import SCHEDULED, sqs_event, sqs_record, websocket_event
 
 PARKED_SECONDS = 86_400
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -241,13 +241,13 @@ def bury(world: World) -> list[Line]:
 @needs("Reconcile", "sqs:SendMessage", "OrdersQueue")
 def enqueue_again(world: World) -> list[Line]:
     world.due(world.held(), -1)
-    return world.roles.call("Reconcile", scheduled())
+    return world.roles.call("Reconcile", SCHEDULED)
 
 
 @needs("Reconcile", "sqs:SendMessage", "StatusEventsQueue")
 def tell_again(world: World) -> list[Line]:
     world.due(world.settled, -1)
-    return world.roles.call("Reconcile", scheduled())
+    return world.roles.call("Reconcile", SCHEDULED)
 
 
 @needs("PushStatus", "dynamodb:Query", "ConnectionsTable")
@@ -363,17 +363,3 @@ def unsubscribe(world: World) -> list[Line]:
 def forget_connection(world: World) -> list[Line]:
     world.follow(GONE)
     return world.roles.call("WebsocketDisconnect", websocket_event("$disconnect", GONE))
-
-
-def scheduled() -> object:
-    return {
-        "version": "0",
-        "id": "test",
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": "000000000000",
-        "time": "2026-01-01T00:00:00Z",
-        "region": "us-east-1",
-        "resources": [],
-        "detail": {},
-    }

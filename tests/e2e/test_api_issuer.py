@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from localstack.client import issuer
 from localstack.local_stack.processes import wait_until
 from localstack.local_stack.stack_for_tests import Stack
-from tests.e2e.calls import scheduled
 from tests.e2e.roles import Line, Permission, Roles, denials
-from tests.fakes.aws import sqs_event
+from tests.fakes.aws import SCHEDULED, sqs_event
+from tests.fakes.http_server import answer, serving
 from tests.fakes.tokens import ED, EXTERNAL, ISSUER, THEIRS, Key, Token, a_key, jwks
 
 # A key that is unknown is looked for again after ten seconds at the earliest.
@@ -43,23 +42,14 @@ class Issuer:
 def theirs() -> Iterator[Issuer]:
     state = Issuer()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            state.asked += 1
-            content = jwks(*state.keys).encode()
-            self.send_response(HTTPStatus.OK if state.keys else HTTPStatus.SERVICE_UNAVAILABLE)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def publish(request: BaseHTTPRequestHandler) -> None:
+        state.asked += 1
+        status = HTTPStatus.OK if state.keys else HTTPStatus.SERVICE_UNAVAILABLE
+        answer(request, jwks(*state.keys).encode(), status)
 
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        state.url = f"http://127.0.0.1:{running.server_port}/jwks.json"
-        thread = Thread(target=running.serve_forever, daemon=True)
-        thread.start()
+    with serving(publish) as address:
+        state.url = f"{address}/jwks.json"
         yield state
-        running.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +96,12 @@ def test_an_issuer_s_keys_arrive_and_change_without_a_deployment(asking: Stack, 
     assert status_of(asking, THEIRS, ISSUER) == 401
 
     theirs.keys = (THEIRS, following)
-    roles.call("FetchKeys", scheduled())
+    roles.call("FetchKeys", SCHEDULED)
     assert wait_until(partial(is_let_in, asking, following), FOUND_WITHIN)
     assert is_let_in(asking, THEIRS)
 
     theirs.keys = ()
-    lines = roles.call("FetchKeys", scheduled())
+    lines = roles.call("FetchKeys", SCHEDULED)
     assert "issuer_keys_not_fetched" in {line["message"] for line in lines}
     assert is_let_in(asking, following)
     roles.close()
@@ -124,7 +114,7 @@ def test_fetching_and_storing_keys_may_do_just_that(asking: Stack, theirs: Issue
 
     def fetch_what_is_new(kid: str) -> list[Line]:
         theirs.keys = (THEIRS, a_key("EdDSA", kid))
-        return roles.call("FetchKeys", scheduled())
+        return roles.call("FetchKeys", SCHEDULED)
 
     with roles.without(SEND):
         assert denials(fetch_what_is_new("denied")) == {SEND.action}

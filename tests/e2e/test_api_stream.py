@@ -213,12 +213,8 @@ async def test_nonsense_is_answered_and_the_connection_stays(trader: Trader) -> 
         # Deep nesting is left to the unit tests: MiniStack's own route selection breaks on it and hangs up.
         for message, code in (
             ("", "malformed_json"),
-            ("nonsense", "malformed_json"),
             ('{"action":"ping","action":"ping"}', "malformed_json"),
             ({}, "unknown_action"),
-            ({"action": "buy"}, "unknown_action"),
-            ({"action": "subscribe"}, "order_id_missing"),
-            ({"action": "subscribe", "orderId": UNKNOWN}, "order_not_found"),
             ({"action": "subscribe", "orderId": "\x00"}, "order_not_found"),
             ({"action": "subscribe", "orderId": order_id, "after": "x"}, "invalid_after"),
             ({"action": "ping", "padding": "x" * 33_000}, "message_too_large"),
@@ -235,27 +231,13 @@ async def test_nonsense_is_answered_and_the_connection_stays(trader: Trader) -> 
     ("query", "status"),
     [
         ("", 400),
-        ("?orderId=", 400),
-        ("?order=1", 400),
-        (f"?orderId={UNKNOWN}", 404),
-        ("?orderId=ord_does_not_exist", 404),
         ("?orderId=%00", 404),
-        ("?userId=", 400),
+        (f"?orderId={UNKNOWN}", 404),
         ("?userId=a&userId=a", 400),
-        (f"?userId=a&orderId={UNKNOWN}", 400),
-        ("?userId=a&after=1", 400),
         ("?userId=a&since=yesterday", 400),
-        (f"?orderId={UNKNOWN}&since=2026-11-22T18:00:00Z", 400),
     ],
 )
-async def test_a_handshake_without_an_order_is_refused(trader: Trader, query: str, status: int) -> None:
+async def test_a_handshake_that_names_nothing_to_follow_is_refused(trader: Trader, query: str, status: int) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
         await trader.http.ws_connect(f"/api/orders/execute{query}")
     assert refusal.value.status == status
-
-
-async def test_a_handshake_with_a_strange_sequence_is_refused(trader: Trader) -> None:
-    order_id = await trader.place()
-    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
-        await trader.http.ws_connect(f"/api/orders/execute?orderId={order_id}&after=x")
-    assert 400 <= refusal.value.status < 500

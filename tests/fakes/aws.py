@@ -20,6 +20,18 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
 }
+# What a schedule's rule sends.
+SCHEDULED = {
+    "version": "0",
+    "id": "1",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "2026-11-22T18:00:00Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {},
+}
 _numbers = itertools.count(1)
 
 
@@ -80,6 +92,17 @@ def sqs_record(
         "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue",
         "awsRegion": "us-east-1",
     }
+
+
+class Record:
+    """A record as Chalice wraps it."""
+
+    def __init__(self, content: dict[str, object]) -> None:
+        self._content = content
+
+    def to_dict(self) -> dict[str, object]:
+        """The record itself."""
+        return self._content
 
 
 def sqs_event(records: Iterable[Mapping[str, object]]) -> dict[str, object]:

@@ -8,9 +8,11 @@ from typing import Protocol, TypeVar, cast
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History, NewOrder, Order
 from chalicelib.domain.transitions import TRANSITIONS, OrderStatus
+from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
 from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.ports import ChainClient, CrashPoint, OrderStore, Router, StatusEvents, SwapBuilder
+from chalicelib.services.reconcile import reconcile
 from tests.fakes.builders import new_order
 from tests.fakes.chain import FakeChain
 from tests.fakes.clock import FakeClock
@@ -152,6 +154,21 @@ class Engine:
                 self.clock.advance(math.ceil(verdict.seconds))
             worker = None
         raise AssertionError(f"The order is not done after {deliveries} deliveries.")
+
+    def cancel(self, order_id: str) -> History:
+        """Cancels the order for its client."""
+        return cancel_order(order_id, store=self.store, events=self.events, telemetry=self.telemetry)
+
+    def reconcile(self, *, seconds: float = 46) -> int:
+        """One run of reconcile; gives how much it repaired."""
+        return reconcile(
+            store=self.store,
+            queue=self.queue,
+            events=self.events,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            until=self.clock.in_seconds(seconds),
+        )
 
     def order(self, order_id: str) -> Order:
         """The order as it is stored."""

@@ -4,15 +4,15 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.aws import sqs_event, sqs_record, websocket_event
+from tests.fakes.aws import SCHEDULED, sqs_event, sqs_record, websocket_event
+from tests.fakes.http_server import answer, body_of, serving
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("first_call_script.py")
@@ -23,17 +23,6 @@ ORDER = {
     "outputToken": "USDC",
     "amount": "1.5",
     "side": "sell",
-}
-SCHEDULED = {
-    "version": "0",
-    "id": "1",
-    "detail-type": "Scheduled Event",
-    "source": "aws.events",
-    "account": "0",
-    "time": "",
-    "region": "",
-    "resources": [],
-    "detail": {},
 }
 
 
@@ -61,27 +50,13 @@ def aws() -> Iterator[Aws]:
     """The stand-in, on a port of its own."""
     state = Aws()
 
-    class Service(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
-            answer = json.dumps(state.answer(self.headers.get("X-Amz-Target", ""), body)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-amz-json-1.0")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def reply(request: BaseHTTPRequestHandler) -> None:
+        asked = json.loads(body_of(request) or b"{}")
+        said = json.dumps(state.answer(request.headers.get("X-Amz-Target", ""), asked)).encode()
+        answer(request, said, Content_Type="application/x-amz-json-1.0")
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join(timeout=10)
-    server.server_close()
+    with serving(reply) as state.url:
+        yield state
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """A real Postgres: one server for the run, migrated once, empty at the start of every test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
+from chalicelib.adapters.postgres.pool import Database
 from infra.migrations.migrate import upgrade
 from infra.migrations.roles import prepare_login
 from localstack.local_stack import postgres
 from localstack.local_stack.processes import Reaper
+from tests.fakes.postgres import open_database
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +25,20 @@ def migrated_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield running.url
         finally:
             running.stop()
+
+
+@pytest.fixture
+def connect(database_url: str) -> Iterator[Callable[[], Database]]:
+    """Opens the connections of one container more."""
+    databases: list[Database] = []
+
+    def start() -> Database:
+        databases.append(open_database(database_url))
+        return databases[-1]
+
+    yield start
+    for database in databases:
+        database.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ A zombie is a worker that sleeps at a point until another one has taken its orde
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -33,43 +33,21 @@ from localstack.chaos.audit import audit
 from localstack.chaos.violations import Kind
 from tests.fakes import MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_router
-from tests.fakes.postgres import LEASE, at_once, claimed, let_time_pass, open_database, placed
+from tests.fakes.postgres import LEASE, at_once, claimed, let_time_pass, placed
 
 TIMINGS = ExecutionTimings(
     lease_seconds=4, first_backoff_seconds=0.02, poll_seconds=0.005, resend_seconds=0.05, return_seconds=0.02
 )
 LIMIT_SECONDS = 30
 POINTS = (
-    "after_claim",
-    "after_commit_routing",
-    "after_quote_raydium",
-    "after_quote_meteora",
-    "after_route",
-    "after_commit_building",
-    "after_signature",
-    "after_submit",
-    "after_commit_submitted",
-    "before_confirmed",
-)
+    "after_claim", "after_commit_routing", "after_quote_raydium", "after_quote_meteora", "after_route",
+    "after_commit_building", "after_signature", "after_submit", "after_commit_submitted", "before_confirmed",
+)  # fmt: skip
 Containers = Callable[..., Worker]
 
 
 def nothing(name: str) -> None:
     del name
-
-
-@pytest.fixture
-def connect(database_url: str) -> Iterator[Callable[[], Database]]:
-    """Opens a container's connections."""
-    databases: list[Database] = []
-
-    def start() -> Database:
-        databases.append(open_database(database_url))
-        return databases[-1]
-
-    yield start
-    for database in databases:
-        database.close()
 
 
 @pytest.fixture

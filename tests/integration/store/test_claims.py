@@ -1,6 +1,7 @@
 """Claims, leases, and cancels that race with them, on a real Postgres."""
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
+from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.errors import (
     Fenced,
     NotCancellable,
@@ -25,7 +27,6 @@ from tests.fakes.postgres import (
     at_once,
     claimed,
     let_time_pass,
-    open_database,
     placed,
     row_of,
     step,
@@ -91,14 +92,10 @@ def test_a_claim_that_waited_for_a_move_knows_it(store: PostgresOrders, database
     assert not claim.started
 
 
-def test_one_of_twenty_workers_gets_the_order(database_url: str) -> None:
-    containers = [open_database(database_url) for _ in range(5)]
-    try:
-        order_id = placed(PostgresOrders(containers[0])).order.id
-        claims = at_once(20, lambda n: PostgresOrders(containers[n % 5]).claim(order_id, Lease(f"{n:032d}", 18)))
-    finally:
-        for container in containers:
-            container.close()
+def test_one_of_twenty_workers_gets_the_order(connect: Callable[[], Database]) -> None:
+    stores = [PostgresOrders(connect()) for _ in range(5)]
+    order_id = placed(stores[0]).order.id
+    claims = at_once(20, lambda n: stores[n % 5].claim(order_id, Lease(f"{n:032d}", 18)))
     assert Counter(type(claim) for claim in claims) == {Claimed: 1, Held: 19}
 
 
@@ -137,9 +134,8 @@ def test_a_claim_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders) 
     assert forgetful.claim(history.order.id, LEASE) == Claimed(history)
 
 
-def test_a_cancel_and_a_signature_never_both_win(database_url: str) -> None:
-    databases = [open_database(database_url) for _ in range(2)]
-    worker, client = (PostgresOrders(database) for database in databases)
+def test_a_cancel_and_a_signature_never_both_win(connect: Callable[[], Database]) -> None:
+    worker, client = (PostgresOrders(connect()) for _ in range(2))
 
     def race(number: int, history: History) -> str:
         if number == 0:
@@ -155,14 +151,10 @@ def test_a_cancel_and_a_signature_never_both_win(database_url: str) -> None:
         return "cancelled"
 
     outcomes: Counter[tuple[str, ...]] = Counter()
-    try:
-        for _ in range(40):
-            history = step(worker, claimed(worker), Trigger.START)
-            history = step(worker, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
-            outcomes[tuple(at_once(2, lambda number, history=history: race(number, history)))] += 1  # type: ignore[misc]
-    finally:
-        for database in databases:
-            database.close()
+    for _ in range(40):
+        history = step(worker, claimed(worker), Trigger.START)
+        history = step(worker, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
+        outcomes[tuple(at_once(2, lambda number, history=history: race(number, history)))] += 1  # type: ignore[misc]
     assert set(outcomes) <= {("signed", "refused"), ("fenced", "cancelled")}
 
 

@@ -2,43 +2,35 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import Trigger
-from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.cancel_order import cancel_order
-from chalicelib.services.ports import Claimed
-from chalicelib.services.publish import publish
-from chalicelib.services.push_status import Pusher, push_newest
-from chalicelib.services.subscriptions import SubscriptionPorts, subscribe
-from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, MemoryStatusEvents, RecordingTelemetry
+from chalicelib.services.ports import UserSnapshot
+from chalicelib.services.push_status import push_newest
+from chalicelib.services.subscriptions import subscribe
+from tests.fakes import MemoryStatusEvents, RecordingTelemetry
 from tests.fakes.postgres import (
-    LEASE,
     PATH,
     advanced,
     at_once,
-    fresh,
     let_time_pass,
     row_of,
     step,
     uncommitted,
     waits_for_a_lock,
 )
+from tests.integration.store import world
+from tests.integration.store.world import claimed_by_nobody_s_follower
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 TWO_AND_A_HALF_HOURS = 9_000
-
-
-def claimed_by_nobody_s_follower(store: PostgresOrders) -> History:
-    order = fresh()
-    assert store.insert(order, None) is None
-    claim = store.claim(order.id, LEASE)
-    assert isinstance(claim, Claimed)
-    return claim.history
 
 
 def test_an_order_that_nobody_follows_is_told_to_nobody_and_needs_no_attention(
@@ -82,32 +74,50 @@ def test_following_an_order_that_is_over_writes_nothing(store: PostgresOrders, d
     assert row_of(database_url, history.order.id)["followed_until"] is None
 
 
+def follow_order(store: PostgresOrders, history: History) -> History:
+    return store.follow(history.order.id)
+
+
+def follow_user(store: PostgresOrders, history: History) -> UserSnapshot:
+    return store.follow_user(history.order.user_id, LONG_AGO, most_open=100, most_events=500)
+
+
+Follow = Callable[[PostgresOrders, History], History | UserSnapshot]
+in_each_way = pytest.mark.parametrize("follow", [follow_order, follow_user])
+
+
+@in_each_way
 @pytest.mark.parametrize("trigger", [Trigger.START, Trigger.FAIL])
 def test_a_follower_that_comes_while_a_move_is_being_committed_waits_and_sees_it(
-    store: PostgresOrders, database_url: str, trigger: Trigger
+    store: PostgresOrders, database_url: str, trigger: Trigger, follow: Follow
 ) -> None:
     history = claimed_by_nobody_s_follower(store)
     with ThreadPoolExecutor(1) as threads:
         with uncommitted(database_url, lambda other: step(other, history, trigger)) as moved:
-            follow = threads.submit(store.follow, history.order.id)
-            waits_for_a_lock(database_url, follow)
+            following = threads.submit(follow, store, history)
+            waits_for_a_lock(database_url, following)
         assert not moved.followed
-        seen = follow.result(20)
+        seen = following.result(20)
     assert [event.sequence for event in seen.events] == [1, 2]
-    assert seen.order.status is moved.order.status
+    if isinstance(seen, UserSnapshot):
+        assert len(seen.open) == (0 if moved.order.status.is_terminal else 1)
+    order = seen.orders[history.order.id] if isinstance(seen, UserSnapshot) else seen.order
+    assert order.status is moved.order.status
 
 
+@in_each_way
 @pytest.mark.parametrize("trigger", [Trigger.START, Trigger.FAIL])
 def test_a_move_that_comes_while_a_mark_is_being_committed_waits_and_finds_it(
-    store: PostgresOrders, database_url: str, trigger: Trigger
+    store: PostgresOrders, database_url: str, trigger: Trigger, follow: Follow
 ) -> None:
     history = claimed_by_nobody_s_follower(store)
     with ThreadPoolExecutor(1) as threads:
-        with uncommitted(database_url, lambda other: other.follow(history.order.id)) as seen:
+        with uncommitted(database_url, lambda other: follow(other, history)) as seen:
             move = threads.submit(step, store, history, trigger)
             waits_for_a_lock(database_url, move)
         assert len(seen.events) == 1
-        assert move.result(20).followed
+        moved = move.result(20)
+    assert (moved.followed, moved.user_followed) == (True, follow is follow_user)
 
 
 def test_a_second_follower_that_needs_no_mark_of_its_own_misses_nothing(
@@ -121,41 +131,16 @@ def test_a_second_follower_that_needs_no_mark_of_its_own_misses_nothing(
     assert moved.followed
 
 
-class World:
-    """A worker's turn cut into its steps, a queue, a pusher, and clients that connect in between."""
+class World(world.World):
+    """A client connects to an order between the steps of its worker."""
 
     def __init__(self, store: PostgresOrders, threads: ThreadPoolExecutor) -> None:
-        self.store = store
-        self.clock = FakeClock()
-        self.telemetry = RecordingTelemetry()
-        self.followers = MemoryFollowers()
-        self.notifier = MemoryNotifier(self.clock)
-        self.events = MemoryStatusEvents()
-        self.pusher = Pusher(
-            followers=self.followers,
-            notifier=self.notifier,
-            clock=self.clock,
-            telemetry=self.telemetry,
-            crash_point=lambda _: None,
-            requeue=self.events.requeue,
-            threads=threads,
-        )
+        super().__init__(store, threads)
         self.history = claimed_by_nobody_s_follower(store)
         self.order_id = self.history.order.id
-        self.steps = self._turn()
-        self.pushed = 0
 
-    def _turn(self) -> Iterator[None]:
-        """Each `next` commits a move, or tells of the last one."""
-        for trigger in PATH:
-            self.history = advanced(self.store, self.history, trigger)
-            yield
-            publish(self.history, store=self.store, events=self.events, telemetry=self.telemetry)
-            yield
-
-    def work(self, steps: int) -> None:
-        for _ in itertools.islice(self.steps, steps):
-            pass
+    def life(self) -> Iterator[None]:
+        yield from self.turn(self.history)
 
     def connect(self, pauses: tuple[int, int], *, name: str = "c") -> None:
         """Connects while the worker goes so many steps after the follower is stored and after the history is read."""
@@ -170,16 +155,7 @@ class World:
                 self._world.work(read)
                 return history
 
-        ports = SubscriptionPorts(
-            store=Paused(self),  # type: ignore[arg-type]
-            followers=self.followers,
-            events=self.events,
-            clock=self.clock,
-            telemetry=self.telemetry,
-            crash_point=lambda _: self.work(stored),
-            admit=admit_anyone,
-            admit_user=admit_to_any_user,
-        )
+        ports = self.ports(Paused(self), lambda _: self.work(stored))
         subscribe(self.order_id, name, 0, ports=ports)
 
     def push(self) -> None:

@@ -1,6 +1,5 @@
 """Following all orders of a user: whoever comes second, a placed order, a move or the follower, sees the first."""
 
-import itertools
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -14,13 +13,10 @@ from chalicelib.adapters.postgres.following import EVENTS_SINCE, OPEN, OPEN_ORDE
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import Trigger
-from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.ports import Claimed, UserSnapshot
-from chalicelib.services.publish import publish
-from chalicelib.services.push_status import Postponed, Push, Pusher, push_newest, push_opening
-from chalicelib.services.subscriptions import SubscriptionPorts, subscribe_to_user
+from chalicelib.services.push_status import Postponed, Push, push_newest, push_opening
+from chalicelib.services.subscriptions import subscribe_to_user
 from chalicelib.services.user_stream import Opening
-from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, MemoryStatusEvents, RecordingTelemetry
 from tests.fakes.postgres import (
     LEASE,
     PATH,
@@ -34,6 +30,8 @@ from tests.fakes.postgres import (
     uncommitted,
     waits_for_a_lock,
 )
+from tests.integration.store import world
+from tests.integration.store.world import claimed_by_nobody_s_follower
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 USER = fresh().user_id
@@ -41,12 +39,6 @@ USER = fresh().user_id
 
 def follow(store: PostgresOrders, since: datetime | None = None, user_id: str = USER) -> UserSnapshot:
     return store.follow_user(user_id, since, most_open=100, most_events=500)
-
-
-def claimed_by_nobody_s_follower(store: PostgresOrders) -> History:
-    claim = store.claim(placed(store, followed=False).order.id, LEASE)
-    assert isinstance(claim, Claimed)
-    return claim.history
 
 
 def test_a_follower_that_comes_while_an_order_is_being_placed_waits_and_sees_it(
@@ -80,36 +72,6 @@ def test_an_order_that_is_placed_while_a_mark_is_being_committed_waits_and_finds
         stored = placing.result(20)
     assert isinstance(stored, History)
     assert (stored.order.id, len(stored.events)) == (order.id, 1)
-
-
-@pytest.mark.parametrize("trigger", [Trigger.START, Trigger.FAIL])
-def test_a_follower_that_comes_while_a_move_is_being_committed_waits_and_sees_it(
-    store: PostgresOrders, database_url: str, trigger: Trigger
-) -> None:
-    history = claimed_by_nobody_s_follower(store)
-    with ThreadPoolExecutor(1) as threads:
-        with uncommitted(database_url, lambda other: step(other, history, trigger)) as moved:
-            following = threads.submit(follow, store, LONG_AGO)
-            waits_for_a_lock(database_url, following)
-        assert not moved.followed
-        seen = following.result(20)
-    assert [event.sequence for event in seen.events] == [1, 2]
-    assert [order.status for order in seen.orders.values()] == [moved.order.status]
-    assert len(seen.open) == (0 if moved.order.status.is_terminal else 1)
-
-
-@pytest.mark.parametrize("trigger", [Trigger.START, Trigger.FAIL])
-def test_a_move_that_comes_while_a_mark_is_being_committed_waits_and_finds_it(
-    store: PostgresOrders, database_url: str, trigger: Trigger
-) -> None:
-    history = claimed_by_nobody_s_follower(store)
-    with ThreadPoolExecutor(1) as threads:
-        with uncommitted(database_url, follow) as seen:
-            move = threads.submit(step, store, history, trigger)
-            waits_for_a_lock(database_url, move)
-        assert [order.sequence for order in seen.open] == [1]
-        moved = move.result(20)
-    assert (moved.followed, moved.user_followed) == (True, True)
 
 
 def test_a_placed_order_whose_answer_was_lost_is_told_all_the_same(forgetful: PostgresOrders) -> None:
@@ -201,51 +163,24 @@ def test_a_snapshot_reads_little_however_many_orders_a_user_has(
     assert plan[0][0]["Plan"]["Shared Hit Blocks"] + plan[0][0]["Plan"]["Shared Read Blocks"] < 100
 
 
-class World:
-    """An order's life cut into its steps, the queue, a pusher, and a client that connects in between."""
+class World(world.World):
+    """A client that follows a user connects between the steps of his order's life."""
 
     def __init__(self, store: PostgresOrders, threads: ThreadPoolExecutor) -> None:
-        self.store = store
-        self.clock = FakeClock()
-        self.telemetry = RecordingTelemetry()
-        self.followers = MemoryFollowers()
-        self.notifier = MemoryNotifier(self.clock)
-        self.events = MemoryStatusEvents()
-        self.pusher = Pusher(
-            followers=self.followers,
-            notifier=self.notifier,
-            clock=self.clock,
-            telemetry=self.telemetry,
-            crash_point=lambda _: None,
-            requeue=self.events.requeue,
-            threads=threads,
-        )
+        super().__init__(store, threads)
         self.order = fresh(user_id=uuid.uuid4().hex)
-        self.steps = self._life()
-        self.pushed = self.opened = 0
+        self.opened = 0
 
-    def _life(self) -> Iterator[None]:
-        """Each `next` commits a move, the first one the order itself, or tells of the last one."""
+    def life(self) -> Iterator[None]:
+        """At first the order itself."""
         stored = self.store.insert(self.order, None)
         yield
         if isinstance(stored, History):
-            self._tell(stored)
+            self.tell(stored)
         yield
         claim = self.store.claim(self.order.id, LEASE)
         assert isinstance(claim, Claimed)
-        history = claim.history
-        for trigger in PATH:
-            history = advanced(self.store, history, trigger)
-            yield
-            self._tell(history)
-            yield
-
-    def _tell(self, history: History) -> None:
-        publish(history, store=self.store, events=self.events, telemetry=self.telemetry)
-
-    def work(self, steps: int) -> None:
-        for _ in itertools.islice(self.steps, steps):
-            pass
+        yield from self.turn(claim.history)
 
     def connect(self, pauses: tuple[int, int], since: datetime | None) -> None:
         """Connects while life goes so many steps after the follower is stored and after the snapshot is read."""
@@ -268,17 +203,7 @@ class World:
             self.work(stored)
             self.push(openings=False)
 
-        ports = SubscriptionPorts(
-            store=Paused(self),  # type: ignore[arg-type]
-            followers=self.followers,
-            events=self.events,
-            clock=self.clock,
-            telemetry=self.telemetry,
-            crash_point=pause,
-            admit=admit_anyone,
-            admit_user=admit_to_any_user,
-        )
-        subscribe_to_user(self.order.user_id, "c", since, ports=ports)
+        subscribe_to_user(self.order.user_id, "c", since, ports=self.ports(Paused(self), pause))
 
     def push(self, *, openings: bool = True) -> None:
         """Pushes what is queued, one message after the other; what is postponed comes again behind the others."""

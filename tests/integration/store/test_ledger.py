@@ -17,7 +17,7 @@ from chalicelib.config import BLOCK_MS
 from chalicelib.domain.order import Fill
 from tests.fakes import FakeClock, MemoryLedger
 from tests.fakes.builders import RAYDIUM
-from tests.fakes.postgres import Forgetful, at_once, open_database, settings_for
+from tests.fakes.postgres import Forgetful, at_once, settings_for
 
 FILL = Fill(1_000_000_000, 2**64 - 1, 2_500_000)
 
@@ -170,15 +170,10 @@ def settled(url: str) -> dict[str, tuple[str, int]]:
     return {str(signature): (str(outcome), int(submissions)) for signature, outcome, submissions in rows}
 
 
-def test_forty_submissions_at_once_are_one_transaction(database_url: str) -> None:
-    databases = [open_database(database_url) for _ in range(4)]
+def test_forty_submissions_at_once_are_one_transaction(connect: Callable[[], Database], database_url: str) -> None:
+    ledgers = [PostgresLedger(connect()) for _ in range(4)]
     entry = an_entry()
-    try:
-        taken = at_once(40, lambda number: PostgresLedger(databases[number % 4]).submit(entry))
-    finally:
-        for database in databases:
-            database.close()
-    assert taken == [True] * 40
+    assert at_once(40, lambda number: ledgers[number % 4].submit(entry)) == [True] * 40
     assert settled(database_url) == {"signature": ("settles", 40)}
 
 
@@ -225,7 +220,7 @@ class Race:
 
 @pytest.mark.parametrize("dropped_once", [False, True])
 def test_around_its_last_block_a_transaction_either_lands_or_is_expired_never_both(
-    database_url: str, dropped_once: bool
+    connect: Callable[[], Database], database_url: str, dropped_once: bool
 ) -> None:
     start = height_now() + 1
     race = Race(
@@ -234,12 +229,7 @@ def test_around_its_last_block_a_transaction_either_lands_or_is_expired_never_bo
             for number in range(20)
         ]
     )
-    databases = [open_database(database_url) for _ in range(4)]
-    try:
-        race.run(databases)
-    finally:
-        for database in databases:
-            database.close()
+    race.run([connect() for _ in range(4)])
     ends = settled(database_url)
     for signature, told in race.published.items():
         end = ends.get(signature, ("never seen", 0))[0]

@@ -1,10 +1,12 @@
 """Placing orders on a real Postgres: keys, client order ids, lost answers."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
+from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.amounts import MAX_BASE_UNITS
 from chalicelib.domain.errors import (
     ClientOrderIdTaken,
@@ -21,7 +23,6 @@ from tests.fakes.postgres import (
     at_once,
     count_of,
     fresh,
-    open_database,
     placed,
     step,
 )
@@ -97,37 +98,30 @@ def test_a_client_order_id_is_taken_once_per_user_and_the_refusal_consumes_no_ke
     assert store.insert(fresh(client_order_id="another"), KEY) is None
 
 
-def test_fifty_requests_with_one_key_make_one_order(database_url: str) -> None:
-    containers = [open_database(database_url) for _ in range(5)]
-    try:
-        new_orders = [fresh() for _ in range(50)]
-        answers = at_once(50, lambda n: PostgresOrders(containers[n % 5]).insert(new_orders[n], KEY))
-    finally:
-        for container in containers:
-            container.close()
+def test_fifty_requests_with_one_key_make_one_order(connect: Callable[[], Database], database_url: str) -> None:
+    stores = [PostgresOrders(connect()) for _ in range(5)]
+    new_orders = [fresh() for _ in range(50)]
+    answers = at_once(50, lambda n: stores[n % 5].insert(new_orders[n], KEY))
     winners = [new_order.id for new_order, answer in zip(new_orders, answers, strict=True) if answer is None]
     assert len(winners) == 1
     assert {answer.id for answer in answers if isinstance(answer, Order)} == set(winners)
     assert count_of(database_url, "orders") == count_of(database_url, "order_events") == 1
 
 
-def test_fifty_requests_with_one_client_order_id_make_one_order(database_url: str) -> None:
-    containers = [open_database(database_url) for _ in range(5)]
+def test_fifty_requests_with_one_client_order_id_make_one_order(
+    connect: Callable[[], Database], database_url: str
+) -> None:
+    stores = [PostgresOrders(connect()) for _ in range(5)]
 
     def place(number: int) -> str:
         order = fresh(client_order_id="mine")
         try:
-            PostgresOrders(containers[number % 5]).insert(order, None)
+            stores[number % 5].insert(order, None)
         except ClientOrderIdTaken as taken:
             return taken.order_id
         return order.id
 
-    try:
-        ids = at_once(50, place)
-    finally:
-        for container in containers:
-            container.close()
-    assert len(set(ids)) == 1
+    assert len(set(at_once(50, place))) == 1
     assert count_of(database_url, "orders") == 1
 
 

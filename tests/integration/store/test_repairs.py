@@ -21,7 +21,6 @@ from tests.fakes.postgres import (
     count_of,
     fresh,
     let_time_pass,
-    open_database,
     placed,
     settings_for,
     step,
@@ -93,23 +92,18 @@ def test_the_longest_waiting_come_first(store: PostgresOrders, database_url: str
     assert idle(store, 2) == []
 
 
-def test_each_idle_order_goes_to_one_reconciler(database_url: str) -> None:
-    databases = [open_database(database_url) for _ in range(4)]
-    stores = [PostgresOrders(database) for database in databases]
-    try:
-        ids = {placed(stores[0]).order.id for _ in range(60)}
-        let_time_pass(database_url, 20)
+def test_each_idle_order_goes_to_one_reconciler(connect: Callable[[], Database], database_url: str) -> None:
+    stores = [PostgresOrders(connect()) for _ in range(4)]
+    ids = {placed(stores[0]).order.id for _ in range(60)}
+    let_time_pass(database_url, 20)
 
-        def work_off(number: int) -> list[str]:
-            found: list[str] = []
-            while batch := idle(stores[number], 7):
-                found += batch
-            return found
+    def work_off(number: int) -> list[str]:
+        found: list[str] = []
+        while batch := idle(stores[number], 7):
+            found += batch
+        return found
 
-        shares = at_once(4, work_off)
-    finally:
-        for database in databases:
-            database.close()
+    shares = at_once(4, work_off)
     handed_out = [order_id for share in shares for order_id in share]
     assert len(handed_out) == len(set(handed_out))
     # A reconciler may skip rows that another has locked and stop early; whatever is left waits for the next run.

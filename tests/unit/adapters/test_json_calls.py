@@ -1,11 +1,10 @@
 """Our calls of SQS and DynamoDB say on the wire what botocore's clients say, and fail as they fail."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from chalicelib.adapters.json_calls import JsonCalls
 from chalicelib.adapters.sqs_calls import SqsCalls
 from chalicelib.domain.errors import Unavailable
 from chalicelib.services.followers import Follower, TooManySubscriptions
+from tests.fakes.http_server import answer, body_of, serving
 
 URL = "/000000000000/orders"
 ATTRIBUTES = {"requestId": {"DataType": "String", "StringValue": "ü"}}
@@ -47,30 +47,14 @@ class Service:
 def sqs() -> Iterator[Service]:
     state = Service()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def reply(request: BaseHTTPRequestHandler) -> None:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        state.asked.append((headers, json.loads(body_of(request))))
+        status, said = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
+        answer(request, said, status)
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            state.asked.append(({name.lower(): value for name, value in self.headers.items()}, json.loads(body)))
-            status, answer = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join(timeout=10)
-    server.server_close()
+    with serving(reply, "HTTP/1.1") as state.url:
+        yield state
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """Posting to connections, against a management endpoint that answers what it is told."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from botocore.session import get_session
 from chalicelib.adapters.aws import websocket_calls
 from chalicelib.adapters.notifier import ApiGatewayNotifier
 from chalicelib.services.followers import Delivery
+from tests.fakes.http_server import answer, body_of, serving
 from tests.fakes.telemetry import RecordingTelemetry
 
 
@@ -31,29 +31,13 @@ class Gateway:
 def gateway() -> Iterator[Gateway]:
     state = Gateway()
 
-    class Endpoint(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            state.requests.append((self.command, self.path, body))
-            self.send_response(state.status)
-            self.send_header("Content-Length", str(len(state.answer)))
-            self.end_headers()
-            self.wfile.write(state.answer)
+    def reply(request: BaseHTTPRequestHandler) -> None:
+        state.requests.append((request.command, request.path, body_of(request)))
+        answer(request, state.answer, state.status)
 
-        def do_DELETE(self) -> None:
-            self.do_POST()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}/live"
-    yield state
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with serving(reply) as address:
+        state.url = f"{address}/live"
+        yield state
 
 
 def a_notifier(endpoint: str, telemetry: RecordingTelemetry | None = None) -> ApiGatewayNotifier:

@@ -22,22 +22,12 @@ from chalicelib.handlers.push_status import parse
 from chalicelib.handlers.sqs_batch import messages_of
 from chalicelib.services.push_status import Push
 from chalicelib.services.views import history_view
-from tests.fakes.aws import drain, record_of
+from tests.fakes.aws import Record, drain, record_of
 from tests.fakes.engine import Engine
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
-
-
-class Record:
-    """A record as Chalice wraps it."""
-
-    def __init__(self, content: dict[str, object]) -> None:
-        self._content = content
-
-    def to_dict(self) -> dict[str, object]:
-        return self._content
 
 
 def push_of(message: "MessageTypeDef") -> Push:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -19,6 +19,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.services.issuer_keys import KeyDocument, KeyFetcher, KeysNotFetched, document_of, message_of
 from tests.fakes import FakeClock, RecordingTelemetry
 from tests.fakes.aws import LambdaContext, sqs_event
+from tests.fakes.http_server import answer, body_of, serving
 from tests.fakes.tokens import EXTERNAL, THEIRS, a_key, jwks
 
 GOOD = jwks(THEIRS)
@@ -29,52 +30,37 @@ SECONDS = 0.5
 class Server:
     """An issuer, or what pretends to be one."""
 
-    port: int = 0
+    address: str = ""
     answer: Callable[[BaseHTTPRequestHandler], None] = lambda _: None
     asked: list[str] = field(default_factory=list)
     told: list[dict[str, str]] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
     def url(self, path: str = "/jwks.json") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.address}{path}"
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     state = Server()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            state.asked.append(self.path)
-            with suppress(OSError):
-                state.answer(self)
+    def reply(request: BaseHTTPRequestHandler) -> None:
+        if request.command == "PUT":
+            state.told.append(json.loads(body_of(request)))
+            answer(request)
+            return
+        state.asked.append(request.path)
+        with suppress(OSError):
+            state.answer(request)
 
-        def do_PUT(self) -> None:
-            state.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            says("")(self)
-
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.daemon_threads = True
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
-        thread.start()
-        state.port = running.server_port
+    with serving(reply) as address:
+        state.address = address
         yield state
         state.released.set()
-        running.shutdown()
-        thread.join()
 
 
 def says(text: str, status: int = 200, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in {"Content-Length": str(len(text.encode())), **headers}.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(text.encode())
-
-    return answer
+    return lambda request: answer(request, text.encode(), status, **headers)
 
 
 def writes(raw: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -179,7 +165,7 @@ def test_what_is_no_set_of_keys_leaves_the_last_good_one(server: Server, handed:
 def test_nobody_is_there(handed: Handed, server: Server) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        server.port = free.getsockname()[1]
+        server.address = f"http://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(KeysNotFetched):
         handed.fetcher.run()
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import app
 from chalicelib.handlers import websocket
+from chalicelib.http import access
 from chalicelib.http.access import ROUTES, STREAM, Owned, route_access
 from tests.fakes.tokens import AUDIENCE, NOW, Token
 from tests.unit.auth.conftest import guard
@@ -109,8 +110,17 @@ def test_every_route_and_every_template_event_is_in_the_table_and_in_these_tests
     # SAM writes OPTIONS for its own CORS too; everything else is an event.
     for route in every_route() | {route for route in deployed if route[0] != "OPTIONS"}:
         assert route_access(*route) is not None, route
+    assert route_access("GET", "/of/tomorrow") is route_access("OPTIONS", "/of/tomorrow") is None
     assert set(CALLS) == set(ROUTES)
     assert set(ROUTES) == {route for route in every_route() if route[0] not in ("HEAD", "OPTIONS")}
+
+
+def test_a_route_without_an_entry_answers_401(guarded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    route, headers = ("GET", "/api/orders"), {"Authorization": token()}
+    assert guarded.call(*route, headers=headers).status == 200
+    monkeypatch.setattr(access, "ROUTES", {each: who for each, who in ROUTES.items() if each != route})
+    refused = guarded.call(*route, headers=headers)
+    assert (refused.status, refused.body["code"]) == (401, "unauthenticated")
 
 
 @pytest.mark.parametrize("identity", [*NOBODY, *SOMEBODY])
@@ -120,14 +130,14 @@ def test_seven_identities_at_every_route(guarded: Service, route: tuple[str, str
     method, pattern = route
     call = CALLS["GET" if method == "HEAD" else method, pattern]
     got = asked(guarded, route, NOBODY.get(identity) or SOMEBODY.get(identity), order_id)
-    access = route_access(*route)
-    if not isinstance(access, Owned):
+    who = route_access(*route)
+    if not isinstance(who, Owned):
         assert got.status == call.right
         return
     if identity in NOBODY:
         assert (got.status, got.body["code"]) == (401, "unauthenticated")
         assert got.headers["WWW-Authenticate"] == ("Bearer" if identity == "none" else 'Bearer error="invalid_token"')
-    elif identity == "read only" and access.scope == "orders:write":
+    elif identity == "read only" and who.scope == "orders:write":
         assert (got.status, got.body["code"]) == (403, "forbidden")
     else:
         assert got.status == (call.other if identity == "other" else call.right)
@@ -278,18 +288,10 @@ def test_nobody_places_for_another(guarded: Service, raw: str, status: int, code
         assert guarded.store.rows == {}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "X-User-Id",
-        "X-Forwarded-User",
-        "x-amzn-oidc-identity",
-        "X-Amzn-Oidc-Data",
-        "Forwarded",
-        "X-HTTP-Method-Override",
-        "X-Original-URL",
-    ],
-)
+@pytest.mark.parametrize("name", [
+    "X-User-Id", "X-Forwarded-User", "x-amzn-oidc-identity", "X-Amzn-Oidc-Data", "Forwarded",
+    "X-HTTP-Method-Override", "X-Original-URL",
+])  # fmt: skip
 def test_no_other_header_says_who_asks_or_what(guarded: Service, name: str) -> None:
     theirs = placed(guarded, "bob")
     headers = {"Authorization": token(), name: "bob" if "Method" not in name else "POST"}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from chalicelib.auth.checker import FixedRing, JwtChecker, _verify
 from chalicelib.auth.errors import Refused
 from chalicelib.auth.keys import read_keys
 from chalicelib.http.identity import SENTENCE
+from tests.fakes.http_server import answer, serving
 from tests.fakes.tokens import AUDIENCE, EC, ED, EXTERNAL, ISSUER, NOW, RSA, THEIRS, Token, a_key, b64, jwks
 from tests.unit.auth.conftest import now, the_rings
+from tests.unit.handlers.test_bootstrap import FUNCTIONS
 from tests.unit.http.service import ORDER, Got, Service
 
 HOUR, DAY = 3600, 24 * 3600
@@ -312,29 +315,18 @@ def test_a_token_anywhere_else_is_no_token(guarded: Service) -> None:
         check_refused(guarded, got, "Bearer")
 
 
-def test_nothing_is_ever_fetched_that_a_token_names(guarded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    import http.server
-    import threading
-
+def test_nothing_is_ever_fetched_that_a_token_names(guarded: Service) -> None:
     asked: list[str] = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(jwks(ATTACKER).encode())
+    def lead_astray(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        answer(request, jwks(ATTACKER).encode())
 
-        def log_message(self, *_: object) -> None: ...
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/keys"
+    with serving(lead_astray) as address:
         for name in ("jku", "x5u", "iss"):
-            where = {name: address}
+            where = {name: f"{address}/keys"}
             token = Token(ATTACKER, header=where) if name != "iss" else Token(ATTACKER, claims=where)
             check_refused(guarded, ask(guarded, f"Bearer {token}"))
-        server.shutdown()
     assert asked == []
 
 
@@ -432,7 +424,9 @@ assert "cryptography.x509.base" not in sys.modules
 from cryptography import x509
 print(x509.CertificateBuilder.__name__)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=FUNCTIONS, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.stdout, done.stderr) == ("CertificateBuilder\n", "")
 
 

@@ -22,18 +22,8 @@ from chalicelib.handlers.sqs_batch import (
 from chalicelib.services.execute_order import Ack, RetryAfter
 from chalicelib.services.push_status import Postponed
 from tests.fakes import MemoryQueue, RecordingTelemetry
-from tests.fakes.aws import sqs_record
+from tests.fakes.aws import Record, sqs_record
 from tests.fakes.clock import START
-
-
-class Record:
-    """A record as Chalice wraps it."""
-
-    def __init__(self, content: dict[str, object]) -> None:
-        self._content = content
-
-    def to_dict(self) -> dict[str, object]:
-        return self._content
 
 
 def a_message(name: str, *, group: str | None = None, body: str = "{}") -> Message:
@@ -101,7 +91,10 @@ def test_the_order_of_a_message() -> None:
     assert order_id_of(a_message("m", body=f'{{"orderId": "{order_id}", "more": 1}}')) == order_id
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{}", '{"orderId": 1}', '{"orderId": "x"}', '{"orderId": "ord_\\u0000"}'])
+@pytest.mark.parametrize("body", [
+    "", "no json", "[]", "null", "{}", '{"orderId": 1}', '{"orderId": null}', '{"orderId": ["ord_1"]}',
+    '{"orderId": "x"}', '{"orderId": "ord_\\u0000"}', "\x00", "[" * 100_000,
+], ids=range(12))  # fmt: skip
 def test_a_message_without_an_order(body: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the caller keeps the text for people
         order_id_of(a_message("m", body=body))

@@ -5,25 +5,15 @@ What requests and answers may say is tested in tests/unit/http, over ports in me
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from chalice.test import Client
 
 import app
 from chalicelib import bootstrap
-from chalicelib.domain.transitions import OrderStatus
 from tests.fakes.aws import drain
 from tests.unit.handlers.conftest import Stack
-
-ORDER: dict[str, Any] = {
-    "userId": "user-1",
-    "walletAddress": "wallet_12345",
-    "inputToken": "SOL",
-    "outputToken": "USDC",
-    "amount": "1.5",
-    "side": "sell",
-}
+from tests.unit.http.service import ORDER
 
 
 @pytest.fixture
@@ -32,16 +22,11 @@ def client(stack: Stack) -> Iterator[Client]:
         yield client
 
 
-def place(client: Client) -> str:
-    """The id of an accepted order."""
-    headers = {"Content-Type": "application/json"}
-    answer = client.http.post("/api/orders/execute", headers=headers, body=json.dumps(ORDER))
-    assert answer.status_code == 202
-    return str(answer.json_body["orderId"])
-
-
 def test_from_the_request_to_the_frames(client: Client, stack: Stack) -> None:
-    order_id = place(client)
+    headers = {"Content-Type": "application/json"}
+    placed = client.http.post("/api/orders/execute", headers=headers, body=json.dumps(dict(ORDER)))
+    assert placed.status_code == 202
+    order_id = placed.json_body["orderId"]
     assert stack.engine.order(order_id).amount == 1_500_000_000
     stack.connect(order_id)
     (message,) = drain(stack.sqs, stack.orders_url)
@@ -55,15 +40,6 @@ def test_from_the_request_to_the_frames(client: Client, stack: Stack) -> None:
     assert [event["sequence"] for event in events] == [1, 2, 3, 4, 5]
     listed = client.http.get("/api/orders?userId=user-1").json_body
     assert listed["orders"] == [read]
-
-
-def test_while_sqs_cannot_be_reached_an_order_is_accepted_all_the_same(
-    client: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stack.engine.queue.outage = True
-    monkeypatch.setattr(bootstrap, "orders_queue", lambda: stack.engine.queue)
-    bootstrap.api.cache_clear()
-    assert stack.engine.order(place(client)).status is OrderStatus.PENDING
 
 
 def test_health_asks_the_database_and_the_queue(client: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,29 +16,12 @@ from chalicelib.adapters.telemetry import PowertoolsTelemetry
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import new_order_id
 from chalicelib.services.ports import Lease
-from tests.fakes.aws import LambdaContext, drain, record_of, sqs_event, sqs_record, websocket_event
+from tests.fakes.aws import SCHEDULED, LambdaContext, drain, record_of, sqs_event, sqs_record, websocket_event
 from tests.unit.handlers.conftest import Stack
+from tests.unit.http.service import ORDER as AN_ORDER
 
 WALLET = "9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin"
-ORDER = {
-    "userId": "user-1",
-    "walletAddress": WALLET,
-    "inputToken": "SOL",
-    "outputToken": "USDC",
-    "amount": "1.5",
-    "side": "sell",
-}
-SCHEDULED = {
-    "version": "0",
-    "account": "1",
-    "region": "us-east-1",
-    "detail": {},
-    "detail-type": "Scheduled Event",
-    "source": "aws.events",
-    "time": "2026-11-22T18:00:00Z",
-    "id": "1",
-    "resources": [],
-}
+ORDER = {**AN_ORDER, "walletAddress": WALLET}
 INVOCATION = LambdaContext(aws_request_id="invocation-1")
 Lines = list[dict[str, Any]]
 Run = Callable[[], Lines]

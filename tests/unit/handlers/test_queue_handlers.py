@@ -10,7 +10,7 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.handlers.sqs_batch import POSTPONE_MS, RESERVE_MS
 from chalicelib.services.ports import Lease
 from tests.fakes import Behaviour, an_order
-from tests.fakes.aws import LambdaContext, drain, record_of, sqs_event, sqs_record
+from tests.fakes.aws import SCHEDULED, LambdaContext, drain, record_of, sqs_event, sqs_record
 from tests.unit.handlers.conftest import Stack
 
 
@@ -23,21 +23,6 @@ def failed(*message_ids: str) -> dict[str, object]:
 
 
 NONE_FAILED = failed()
-GARBAGE = [
-    "",
-    "no json",
-    "[]",
-    "null",
-    "{}",
-    '{"orderId": 5}',
-    '{"orderId": null}',
-    '{"orderId": ["ord_1"]}',
-    '{"orderId": "a\\u0000b"}',
-    "\x00",
-    "[" * 100_000,
-]
-
-
 # Orders
 
 
@@ -68,8 +53,8 @@ def test_only_what_must_come_again_is_reported(stack: Stack) -> None:
     assert stack.engine.order(held).status is OrderStatus.PENDING
 
 
-@pytest.mark.parametrize("body", GARBAGE, ids=lambda body: body[:12])
-def test_a_message_that_is_none_of_ours_is_archived_at_its_first_delivery(stack: Stack, body: str) -> None:
+def test_a_message_that_is_none_of_ours_is_archived_at_its_first_delivery(stack: Stack) -> None:
+    body = '{"orderId": ["ord_1"]}'
     order_id = stack.engine.place().id
     records = [sqs_record(body, message_id="garbage"), order_record(order_id)]
     assert stack.execute(*records) == NONE_FAILED
@@ -132,27 +117,7 @@ def test_an_invocation_without_time_for_a_queue_that_hangs_postpones_nothing(
     assert len(asked) == 1
 
 
-def test_an_empty_batch(stack: Stack) -> None:
-    assert app.execute_orders(sqs_event([]), LambdaContext()) == NONE_FAILED
-    assert app.push_status(sqs_event([]), LambdaContext()) == NONE_FAILED
-    assert app.dead_letter(sqs_event([]), LambdaContext()) == NONE_FAILED
-
-
 # Status events
-
-
-def test_from_the_order_to_the_frames(stack: Stack) -> None:
-    early, late = stack.engine.place().id, stack.engine.place().id
-    assert stack.connect(early) == 200
-    stack.execute(order_record(early), order_record(late))
-    assert stack.connect(late, "late=") == 200
-    assert stack.push() == NONE_FAILED
-    assert stack.notifier.sequences("c=") == stack.notifier.sequences("late=") == [1, 2, 3, 4, 5]
-    frame = stack.notifier.frames["late="][-1]
-    assert frame["order"]["status"] == "confirmed"
-    found = bootstrap.followers().find(late, "late=")
-    assert found is not None
-    assert found.last_sequence == 5
 
 
 def test_a_group_that_fails_comes_again_as_a_whole_and_alone(stack: Stack) -> None:
@@ -240,18 +205,7 @@ def test_without_its_archive_a_dead_letter_comes_again(stack: Stack) -> None:
 def test_reconcile_enqueues_what_nobody_works_on(stack: Stack) -> None:
     order = stack.engine.store.put(an_order()).order
     stack.engine.clock.advance(60)
-    event = {
-        "version": "0",
-        "id": "event-1",
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": "123456789012",
-        "time": "2026-11-22T18:00:00Z",
-        "region": "us-east-1",
-        "resources": [],
-        "detail": {},
-    }
-    assert app.reconcile(event, LambdaContext()) == {"repairs": 1}
+    assert app.reconcile(SCHEDULED, LambdaContext()) == {"repairs": 1}
     (message,) = drain(stack.sqs, stack.orders_url)
     assert json.loads(message["Body"])["orderId"] == order.id
-    assert app.reconcile(event, LambdaContext()) == {"repairs": 0}
+    assert app.reconcile(SCHEDULED, LambdaContext()) == {"repairs": 0}

@@ -8,36 +8,10 @@ from hypothesis import strategies as st
 
 Json: TypeAlias = object
 NASTY = (
-    "",
-    " ",
-    "\x00",
-    "a\x00b",
-    "\n",
-    "\u2028",
-    "\u202e",
-    "\ufeff",
-    "\ufffd",
-    "\ud800",
-    "💥" * 40,
-    "é",
-    "e\u0301",
-    "x" * 127,
-    "x" * 128,
-    "x" * 129,
-    "x" * 3000,
-    "' OR 1=1 --",
-    "<script>alert(1)</script>",
-    "${jndi:ldap://x}",
-    "../../etc/passwd",
-    "%00",
-    "%s%n",
-    "null",
-    "NaN",
-    "-0",
-    "1e400",
-    "0x1F",
-    "١٢٣",
-)
+    "", " ", "\x00", "a\x00b", "\n", "\u2028", "\u202e", "\ufeff", "\ufffd", "\ud800", "💥" * 40, "é", "e\u0301",
+    "x" * 127, "x" * 128, "x" * 129, "x" * 3000, "' OR 1=1 --", "<script>alert(1)</script>", "${jndi:ldap://x}",
+    "../../etc/passwd", "%00", "%s%n", "null", "NaN", "-0", "1e400", "0x1F", "١٢٣",
+)  # fmt: skip
 texts = st.one_of(
     st.sampled_from(NASTY), st.text(max_size=200), st.text(st.characters(categories=["Cc", "Cf", "Cs"]), max_size=5)
 )

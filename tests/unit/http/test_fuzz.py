@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.tokens import find_token
 from chalicelib.handlers.websocket import handshake_status, reply_to
-from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.subscriptions import SubscriptionPorts
 from chalicelib.services.user_stream import user_key
-from tests.fakes import CrashAt, MemoryFollowers, MemoryOrders
+from tests.fakes import MemoryFollowers, MemoryOrders
+from tests.fakes.streams import subscription_ports
 from tests.unit.http.junk import body_of, deep, header_texts, texts, values, written
 from tests.unit.http.service import ORDER, SWAP, Got, Service, an_event
 from tests.unit.http.specification import check_frame
@@ -167,16 +167,7 @@ def test_any_order_id(fuzzed: Service, order_id: str) -> None:
 
 @pytest.fixture(scope="module")
 def ports(fuzzed: Service) -> SubscriptionPorts:
-    return SubscriptionPorts(
-        fuzzed.store,
-        MemoryFollowers(),
-        fuzzed.events,
-        fuzzed.clock,
-        fuzzed.telemetry,
-        CrashAt(),
-        admit_anyone,
-        admit_to_any_user,
-    )
+    return subscription_ports(fuzzed, MemoryFollowers())
 
 
 messages = st.fixed_dictionaries(

@@ -7,9 +7,9 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.handlers.websocket import handshake_status, reply_to
-from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.subscriptions import SubscriptionPorts
-from tests.fakes import CrashAt, MemoryFollowers
+from tests.fakes import MemoryFollowers
+from tests.fakes.streams import subscription_ports
 from tests.unit.http.service import Service
 from tests.unit.http.specification import check_frame
 
@@ -23,16 +23,7 @@ def followers() -> MemoryFollowers:
 
 @pytest.fixture
 def ports(service: Service, followers: MemoryFollowers) -> SubscriptionPorts:
-    return SubscriptionPorts(
-        service.store,
-        followers,
-        service.events,
-        service.clock,
-        service.telemetry,
-        CrashAt(),
-        admit_anyone,
-        admit_to_any_user,
-    )
+    return subscription_ports(service, followers)
 
 
 @pytest.fixture
@@ -111,8 +102,11 @@ def test_one_connection_follows_a_user_and_an_order(
 
 
 @pytest.mark.parametrize("after", ["-1", "1.0", "x", "", "1000001", "9" * 5000, "٣", "00000001"])
-def test_a_handshake_with_a_strange_sequence_is_refused(ports: SubscriptionPorts, order_id: str, after: str) -> None:
+def test_a_handshake_with_a_strange_sequence_is_refused(
+    ports: SubscriptionPorts, followers: MemoryFollowers, order_id: str, after: str
+) -> None:
     assert connect(ports, orderId=order_id, after=after) == 400
+    assert not followers.rows
 
 
 def test_a_handshake_during_an_outage_answers_503(

@@ -21,8 +21,9 @@ from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import issue_ticket, read_ticket, write_ticket
 from chalicelib.services.browse import OrderFilter
 from chalicelib.services.subscriptions import MAX_FOLLOWERS, SubscriptionPorts
-from tests.fakes import CrashAt, FakeClock, MemoryFollowers, MemoryOrders, an_order
+from tests.fakes import FakeClock, MemoryFollowers, MemoryOrders, an_order
 from tests.fakes.owned import MemoryOwnedOrders
+from tests.fakes.streams import subscription_ports
 from tests.unit.http.service import WEBSOCKET_URL, Service
 from tests.unit.http.test_stream import connect, say
 
@@ -158,16 +159,8 @@ def followers() -> MemoryFollowers:
 def ports(service: Service, followers: MemoryFollowers) -> SubscriptionPorts:
     """Streams of a service in jwt mode."""
     admit = AdmitByTicket(service.signing_keys, service.clock.now, MemoryOwnedOrders(service.store))
-    return SubscriptionPorts(
-        service.store,
-        followers,
-        service.events,
-        service.clock,
-        service.telemetry,
-        CrashAt(),
-        admit,
-        AdmitOwner(service.signing_keys, service.clock.now),
-    )
+    admit_user = AdmitOwner(service.signing_keys, service.clock.now)
+    return subscription_ports(service, followers, admit=admit, admit_user=admit_user)
 
 
 @pytest.fixture
@@ -341,36 +334,23 @@ def test_all_orders_of_a_user_are_followed_by_a_ticket_for_all_of_his_alone(
     assert {row.session_ends_at for row in followers.rows.values()} == {service.clock.now() + timedelta(hours=1)}
 
 
-def test_no_more_than_twenty_follow_a_user_and_the_earlier_ones_stay(
-    service: Service, ports: SubscriptionPorts, followers: MemoryFollowers
+@pytest.mark.parametrize("followed", ["an order", "a user"])
+def test_no_more_than_twenty_follow_and_the_earlier_ones_stay(
+    service: Service, followers: MemoryFollowers, followed: str
 ) -> None:
-    open_to_all = replace(ports, admit_user=lambda _user_id, _ticket: None)
+    open_to_all = subscription_ports(service, followers)
+    key, name = ("userId", "u") if followed == "a user" else ("orderId", service.place().body["orderId"])
     for number in range(MAX_FOLLOWERS):
-        assert connect(open_to_all, f"c{number}", userId="u") == 200
-    service.clock.sleep(2)
-    assert connect(open_to_all, "late", userId="u") == 429
-    assert say(open_to_all, {"action": "subscribe", "userId": "u"}, "late")["code"] == "too_many_followers"
-    assert say(open_to_all, {"action": "subscribe", "userId": "u"}, "c3")["type"] == "subscribed"
-    assert len(followers.rows) == MAX_FOLLOWERS
-
-
-def test_no_more_than_twenty_follow_an_order_and_the_earlier_ones_stay(
-    service: Service, ports: SubscriptionPorts, followers: MemoryFollowers
-) -> None:
-    open_to_all = replace(ports, admit=lambda _order_id, _ticket: None)
-    order_id = service.place().body["orderId"]
-    for number in range(MAX_FOLLOWERS):
-        assert connect(open_to_all, f"c{number}", orderId=order_id) == 200
+        assert connect(open_to_all, f"c{number}", **{key: name}) == 200
     before = set(followers.rows)
     service.clock.sleep(2)
-    assert connect(open_to_all, "late", orderId=order_id) == 429
-    reply = say(open_to_all, {"action": "subscribe", "orderId": order_id}, "late")
-    assert reply["code"] == "too_many_followers"
+    assert connect(open_to_all, "late", **{key: name}) == 429
+    assert say(open_to_all, {"action": "subscribe", key: name}, "late")["code"] == "too_many_followers"
     assert set(followers.rows) == before
     # One of the twenty may start anew, and one that goes makes room.
-    assert say(open_to_all, {"action": "subscribe", "orderId": order_id}, "c3")["type"] == "subscribed"
-    followers.remove(order_id, "c3")
-    assert connect(open_to_all, "late", orderId=order_id) == 200
+    assert say(open_to_all, {"action": "subscribe", key: name}, "c3")["type"] == "subscribed"
+    say(open_to_all, {"action": "unsubscribe", key: name}, "c3")
+    assert connect(open_to_all, "late", **{key: name}) == 200
 
 
 def test_the_payload_of_a_ticket_holds_no_secret() -> None:

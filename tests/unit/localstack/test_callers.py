@@ -21,14 +21,8 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
 }
 REFUSED_ORIGINS = [
-    "https://evil.example",
-    "null",
-    "http://localhost:1",
-    "http://localhost",
-    "http://a@localhost:{port}",
-    "",
-    "x",
-]
+    "https://evil.example", "null", "http://localhost:1", "http://localhost", "http://a@localhost:{port}", "", "x",
+]  # fmt: skip
 OWN_ORIGINS = ["http://localhost:{port}", "http://127.0.0.1:{port}", "http://[::1]:{port}", "https://localhost:{port}"]
 
 
@@ -50,19 +44,10 @@ async def test_it_answers_by_its_names(door: Door, host: str) -> None:
             assert response.status == 200
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "rebind.example",
-        "rebind.example:{port}",
-        "localhost.rebind.example",
-        "xlocalhost",
-        "127.0.0.1.nip.io",
-        "192.0.2.1",
-        "0.0.0.0:{port}",
-        "[::2]",
-    ],
-)
+@pytest.mark.parametrize("host", [
+    "rebind.example", "rebind.example:{port}", "localhost.rebind.example", "xlocalhost", "127.0.0.1.nip.io",
+    "192.0.2.1", "0.0.0.0:{port}", "[::2]",
+])  # fmt: skip
 @pytest.mark.parametrize("line", ["GET /api/orders", "POST /api/orders/execute", "OPTIONS /api/orders"])
 async def test_a_name_that_was_made_to_lead_here_is_misdirected(door: Door, host: str, line: str) -> None:
     head = f"{line} HTTP/1.1\r\nHost: {host.format(port=port_of(door))}\r\nContent-Length: 0\r\n\r\n"

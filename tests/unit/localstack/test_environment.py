@@ -13,25 +13,10 @@ from localstack import environment
 INDEX = "https://index.example/simple"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "AWS_PROFILE",
-        "AWS_ENDPOINT_URL_SQS",
-        "AWS_CA_BUNDLE",
-        "PGSERVICE",
-        "PGOPTIONS",
-        "USE_SSL",
-        "LOCALSTACK_HOST",
-        "PYTHONWARNINGS",
-        "PYTHONHOME",
-        "PIP_TARGET",
-        "PYTEST_ADDOPTS",
-        "HOST",
-        "PUBLIC_URL",
-        "VIRTUAL_ENV",
-    ],
-)
+@pytest.mark.parametrize("name", [
+    "AWS_PROFILE", "AWS_ENDPOINT_URL_SQS", "AWS_CA_BUNDLE", "PGSERVICE", "PGOPTIONS", "USE_SSL", "LOCALSTACK_HOST",
+    "PYTHONWARNINGS", "PYTHONHOME", "PIP_TARGET", "PYTEST_ADDOPTS", "HOST", "PUBLIC_URL", "VIRTUAL_ENV",
+])  # fmt: skip
 def test_what_leads_elsewhere_is_left_out(name: str) -> None:
     assert name not in environment.composed({name: "elsewhere"})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localstack.local_stack.processes import Reaper, StopSequence, start, wait_until
+from localstack.local_stack.processes import Child, Reaper, StopSequence, start, wait_until
 from localstack.paths import ROOT
 
 LIMIT_SECONDS = 20
@@ -56,17 +56,15 @@ def grandchild(log: Path) -> int:
     return int(log.read_text())
 
 
+def started(name: str, program: str, reaper: Reaper, folder: Path, ending: StopSequence = ENDING) -> Child:
+    command, log = [sys.executable, "-c", program], folder / "log"
+    return start(name, command, reaper=reaper, ending=ending, log=log, environment=os.environ, directory=folder)
+
+
 def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
     with Reaper() as reaper:
-        child = start(
-            "stubborn",
-            [sys.executable, "-c", STUBBORN],
-            reaper=reaper,
-            ending=StopSequence(((signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))),
-            log=tmp_path / "log",
-            environment=os.environ,
-            directory=tmp_path,
-        )
+        quick = StopSequence(((signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0)))
+        child = started("stubborn", STUBBORN, reaper, tmp_path, quick)
         below = grandchild(tmp_path / "log")
         child.stop()
         assert child.exited == -signal.SIGKILL
@@ -76,15 +74,7 @@ def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
 
 def test_leaving_the_guard_ends_what_was_forgotten(tmp_path: Path) -> None:
     with Reaper() as reaper:
-        child = start(
-            "sleeper",
-            [sys.executable, "-c", "import time; time.sleep(600)"],
-            reaper=reaper,
-            ending=ENDING,
-            log=tmp_path / "log",
-            environment=os.environ,
-            directory=tmp_path,
-        )
+        child = started("sleeper", "import time; time.sleep(600)", reaper, tmp_path)
     assert child.process.wait(LIMIT_SECONDS) == -signal.SIGTERM
 
 
@@ -112,12 +102,4 @@ def test_nothing_starts_once_the_guard_is_closed(tmp_path: Path) -> None:
     reaper = Reaper()
     reaper.close()
     with pytest.raises(ValueError, match="closed"):
-        start(
-            "late",
-            [sys.executable, "-c", "import time; time.sleep(600)"],
-            reaper=reaper,
-            ending=ENDING,
-            log=tmp_path / "log",
-            environment=os.environ,
-            directory=tmp_path,
-        )
+        started("late", "import time; time.sleep(600)", reaper, tmp_path)

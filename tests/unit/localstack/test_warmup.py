@@ -4,7 +4,7 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 from typing import cast
 
@@ -13,6 +13,7 @@ import pytest
 from localstack.errors import UserError
 from localstack.local_stack import warmup
 from localstack.local_stack.runtime import Runtime
+from tests.fakes.http_server import answer, serving
 
 TIMED_OUT = b'{"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 20.00 seconds"}'
 BROKEN = b'{"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named app"}'
@@ -23,27 +24,18 @@ def answering(statuses: list[int]) -> Iterator[str]:
     """A service with these answers, one after the other; 0 is none."""
     end = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status = statuses.pop(0)
-            if status:
-                self.send_response(status)
-                self.end_headers()
-            else:
-                end.wait(60)
+    def reply(request: BaseHTTPRequestHandler) -> None:
+        status = statuses.pop(0)
+        if status:
+            answer(request, status=status)
+        else:
+            end.wait(60)
 
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(reply) as url:
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield url
         finally:
             end.set()
-            server.shutdown()
-            thread.join()
 
 
 class Functions:

@@ -17,15 +17,11 @@ LEASE = Lease("worker", 18)
 SIGNED = a_transaction("signature")
 
 
-def cancel(engine: Engine, order_id: str) -> History:
-    return cancel_order(order_id, store=engine.store, events=engine.events, telemetry=engine.telemetry)
-
-
 @pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING])
 @pytest.mark.parametrize("lease", [None, LEASE])
 def test_before_it_is_signed(engine: Engine, status: OrderStatus, lease: Lease | None) -> None:
     order = engine.store.put(an_order(status, sequence=2), lease=lease).order
-    cancelled = cancel(engine, order.id)
+    cancelled = engine.cancel(order.id)
     assert cancelled.order.status is OrderStatus.CANCELLED
     assert cancelled.order.sequence == 3
     assert cancelled == engine.history(order.id)
@@ -52,7 +48,7 @@ def test_too_late(engine: Engine, order: Order) -> None:
     engine.store.put(order)
     writes = engine.store.writes
     with pytest.raises(NotCancellable) as caught:
-        cancel(engine, order.id)
+        engine.cancel(order.id)
     assert caught.value.status == order.status
     assert str(caught.value) == f"Order {order.id} can no longer be cancelled: it is {order.status}."
     assert engine.store.writes == writes
@@ -61,14 +57,14 @@ def test_too_late(engine: Engine, order: Order) -> None:
 
 def test_no_such_order(engine: Engine) -> None:
     with pytest.raises(OrderNotFound):
-        cancel(engine, "ord_unknown")
+        engine.cancel("ord_unknown")
 
 
 def test_a_second_cancel_gets_the_cancelled_order_again_and_tells_nobody(engine: Engine) -> None:
     order_id = engine.place().id
-    first = cancel(engine, order_id)
+    first = engine.cancel(order_id)
     writes = engine.store.writes
-    assert cancel(engine, order_id) == first
+    assert engine.cancel(order_id) == first
     assert engine.store.writes == writes
     assert len(engine.events.sent) == 1
     assert engine.telemetry.total("OrdersCancelled") == 1
@@ -77,7 +73,7 @@ def test_a_second_cancel_gets_the_cancelled_order_again_and_tells_nobody(engine:
 def test_a_cancelled_order_is_published_even_if_only_by_reconcile(engine: Engine) -> None:
     order_id = engine.place().id
     engine.events.outage = True
-    cancel(engine, order_id)
+    engine.cancel(order_id)
     assert engine.store.rows[order_id].attention_at is not None
 
 
@@ -92,7 +88,7 @@ def test_a_cancel_at_any_moment_of_a_workers_turn_wins_or_loses_cleanly(story: B
 
         def cancel_now(_: str, engine: Engine = engine, order_id: str = order_id, verdict: list[str] = verdict) -> None:
             try:
-                cancel(engine, order_id)
+                engine.cancel(order_id)
             except NotCancellable:
                 verdict.append("refused")
             else:

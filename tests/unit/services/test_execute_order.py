@@ -398,12 +398,6 @@ def test_the_followers_queue_may_be_down_all_along(engine: Engine) -> None:
     assert engine.store.rows[order_id].attention_at is not None
 
 
-def test_an_order_whose_end_was_published_needs_no_attention(engine: Engine) -> None:
-    order_id = engine.place().id
-    engine.run(order_id)
-    assert engine.store.rows[order_id].attention_at is None
-
-
 @pytest.mark.parametrize("call", ["claim", "advance", "save_signed_transaction"])
 def test_without_its_database_a_worker_gives_the_message_back(engine: Engine, call: str) -> None:
     order_id = engine.place().id

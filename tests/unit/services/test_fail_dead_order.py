@@ -10,8 +10,7 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter
 from chalicelib.services.fail_dead_order import POISON_CLAIMS, DeadLetter, fail_dead_order
 from chalicelib.services.ports import Lease
-from chalicelib.services.reconcile import reconcile
-from tests.fakes import Behaviour, FakeChain, an_order
+from tests.fakes import Behaviour, FakeChain, Killed, an_order
 from tests.fakes.engine import At, Engine, die
 
 
@@ -22,11 +21,9 @@ def poison(engine: Engine, order_id: str) -> None:
         engine.clock.advance(18)
 
 
-def bury(engine: Engine, order_id: str, *, receive_count: int = 12) -> Ack | RetryAfter:
-    letter = DeadLetter(order_id, receive_count)
-    return fail_dead_order(
-        letter, worker=engine.worker(), timings=ExecutionTimings(), until=engine.clock.in_seconds(16)
-    )
+def bury(engine: Engine, order_id: str, fuse: At | None = None) -> Ack | RetryAfter:
+    worker, until = engine.worker(fuse=fuse), engine.clock.in_seconds(16)
+    return fail_dead_order(DeadLetter(order_id, 12), worker=worker, timings=ExecutionTimings(), until=until)
 
 
 @pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.BUILDING])
@@ -126,9 +123,7 @@ def test_an_order_that_is_taken_over_meanwhile_is_left_to_whoever_took_it() -> N
             engine.drive(order_id)
 
         fuse = At(tick, take_over)
-        worker = engine.worker(fuse=fuse)
-        letter = DeadLetter(order_id, 12)
-        verdict = fail_dead_order(letter, worker=worker, timings=ExecutionTimings(), until=engine.clock.in_seconds(16))
+        verdict = bury(engine, order_id, fuse)
         if fuse.moment is None:
             break
         assert isinstance(verdict, Ack) or verdict.seconds > 0, fuse.moment
@@ -136,18 +131,13 @@ def test_an_order_that_is_taken_over_meanwhile_is_left_to_whoever_took_it() -> N
 
 
 def test_a_burial_that_dies_anywhere_is_finished_by_the_next() -> None:
-    from tests.fakes import Killed
-
     for tick in range(1, 20):
         engine = Engine()
         order_id = engine.place().id
         poison(engine, order_id)
         fuse = At(tick, die)
-        letter = DeadLetter(order_id, 12)
         try:
-            fail_dead_order(
-                letter, worker=engine.worker(fuse=fuse), timings=ExecutionTimings(), until=engine.clock.in_seconds(16)
-            )
+            bury(engine, order_id, fuse)
         except Killed:
             engine.clock.advance(30)
             assert bury(engine, order_id) == Ack()
@@ -165,14 +155,7 @@ def test_an_order_that_no_worker_broke_on_is_left_to_reconcile(engine: Engine) -
     assert engine.store.rows[order_id].lease_token is None
     engine.queue.sent.clear()
     engine.clock.advance(60)
-    reconcile(
-        store=engine.store,
-        queue=engine.queue,
-        events=engine.events,
-        telemetry=engine.telemetry,
-        clock=engine.clock,
-        until=engine.clock.in_seconds(42),
-    )
+    engine.reconcile()
     assert engine.queue.sent == [order_id]
     engine.drive(order_id)
     assert engine.order(order_id).status is OrderStatus.CONFIRMED

@@ -14,7 +14,6 @@ from chalicelib.domain.tokens import JUP, USDT
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.place_order import fingerprint, place_order
 from chalicelib.services.ports import PlacedOrder
-from chalicelib.services.reconcile import reconcile
 from tests.fakes import new_order
 from tests.fakes.clock import START
 from tests.fakes.engine import Engine
@@ -45,14 +44,7 @@ def test_while_the_queue_is_down_an_order_is_still_placed_and_reconcile_enqueues
     assert engine.telemetry.total("EnqueueFailures") == 1
     engine.queue.outage = False
     engine.clock.advance(16)
-    reconcile(
-        store=engine.store,
-        queue=engine.queue,
-        events=engine.events,
-        telemetry=engine.telemetry,
-        clock=engine.clock,
-        until=engine.clock.in_seconds(46),
-    )
+    engine.reconcile()
     assert engine.queue.sent == [placed.order.id]
     engine.drive(placed.order.id)
     engine.audit(placed.order.id)

@@ -7,10 +7,9 @@ import pytest
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Failure, Order
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.cancel_order import cancel_order
-from chalicelib.services.execute_order import Ack, ExecutionTimings
-from chalicelib.services.fail_dead_order import DeadLetter, fail_dead_order
+from chalicelib.services.execute_order import Ack
 from tests.fakes.engine import Engine
+from tests.unit.services.test_fail_dead_order import bury
 
 
 def poisoned(engine: Engine) -> Order:
@@ -21,16 +20,12 @@ def poisoned(engine: Engine) -> Order:
     return row.order
 
 
-def test_the_reason_and_the_last_error_are_told() -> None:
-    engine = Engine()
+def test_the_reason_and_the_last_error_are_told(engine: Engine) -> None:
     order_id = poisoned(engine).id
     for _ in range(3):
         with pytest.raises(ValueError, match="without a route"):
             engine.run(order_id)
-    verdict = fail_dead_order(
-        DeadLetter(order_id, 12), worker=engine.worker(), timings=ExecutionTimings(), until=engine.clock.in_seconds(20)
-    )
-    assert verdict == Ack()
+    assert bury(engine, order_id) == Ack()
     order = engine.order(order_id)
     assert order.status is OrderStatus.FAILED
     assert order.failure is not None
@@ -42,8 +37,7 @@ def test_the_reason_and_the_last_error_are_told() -> None:
     assert engine.events.sent[-1].history.order.status is OrderStatus.FAILED
 
 
-def test_a_worker_that_gets_further_forgets_what_another_stumbled_over() -> None:
-    engine = Engine()
+def test_a_worker_that_gets_further_forgets_what_another_stumbled_over(engine: Engine) -> None:
     order_id = engine.place().id
     engine.router.on_quotes = stumble
     with pytest.raises(ZeroDivisionError):
@@ -56,8 +50,7 @@ def test_a_worker_that_gets_further_forgets_what_another_stumbled_over() -> None
     assert engine.order(order_id).failure is None
 
 
-def test_the_next_delivery_need_not_wait_for_the_lease_of_one_that_stumbled() -> None:
-    engine = Engine()
+def test_the_next_delivery_need_not_wait_for_the_lease_of_one_that_stumbled(engine: Engine) -> None:
     order_id = engine.place().id
     engine.router.on_quotes = stumble
     with pytest.raises(ZeroDivisionError):
@@ -70,12 +63,11 @@ def stumble(_: object) -> None:
     raise ZeroDivisionError
 
 
-def test_a_cancelled_order_has_no_error() -> None:
-    engine = Engine()
+def test_a_cancelled_order_has_no_error(engine: Engine) -> None:
     order_id = engine.place().id
     engine.router.on_quotes = stumble
     with pytest.raises(ZeroDivisionError):
         engine.run(order_id)
-    cancel_order(order_id, store=engine.store, events=engine.events, telemetry=engine.telemetry)
+    engine.cancel(order_id)
     assert engine.order(order_id).status is OrderStatus.CANCELLED
     assert engine.order(order_id).failure is None

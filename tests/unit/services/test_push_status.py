@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.order import History
-from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.followers import HANDSHAKE_AGE, Delivery, Follower
 from chalicelib.services.ports import CrashPoint
 from chalicelib.services.push_status import (
@@ -24,10 +22,11 @@ from chalicelib.services.push_status import (
     Pusher,
     push_newest,
 )
-from chalicelib.services.subscriptions import SubscriptionPorts, subscribe
+from chalicelib.services.subscriptions import subscribe
 from chalicelib.services.views import history_view
 from tests.fakes import Behaviour, CrashAt, Killed, MemoryFollowers, MemoryNotifier
 from tests.fakes.engine import Engine
+from tests.fakes.streams import a_pusher, subscription_ports
 
 BUSY, GONE = Delivery.BUSY, Delivery.GONE
 
@@ -50,15 +49,8 @@ class Stream:
     queue_outage: bool = False
 
     def pusher(self, crash: CrashPoint | None = None) -> Pusher:
-        return Pusher(
-            followers=self.followers,
-            notifier=self.notifier,
-            clock=self.engine.clock,
-            telemetry=self.engine.telemetry,
-            crash_point=crash or CrashAt(),
-            requeue=self.requeue,
-            threads=self.threads,
-        )
+        changes = {"crash_point": crash or CrashAt(), "requeue": self.requeue}
+        return a_pusher(self.engine, self.followers, self.notifier, self.threads, **changes)
 
     def requeue(self, push: Push) -> None:
         if self.queue_outage:
@@ -499,61 +491,35 @@ def test_without_the_table_the_message_comes_again(stream: Stream) -> None:
 # A batch's messages of one order
 
 
-def test_only_the_newest_history_of_a_batch_is_pushed(stream: Stream) -> None:
-    stream.follow()
-    push_newest([stream.history(sequence) for sequence in (2, 3, 4, 5)], stream.pusher())
-    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
-    assert stream.followers.records == 1
-
-
-def test_a_message_for_one_is_covered_by_a_newer_one_for_all(stream: Stream) -> None:
+@pytest.mark.parametrize(
+    ("messages", "a", "b"),
+    [
+        ([], 0, 0),
+        ([(2, None), (3, None), (4, None), (5, None)], 5, 5),
+        ([(4, None), (2, None), (3, None)], 4, 4),
+        # Covered by a newer one for all, and newer than what all are told.
+        ([(3, "a"), (4, None)], 4, 4),
+        ([(3, None), (5, "a")], 5, 3),
+        ([(2, "a"), (5, "a")], 5, 0),
+        ([(5, "a"), (2, "a")], 5, 0),
+        ([(3, "a"), (2, "b")], 3, 2),
+    ],
+)
+def test_of_a_batch_s_messages_the_newest_counts_for_everybody_whom_it_is_for(
+    stream: Stream, messages: list[tuple[int, str | None]], a: int, b: int
+) -> None:
     stream.follow("a")
     stream.follow("b")
-    pushes = [replace(stream.history(3), connection_id="a"), stream.history(4)]
+    pushes = [replace(stream.history(sequence), connection_id=whom) for sequence, whom in messages]
     push_newest(pushes, stream.pusher())
-    assert stream.notifier.sequences("a") == stream.notifier.sequences("b") == [1, 2, 3, 4]
-
-
-def test_a_message_for_one_that_is_newer_serves_that_one(stream: Stream) -> None:
-    stream.follow("a")
-    stream.follow("b")
-    push_newest([stream.history(3), replace(stream.history(5), connection_id="a")], stream.pusher())
-    assert stream.notifier.sequences("a") == [1, 2, 3, 4, 5]
-    assert stream.notifier.sequences("b") == [1, 2, 3]
-
-
-@pytest.mark.parametrize("order", [(2, 5), (5, 2)])
-def test_of_two_messages_for_one_the_newer_counts(stream: Stream, order: tuple[int, int]) -> None:
-    stream.follow()
-    push_newest([replace(stream.history(sequence), connection_id="c") for sequence in order], stream.pusher())
-    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
-
-
-@pytest.mark.parametrize("order", [(4, 2, 3), (2, 3, 4)])
-def test_the_newest_counts_wherever_it_stands(stream: Stream, order: tuple[int, ...]) -> None:
-    stream.follow()
-    push_newest([stream.history(sequence) for sequence in order], stream.pusher())
-    assert stream.notifier.sequences("c") == [1, 2, 3, 4]
+    for name, last in (("a", a), ("b", b)):
+        assert stream.notifier.sequences(name) == list(range(1, last + 1))
 
 
 def test_a_message_for_one_is_covered_by_one_for_all_that_is_as_new(stream: Stream) -> None:
     stream.follow()
     push_newest([stream.history(4), replace(stream.history(4), connection_id="c")], stream.pusher())
     assert len(stream.engine.telemetry.logged("status_pushed")) == 1
-
-
-def test_messages_for_some_serve_each_of_them_and_nobody_else(stream: Stream) -> None:
-    for name in "abc":
-        stream.follow(name)
-    first = Push(history_view(history_until(stream, 1)), connection_id="b")
-    push_newest([replace(stream.history(3), connection_id="a"), first], stream.pusher())
-    assert [stream.notifier.sequences(name) for name in "abc"] == [[1, 2, 3], [1], []]
-
-
-def history_until(stream: Stream, sequence: int) -> History:
-    """The history as it was when the order had so many events, before its worker told anybody."""
-    whole = stream.engine.history(stream.order_id)
-    return History(replace(whole.order, sequence=sequence), whole.events[:sequence])
 
 
 def test_all_messages_of_a_batch_must_be_served_in_time(stream: Stream) -> None:
@@ -563,27 +529,12 @@ def test_all_messages_of_a_batch_must_be_served_in_time(stream: Stream) -> None:
             push_newest(pushes, stream.pusher(), until=stream.engine.clock.now())
 
 
-def test_a_batch_of_nothing(stream: Stream) -> None:
-    stream.follow()
-    push_newest([], stream.pusher())
-    assert stream.notifier.posts == {}
-
-
 @pytest.mark.parametrize("moment", range(6))
 def test_whenever_a_client_connects_it_sees_everything_once(engine: Engine, moment: int) -> None:
     """Before, during or after the execution: the history on connecting, then what happens next."""
     order_id = engine.place().id
     followers, notifier = MemoryFollowers(), MemoryNotifier(engine.clock)
-    ports = SubscriptionPorts(
-        engine.store,
-        followers,
-        engine.events,
-        engine.clock,
-        engine.telemetry,
-        CrashAt(),
-        admit_anyone,
-        admit_to_any_user,
-    )
+    ports = subscription_ports(engine, followers)
     connected: list[int] = []
 
     class Watch(CrashAt):

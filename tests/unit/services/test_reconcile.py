@@ -7,30 +7,18 @@ import pytest
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.ports import Idempotency, Lease
-from chalicelib.services.reconcile import AGAIN_SECONDS, BATCH, MANY_AGAIN_SECONDS, THREADS, WITHOUT_PROOF, reconcile
+from chalicelib.services.reconcile import AGAIN_SECONDS, BATCH, MANY_AGAIN_SECONDS, THREADS, WITHOUT_PROOF
 from tests.fakes import CrashAt, Killed, an_order
 from tests.fakes.engine import Engine
 from tests.fakes.store import KEYS_A_BATCH
-
-
-def repair(engine: Engine, *, seconds: float = 46) -> int:
-    return reconcile(
-        store=engine.store,
-        queue=engine.queue,
-        events=engine.events,
-        telemetry=engine.telemetry,
-        clock=engine.clock,
-        until=engine.clock.in_seconds(seconds),
-    )
 
 
 def test_there_is_nothing_to_repair(engine: Engine) -> None:
     engine.run(engine.place().id)
     engine.clock.advance(3600)
     engine.place()
-    assert repair(engine) == 0
+    assert engine.reconcile() == 0
     assert len(engine.queue.sent) == 2
 
 
@@ -39,9 +27,9 @@ def test_an_order_that_never_reached_the_queue(engine: Engine) -> None:
     order_id = engine.place().id
     engine.queue.outage = False
     engine.clock.advance(14)
-    assert repair(engine) == 0, "a worker may still pick it up"
+    assert engine.reconcile() == 0, "a worker may still pick it up"
     engine.clock.advance(2)
-    assert repair(engine) == 1
+    assert engine.reconcile() == 1
     assert engine.queue.sent == [order_id]
     assert engine.telemetry.total("ReconcileRepairs", repair="enqueued") == 1
 
@@ -51,9 +39,9 @@ def test_an_order_whose_worker_died_and_whose_message_is_lost(engine: Engine, st
     order = engine.store.put(an_order(status, sequence=[*OrderStatus].index(status) + 1)).order
     engine.store.claim(order.id, Lease("dead", 18))
     engine.clock.advance(29)
-    assert repair(engine) == 0, "the message's own return comes first"
+    assert engine.reconcile() == 0, "the message's own return comes first"
     engine.clock.advance(2)
-    assert repair(engine) == 1
+    assert engine.reconcile() == 1
     assert engine.queue.sent == [order.id]
     engine.drive(order.id)
     engine.audit(order.id)
@@ -62,11 +50,11 @@ def test_an_order_whose_worker_died_and_whose_message_is_lost(engine: Engine, st
 def test_an_order_is_repaired_once_and_again_only_after_a_while(engine: Engine) -> None:
     engine.place()
     engine.clock.advance(16)
-    assert [repair(engine), repair(engine)] == [1, 0]
+    assert [engine.reconcile(), engine.reconcile()] == [1, 0]
     engine.clock.advance(44)
-    assert repair(engine) == 0
+    assert engine.reconcile() == 0
     engine.clock.advance(2)
-    assert repair(engine) == 1
+    assert engine.reconcile() == 1
 
 
 def test_an_end_that_was_never_published(engine: Engine) -> None:
@@ -75,13 +63,13 @@ def test_an_end_that_was_never_published(engine: Engine) -> None:
         engine.run(order_id, engine.worker(CrashAt("after_commit_confirmed")))
     published = len(engine.events.sent)
     engine.clock.advance(6)
-    assert repair(engine) == 1
+    assert engine.reconcile() == 1
     (sent,) = engine.events.sent[published:]
     assert sent.repeat
     assert sent.history == engine.history(order_id)
     assert engine.telemetry.total("ReconcileRepairs", repair="published") == 1
     engine.clock.advance(3600)
-    assert repair(engine) == 0
+    assert engine.reconcile() == 0
 
 
 def test_an_end_that_cannot_be_published_yet_is_tried_at_the_next_run(engine: Engine) -> None:
@@ -90,16 +78,16 @@ def test_an_end_that_cannot_be_published_yet_is_tried_at_the_next_run(engine: En
     for each in ids:
         engine.run(each)
     engine.clock.advance(60)
-    assert repair(engine) == 0
+    assert engine.reconcile() == 0
     # Behind the first that could not be told, nothing is tried; nor is it counted as told.
     assert engine.telemetry.total("PublishFailures") == 4 * len(ids) + 1
     assert engine.telemetry.total("ReconcileRepairs") == 0
     engine.events.outage = False
     engine.clock.advance(60)
-    assert repair(engine) == len(ids)
+    assert engine.reconcile() == len(ids)
     assert engine.history(order_id) in [sent.history for sent in engine.events.sent]
     engine.clock.advance(3600)
-    assert repair(engine) == 0
+    assert engine.reconcile() == 0
 
 
 def test_while_the_queue_is_down_nothing_is_forgotten(engine: Engine) -> None:
@@ -107,12 +95,12 @@ def test_while_the_queue_is_down_nothing_is_forgotten(engine: Engine) -> None:
     order_id = engine.place().id
     for _ in range(3):
         engine.clock.advance(60)
-        repair(engine)
+        engine.reconcile()
     assert engine.queue.sent == []
     assert engine.telemetry.total("ReconcileRepairs") == 0
     engine.queue.outage = False
     engine.clock.advance(60)
-    repair(engine)
+    engine.reconcile()
     assert engine.queue.sent == [order_id]
 
 
@@ -125,7 +113,7 @@ def test_a_queue_that_is_down_is_asked_once_a_run_and_does_not_keep_ends_from_be
     engine.clock.advance(60)
     engine.queue.outage = True
     warned = len(engine.telemetry.warnings)
-    assert repair(engine) == 1
+    assert engine.reconcile() == 1
     assert [line.event for line in engine.telemetry.warnings[warned:]] == ["enqueue_failed"]
     assert engine.events.sent[-1].history == engine.history(ended)
 
@@ -133,7 +121,7 @@ def test_a_queue_that_is_down_is_asked_once_a_run_and_does_not_keep_ends_from_be
 def test_after_an_outage_everything_that_was_not_sent_is_enqueued_in_one_run(engine: Engine) -> None:
     ids = {engine.store.put(an_order()).order.id for _ in range(BATCH * 5 + 50)}
     engine.clock.advance(60)
-    assert repair(engine) == len(ids)
+    assert engine.reconcile() == len(ids)
     assert set(engine.queue.sent) == ids
     assert len(engine.queue.sent) == len(ids)
 
@@ -142,10 +130,10 @@ def test_ends_that_were_not_told_in_an_outage_are_told_in_one_run(engine: Engine
     ids = {engine.place().id for _ in range(BATCH + 50)}
     engine.events.outage = True
     for order_id in ids:
-        cancel_order(order_id, store=engine.store, events=engine.events, telemetry=engine.telemetry)
+        engine.cancel(order_id)
     engine.events.outage = False
     engine.clock.advance(60)
-    assert repair(engine) == len(ids)
+    assert engine.reconcile() == len(ids)
     assert {sent.history.order.id for sent in engine.events.sent} == ids
 
 
@@ -155,7 +143,7 @@ def test_orders_that_merely_wait_in_a_long_queue_are_not_doubled(engine: Engine)
     engine.queue.held = orders
     for _ in range(10):
         engine.clock.advance(60)
-        engine.queue.held += repair(engine)
+        engine.queue.held += engine.reconcile()
     assert len(engine.queue.sent) <= 10 * WITHOUT_PROOF
     assert len(set(engine.queue.sent)) == len(engine.queue.sent), "none is enqueued twice before all others once"
     assert set(engine.queue.sent) <= set(ids)
@@ -170,7 +158,7 @@ def test_a_lost_message_is_found_in_a_long_queue_when_the_orders_before_it_are_t
     while lost not in engine.queue.sent:
         runs += 1
         engine.clock.advance(60)
-        engine.queue.held += repair(engine)
+        engine.queue.held += engine.reconcile()
     assert runs <= 4
 
 
@@ -179,18 +167,18 @@ def test_as_many_are_enqueued_as_the_queue_lacks(engine: Engine) -> None:
         engine.store.put(an_order())
     engine.queue.held = BATCH // 2
     engine.clock.advance(60)
-    assert repair(engine) == BATCH * 2 - BATCH // 2
+    assert engine.reconcile() == BATCH * 2 - BATCH // 2
 
 
 def test_many_at_once_are_not_sent_again_before_the_queue_s_number_has_caught_up(engine: Engine) -> None:
     for _ in range(WITHOUT_PROOF * 2):
         engine.store.put(an_order())
     engine.clock.advance(60)
-    assert repair(engine) == WITHOUT_PROOF * 2
+    assert engine.reconcile() == WITHOUT_PROOF * 2
     engine.clock.advance(AGAIN_SECONDS + 15)
-    assert repair(engine) == 0
+    assert engine.reconcile() == 0
     engine.clock.advance(MANY_AGAIN_SECONDS)
-    assert repair(engine) == WITHOUT_PROOF * 2, "sent again if the messages were lost once more"
+    assert engine.reconcile() == WITHOUT_PROOF * 2, "sent again if the messages were lost once more"
 
 
 def test_an_order_that_a_worker_has_is_left_to_it(engine: Engine) -> None:
@@ -198,9 +186,9 @@ def test_an_order_that_a_worker_has_is_left_to_it(engine: Engine) -> None:
     engine.clock.advance(14)
     engine.store.claim(order_id, Lease("worker", 18))
     engine.clock.advance(2)
-    assert repair(engine) == 0
+    assert engine.reconcile() == 0
     engine.clock.advance(29)
-    assert repair(engine) == 1
+    assert engine.reconcile() == 1
 
 
 def test_an_end_that_cannot_be_shown_does_not_keep_the_others_untold(
@@ -209,7 +197,7 @@ def test_an_end_that_cannot_be_shown_does_not_keep_the_others_untold(
     ids = [engine.place().id for _ in range(3)]
     engine.events.outage = True
     for order_id in ids:
-        cancel_order(order_id, store=engine.store, events=engine.events, telemetry=engine.telemetry)
+        engine.cancel(order_id)
     engine.events.outage = False
     send = engine.events.send
 
@@ -220,7 +208,7 @@ def test_an_end_that_cannot_be_shown_does_not_keep_the_others_untold(
 
     monkeypatch.setattr(engine.events, "send", stumble)
     engine.clock.advance(60)
-    assert repair(engine) == 2
+    assert engine.reconcile() == 2
     assert {sent.history.order.id for sent in engine.events.sent} == set(ids[1:])
     assert [event for event, _ in engine.telemetry.exceptions] == ["end_not_told"]
     assert engine.telemetry.total("EndsNotTold") == 1
@@ -238,16 +226,19 @@ def test_a_run_ends_in_time_and_leaves_the_rest_to_the_next(engine: Engine, monk
     monkeypatch.setattr(engine.queue, "send_many", slowly)
     engine.clock.advance(60)
     until = engine.clock.in_seconds(46)
-    assert repair(engine) == BATCH * 2
+    assert engine.reconcile() == BATCH * 2
     assert engine.clock.now() < until
-    assert repair(engine) == BATCH * 2
+    assert engine.reconcile() == BATCH * 2
 
 
 def test_every_key_past_its_time_is_forgotten_however_many(engine: Engine) -> None:
     for number in range(KEYS_A_BATCH * 3 + 1):
         engine.store.insert(an_order(), Idempotency(f"key-{number}", "fingerprint"))
-    engine.clock.advance(49 * 3600)
-    repair(engine)
+    engine.clock.advance(47 * 3600)
+    engine.reconcile()
+    assert len(engine.store.keys) == KEYS_A_BATCH * 3 + 1
+    engine.clock.advance(2 * 3600)
+    engine.reconcile()
     assert engine.store.keys == {}
 
 
@@ -262,21 +253,11 @@ def test_forgetting_keys_ends_in_time(engine: Engine, monkeypatch: pytest.Monkey
         return forget()
 
     monkeypatch.setattr(engine.store, "delete_expired_idempotency_keys", slowly)
-    repair(engine)
+    engine.reconcile()
     assert len(engine.store.keys) == KEYS_A_BATCH
-
-
-def test_old_idempotency_keys_are_forgotten(engine: Engine) -> None:
-    engine.store.insert(an_order(), Idempotency("key", "fingerprint"))
-    engine.clock.advance(47 * 3600)
-    repair(engine)
-    assert len(engine.store.keys) == 1
-    engine.clock.advance(2 * 3600)
-    repair(engine)
-    assert engine.store.keys == {}
 
 
 def test_without_a_database_the_run_fails(engine: Engine) -> None:
     engine.store.outages.everything = True
     with pytest.raises(Unavailable):
-        repair(engine)
+        engine.reconcile()

@@ -29,18 +29,10 @@ STORIES: dict[str, dict[int, Behaviour]] = {
     "reverted three times": dict.fromkeys((1, 2, 3), B.REVERTS),
 }
 POINTS = [
-    "after_claim",
-    "after_commit_routing",
-    "after_quote_raydium",
-    "after_quote_meteora",
-    "after_route",
-    "after_commit_building",
-    "after_signature",
-    "after_submit",
-    "after_commit_submitted",
-    "before_confirmed",
+    "after_claim", "after_commit_routing", "after_quote_raydium", "after_quote_meteora", "after_route",
+    "after_commit_building", "after_signature", "after_submit", "after_commit_submitted", "before_confirmed",
     "after_commit_confirmed",
-]
+]  # fmt: skip
 
 
 class OneVenue:

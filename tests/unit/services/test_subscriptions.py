@@ -4,17 +4,15 @@ import pytest
 
 from chalicelib.domain.errors import OrderNotFound, Unavailable
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.http.admission import admit_anyone, admit_to_any_user
-from chalicelib.services.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
-from chalicelib.services.ports import CrashPoint
+from chalicelib.services.followers import Follower
 from chalicelib.services.subscriptions import (
-    SubscriptionPorts,
     add_subscription,
     forget_connection,
     subscribe,
 )
 from tests.fakes import CrashAt, Killed, MemoryFollowers
 from tests.fakes.engine import Engine
+from tests.fakes.streams import subscription_ports
 
 
 @pytest.fixture
@@ -22,22 +20,9 @@ def followers() -> MemoryFollowers:
     return MemoryFollowers()
 
 
-def the_ports(engine: Engine, followers: MemoryFollowers, crash: CrashPoint | None = None) -> SubscriptionPorts:
-    return SubscriptionPorts(
-        engine.store,
-        followers,
-        engine.events,
-        engine.clock,
-        engine.telemetry,
-        crash or CrashAt(),
-        admit_anyone,
-        admit_to_any_user,
-    )
-
-
 def test_the_follower_is_stored_and_the_history_queued_for_it_alone(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
-    history = subscribe(order_id, "c", 0, ports=the_ports(engine, followers))
+    history = subscribe(order_id, "c", 0, ports=subscription_ports(engine, followers))
     assert history == engine.history(order_id)
     assert followers.rows == {(order_id, "c"): Follower(order_id, "c", 0, engine.clock.now())}
     (sent,) = engine.events.sent
@@ -47,27 +32,29 @@ def test_the_follower_is_stored_and_the_history_queued_for_it_alone(engine: Engi
 def test_it_resumes_behind_a_sequence(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
     engine.run(order_id)
-    subscribe(order_id, "c", 3, ports=the_ports(engine, followers))
+    subscribe(order_id, "c", 3, ports=subscription_ports(engine, followers))
     assert followers.last_sequence(order_id, "c") == 3
 
 
 def test_a_follower_that_claims_to_be_ahead_hears_what_comes_next(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
-    subscribe(order_id, "c", 7, ports=the_ports(engine, followers))
+    subscribe(order_id, "c", 7, ports=subscription_ports(engine, followers))
     assert followers.last_sequence(order_id, "c") == engine.history(order_id).order.sequence == 1
 
 
 def test_the_follower_is_stored_before_the_history_is_read(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
     with pytest.raises(Killed):
-        subscribe(order_id, "c", 0, ports=the_ports(engine, followers, CrashAt("after_follower_stored")))
+        subscribe(
+            order_id, "c", 0, ports=subscription_ports(engine, followers, crash_point=CrashAt("after_follower_stored"))
+        )
     assert (order_id, "c") in followers.rows
     assert engine.events.sent == []
 
 
 def test_an_unknown_order_leaves_nothing_stored(engine: Engine, followers: MemoryFollowers) -> None:
     with pytest.raises(OrderNotFound):
-        subscribe("ord_unknown", "c", 0, ports=the_ports(engine, followers))
+        subscribe("ord_unknown", "c", 0, ports=subscription_ports(engine, followers))
     assert followers.rows == {}
     assert engine.events.sent == []
 
@@ -78,28 +65,13 @@ def test_an_outage_leaves_nothing_stored(engine: Engine, followers: MemoryFollow
     engine.store.outages.everything = broken == "store"
     engine.events.outage = broken == "events"
     with pytest.raises(Unavailable):
-        subscribe(order_id, "c", 0, ports=the_ports(engine, followers))
+        subscribe(order_id, "c", 0, ports=subscription_ports(engine, followers))
     assert followers.rows == {}
-
-
-def test_one_connection_follows_at_most_100_orders(engine: Engine, followers: MemoryFollowers) -> None:
-    ports = the_ports(engine, followers)
-    ids = [engine.place().id for _ in range(MAX_SUBSCRIPTIONS + 1)]
-    for order_id in ids[:-1]:
-        add_subscription(order_id, "c", 0, ports=ports)
-    with pytest.raises(TooManySubscriptions, match="at most 100"):
-        add_subscription(ids[-1], "c", 0, ports=ports)
-    assert (ids[-1], "c") not in followers.rows
-    add_subscription(ids[0], "c", 1, ports=ports)
-    add_subscription(ids[-1], "another", 0, ports=ports)
-    followers.remove(ids[0], "c")
-    add_subscription(ids[-1], "c", 0, ports=ports)
-    assert len(followers.orders_of("c")) == MAX_SUBSCRIPTIONS
 
 
 def test_following_an_order_again_starts_where_it_says(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
-    ports = the_ports(engine, followers)
+    ports = subscription_ports(engine, followers)
     subscribe(order_id, "c", 0, ports=ports)
     followers.record(followers.rows[order_id, "c"], 1)
     add_subscription(order_id, "c", 0, ports=ports)
@@ -109,8 +81,8 @@ def test_following_an_order_again_starts_where_it_says(engine: Engine, followers
 def test_a_connection_that_asked_itself_is_known_to_be_open(engine: Engine, followers: MemoryFollowers) -> None:
     """One that only connects may not be yet, and a 410 says nothing of it."""
     order_id, other_id = engine.place().id, engine.place().id
-    subscribe(order_id, "c", 0, ports=the_ports(engine, followers))
-    add_subscription(other_id, "c", 0, ports=the_ports(engine, followers))
+    subscribe(order_id, "c", 0, ports=subscription_ports(engine, followers))
+    add_subscription(other_id, "c", 0, ports=subscription_ports(engine, followers))
     assert not followers.rows[order_id, "c"].opened
     assert followers.rows[other_id, "c"].opened
 
@@ -118,7 +90,7 @@ def test_a_connection_that_asked_itself_is_known_to_be_open(engine: Engine, foll
 @pytest.mark.parametrize("broken", ["store", "events"])
 def test_an_outage_takes_no_subscription_away(engine: Engine, followers: MemoryFollowers, broken: str) -> None:
     order_id = engine.place().id
-    ports = the_ports(engine, followers)
+    ports = subscription_ports(engine, followers)
     subscribe(order_id, "c", 0, ports=ports)
     followers.record(followers.rows[order_id, "c"], 1)
     engine.store.outages.everything = broken == "store"
@@ -131,7 +103,7 @@ def test_an_outage_takes_no_subscription_away(engine: Engine, followers: MemoryF
 def test_hanging_up_forgets_every_order_of_the_connection_and_no_other(
     engine: Engine, followers: MemoryFollowers
 ) -> None:
-    ports = the_ports(engine, followers)
+    ports = subscription_ports(engine, followers)
     ids = [engine.place().id for _ in range(3)]
     for order_id in ids:
         subscribe(order_id, "c", 0, ports=ports)
@@ -145,6 +117,6 @@ def test_hanging_up_forgets_every_order_of_the_connection_and_no_other(
 def test_an_order_that_is_over_can_still_be_followed(engine: Engine, followers: MemoryFollowers) -> None:
     order_id = engine.place().id
     engine.run(order_id)
-    history = subscribe(order_id, "c", 0, ports=the_ports(engine, followers))
+    history = subscribe(order_id, "c", 0, ports=subscription_ports(engine, followers))
     assert history.order.status is OrderStatus.CONFIRMED
     assert len(engine.events.sent[-1].history.events) == 5

@@ -9,12 +9,10 @@ import pytest
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.http.admission import admit_anyone, admit_to_any_user
 from chalicelib.services.followers import HANDSHAKE_AGE, Delivery
 from chalicelib.services.ports import UserSnapshot
-from chalicelib.services.push_status import MAX_TRIES, OPENING_AGE, Postponed, Pusher, push_newest, push_opening
+from chalicelib.services.push_status import MAX_TRIES, OPENING_AGE, Postponed, push_newest, push_opening
 from chalicelib.services.subscriptions import (
-    SubscriptionPorts,
     add_subscription,
     add_user_subscription,
     forget_connection,
@@ -29,9 +27,10 @@ from chalicelib.services.user_stream import (
     shown_sequences,
     user_key,
 )
-from tests.fakes import CrashAt, FakeClock, MemoryFollowers, MemoryNotifier, an_order
+from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, an_order
 from tests.fakes.builders import an_id, new_order
 from tests.fakes.engine import Engine
+from tests.fakes.streams import a_pusher, subscription_ports
 
 USER = new_order().user_id
 KEY = user_key(USER)
@@ -44,25 +43,8 @@ class Stream:
         self.engine = engine
         self.followers = MemoryFollowers()
         self.notifier = MemoryNotifier(engine.clock)
-        self.ports = SubscriptionPorts(
-            engine.store,
-            self.followers,
-            engine.events,
-            engine.clock,
-            engine.telemetry,
-            CrashAt(),
-            admit_anyone,
-            admit_to_any_user,
-        )
-        self.pusher = Pusher(
-            followers=self.followers,
-            notifier=self.notifier,
-            clock=engine.clock,
-            telemetry=engine.telemetry,
-            crash_point=CrashAt(),
-            requeue=engine.events.requeue,
-            threads=threads,
-        )
+        self.ports = subscription_ports(engine, self.followers)
+        self.pusher = a_pusher(engine, self.followers, self.notifier, threads)
 
     def place(self) -> str:
         """A new order, placed by the clock of the others' moves."""

@@ -14,20 +14,9 @@ from tests.fakes.engine import Engine
 
 # The names that clients of the original know.
 ORIGINAL = {
-    "id",
-    "userId",
-    "walletAddress",
-    "inputToken",
-    "outputToken",
-    "amount",
-    "side",
-    "status",
-    "chosenDex",
-    "expectedOutput",
-    "errorMessage",
-    "createdAt",
-    "updatedAt",
-}
+    "id", "userId", "walletAddress", "inputToken", "outputToken", "amount", "side", "status", "chosenDex",
+    "expectedOutput", "errorMessage", "createdAt", "updatedAt",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
