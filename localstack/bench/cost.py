@@ -104,7 +104,7 @@ def _units(calls: Mapping[str, float], weights: Mapping[str, float]) -> float:
 
 
 # Each item is smaller than a unit, and the table has no index; a query that reads consistently costs one unit.
-_WRITES = {"dynamodb PutItem": 1.0, "dynamodb UpdateItem": 1.0, "dynamodb DeleteItem": 1.0}
+_WRITES = {f"dynamodb {action}": 1.0 for action in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")}
 _READS = {"dynamodb Query": 1.0, "dynamodb GetItem": 1.0}
 
 

@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         target = self.headers.get("X-Amz-Target", "")
         with self.lock:
-            self.calls[_name_of(target, body)] += -(-len(body) // _SQS_UNIT) if target.startswith("AmazonSQS") else 1
+            self.calls[_name_of(target, body)] += _units(target, body)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
         request = urllib.request.Request(  # noqa: S310  # http, ours
             self.upstream + self.path, body, headers, method="POST"
@@ -75,6 +75,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it
         pass
+
+
+def _units(target: str, body: bytes) -> int:
+    """What AWS charges the call as: SQS by its size, a batch of DynamoDB by its items."""
+    if target.startswith("AmazonSQS"):
+        return -(-len(body) // _SQS_UNIT)
+    return sum(map(len, json.loads(body)["RequestItems"].values())) if target.endswith("BatchWriteItem") else 1
 
 
 def _name_of(target: str, body: bytes) -> str:

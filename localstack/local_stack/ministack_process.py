@@ -300,13 +300,15 @@ def keep_what_functions_log(log: "function_log.FunctionLog") -> None:
 
     def keep(function: dict[str, Any], request_id: str, text: str, *rest: object, **options: object) -> None:
         emit(function, request_id, text, *rest, **options)
-        name = (function.get("config") or function)["FunctionName"]
+        config = function.get("config") or function
+        group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+        name = group.rpartition("/")[2]
         try:
             log.write(name, text)
         except OSError as error:  # a full disk must not end an invocation
             sys.stderr.write(f"A line of {name} could not be kept: {error}\n")
-        group = cloudwatch_logs._log_groups.get(f"/aws/lambda/{name}")  # noqa: SLF001
-        streams = group["streams"] if group else {}
+        known = cloudwatch_logs._log_groups.get(group)  # noqa: SLF001
+        streams = known["streams"] if known else {}
         while len(streams) > STREAMS_AT_MOST:
             # Another thread may have removed it.
             streams.pop(next(iter(streams)), None)
