@@ -4,7 +4,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from order_engine.client import Answer, Client, Patience
+    from order_engine.answers import Answer
+    from order_engine.client import Client, Patience
     from order_engine.errors import (
         Conflict,
         ConnectionLost,
@@ -123,7 +124,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Loads what is asked for: the command line's --help needs no HTTP client."""
     if name in __all__:
-        for module in ("errors", "models", "stream", "client"):
+        for module in ("errors", "models", "stream", "answers", "client"):
             found = getattr(importlib.import_module(f"order_engine.{module}"), name, None)
             if found is not None:
                 return found

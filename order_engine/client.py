@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import random
 import time
@@ -15,13 +14,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
-from typing import Final, Self, TypeAlias, TypeVar
+from typing import Final, Self, TypeAlias
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from order_engine import errors
+from order_engine.answers import (
+    Answer,
+    fields_of,
+    is_passing,
+    may_have_arrived,
+    read,
+    seconds_of,
+    transport_error,
+    unexpected,
+    wait_after,
+)
 from order_engine.models import (
     Event,
     Exact,
@@ -44,11 +53,9 @@ from order_engine.models import (
 from order_engine.of_user import follow_user
 from order_engine.stream import SILENCE_SECONDS, Stream, opened, refuse_stream
 
-T = TypeVar("T")
 TokenSource: TypeAlias = str | Callable[[], str] | None
 Query: TypeAlias = Mapping[str, str | int | datetime | None]
 PLACE: Final = "/api/orders/execute"
-_SHOWN_LENGTH = 200
 _MAX_PAUSE_SECONDS = 8.0
 # The fourth pause of `follow` is its longest: 2 seconds, where no stream can be had.
 _SLOWEST_LOOK = 3
@@ -67,15 +74,6 @@ class _Prices(Model, frozen=True):
 
 class _Tokens(Model, frozen=True):
     tokens: tuple[Token, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that is no refusal, as it came."""
-
-    status: int
-    text: str
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,18 +143,18 @@ class Client:
         while True:
             try:
                 answer = await self._once("POST", PLACE, body=order.body(), key=order.idempotency_key)
-                return _read(answer, Placed, self.url)
+                return read(answer, Placed, self.url)
             except (errors.InvalidRequest, errors.Unprocessable, errors.Conflict):
                 raise  # this very order was not placed, before neither
             except errors.OrderEngineError as error:
                 failure = error
-            may_exist = may_exist or _may_have_arrived(failure)
+            may_exist = may_exist or may_have_arrived(failure)
             number += 1
             if not may_exist and not isinstance(failure, errors.TooManyRequests | errors.ServiceFailed):
                 raise failure
-            if number >= self.patience.tries or not _is_passing(failure):
+            if number >= self.patience.tries or not is_passing(failure):
                 break
-            await asyncio.sleep(_after(failure, self.patience.pause(number - 1)))
+            await asyncio.sleep(wait_after(failure, self.patience.pause(number - 1)))
         if not may_exist:
             raise failure
         raise errors.OutcomeUnknown(
@@ -167,11 +165,11 @@ class Client:
 
     async def get(self, order_id: str) -> Order:
         """The order as it now is. Raises NotFound."""
-        return _read(await self.request("GET", path_of(order_id)), Order, self.url)
+        return read(await self.request("GET", path_of(order_id)), Order, self.url)
 
     async def events(self, order_id: str) -> tuple[Event, ...]:
         """Every status so far, oldest first. Raises NotFound."""
-        return _read(await self.request("GET", f"{path_of(order_id)}/events"), _Events, self.url).events
+        return read(await self.request("GET", f"{path_of(order_id)}/events"), _Events, self.url).events
 
     async def feed(
         self,
@@ -187,11 +185,11 @@ class Client:
         `user_id` may be left out.
         """
         query: Query = {"userId": user_id, "since": since, "after": after, "limit": limit}
-        return _read(await self.request("GET", "/api/events", query=query), Feed, self.url)
+        return read(await self.request("GET", "/api/events", query=query), Feed, self.url)
 
     async def cancel(self, order_id: str) -> Order:
         """The cancelled order; may be repeated. Raises Conflict once its transaction is signed, NotFound."""
-        return _read(await self.request("POST", f"{path_of(order_id)}/cancel"), Order, self.url)
+        return read(await self.request("POST", f"{path_of(order_id)}/cancel"), Order, self.url)
 
     async def amend(
         self,
@@ -211,16 +209,16 @@ class Client:
             "ifSequence": if_sequence,
         }
         body = {name: value for name, value in given.items() if value is not None}
-        return _read(await self.request("PATCH", path_of(order_id), body=body), Order, self.url)
+        return read(await self.request("PATCH", path_of(order_id), body=body), Order, self.url)
 
     async def price(self, input_token: str, output_token: str) -> Price:
         """What the market pays right now."""
         query = {"inputToken": input_token, "outputToken": output_token}
-        return _read(await self.request("GET", "/api/prices", query=query), _Prices, self.url).points[-1]
+        return read(await self.request("GET", "/api/prices", query=query), _Prices, self.url).points[-1]
 
     async def launches(self) -> Launches:
         """The newest launches of tokens."""
-        return _read(await self.request("GET", "/api/launches"), Launches, self.url)
+        return read(await self.request("GET", "/api/launches"), Launches, self.url)
 
     async def page(
         self,
@@ -251,7 +249,7 @@ class Client:
             "limit": limit,
             "cursor": cursor,
         }
-        return _read(await self.request("GET", "/api/orders", query=query), Page, self.url)
+        return read(await self.request("GET", "/api/orders", query=query), Page, self.url)
 
     async def orders(self, *, at_most: int | None = None, **filters: str | datetime | None) -> AsyncGenerator[Order]:
         """Every order that `page` lists, newest first, page after page."""
@@ -268,16 +266,16 @@ class Client:
 
     async def quote(self, swap: Swap) -> Route:
         """What an order would be routed to right now. Raises Unprocessable where no venue gives a quote."""
-        return _read(await self.request("POST", "/api/quotes", body=Swap.body(swap)), Route, self.url)
+        return read(await self.request("POST", "/api/quotes", body=Swap.body(swap)), Route, self.url)
 
     async def tokens(self) -> tuple[Token, ...]:
         """What can be traded."""
-        return _read(await self.request("GET", "/api/tokens"), _Tokens, self.url).tokens
+        return read(await self.request("GET", "/api/tokens"), _Tokens, self.url).tokens
 
     async def health(self) -> Health:
         """Whether orders can be taken; no exception where the service says that they can't."""
         answer = await self._once("GET", "/health", accepted=(HTTPStatus.SERVICE_UNAVAILABLE,))
-        return _read(answer, Health, self.url)
+        return read(answer, Health, self.url)
 
     @asynccontextmanager
     async def stream(self, order_id: str, *, after: int = 0, url: str = "") -> AsyncIterator[Stream]:
@@ -305,7 +303,7 @@ class Client:
         Raises NotFound, and Refused where the token is another user's.
         """
         body = _given({"orderId": order_id, "userId": user_id})
-        return _read(await self.request("POST", "/api/stream-tickets", body=body), Ticket, self.url)
+        return read(await self.request("POST", "/api/stream-tickets", body=body), Ticket, self.url)
 
     async def follow(self, order: Placed | str, *, after: int = 0) -> AsyncGenerator[Event]:
         """Every status of the order once, in order, from behind sequence `after` until the last.
@@ -335,7 +333,7 @@ class Client:
             except _Over:
                 return
             except errors.OrderEngineError as error:
-                if not (isinstance(error, errors.StreamError) or _is_passing(error)):
+                if not (isinstance(error, errors.StreamError) or is_passing(error)):
                     raise
                 failure = error
             is_new, url = False, ""  # the ticket in it may have run out
@@ -344,7 +342,7 @@ class Client:
                     f"The order {order_id} goes on, and there was no sign of it for "
                     f"{self.patience.follow_seconds:.0f} s: {_bare(failure)}."
                 ) from failure
-            await asyncio.sleep(_after(failure, self.patience.pause(min(number, _SLOWEST_LOOK))))
+            await asyncio.sleep(wait_after(failure, self.patience.pause(min(number, _SLOWEST_LOOK))))
             number += 1
 
     async def follow_user(self, user_id: str, *, since: datetime | None = None) -> AsyncGenerator[Snapshot | Event]:
@@ -360,14 +358,14 @@ class Client:
 
         async def pause(failure: errors.OrderEngineError, number: int, heard: float) -> None:
             refused = isinstance(failure, errors.StreamRefused) and failure.status not in _PASSING_STATUSES
-            if refused or not (isinstance(failure, errors.StreamError) or _is_passing(failure)):
+            if refused or not (isinstance(failure, errors.StreamError) or is_passing(failure)):
                 raise failure
             if time.monotonic() - heard > self.patience.follow_seconds:
                 raise errors.StreamLost(
                     f"There was no sign of {user_id}'s orders for {self.patience.follow_seconds:.0f} s: "
                     f"{_bare(failure)}."
                 ) from failure
-            await asyncio.sleep(_after(failure, self.patience.pause(min(number, _SLOWEST_LOOK))))
+            await asyncio.sleep(wait_after(failure, self.patience.pause(min(number, _SLOWEST_LOOK))))
 
         async with aclosing(follow_user(self, user_id, since, pause)) as frames:
             async for frame in frames:
@@ -415,10 +413,10 @@ class Client:
                 number += 1
                 # Nothing there at the first try: most likely a wrong address.
                 is_wrong = isinstance(error, errors.Unreachable) and number == 1
-                if is_wrong or not _is_passing(error) or number >= self.patience.tries:
+                if is_wrong or not is_passing(error) or number >= self.patience.tries:
                     raise
                 failure = error
-            await asyncio.sleep(_after(failure, self.patience.pause(number - 1)))
+            await asyncio.sleep(wait_after(failure, self.patience.pause(number - 1)))
 
     async def _once(
         self,
@@ -450,9 +448,9 @@ class Client:
                 f"{self.url} sends its callers on to {answer.headers.get('Location', 'nowhere')}: give that address.",
                 answer.status,
             )
-        problem = _fields(answer.text)
+        problem = fields_of(answer.text)
         if "code" in problem and ("detail" in problem or "title" in problem):
-            raise errors.refusal(answer.status, problem, _seconds(answer.headers.get("Retry-After")))
+            raise errors.refusal(answer.status, problem, seconds_of(answer.headers.get("Retry-After")))
         raise unexpected(self.url, answer)
 
     def _authorization(self) -> dict[str, str]:
@@ -496,74 +494,6 @@ def checked(url: str) -> str:
     return url.rstrip("/")
 
 
-def transport_error(url: str, error: Exception) -> errors.TransportError:
-    """The error for what the network did."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
-        return errors.Unreachable(f"{url} can't be reached: {_reason(error)}.")
-    if isinstance(error, TimeoutError):
-        return errors.TimedOut(f"{url} does not answer in time.")
-    return errors.ConnectionLost(f"{url} broke the connection off: {_reason(error)}.")
-
-
-def unexpected(url: str, answer: Answer) -> errors.UnexpectedAnswer:
-    """The error for an answer that is not of this service."""
-    shown = " ".join(answer.text.split())
-    shown = shown if len(shown) <= _SHOWN_LENGTH else f"{shown[:_SHOWN_LENGTH]}…"
-    return errors.UnexpectedAnswer(
-        f"{url} answers, but not as this service does ({answer.status}: {shown or 'an empty answer'}). "
-        "Check the address; on AWS it ends with the stage, /live.",
-        answer.status,
-    )
-
-
-def _is_passing(error: errors.OrderEngineError) -> bool:
-    """Whether the same request may be answered in a moment."""
-    kinds = errors.TransportError | errors.TooManyRequests | errors.ServiceFailed
-    return isinstance(error, kinds) or (isinstance(error, errors.UnexpectedAnswer) and error.is_passing)
-
-
-def _may_have_arrived(error: errors.OrderEngineError) -> bool:
-    """Whether the service may have done what it was asked for."""
-    kinds = errors.TimedOut | errors.ConnectionLost | errors.ServiceFailed
-    return isinstance(error, kinds) or (isinstance(error, errors.UnexpectedAnswer) and error.is_passing)
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return f"nobody knows the name {error.host}"
-        case aiohttp.ClientConnectorCertificateError():
-            return f"its certificate is not trusted ({error.certificate_error})"
-        case aiohttp.ClientConnectorSSLError():
-            return "it does not speak TLS"
-        case aiohttp.ClientConnectorError(errno=errno.ECONNREFUSED):
-            return "nothing listens there"
-        case aiohttp.ClientConnectorError():
-            return error.os_error.strerror or str(error)
-        case aiohttp.ConnectionTimeoutError():
-            return "it does not answer in time"
-        case aiohttp.ClientResponseError():
-            return f"it does not speak HTTP as expected ({error.message})"
-    return str(error) or type(error).__name__
-
-
-def _read(answer: Answer, kind: type[T], url: str) -> T:
-    try:
-        # Not strict: base units are whole numbers written as strings, since u64 does not fit a double.
-        return msgspec.json.decode(answer.text, type=kind, strict=False)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise unexpected(url, answer) from error
-
-
-def _fields(text: str) -> Mapping[str, object]:
-    """The fields of a JSON object; none where the text is something else."""
-    try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
 def _given(query: Query) -> dict[str, str]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else _sendable(str(value))
@@ -580,16 +510,6 @@ def _sendable(text: str) -> str:
 def path_of(order_id: str) -> str:
     """The path of an order, whatever stands in its id."""
     return f"/api/orders/{urllib.parse.quote(order_id, safe='', errors='replace')}"
-
-
-def _seconds(header: str | None) -> float | None:
-    return float(header) if header and header.isascii() and header.isdigit() else None
-
-
-def _after(failure: Exception | None, pause: float) -> float:
-    """How long to wait before the next try: as the service says, else the pause."""
-    named = failure.retry_after if isinstance(failure, errors.Refused) else None
-    return pause if named is None else max(pause, min(named, 60.0))
 
 
 def _bare(error: Exception) -> str:

@@ -21,7 +21,8 @@ from chalicelib.http.stream_messages import (
 )
 from chalicelib.services.views import OpenOrderView, SnapshotMessage, StatusMessage
 from docs.api.examples import example_of
-from docs.api.openapi import Schema, component_name, reference, schemas_of, summary_of
+from docs.api.openapi import component_name, reference, schemas_of, summary_of
+from docs.api.operations import Schema
 
 FROM_CLIENTS = (Subscribe, Unsubscribe, SubscribeToUser, UnsubscribeFromUser, Ping)
 FROM_SERVER = (

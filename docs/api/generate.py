@@ -38,7 +38,8 @@ from chalicelib.http.responses import tokens_view  # noqa: E402
 from chalicelib.http.stream_messages import STREAM_ERRORS  # noqa: E402
 from docs.api.asyncapi import EXAMPLES, FROM_CLIENTS, FROM_SERVER, HANDSHAKE, asyncapi  # noqa: E402
 from docs.api.examples import example_of  # noqa: E402
-from docs.api.openapi import HEADERS, PARAMETERS, TAGS, component_name, openapi  # noqa: E402
+from docs.api.openapi import component_name, openapi  # noqa: E402
+from docs.api.operations import HEADERS, PARAMETERS, TAGS  # noqa: E402
 from docs.api.samples import BASE, samples  # noqa: E402
 from localstack.packaging import template  # noqa: E402
 

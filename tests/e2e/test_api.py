@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from yarl import URL
 
-from docs.api.openapi import OPERATIONS
+from docs.api.operations import OPERATIONS
 from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.bruno import Runner, read, variables
 from tests.e2e.trader import ORDER, Trader

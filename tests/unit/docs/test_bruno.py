@@ -1,6 +1,6 @@
 """The Bruno collection asks for every operation, in an order without gaps; tests/e2e/test_api.py sends it."""
 
-from docs.api.openapi import OPERATIONS
+from docs.api.operations import OPERATIONS
 from tests.e2e.bruno import read
 from tests.e2e.test_api import COLLECTION, PAGES
 from tests.unit.http.specification import pattern_of

@@ -15,7 +15,8 @@ from chalicelib.http.files import WEB
 from chalicelib.http.problems import ProblemCode
 from chalicelib.http.stream_messages import StreamCode
 from docs.api.asyncapi import asyncapi
-from docs.api.openapi import OPERATIONS, openapi
+from docs.api.openapi import openapi
+from docs.api.operations import OPERATIONS
 from tests.unit.http.service import Got, Service, an_event
 
 PAGES = ("/", "/docs")

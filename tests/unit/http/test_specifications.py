@@ -21,7 +21,8 @@ from chalicelib.services.event_messages import describe
 from chalicelib.services.views import history_view, status_message
 from docs.api.asyncapi import EXAMPLES, asyncapi
 from docs.api.generate import FAILURES, FRONT_DOOR, generated
-from docs.api.openapi import OPERATIONS, component_name, openapi
+from docs.api.openapi import component_name, openapi
+from docs.api.operations import OPERATIONS
 from docs.api.samples import BASE, samples
 from localstack.gateway.problems import _TITLES
 from tests.fakes import an_order
