@@ -35,7 +35,7 @@ from localstack.paths import LOGS, ROOT, STATE
 LOOK_SECONDS = 0.5
 _MENDED_AT_MOST = 3
 _MENDING_SECONDS = 300.0
-# 30 s after its last write an order counts as one that nobody works on: chalicelib/adapters/postgres/orders.py.
+# 30 s after its last write an order counts as one that nobody works on: chalicelib/adapters/postgres/statements.py.
 # Its worker was killed with everything else some seconds before the stack was up again.
 _INTERRUPTED_SECONDS = 27.0
 # Two and a half for clients that do not listen: websocket_relay.py, front_door.py.

@@ -7,8 +7,9 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from chalicelib.adapters.postgres.orders import DELETE_EXPIRED_KEYS, PostgresOrders
+from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Connection, Database
+from chalicelib.adapters.postgres.statements import DELETE_EXPIRED_KEYS
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Failure
 from chalicelib.domain.transitions import Trigger

@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib.adapters.postgres.orders import WORKABLE_STATUSES, insert_statement
 from chalicelib.adapters.postgres.pool import Connection, Database
+from chalicelib.adapters.postgres.statements import WORKABLE_STATUSES, insert_statement
 from chalicelib.domain.errors import RateLimited, TooManyOpenOrders
 from chalicelib.domain.identity import Owner
 from chalicelib.services.limits import OrderLimits

@@ -13,9 +13,10 @@ from decimal import Decimal
 
 from psycopg.types.json import Jsonb
 
-from chalicelib.adapters.postgres.orders import PICKED_UP_WITHIN, PUBLISHED_WITHIN, histories
+from chalicelib.adapters.postgres.orders import histories
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_from
+from chalicelib.adapters.postgres.statements import PICKED_UP_WITHIN, PUBLISHED_WITHIN
 from chalicelib.domain.events import Move, apply
 from chalicelib.domain.launches import Launch
 from chalicelib.domain.order import History, Order
