@@ -25,9 +25,10 @@ BEGIN, END = "<!-- capacity: made by ./dev bench capacity --write -->", "<!-- en
 # What the venues and the chain take, as they are shipped (chalicelib/venues/simulation, chalicelib/chain/simulated.py):
 # the slower of two quotes, the build, the venue's program, the block.
 _WAITS = ((0.15, 0.25), (0.8, 1.2), (1.2, 1.8), (0.8, 1.2))
-# Statements of a worker before, between and after those. In the last wait the chain is asked ten times a second.
-_STATEMENTS = (2, 2, 1, 2, 1)
-_POLL_SECONDS = 0.1
+# Statements of a worker before, between and after those. In the last wait the chain is asked from its soonest answer on,
+# twenty times a second.
+_STATEMENTS = (1, 2, 1, 2, 1)
+_POLL_SECONDS = 0.05
 # A statement's processor time in Postgres (3.5 ms an order of ten without delays, measured: docs/performance.md), and
 # how long it keeps its connection beyond that: network, and the commit's write.
 _STATEMENT_CPU = 0.00035
@@ -209,9 +210,11 @@ def _waits(waits: Sequence[float]) -> deque[float]:
     found: list[float] = []
     for statements, wait in zip(_STATEMENTS, (*waits, 0.0), strict=True):
         found += [*[0.0] * (statements - 1), wait]
-    polls = int(waits[-1] / _POLL_SECONDS)
+    soonest, _ = _WAITS[-1]
+    polls = int((waits[-1] - soonest) / _POLL_SECONDS)
+    rest = waits[-1] - soonest - polls * _POLL_SECONDS
     at = len(found) - 1 - _STATEMENTS[-1]
-    return deque([*found[:at], *[_POLL_SECONDS] * polls, waits[-1] - polls * _POLL_SECONDS, *found[at + 1 :]])
+    return deque([*found[:at], soonest, *[_POLL_SECONDS] * polls, rest, *found[at + 1 :]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +270,8 @@ def _lifetime() -> float:
 
 def _statements() -> float:
     """Of an order, with the looks at the chain."""
-    return sum(_STATEMENTS) + sum(_WAITS[-1]) / 2 / _POLL_SECONDS
+    soonest, latest = _WAITS[-1]
+    return sum(_STATEMENTS) + 1 + (latest - soonest) / 2 / _POLL_SECONDS
 
 
 DEFAULT = Stack(workers=10, cores=0.4, api_connections=60, instance="db.t4g.small")
