@@ -26,7 +26,7 @@ from localstack.local_stack.processes import Reaper
 from tests.fakes.first_call import ORDER, ROOT, SCRIPT, aws, environment, post
 from tests.fakes.tokens import AUDIENCE, EC, ED, ISSUER, RSA, Token, jwks
 
-_POSTS, _BATCHES, _WARM, _STARTS, _CHECKS = 20, 15, 40, 3, 500
+_POSTS, _BATCHES, _WARM, _STARTS, _CHECKS = 20, 15, 40, 5, 500
 _SHARE_OF_A_CORE = 0.3
 # Prints the median seconds of a POST of one process for each line that comes: by the clock, and of the processor.
 _MEASURE = f"""

@@ -99,3 +99,18 @@ def test_a_missing_setting_is_named() -> None:
     done = run("bootstrap.api()", without="CURSOR_SECRET")
     assert done.returncode != 0
     assert "CURSOR_SECRET is not set" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("without", ["", "CURSOR_SECRET"])
+def test_a_start_looks_for_no_garbage_and_the_calls_behind_it_do(without: str) -> None:
+    done = run(
+        """
+import gc
+from chalicelib.handlers.prepare import prepare
+before = gc.get_stats()[1]["collections"]
+prepare("app.app")
+print(gc.get_stats()[1]["collections"] - before, gc.isenabled(), gc.get_freeze_count() > 10_000)
+""",
+        without=without,
+    )
+    assert (done.stdout, done.returncode) == ("0 True True\n", 0), done.stderr
