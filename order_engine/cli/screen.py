@@ -19,7 +19,7 @@ from textual.coordinate import Coordinate
 from textual.screen import ModalScreen, Screen
 from textual.widgets import DataTable, Footer, Input, RichLog, Static
 
-from order_engine import Client, Event, Health, Order, OrderEngineError
+from order_engine import Client, Event, Health, Order, OrderEngineError, StreamRefused
 from order_engine.cli import text
 from order_engine.cli.console import visible
 from order_engine.cli.program import program
@@ -324,6 +324,7 @@ class Desk(App[None]):
     @work
     async def _follow_user(self, user: str) -> None:
         """All of the user's orders through one socket; the look once a second heals what it does not bring."""
+        refused = False
         while True:
             try:
                 async with aclosing(self._client.follow_user(user)) as following:
@@ -331,6 +332,12 @@ class Desk(App[None]):
                         self._live = True
                         if isinstance(frame, Event):
                             self._learn(frame)
+            except StreamRefused as error:
+                # Once: what it shows comes all the same, only later.
+                if not refused:
+                    sentence = f"{str(error).rstrip('.')}. The screen looks once a second instead."
+                    self.notify(visible(sentence), severity="warning", markup=False)
+                refused = True
             except OrderEngineError:
                 pass  # said by the look
             self._live = False

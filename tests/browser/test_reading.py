@@ -58,6 +58,11 @@ def test_errors_stand_beside_their_fields_in_the_trader_s_words(desk: Opened) ->
     assert "Bps" not in one.page.inner_text("body")
 
 
+WIDTHS = "all => all.map(each => Math.round(each.getBoundingClientRect().width))"
+CUT = """all => all.filter(each => each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight + 1)
+    .map(each => each.innerText)"""
+
+
 @pytest.mark.parametrize(
     ("width", "scheme"),
     [(320, "dark"), (375, "light"), (768, "dark"), (1440, "light"), (1440, "dark"), (3840, "light")],
@@ -71,6 +76,11 @@ def test_nothing_is_wider_than_the_page_and_axe_finds_nothing(desk: Opened, axe:
     one.page.wait_for_selector(".hbars")
     assert one.page.evaluate("document.documentElement.scrollWidth") <= width
     assert "⟨U+202E⟩evil" in one.page.inner_text(".facts")
+    # Bars that are compared have one length, and no amount is cut.
+    assert len(set(one.page.eval_on_selector_all(".hbars .track", WIDTHS)[:5])) == 1
+    assert one.page.eval_on_selector_all(".card .sentence", CUT) == []
+    if width > 320:
+        assert one.page.eval_on_selector_all(".quotes .scroll", CUT) == []
     assert violations(one.page, axe) == []
 
 

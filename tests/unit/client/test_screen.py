@@ -79,6 +79,15 @@ async def test_of_one_user_every_order_comes_through_one_socket(service: Service
         assert service.calls.count("GET /api/orders") <= looked + 1
 
 
+async def test_a_refused_stream_is_said_once_and_the_screen_goes_on(service: Service, client: Client) -> None:
+    service.placed, service.has_streams = [{}], False
+    async with Desk(client, user="dev").run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: len(service.connections) > 2 and pilot.app.query_one(DataTable).row_count > 0)
+        (said,) = [str(each.message) for each in pilot.app._notifications]
+        assert "refuses the stream (403 Forbidden)" in said
+        assert said.endswith("The screen looks once a second instead.")
+
+
 async def test_enter_opens_the_details_and_follows_the_order(service: Service, client: Client) -> None:
     service.placed = [{}]
     async with desk(client) as pilot:

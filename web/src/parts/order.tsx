@@ -311,6 +311,7 @@ function BarRow({ bar, total, end, goesOn }: BarProps) {
 function Quotes({ order }: { order: Order }) {
   const route = order.route;
   if (!route) return null;
+  const feeToken = route.quotes[0]?.fee.token ?? "";
   return (
     <div class="quotes">
       <h3>Quotes</h3>
@@ -324,10 +325,10 @@ function Quotes({ order }: { order: Order }) {
                 Price
               </th>
               <th scope="col" class="number">
-                {order.side === "sell" ? "Gives" : "Takes"}
+                {order.side === "sell" ? `Gives ${order.outputToken}` : `Takes ${order.inputToken}`}
               </th>
               <th scope="col" class="number">
-                Fee
+                Fee {feeToken}
               </th>
               <th scope="col" class="number">
                 Impact
@@ -345,11 +346,10 @@ function Quotes({ order }: { order: Order }) {
                     {each.venue === route.chosenDex ? " ✓" : ""}
                   </th>
                   <td class="number">{price.text}</td>
+                  <td class="number">{shown(view.amount, 4)}</td>
                   <td class="number">
-                    {shown(view.amount, 4)} {view.token}
-                  </td>
-                  <td class="number">
-                    {shown(each.fee.amount)} {each.fee.token}
+                    {shown(each.fee.amount)}
+                    {each.fee.token === feeToken ? "" : ` ${each.fee.token}`}
                   </td>
                   <td class={`number ${impactGrade(each.priceImpactPct)}`}>
                     {shown(each.priceImpactPct, 2)} %
