@@ -25,8 +25,8 @@ BEGIN, END = "<!-- capacity: made by ./dev bench capacity --write -->", "<!-- en
 # What the venues and the chain take, as they are shipped (chalicelib/venues/simulation, chalicelib/chain/simulated.py):
 # the slower of two quotes, the build, the venue's program, the block.
 _WAITS = ((0.15, 0.25), (0.8, 1.2), (1.2, 1.8), (0.8, 1.2))
-# Statements of a worker before, between and after those. In the last wait the chain is asked from its soonest answer on,
-# twenty times a second.
+# Statements of a worker before, between and after those. In the last wait the chain is asked from its soonest answer
+# on, twenty times a second.
 _STATEMENTS = (1, 2, 1, 2, 1)
 _POLL_SECONDS = 0.05
 # A statement's processor time in Postgres (3.5 ms an order of ten without delays, measured: docs/performance.md), and
