@@ -14,7 +14,9 @@ from localstack.paths import ROOT
 
 # mutmut wants the package at the top of the folder that it runs in, as a Lambda function finds it.
 _FOLDER = ROOT / ".build" / "mutants"
-_COPIED = (ROOT / "functions" / "chalicelib", ROOT / "functions" / "app.py", ROOT / "localstack", ROOT / "tests")
+_COPIED = tuple(
+    ROOT / name for name in ("functions/chalicelib", "functions/app.py", "localstack", "order_engine", "docs", "tests")
+)
 
 
 def _lay_out(folder: Path) -> None:

@@ -12,12 +12,13 @@ from localstack.commands import mutants
 from localstack.deployment import tools
 
 PRETENDS = """#!/usr/bin/env python3
-import json, pathlib, sys
+import json, pathlib, sys, tomllib
 here = pathlib.Path()
 with (here / "calls.txt").open("a") as calls:
     print(*sys.argv[1:], file=calls)
 if sys.argv[1] == "run":
-    assert "mutmut" in (here / "pyproject.toml").read_text()
+    settings = tomllib.loads((here / "pyproject.toml").read_text())["tool"]["mutmut"]
+    assert all((here / each).exists() for each in settings["also_copy"])
     assert (here / "chalicelib" / "domain" / "order.py").exists() and (here / "tests" / "unit").is_dir()
     sys.exit({status})
 (here / "mutants").mkdir(exist_ok=True)
