@@ -148,7 +148,11 @@ def _fire_limits(now: datetime, room: int, ports: WatcherPorts) -> tuple[int, in
     ]
     if not touches:
         return 0, 0
+    second = now.replace(microsecond=0)
     candidates = ports.resting.crossing(touches, room)
+    if ports.clock.now() >= second + timedelta(seconds=1):
+        # A beat that was held up reads what has come to rest meanwhile, at a price from before it.
+        candidates = [order for order in candidates if order.updated_at < second + timedelta(seconds=1)]
     if not candidates:
         return 0, 0
     ports.crash_point("after_crossing")
@@ -159,7 +163,6 @@ def _fire_limits(now: datetime, room: int, ports: WatcherPorts) -> tuple[int, in
         if price is None:
             early.append(order)
         else:
-            second = now.replace(microsecond=0)
             moves.append((order, PriceReached(price, second, _milliseconds(now - second))))
     ports.resting.postpone(early, LOOK_AGAIN_SECONDS)
     return _fire(moves, "price", ports), len(early)

@@ -1,13 +1,17 @@
 """What fires when, and who fires it."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 
 from chalicelib.adapters.postgres.pool import Database
+from chalicelib.adapters.postgres.resting import PostgresResting
+from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.watch import MOST_FIRED, beat, begin_minute, watch_on
 from tests.fakes import CrashAt, Killed
@@ -55,6 +59,23 @@ def test_case_17_a_single_bad_tick_is_passed_over_and_a_jump_is_confirmed(desk: 
     filled = desk.store.get(order.id).order
     assert filled.route is not None
     assert filled.route.chosen.amount_out == 1_749_000_000
+
+
+def test_a_beat_that_is_held_up_leaves_alone_what_came_to_rest_after_its_second(desk: Desk) -> None:
+    early, late = desk.place(), desk.place()
+    desk.pays("170")
+
+    class HeldUp(PostgresResting):
+        def crossing(self, touches: Sequence[tuple[str, str, Decimal]], limit: int) -> Sequence[Order]:
+            desk.pass_time(1)
+            with psycopg.connect(desk.url) as connection:
+                connection.execute("UPDATE orders SET updated_at = %s WHERE id = %s", (desk.clock.now(), late.id))
+            return super().crossing(touches, limit)
+
+    assert beat(replace(desk.watcher(), resting=HeldUp(desk.database))).fired == 1
+    assert desk.queue.sent == [early.id]
+    # The next one looks at it.
+    assert desk.beat() == 1
 
 
 @pytest.mark.parametrize(("after", "fires"), [("169.8", 0), ("170.1", 1)])
