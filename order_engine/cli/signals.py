@@ -1,5 +1,6 @@
 """How a command ends: by the first signal, with the exit status that a shell expects, or where its output is lost."""
 
+import errno
 import signal
 import sys
 from collections.abc import Callable
@@ -47,7 +48,10 @@ class Signals:
 
 
 def run_to_the_end(name: str, work: Callable[[], None]) -> NoReturn:
-    """Does the work of a command and ends with its status: 128 + N for signal N, 74 where its output is lost."""
+    """Does the work of a command and ends with its status: 128 + N for signal N, 74 where its output is lost.
+
+    A terminal that has gone counts as its signal, SIGHUP.
+    """
     signals = Signals()
     status: str | int | None = None
     try:
@@ -69,6 +73,9 @@ def run_to_the_end(name: str, work: Callable[[], None]) -> NoReturn:
     give_up(sys.stdout)
     if isinstance(failure, BrokenPipeError):
         sys.exit(NOBODY_READS)
+    if failure.errno == errno.EIO:  # the terminal has gone, and its SIGHUP may not have come yet
+        give_up(sys.stderr)
+        sys.exit(128 + signal.SIGHUP)
     say(name, f"The output can't be written: {failure.strerror}.")
     sys.exit(OUTPUT_LOST)
 
