@@ -31,10 +31,15 @@ def _instead(character: str) -> str:
 
 
 def give_up(*streams: IO[str]) -> None:
-    """Has nothing more go to a terminal that is gone: the interpreter's last flush would fail, its status be 120."""
+    """Has nothing more go to a terminal that is gone: the interpreter's last flush would fail, its status be 120.
+
+    Whoever does so has dealt with the failure.
+    """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         os.dup2(nowhere, stream.fileno())
+        if isinstance(stream, Output):
+            stream.failure = None
     os.close(nowhere)
 
 
