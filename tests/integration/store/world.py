@@ -1,6 +1,7 @@
 """A life on the real store that is cut into steps, between which clients connect and statuses are pushed."""
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,7 +23,7 @@ def claimed_by_nobody_s_follower(store: PostgresOrders) -> History:
     return claim.history
 
 
-class World:
+class World(ABC):
     """A worker's turn cut into its steps, the queue and the pusher."""
 
     def __init__(self, store: PostgresOrders, threads: ThreadPoolExecutor) -> None:
@@ -36,9 +37,9 @@ class World:
         self.steps = self.life()
         self.pushed = 0
 
+    @abstractmethod
     def life(self) -> Iterator[None]:
         """Each `next` makes a step."""
-        raise NotImplementedError
 
     def turn(self, history: History) -> Iterator[None]:
         """Each `next` commits a move, or tells of the last one."""
