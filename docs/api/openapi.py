@@ -21,7 +21,6 @@ from docs.api.operations import (
     HEADERS,
     OPERATIONS,
     PARAMETERS,
-    QUERIES,
     RETRYABLE,
     SECURITY_SCHEME,
     TAGS,
@@ -47,16 +46,17 @@ def openapi() -> Schema:
     """The document of a service that hangs at "/"."""
     views = [answer.view for operation in OPERATIONS for answer in operation.answers.values()]
     bodies = [operation.body for operation in OPERATIONS]
+    queries = [operation.query for operation in OPERATIONS if operation.query is not None]
     paths: dict[str, Schema] = defaultdict(dict)
     for operation in OPERATIONS:
         paths[operation.path][operation.method.lower()] = _operation(operation)
     schemas = schemas_of(
         kind
-        for kind in dict.fromkeys([*bodies, *QUERIES, *views, ProblemView])
+        for kind in dict.fromkeys([*bodies, *queries, *views, ProblemView])
         if kind not in (None, dict, Nothing, Asset)
     )
     # Their fields stand at the operations, as parameters.
-    for query in QUERIES:
+    for query in queries:
         del schemas[query.__name__]
     for methods in paths.values():
         for described in methods.values():

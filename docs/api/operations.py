@@ -7,18 +7,9 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 
 from chalicelib.http.access import Owned, route_access
-from chalicelib.http.models import (
-    AmendBody,
-    FeedQuery,
-    LaunchesQuery,
-    ListQuery,
-    OrderBody,
-    PricesQuery,
-    QuoteBody,
-    StatsQuery,
-    TicketBody,
-)
+from chalicelib.http.bodies import AmendBody, OrderBody, QuoteBody, TicketBody
 from chalicelib.http.problems import ProblemCode
+from chalicelib.http.queries import FeedQuery, LaunchesQuery, ListQuery, PricesQuery, StatsQuery
 from chalicelib.http.responses import (
     EventsView,
     FeedView,
@@ -115,7 +106,6 @@ SECURITY_SCHEME: Schema = {
     "bearerFormat": "JWT",
     "description": "An access token of the service's issuer. A service in open mode, as on a laptop, asks for none.",
 }
-QUERIES = (ListQuery, StatsQuery, PricesQuery, LaunchesQuery)
 # What a gateway in front of the service answers by itself.
 GATEWAY_STATUSES = {502: "The answer broke off.", 504: "The answer took too long."}
 RETRYABLE = {429, 502, 503, 504}

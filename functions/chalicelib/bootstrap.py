@@ -61,7 +61,6 @@ class SystemClock:
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Waits."""
         import time
 
         time.sleep(seconds)
@@ -69,13 +68,13 @@ class SystemClock:
 
 @cache
 def clock() -> SystemClock:
-    """Time."""
+    """Real time, in UTC."""
     return SystemClock()
 
 
 @cache
 def telemetry() -> PowertoolsTelemetry:
-    """Log lines and metrics."""
+    """Log lines and metrics, written to standard output."""
     from chalicelib.adapters.telemetry import PowertoolsTelemetry
 
     return PowertoolsTelemetry()
@@ -91,7 +90,7 @@ def crash_point() -> CrashFolder | NoCrash:
 
 @cache
 def database() -> Database:
-    """Postgres."""
+    """Postgres: as many connections as DATABASE_CONNECTIONS allows, opened at their first use."""
     from chalicelib.adapters.postgres.pool import Database
     from chalicelib.config import DatabaseSettings
 
@@ -166,7 +165,7 @@ def dead_letters() -> PostgresDeadLetters:
 
 @cache
 def sqs() -> SQSClient:
-    """The SQS client."""
+    """SQS, which every queue below is reached through."""
     from chalicelib.adapters.aws import sqs_client
 
     return sqs_client()
@@ -220,7 +219,7 @@ def followers() -> DynamoFollowers:
 
 @cache
 def simulation() -> Simulation:
-    """The simulated market."""
+    """The simulated market's seed, faults and delays, which venues and chain share."""
     from chalicelib.config import SimulationSettings
     from chalicelib.venues.simulation.chance import Simulation
 
@@ -295,7 +294,7 @@ def watcher() -> WatcherPorts:
 
 @cache
 def notifier() -> ApiGatewayNotifier:
-    """Open WebSocket connections."""
+    """What posts to open WebSocket connections."""
     from chalicelib.adapters.aws import websocket_calls
     from chalicelib.adapters.notifier import ApiGatewayNotifier
     from chalicelib.config import required
@@ -305,7 +304,7 @@ def notifier() -> ApiGatewayNotifier:
 
 @cache
 def pusher() -> Pusher:
-    """Everything that a push needs."""
+    """What a push needs, with threads that are kept from one invocation to the next."""
     from concurrent.futures import ThreadPoolExecutor
 
     from chalicelib.services.push_status import Pusher
@@ -323,7 +322,7 @@ def pusher() -> Pusher:
 
 @cache
 def heartbeats() -> HeartbeatPorts:
-    """What sending heartbeats needs."""
+    """What sending heartbeats needs, with threads that are kept likewise."""
     from concurrent.futures import ThreadPoolExecutor
 
     from chalicelib.adapters.queues import SqsHeartbeats
@@ -398,13 +397,13 @@ def key_fetcher() -> KeyFetcher:
     from chalicelib.adapters.issuer import fetch
     from chalicelib.adapters.queues import SqsIssuerKeys
     from chalicelib.auth.keys import read_keys
-    from chalicelib.config import required, switched_on
+    from chalicelib.config import env_bool, required
     from chalicelib.services.issuer_keys import KeyFetcher
 
     url = required(os.environ, "AUTH_JWKS_URL")
     return KeyFetcher(
         issuer=required(os.environ, "AUTH_ISSUER"),
-        fetch=partial(fetch, url, allow_http=switched_on(os.environ, "AUTH_JWKS_OVER_HTTP")),
+        fetch=partial(fetch, url, allow_http=env_bool(os.environ, "AUTH_JWKS_OVER_HTTP")),
         check=read_keys,
         send=SqsIssuerKeys(sqs(), required(os.environ, "ISSUER_KEYS_QUEUE_URL")).send,
         now=clock().now,
@@ -439,7 +438,7 @@ def signing_keys() -> SigningKeys:
 @cache
 def api() -> Api:
     """The HTTP calls."""
-    from chalicelib.config import required, switched_on
+    from chalicelib.config import env_bool, required
     from chalicelib.http.api import Api
 
     return Api(
@@ -457,7 +456,7 @@ def api() -> Api:
         websocket_url=required(os.environ, "PUBLIC_WEBSOCKET_URL"),
         signing_keys=signing_keys(),
         crash_point=crash_point(),
-        strict_wallets=switched_on(os.environ, "STRICT_WALLETS"),
+        strict_wallets=env_bool(os.environ, "STRICT_WALLETS"),
     )
 
 

@@ -92,7 +92,7 @@ def required(environ: Mapping[str, str], name: str) -> str:
     return value
 
 
-def switched_on(environ: Mapping[str, str], name: str) -> bool:
+def env_bool(environ: Mapping[str, str], name: str) -> bool:
     """Whether a setting that takes true or false is true; unset means false.
 
     Raises:
@@ -282,7 +282,7 @@ class SimulationSettings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> SimulationSettings:
-        """Reads SIMULATED_DELAY_SCALE, SIMULATED_FAULTS ("quote_error=0.1,dropped=0.05") and …_TRANSACTION_LIFETIME."""
+        """Reads the variables that begin with SIMULATED_. Raises `ConfigurationError`."""
         return cls(
             delay_scale=_number(environ, "SIMULATED_DELAY_SCALE", 1.0, 0.0, 100.0),
             faults=_faults(environ.get("SIMULATED_FAULTS", "")),

@@ -10,7 +10,7 @@ from chalicelib.domain.errors import InvalidOrder
 from chalicelib.domain.order import NewOrder
 from chalicelib.domain.text import is_name
 from chalicelib.http import strict_json
-from chalicelib.http.models import read_order
+from chalicelib.http.bodies import read_order
 from localstack.errors import UserError
 
 MOST_ORDERS = 100_000

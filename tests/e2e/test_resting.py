@@ -16,7 +16,7 @@ from chalicelib.domain.amounts import plain
 from chalicelib.domain.limits import full_price, in_display_units, rounded
 from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import JUP, RAY, SOL, USDC, Token
-from chalicelib.http.models import read_order
+from chalicelib.http.bodies import read_order
 from chalicelib.venues.simulation.chance import Simulation
 from chalicelib.venues.simulation.market import SimulatedMarket
 from localstack.local_stack.stack_for_tests import Stack

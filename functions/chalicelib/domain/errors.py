@@ -1,10 +1,12 @@
-"""The exception tree.
+"""What can go wrong with an order, as a tree. What only one use case can meet (`TooManyFollowers`) stands beside that.
 
 EngineError
  ├─ InvalidOrder            a request that breaks a rule of ours: refused, nothing is written
  ├─ OrderNotFound           no order has this id
  ├─ TicketRefused           a stream ticket is missing, or does not hold: nothing is followed
- │   └─ TicketOfAnotherOrder    it holds, for another order
+ │   ├─ TicketOfAnotherOrder    it holds, for another order
+ │   ├─ TicketOfOneOrder        it holds, for one order and not for all of a user's
+ │   └─ TicketOfAnotherUser     it holds, for the orders of another user
  ├─ IdempotencyKeyReused    the key stands for another order
  ├─ ClientOrderIdTaken      the user already has an order with this client order id
  ├─ RateLimited             the user asked for more than one may in a minute
@@ -51,7 +53,7 @@ class ErrorCode(StrEnum):
 
 
 class EngineError(Exception):
-    """Base of every error that the engine raises on purpose."""
+    """Base of the tree; http/problems.py has the answer to each that reaches a client."""
 
 
 @dataclass(frozen=True, slots=True)

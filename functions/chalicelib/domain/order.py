@@ -86,7 +86,7 @@ class LaunchConditions:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """A validated new_order to swap: `amount` in base units of the input token (sell) or the output token (buy)."""
+    """What a client wants, validated: `amount` in base units of the input token (sell) or the output token (buy)."""
 
     user_id: str
     wallet_address: str

@@ -15,11 +15,10 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.order import is_order_id
 from chalicelib.http.identity import owner_of
+from chalicelib.http.requests import MAX_ID_SHOWN
 from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import StreamTicket, read_ticket
 from chalicelib.services.ports import OwnedOrders
-
-MAX_ID_SHOWN = 64
 
 
 def order_id_shown(order_id: str) -> str:

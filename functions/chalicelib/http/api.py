@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from chalicelib import correlation
 from chalicelib.domain.errors import InvalidField, InvalidOrder
-from chalicelib.http import files, models
+from chalicelib.http import bodies, files, queries
 from chalicelib.http.cursors import decode_cursor, decode_place
 from chalicelib.http.identity import as_filtered, as_owned, refuse_another_user
 from chalicelib.http.problems import Problem, ProblemCode
-from chalicelib.http.requests import HttpRequest, order_id_of
+from chalicelib.http.queries import read_query
+from chalicelib.http.requests import HttpRequest, checked_order_id
 from chalicelib.http.responses import (
     HttpResponse,
     feed_view,
@@ -25,6 +26,7 @@ from chalicelib.http.responses import (
 )
 from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import issue_ticket, order_named, stream_url, user_named, write_ticket
+from chalicelib.http.validation import validated
 from chalicelib.services import look_at_market
 from chalicelib.services.amend_order import Amendment, amend_order
 from chalicelib.services.browse import FeedPlace, OwnedHistory
@@ -77,7 +79,7 @@ class Api:
         key = request.idempotency_key
         owner = request.owner
         values = as_owned(request.json(), owner)
-        body = models.read_order(values, strict_wallets=self.strict_wallets, now=self.clock.now())
+        body = bodies.read_order(values, strict_wallets=self.strict_wallets, now=self.clock.now())
         refuse_another_user(body.userId, owner)
         ports = PlacingPorts(
             self.orders.of(owner),
@@ -111,16 +113,16 @@ class Api:
 
     def get_order(self, request: HttpRequest, order_id: str) -> HttpResponse:
         """The order as it now is. Raises `OrderNotFound`."""
-        return HttpResponse(200, order_view(self.orders.of(request.owner).get(order_id_of(order_id)).order))
+        return HttpResponse(200, order_view(self.orders.of(request.owner).get(checked_order_id(order_id)).order))
 
     def get_events(self, request: HttpRequest, order_id: str) -> HttpResponse:
         """All events so far, oldest first. Raises `OrderNotFound`."""
-        history = self.orders.of(request.owner).get(order_id_of(order_id))
+        history = self.orders.of(request.owner).get(checked_order_id(order_id))
         return HttpResponse(200, {"orderId": order_id, "events": [event_view(event) for event in history.events]})
 
     def list_orders(self, request: HttpRequest) -> HttpResponse:
         """A page of orders, newest first."""
-        query = models.read_list_query(request.query)
+        query = read_query(queries.ListQuery, request.query)
         owner = request.owner
         refuse_another_user(query.userId, owner)
         filters = as_filtered(query.to_filter(), owner)
@@ -131,7 +133,7 @@ class Api:
     def cancel_order(self, request: HttpRequest, order_id: str) -> HttpResponse:
         """The cancelled order. Raises `NotCancellable` once it is signed."""
         history = cancel_order(
-            order_id_of(order_id),
+            checked_order_id(order_id),
             store=self.orders.of(request.owner),
             events=self.events,
             telemetry=self.telemetry,
@@ -140,8 +142,8 @@ class Api:
 
     def amend_order(self, request: HttpRequest, order_id: str) -> HttpResponse:
         """The changed order. Raises `NotAmendable` unless it rests, `OrderChanged`."""
-        known = order_id_of(order_id)
-        body = models.read_amendment(request.json(), now=self.clock.now())
+        known = checked_order_id(order_id)
+        body = bodies.read_amendment(request.json(), now=self.clock.now())
         history = amend_order(
             known,
             Amendment(body.limitPrice, body.expiresAt, body.ifSequence),
@@ -156,7 +158,7 @@ class Api:
     def quote(self, request: HttpRequest) -> HttpResponse:
         """Every venue's quotes and the choice; nothing is executed."""
         self.allowances.take(request.owner)
-        body = models.read_quote(request.json())
+        body = validated(bodies.QuoteBody, request.json())
         question = body.to_request()
         route = quote_pair(question, body.slippageBps, body.maxPriceImpactBps, router=self.router)
         return HttpResponse(200, route_view(route, question, body.slippageBps))
@@ -165,11 +167,11 @@ class Api:
         """201 with a ticket for one order, or for any of a user's. Raises `OrderNotFound`, `InvalidOrder`."""
         owner = request.owner
         self.allowances.take(owner)
-        body = models.read_ticket_request(request.json())
+        body = validated(bodies.TicketBody, request.json())
         refuse_another_user(body.userId, owner)
         order_id, user_id = body.orderId, body.userId if owner.subject is None else owner.subject
         if order_id is not None:
-            self.orders.of(owner).get(order_id_of(order_id))
+            self.orders.of(owner).get(checked_order_id(order_id))
             named = order_named(order_id)
         elif user_id is not None:
             named = user_named(user_id)
@@ -181,7 +183,7 @@ class Api:
 
     def feed(self, request: HttpRequest) -> HttpResponse:
         """Events of all orders of a user, oldest first. Raises `InvalidOrder` where nobody is named."""
-        query = models.read_feed_query(request.query)
+        query = read_query(queries.FeedQuery, request.query)
         owner = request.owner
         refuse_another_user(query.userId, owner)
         user_id = query.userId if owner.subject is None else owner.subject
@@ -196,7 +198,7 @@ class Api:
 
     def stats(self, request: HttpRequest) -> HttpResponse:
         """How well the newest orders were executed."""
-        query = models.read_stats_query(request.query)
+        query = read_query(queries.StatsQuery, request.query)
         owner = request.owner
         refuse_another_user(query.userId, owner)
         filters = as_filtered(query.to_filter(), owner)
@@ -209,14 +211,14 @@ class Api:
     def prices(self, request: HttpRequest) -> HttpResponse:
         """What the market pays now, or paid at up to 600 moments."""
         now = self.clock.now()
-        query = models.read_prices_query(request.query)
+        query = read_query(queries.PricesQuery, request.query)
         moments = query.moments(now)
         points = look_at_market.prices(query.inputToken, query.outputToken, moments, market=self.market)
         return HttpResponse(200, prices_view(query.inputToken, query.outputToken, points))
 
     def launches(self, request: HttpRequest) -> HttpResponse:
         """What was launched, newest first."""
-        query = models.read_launches_query(request.query)
+        query = read_query(queries.LaunchesQuery, request.query)
         return HttpResponse(
             200, launches_view(look_at_market.launches(self.clock.now(), query.before, market=self.market))
         )

@@ -1,4 +1,4 @@
-"""The fields of bodies and queries, each with its rule, its sentence for people and its schema for programs.
+"""The fields of bodies, some of queries too, each with its rule, its sentence for people and its schema for programs.
 
 Where pydantic's own types take more than the contract does (`" 1"` as a number, `1_0`, seconds since 1970 as a time, a
 lone surrogate as text), a rule of ours stands before it.
@@ -15,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
-    StringConstraints,
     ValidationInfo,
     WithJsonSchema,
 )
@@ -25,18 +24,15 @@ from chalicelib.domain.order import (
     LaunchConditions,
     OrderType,
 )
-from chalicelib.domain.quotes import VENUES, Side, Venue
+from chalicelib.domain.quotes import Side
 from chalicelib.domain.text import FORBIDDEN_CHARS, MAX_TEXT, has_good_length
-from chalicelib.domain.tokens import LAUNCH_SYMBOL, REGISTRY, Token, find_token
+from chalicelib.domain.tokens import LAUNCH_SYMBOL, REGISTRY, Token, find_token, is_launched
 from chalicelib.http import strict_json
 from chalicelib.http.moments import read_moment
 from chalicelib.http.wallets import check_wallet
-from chalicelib.services.browse import DEFAULT_PAGE, MAX_PAGE
 
 MAX_AMOUNT_CHARACTERS = 100
 MAX_SLIPPAGE_BPS = 5_000
-MAX_POINTS = 600
-MAX_STEP = 86_400
 STRICT_WALLETS, NOW = "strict_wallets", "now"
 MAX_PRICE_DIGITS = 18
 MAX_PRICE_EXPONENT = 24
@@ -45,7 +41,6 @@ MOST_DOLLARS = Decimal(10**12)
 DEFAULT_CONDITIONS = LaunchConditions()
 _WIDE = Context(prec=100)
 DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
-DIGITS = re.compile(r"[0-9]{1,6}")
 # Spaces first, then something that is seen: a text matches in one way only, however long it is.
 TEXT_PATTERN = (
     r"^[^\S\u0000-\u001f\u007f-\u009f\ufffd]*[^\s\u0000-\u001f\u007f-\u009f\ufffd][^\u0000-\u001f\u007f-\u009f\ufffd]*$"
@@ -81,24 +76,12 @@ def _exact(value: object) -> Decimal:
     return Decimal(text)
 
 
-def _known(value: object) -> Token:
+def known_token(value: object) -> Token:
     token = find_token(value) if isinstance(value, str) else None
     if token is None:
         known = ", ".join(token.symbol for token in REGISTRY)
         raise ValueError(f"must be one of {known}, or one of their mint addresses")
     return token
-
-
-def _trading(value: object) -> Venue:
-    if not isinstance(value, str) or value not in VENUES:
-        raise ValueError(f"must be {' or '.join(repr(venue) for venue in VENUES)}")
-    return value
-
-
-def _listed(value: object) -> Token | tuple[Token, ...]:
-    """A filter's token; a mint that several tokens have stands for all of them."""
-    sharing = tuple(token for token in REGISTRY if token.mint == value)
-    return sharing if len(sharing) > 1 else _known(value)
 
 
 def _order_type(value: object) -> object:
@@ -126,6 +109,16 @@ def _time_in_force(value: object) -> object:
     if value not in ("gtc", "fok"):
         raise ValueError("must be gtc or fok")
     return value
+
+
+def differing(token: Token, info: ValidationInfo) -> Token:
+    """The output token. Raises `ValueError` where it is the input token."""
+    other = info.data.get("inputToken")
+    if other is not None and other.mint == token.mint:
+        raise ValueError("must differ from inputToken (SOL and WSOL are one asset)")
+    if other is not None and is_launched(other) and is_launched(token):
+        raise ValueError("has no pool with another launched token: trade it for one that GET /api/tokens lists")
+    return token
 
 
 def sells(value: object) -> object:
@@ -156,20 +149,8 @@ def _dollars(value: object) -> Decimal:
     return amount
 
 
-def _page_size(value: object) -> int:
-    if isinstance(value, str) and DIGITS.fullmatch(value) and 1 <= int(value) <= MAX_PAGE:
-        return int(value)
-    raise ValueError(f"must be a whole number from 1 to {MAX_PAGE}")
-
-
-def _step(value: object) -> int:
-    if isinstance(value, str) and DIGITS.fullmatch(value) and 1 <= int(value) <= MAX_STEP:
-        return int(value)
-    raise ValueError(f"must be a whole number of seconds from 1 to {MAX_STEP}")
-
-
 _TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": TEXT_PATTERN}
-_MOMENT_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2026-11-22T18:00:00Z"]}
+MOMENT_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2026-11-22T18:00:00Z"]}
 
 UserId: TypeAlias = Annotated[
     str,
@@ -231,31 +212,13 @@ ExactAmount: TypeAlias = Annotated[
 ]
 KnownToken: TypeAlias = Annotated[
     Token,
-    BeforeValidator(_known),
+    BeforeValidator(known_token),
     PlainSerializer(str),
     WithJsonSchema(
         {
             "type": "string",
             "anyOf": [{"enum": TOKEN_NAMES}, LAUNCHED_SCHEMA],
             "description": "A symbol or a mint address that GET /api/tokens or GET /api/launches lists.",
-            "examples": ["SOL"],
-        }
-    ),
-]
-KnownVenue: TypeAlias = Annotated[
-    Venue,
-    BeforeValidator(_trading),
-    WithJsonSchema({"type": "string", "enum": list(VENUES), "description": "The venue that the order was routed to."}),
-]
-ListedToken: TypeAlias = Annotated[
-    Token | tuple[Token, ...],
-    BeforeValidator(_listed),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "anyOf": [{"enum": TOKEN_NAMES}, LAUNCHED_SCHEMA],
-            "description": "A symbol or a mint address that GET /api/tokens lists; the mint of SOL and WSOL lists "
-            "orders of both.",
             "examples": ["SOL"],
         }
     ),
@@ -294,7 +257,7 @@ ExpiresAt: TypeAlias = Annotated[
     BeforeValidator(_ends),
     WithJsonSchema(
         {
-            **_MOMENT_SCHEMA,
+            **MOMENT_SCHEMA,
             "description": "From when on nothing is signed any more: 10 s to 90 days ahead, 30 days without it. A "
             "transaction that was signed before may land within half a minute after it.",
         }
@@ -351,91 +314,4 @@ PriceImpact: TypeAlias = Annotated[
         "is signed. Fees do not count, nor does rounding to whole base units.",
     ),
     BeforeValidator(strict_json.whole),
-]
-PageSize: TypeAlias = Annotated[
-    int,
-    BeforeValidator(_page_size),
-    WithJsonSchema(
-        {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MAX_PAGE,
-            "default": DEFAULT_PAGE,
-            "description": "How many a page has at most.",
-        }
-    ),
-]
-StatsWindow: TypeAlias = Annotated[
-    int,
-    BeforeValidator(_page_size),
-    WithJsonSchema(
-        {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MAX_PAGE,
-            "default": MAX_PAGE,
-            "description": "How many of the newest orders to look at.",
-        }
-    ),
-]
-PlacedFrom: TypeAlias = Annotated[
-    datetime,
-    BeforeValidator(read_moment),
-    WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only orders placed at this time or later."}),
-]
-PlacedBefore: TypeAlias = Annotated[
-    datetime,
-    BeforeValidator(read_moment),
-    WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only orders placed before this time."}),
-]
-Since: TypeAlias = Annotated[
-    datetime,
-    BeforeValidator(read_moment),
-    WithJsonSchema({**_MOMENT_SCHEMA, "description": "The first moment, in the past; without it the present."}),
-]
-Until: TypeAlias = Annotated[
-    datetime,
-    BeforeValidator(read_moment),
-    WithJsonSchema({**_MOMENT_SCHEMA, "description": "The last moment, not in the future; without it now."}),
-]
-LaunchedBefore: TypeAlias = Annotated[
-    datetime,
-    BeforeValidator(read_moment),
-    WithJsonSchema({**_MOMENT_SCHEMA, "description": "Only launches confirmed before this time."}),
-]
-Step: TypeAlias = Annotated[
-    int,
-    BeforeValidator(_step),
-    WithJsonSchema(
-        {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MAX_STEP,
-            "description": f"Seconds between two points, 1 without it; {MAX_POINTS} points at most.",
-        }
-    ),
-]
-FeedCursor: TypeAlias = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=512),
-    Field(
-        description="`nextCursor` of the page before, of the same user; without it, from `since`, or from the first "
-        "event on."
-    ),
-]
-FeedSince: TypeAlias = Annotated[
-    datetime,
-    BeforeValidator(read_moment),
-    WithJsonSchema(
-        {
-            **_MOMENT_SCHEMA,
-            "description": "Where to begin: only events at this time or later. To hear what happens from now on, send "
-            "the present time, then follow `nextCursor`; a time ahead of the service's clock stands for the present.",
-        }
-    ),
-]
-Cursor: TypeAlias = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=512),
-    Field(description="`nextCursor` of the page before, sent with the same filters."),
 ]

@@ -152,7 +152,7 @@ def _authorization(event: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(value) for values in named for value in values)
 
 
-def order_id_of(text: str) -> str:
+def checked_order_id(text: str) -> str:
     """The path's order id. Raises `OrderNotFound` for what can be none, without asking the database."""
     if not is_order_id(text):
         raise OrderNotFound(printable(text[:MAX_ID_SHOWN]))

@@ -25,7 +25,7 @@ from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import StreamTicket
 from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page
 from chalicelib.services.check_health import Check
-from chalicelib.services.event_messages import market_meta, says
+from chalicelib.services.event_messages import market_meta, resting_sentence
 from chalicelib.services.look_at_market import Launches, PricePoint
 from chalicelib.services.ports import PlacedOrder, Telemetry
 from chalicelib.services.views import EventView, OrderView, event_view, order_view, timestamp
@@ -303,7 +303,7 @@ def placed_response(placed: PlacedOrder, root: str, stream_url: str) -> HttpResp
     if order.order_type is not OrderType.MARKET:
         view["limitPrice"] = plain(order.limit_price) if order.limit_price is not None else None
         view["expiresAt"] = timestamp(order.expires_at) if order.expires_at else None
-        view["says"] = says(order, placed.market)
+        view["says"] = resting_sentence(order, placed.market)
     if order.order_type is OrderType.LIMIT:
         told = market_meta(order, placed.market) if placed.market is not None else None
         view["marketPrice"] = told["marketPrice"] if told else None

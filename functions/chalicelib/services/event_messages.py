@@ -136,7 +136,7 @@ class MarketMeta(TypedDict):
     distanceBps: int
 
 
-def says(order: Order, market: Fraction | None) -> str:
+def resting_sentence(order: Order, market: Fraction | None) -> str:
     """What a resting order means: `Sells 10 SOL for at least 1700 USDC: executes when …`."""
     request, guard = order.quote_request(), order.guard
     amount = f"{format_amount(order.amount, order.amount_token)} {order.amount_token}"

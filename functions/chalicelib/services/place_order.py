@@ -77,18 +77,18 @@ def place_order(new_order: NewOrder, *, idempotency_key: str | None, ports: Plac
         ClientOrderIdTaken: the user has an order with this client order id.
         Unavailable: the database cannot be reached, or broke while it wrote: only a request with the same key can tell.
     """
-    order = _new(new_order, ports.new_id())
+    order = _as_market_order(new_order, ports.new_id())
     idempotency = Idempotency(idempotency_key, fingerprint(new_order)) if idempotency_key is not None else None
     price = None
     if idempotency is not None and new_order.order_type is not OrderType.MARKET:
         # First: a repeat gets its order again, though the price has gone or the token was launched since.
         earlier = ports.store.find_repeated(order.user_id, idempotency)
         if earlier is not None:
-            return PlacedOrder(earlier, replayed=True, market=_glance(earlier, ports.market))
+            return PlacedOrder(earlier, replayed=True, market=_price_now_or_none(earlier, ports.market))
     if new_order.order_type is OrderType.LIMIT:
-        order, price = _limited(order, ports.market)
+        order, price = _as_limit_order(order, ports.market)
     elif new_order.order_type is OrderType.SNIPER:
-        order = _sniping(order, ports.market)
+        order = _as_sniper_order(order, ports.market)
     if order.status is OrderStatus.WAITING and ports.store.count_resting(order.user_id, MOST_RESTING) >= MOST_RESTING:
         raise TooManyRestingOrders(MOST_RESTING)
     stored = ports.store.insert(order, idempotency, OrderPlaced(price))
@@ -170,7 +170,7 @@ def _normal(value: Decimal | None) -> str | None:
     return None if value is None else str(value.normalize(_WIDE))
 
 
-def _limited(order: Order, market: Market) -> tuple[Order, Fraction]:
+def _as_limit_order(order: Order, market: Market) -> tuple[Order, Fraction]:
     """The order as it begins, and what its full size would be paid now. Raises `InvalidOrder`."""
     limit_price = order.limit_price
     if limit_price is None:
@@ -185,7 +185,7 @@ def _limited(order: Order, market: Market) -> tuple[Order, Fraction]:
     return replace(order, status=OrderStatus.WAITING, bound=bound_of(order, market)), price
 
 
-def _glance(order: Order, market: Market) -> Fraction | None:
+def _price_now_or_none(order: Order, market: Market) -> Fraction | None:
     try:
         return present_price(order, market) if order.order_type is OrderType.LIMIT else None
     except InvalidOrder:
@@ -237,7 +237,7 @@ def bound_of(order: Order, market: Market) -> Decimal:
     return rounded_down(in_display_units(bound, order.input_token, order.output_token))
 
 
-def _sniping(order: Order, market: Market) -> Order:
+def _as_sniper_order(order: Order, market: Market) -> Order:
     launch = market.launched(order.output_token, order.created_at)
     if launch is not None or not is_launched(order.output_token):
         when = f"at {timestamp(launch.confirmed_at)}" if launch is not None else "long ago"
@@ -245,7 +245,7 @@ def _sniping(order: Order, market: Market) -> Order:
     return replace(order, status=OrderStatus.WAITING)
 
 
-def _new(new_order: NewOrder, order_id: str) -> Order:
+def _as_market_order(new_order: NewOrder, order_id: str) -> Order:
     moment = placed_at(order_id)
     return Order(
         id=order_id,

@@ -20,7 +20,6 @@ from chalicelib.services.browse import OrderFilter, OwnedHistory
 from chalicelib.services.views import timestamp
 from chalicelib.services.wire import Exact, Moment, OrderId, Reason, SchemaInfo, SideName, Symbol, VenueName
 
-TOTAL = "total"
 # Widths that a histogram's bins may have; the smallest is taken that needs no more than MAX_BINS.
 BIN_WIDTHS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000)
 MAX_BINS = 21

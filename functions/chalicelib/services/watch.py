@@ -124,11 +124,11 @@ def _expire(ports: WatcherPorts) -> int:
     moved = ports.resting.move([(order, OrderExpired()) for order in over])
     if moved:
         ports.telemetry.add_metric("OrdersExpired", len(moved))
-    _tell(moved, ports)
+    _publish_moved(moved, ports)
     return len(moved)
 
 
-def _tell(order_ids: Sequence[str], ports: WatcherPorts) -> None:
+def _publish_moved(order_ids: Sequence[str], ports: WatcherPorts) -> None:
     """Tells the followers; what cannot be told now reconcile tells."""
     if not order_ids:
         return
@@ -251,7 +251,7 @@ def _look_at_launches(now: datetime, room: int, ports: WatcherPorts) -> tuple[in
     ended = ports.resting.move(ends)
     if ended:
         ports.telemetry.add_metric("OrdersFailed", len(ended), code=ErrorCode.LAUNCH_SKIPPED)
-    _tell(ended, ports)
+    _publish_moved(ended, ports)
     return _fire(fires, "launch", ports), len(ended)
 
 

@@ -10,8 +10,9 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, RichLog, Static
 
 from order_engine import Client, Event
+from order_engine.cli.dialogs import AmendDialog, CancelDialog, LogScreen, OrderScreen
 from order_engine.cli.program import program
-from order_engine.cli.screen import Amend, Confirm, Desk, Details, Logs
+from order_engine.cli.screen import WatchApp
 from tests.fakes.service import ID, Service, order
 
 SIZE = (120, 24)
@@ -20,7 +21,7 @@ SIZE = (120, 24)
 @asynccontextmanager
 async def desk(client: Client, size: tuple[int, int] = SIZE) -> AsyncIterator[Pilot[None]]:
     """The screen, once it has looked at the orders."""
-    async with Desk(client).run_test(size=size) as pilot:
+    async with WatchApp(client).run_test(size=size) as pilot:
         await until(pilot, lambda: pilot.app.query_one(DataTable).row_count > 0 or "can't be reached" in state(pilot))
         yield pilot
 
@@ -65,11 +66,11 @@ async def test_a_row_changes_with_its_order(service: Service, client: Client) ->
 async def test_of_one_user_every_order_comes_through_one_socket(service: Service, client: Client) -> None:
     service.statuses = ("pending",)
     service.view = order("confirmed", sequence=1)
-    async with Desk(client, user="dev").run_test(size=SIZE) as pilot:
+    async with WatchApp(client, user="dev").run_test(size=SIZE) as pilot:
         await until(pilot, lambda: len(service.connections) == 1)
         assert "userId=dev" in service.connections[0]
         desk = pilot.app
-        assert isinstance(desk, Desk)
+        assert isinstance(desk, WatchApp)
         await until(pilot, lambda: desk._live)
         newest = {**service.event(1), "type": "status", "order": order("confirmed", sequence=1)}
         desk._learn(msgspec.convert(newest, Event, strict=False))
@@ -81,7 +82,7 @@ async def test_of_one_user_every_order_comes_through_one_socket(service: Service
 
 async def test_a_refused_stream_is_said_once_and_the_screen_goes_on(service: Service, client: Client) -> None:
     service.placed, service.has_streams = [{}], False
-    async with Desk(client, user="dev").run_test(size=SIZE) as pilot:
+    async with WatchApp(client, user="dev").run_test(size=SIZE) as pilot:
         await until(pilot, lambda: len(service.connections) > 2 and pilot.app.query_one(DataTable).row_count > 0)
         (said,) = [str(each.message) for each in pilot.app._notifications]
         assert "refuses the stream (403 Forbidden)" in said
@@ -92,16 +93,16 @@ async def test_enter_opens_the_details_and_follows_the_order(service: Service, c
     service.placed = [{}]
     async with desk(client) as pilot:
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Details) and len(pilot.app.screen.events) == 5)
+        await until(pilot, lambda: isinstance(pilot.app.screen, OrderScreen) and len(pilot.app.screen.events) == 5)
         await pilot.press("escape")
-        assert not isinstance(pilot.app.screen, Details)
+        assert not isinstance(pilot.app.screen, OrderScreen)
 
 
 async def test_c_cancels_after_a_yes_only(service: Service, client: Client) -> None:
     service.placed, service.statuses = [{}], ("pending",)
     async with desk(client) as pilot:
         await pilot.press("c")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await until(pilot, lambda: isinstance(pilot.app.screen, CancelDialog))
         await pilot.press("n")
         await pilot.press("c")
         assert f"POST /api/orders/{ID}/cancel" not in service.calls
@@ -126,7 +127,7 @@ async def test_l_shows_what_was_logged_where_this_machine_has_it(
     service.placed = [{}]
     async with desk(client) as pilot:
         await pilot.press("l")
-        assert not isinstance(pilot.app.screen, Logs)
+        assert not isinstance(pilot.app.screen, LogScreen)
         monkeypatch.setattr(program, "logs", lambda order_id: [Text(f"about {order_id}\x1b[31m")])
         await pilot.press("l")
         await until(pilot, lambda: len(pilot.app.screen.query(RichLog)) == 1)
@@ -164,10 +165,10 @@ async def test_a_amends_what_rests_and_nothing_else(service: Service, client: Cl
     service.placed, service.view = [{}], order("waiting", orderType="limit", limitPrice="170")
     async with desk(client) as pilot:
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Amend))
+        await until(pilot, lambda: isinstance(pilot.app.screen, AmendDialog))
         await pilot.press("1", "7", "1", "enter")
         await until(pilot, lambda: service.amended == [{"limitPrice": "171", "ifSequence": 5}])
         service.view = order("confirmed")
         await until(pilot, lambda: rows(pilot)[0][-1] == "confirmed")
         await pilot.press("a")
-        assert not isinstance(pilot.app.screen, Amend)
+        assert not isinstance(pilot.app.screen, AmendDialog)

@@ -9,7 +9,7 @@ from chalicelib.config import (
     Fault,
     SimulationSettings,
     required,
-    switched_on,
+    env_bool,
 )
 
 HOST = {"DATABASE_HOST": "db", "DATABASE_NAME": "orders", "DATABASE_USER": "engine", "AWS_REGION": "us-east-1"}
@@ -24,14 +24,14 @@ def test_a_required_setting() -> None:
 
 @pytest.mark.parametrize(("text", "value"), [("", False), ("false", False), ("true", True)])
 def test_a_switch(text: str, value: bool) -> None:
-    assert switched_on({"S": text}, "S") is value
-    assert switched_on({}, "S") is False
+    assert env_bool({"S": text}, "S") is value
+    assert env_bool({}, "S") is False
 
 
 @pytest.mark.parametrize("text", ["yes", "1", "True"])
 def test_a_switch_takes_true_or_false(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"S is .* takes true or false"):
-        switched_on({"S": text}, "S")
+        env_bool({"S": text}, "S")
 
 
 def test_a_database_by_its_url() -> None:

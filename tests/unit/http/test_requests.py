@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.tokens import REGISTRY, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.http.models import read_list_query
+from chalicelib.http.queries import ListQuery, read_query
 from chalicelib.http.requests import MAX_BODY_BYTES
 from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
 from chalicelib.services.browse import OrderFilter
@@ -333,7 +333,7 @@ def test_a_query_that_breaks_a_rule_names_the_field(service: Service, query: dic
     "2026-11-22T17:59:59.999000001Z", "2026-11-22T17:59:59.99999999999999999999Z",
 ])  # fmt: skip
 def test_times_are_read_to_the_first_millisecond_that_is_not_before_them(moment: str) -> None:
-    assert read_list_query({"placedFrom": [moment]}).placedFrom == datetime(2026, 11, 22, 18, tzinfo=UTC)
+    assert read_query(ListQuery, {"placedFrom": [moment]}).placedFrom == datetime(2026, 11, 22, 18, tzinfo=UTC)
 
 
 def test_orders_are_found_by_times_below_a_millisecond(service: Service) -> None:
@@ -377,7 +377,7 @@ def test_every_filter_reaches_the_history() -> None:
         "limit": "7",
         "cursor": "x",
     }
-    read = read_list_query({name: [value] for name, value in query.items()})
+    read = read_query(ListQuery, {name: [value] for name, value in query.items()})
     assert (read.limit, read.cursor) == (7, "x")
     assert read.to_filter() == OrderFilter(
         user_id="u",
