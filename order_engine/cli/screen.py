@@ -3,26 +3,21 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import ClassVar
 
-from rich.console import Group
 from rich.text import Text
 from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
 from textual.coordinate import Coordinate
-from textual.screen import ModalScreen, Screen
-from textual.widgets import DataTable, Footer, Input, RichLog, Static
+from textual.widgets import DataTable, Footer, Input, Static
 
 from order_engine import Client, Event, Health, Order, OrderEngineError, StreamRefused
 from order_engine.cli import text
 from order_engine.cli.console import visible
-from order_engine.cli.program import program
+from order_engine.cli.dialogs import OrderScreen, ask_to_amend, ask_to_cancel, open_logs
 from order_engine.cli.signals import ENDING
 
 _LOOK_SECONDS = 1.0
@@ -62,194 +57,13 @@ def _stage(order: Order, now: datetime) -> Text:
     return bar.append(f" {max(took.total_seconds(), 0):.1f} s", style="dim")
 
 
-class Details(Screen[None]):
-    """One order: what is known of it, and its statuses as they come."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter", "app.pop_screen", "back"),
-        Binding("c", "cancel", "cancel"),
-        Binding("a", "amend", "amend"),
-        Binding("l", "logs", "logs"),
-    ]
-
-    def __init__(self, client: Client, order: Order) -> None:
-        super().__init__()
-        self._client = client
-        self._order = order
-        self.events: list[Event] = []
-
-    def compose(self) -> ComposeResult:
-        """The details above, the keys below."""
-        with VerticalScroll():
-            yield Static(id="details")
-        yield Footer()
-
-    def on_mount(self) -> None:
-        """Shows what the table knew, then follows."""
-        self._show()
-        self._follow()
-
-    def action_cancel(self) -> None:
-        """Asks before it cancels."""
-        self.app.push_screen(Confirm(self._order), lambda sure: _cancel(self.app, self._client, self._order, sure))
-
-    def action_amend(self) -> None:
-        """Asks for another limit."""
-        _ask_to_amend(self.app, self._client, self._order)
-
-    def action_logs(self) -> None:
-        """What the functions logged about it."""
-        _open_logs(self.app, self._order.id)
-
-    def _show(self) -> None:
-        rows = [text.event_row(event) for event in self.events]
-        self.query_one("#details", Static).update(Group(text.order_details(self._order), "", *rows))
-
-    @work
-    async def _follow(self) -> None:
-        try:
-            async with aclosing(self._client.follow(self._order.id)) as following:
-                async for event in following:
-                    self.events.append(_readable(event))
-                    self._order = event.order or self._order
-                    self._show()
-            self._order = await self._client.get(self._order.id)
-            self._show()
-        except OrderEngineError as error:
-            self.notify(visible(str(error)), severity="error", markup=False)
-
-
-def _readable(event: Event) -> Event:
-    """The event with a message that steers no terminal."""
-    return Event(
-        order_id=event.order_id,
-        sequence=event.sequence,
-        status=event.status,
-        at=event.at,
-        message=visible(event.message),
-        meta={visible(name): visible(value) if isinstance(value, str) else value for name, value in event.meta.items()},
-        order=event.order,
-    )
-
-
-class Confirm(ModalScreen[bool]):
-    """Whether an order is really to be cancelled."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter", "dismiss(True)", "yes"),
-        Binding("n,escape,q", "dismiss(False)", "no"),
-    ]
-
-    def __init__(self, order: Order) -> None:
-        super().__init__()
-        self._order = order
-
-    def compose(self) -> ComposeResult:
-        """One question."""
-        with Vertical(id="question"):
-            yield Static(Text(visible(f"Cancel {text.ask_of(self._order)}?\n{self._order.id}\n\ny yes   n no")))
-
-
-class Amend(ModalScreen[str]):
-    """Another limit for an order that rests; empty where it stays."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "back")]
-
-    def __init__(self, order: Order) -> None:
-        super().__init__()
-        self._order = order
-
-    def compose(self) -> ComposeResult:
-        """One field."""
-        with Vertical(id="question"):
-            yield Static(Text(visible(f"Another limit for {text.ask_of(self._order)}, Enter to send, Esc to leave it")))
-            yield Input(value=text.number(self._order.limit_price or Decimal(0)), id="limit")
-
-    def on_input_submitted(self, sent: Input.Submitted) -> None:
-        """Enter."""
-        sent.stop()
-        self.dismiss(sent.value.strip())
-
-
-class Logs(Screen[None]):
-    """What the functions logged about an order."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,l", "app.pop_screen", "back"),
-        Binding("r", "reload", "again"),
-    ]
-
-    def __init__(self, order_id: str, read: Callable[[str], Iterable[Text]]) -> None:
-        super().__init__()
-        self._order_id = order_id
-        self._read = read
-
-    def compose(self) -> ComposeResult:
-        """The lines above, the keys below."""
-        yield RichLog(wrap=True)
-        yield Footer()
-
-    def on_mount(self) -> None:
-        """Reads them."""
-        self.action_reload()
-
-    @work(exclusive=True)
-    async def action_reload(self) -> None:
-        """Reads them again."""
-        lines = await asyncio.to_thread(lambda: list(self._read(self._order_id)))
-        log = self.query_one(RichLog).clear()
-        for line in lines or [Text(f"Nothing was logged about {self._order_id}.")]:
-            log.write(Text(visible(line.plain), spans=line.spans))
-
-
-def _open_logs(app: App[None], order_id: str) -> None:
-    if program.logs is None:
-        app.notify("The logs are where the functions run: on AWS in CloudWatch.", severity="warning")
-    else:
-        app.push_screen(Logs(order_id, program.logs))
-
-
-def _cancel(app: App[None], client: Client, order: Order, is_sure: bool | None) -> None:
-    """Cancels it where the answer was yes, and says how that went."""
-
-    async def cancel() -> None:
-        try:
-            done = await client.cancel(order.id)
-            app.notify(visible(f"{done.id} is {done.status}."), markup=False)
-        except OrderEngineError as error:
-            app.notify(visible(str(error)), severity="error", markup=False)
-
-    if is_sure:
-        app.run_worker(cancel())
-
-
-def _ask_to_amend(app: App[None], client: Client, order: Order) -> None:
-    """Asks for another limit, and says how that went."""
-
-    async def amend(limit: str) -> None:
-        try:
-            await client.amend(order.id, limit_price=limit, if_sequence=order.sequence)
-            app.notify(visible(f"{order.id} rests at {limit}."), markup=False)
-        except OrderEngineError as error:
-            app.notify(visible(str(error)), severity="error", markup=False)
-
-    def answered(limit: str | None) -> None:
-        if limit:
-            app.run_worker(amend(limit))
-
-    if order.status == "waiting" and order.limit_price is not None:
-        app.push_screen(Amend(order), answered)
-    else:
-        app.notify("Only a limit order that rests can be amended.")
-
-
-class Orders(DataTable[Text]):
+class OrderTable(DataTable[Text]):
     """The table; its own key is named, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "open")]
 
 
-class Desk(App[None]):
+class WatchApp(App[None]):
     """The newest orders, looked at once a second."""
 
     TITLE = "order-engine"
@@ -260,7 +74,7 @@ class Desk(App[None]):
     #filter.is-open { display: block; }
     DataTable { height: 1fr; }
     VerticalScroll { padding: 1 2; }
-    Confirm { align: center middle; }
+    CancelDialog, AmendDialog { align: center middle; }
     #question { width: auto; max-width: 90%; height: auto; padding: 1 2; background: $panel; border: thick $warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -290,7 +104,7 @@ class Desk(App[None]):
     def compose(self) -> ComposeResult:
         """State above, table, keys below."""
         yield Static(id="state")
-        yield Orders(cursor_type="row", zebra_stripes=True)
+        yield OrderTable(cursor_type="row", zebra_stripes=True)
         yield Input(placeholder="part of an id, pair, venue, status or user; Esc shows all", id="filter")
         yield Footer()
 
@@ -299,7 +113,7 @@ class Desk(App[None]):
         if threading.current_thread() is threading.main_thread():
             for number in ENDING:
                 asyncio.get_running_loop().add_signal_handler(number, self._end, number)
-        self.query_one(Orders).focus()
+        self.query_one(OrderTable).focus()
         self._look_again_and_again()
         if self._user is not None:
             self._follow_user(self._user)
@@ -377,7 +191,7 @@ class Desk(App[None]):
     def _show(self) -> None:
         orders = self._visible_orders()
         self.query_one("#state", Static).update(self._state())
-        table = self.query_one(Orders)
+        table = self.query_one(OrderTable)
         is_wide = self.size.width >= _WIDE
         now = datetime.now(UTC)
         names = tuple(order.id for order in orders)
@@ -417,11 +231,11 @@ class Desk(App[None]):
 
     def on_resize(self) -> None:
         """A narrow terminal has fewer columns."""
-        if self._orders and self.is_mounted(self.query_one(Orders)):
+        if self._orders and self.is_mounted(self.query_one(OrderTable)):
             self._show()
 
     def _chosen(self) -> Order | None:
-        table = self.query_one(Orders)
+        table = self.query_one(OrderTable)
         if not self._shown or table.cursor_row >= len(self._shown):
             return None
         return self._orders.get(self._shown[table.cursor_row])
@@ -433,7 +247,7 @@ class Desk(App[None]):
     def action_open(self) -> None:
         """The details of the order under the cursor."""
         if (order := self._chosen()) is not None:
-            self.push_screen(Details(self._client, order))
+            self.push_screen(OrderScreen(self._client, order))
 
     def action_cancel(self) -> None:
         """Cancels the order under the cursor, once it was asked."""
@@ -443,17 +257,17 @@ class Desk(App[None]):
         if order.is_over:
             self.notify(visible(f"It is over: {order.status}."), markup=False)
         else:
-            self.push_screen(Confirm(order), lambda sure: _cancel(self, self._client, order, sure))
+            ask_to_cancel(self, self._client, order)
 
     def action_amend(self) -> None:
         """Another limit for the order under the cursor."""
         if (order := self._chosen()) is not None:
-            _ask_to_amend(self, self._client, order)
+            ask_to_amend(self, self._client, order)
 
     def action_logs(self) -> None:
         """What the functions logged about the order under the cursor."""
         if (order := self._chosen()) is not None:
-            _open_logs(self, order.id)
+            open_logs(self, order.id)
 
     def action_filter(self) -> None:
         """Asks for a part of what is wanted."""
@@ -471,7 +285,7 @@ class Desk(App[None]):
     def close_filter(self) -> None:
         """Back to the table, narrowed."""
         self.query_one("#filter", Input).remove_class("is-open")
-        self.query_one(Orders).focus()
+        self.query_one(OrderTable).focus()
 
     def action_clear_filter(self) -> None:
         """All orders again."""

@@ -29,10 +29,10 @@ def watch(
         await client.health()
 
     run(reached, url, token)  # what is wrong now is said before the screen is taken
-    from order_engine.cli.screen import Desk
+    from order_engine.cli.screen import WatchApp
 
     program.user = user
-    desk = Desk(connect(url, token), user=user, last=limit)
-    desk.run()
-    if desk.ended_by is not None:
-        raise typer.Exit(128 + desk.ended_by)
+    screen = WatchApp(connect(url, token), user=user, last=limit)
+    screen.run()
+    if screen.ended_by is not None:
+        raise typer.Exit(128 + screen.ended_by)
