@@ -11,7 +11,7 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.chaos import evidence, orders
-from localstack.chaos.plan import ALL_CRASH_POINTS, RESTING_CRASH_POINTS, Kind, Strike
+from localstack.chaos.plan import ALL_CRASH_POINTS, RESTING_CRASH_POINTS, FaultKind, PlannedFault
 from localstack.chaos.records import Interruption, Outage
 from localstack.chaos.stack import BreakableStack, Rule
 from localstack.errors import UserError
@@ -45,7 +45,7 @@ def failing(share: float) -> list[Rule]:
 
 
 @dataclass(frozen=True)
-class Done:
+class InjectedFault:
     """A fault that struck."""
 
     at: float
@@ -53,7 +53,7 @@ class Done:
 
 
 class Faults:
-    """Strikes the stack; usable from several threads."""
+    """Injects faults into the stack; usable from several threads."""
 
     def __init__(self, broken: BreakableStack, orders: Callable[[], Sequence[str]]) -> None:
         self._stack = broken
@@ -66,37 +66,37 @@ class Faults:
         self._watcher.start()
         # Postgres and emulator are restarted one at a time; a redeployment while the other is away would fail.
         self._infrastructure = threading.Lock()
-        self.log: list[Done] = []
+        self.log: list[InjectedFault] = []
         self.interruptions: list[Interruption] = []
         self.outages: list[Outage] = []
-        self.counts: dict[Kind, int] = dict.fromkeys(Kind, 0)
-        self._actions: Mapping[Kind, Callable[[Strike], str | None]] = {
-            Kind.CRASH: self._arm,
-            Kind.KILL: self._kill,
-            Kind.FREEZE: self._freeze,
-            Kind.DUPLICATES: self._duplicates,
-            Kind.DEAD_LETTER: self._dead_letter,
-            Kind.RECONCILERS: self._reconcilers,
-            Kind.THROTTLING: self._throttling,
-            Kind.POSTGRES: self._restart_postgres,
-            Kind.EMULATOR: self._restart_emulator,
+        self.counts: dict[FaultKind, int] = dict.fromkeys(FaultKind, 0)
+        self._actions: Mapping[FaultKind, Callable[[PlannedFault], str | None]] = {
+            FaultKind.CRASH: self._arm,
+            FaultKind.KILL: self._kill,
+            FaultKind.FREEZE: self._freeze,
+            FaultKind.DUPLICATES: self._duplicates,
+            FaultKind.DEAD_LETTER: self._dead_letter,
+            FaultKind.RECONCILERS: self._reconcilers,
+            FaultKind.THROTTLING: self._throttling,
+            FaultKind.POSTGRES: self._restart_postgres,
+            FaultKind.EMULATOR: self._restart_emulator,
         }
 
-    def strike(self, strike: Strike) -> None:
+    def inject(self, fault: PlannedFault) -> None:
         """Does it, blocking for as long as it takes."""
-        action = self._actions[strike.kind]
+        action = self._actions[fault.kind]
         try:
-            done = action(strike)
+            done = action(fault)
         except (BotoCoreError, ClientError, UserError) as error:
             # The stack was away for another fault's sake.
-            done = f"{strike} could not strike: {str(error)[:120]}"
+            done = f"{fault} could not strike: {str(error)[:120]}"
         else:
             if done:
-                self.count(strike.kind)
+                self.count(fault.kind)
         if done:
             self.note(done)
 
-    def count(self, kind: Kind) -> None:
+    def count(self, kind: FaultKind) -> None:
         """Counts a fault that struck."""
         with self._lock:
             self.counts[kind] += 1
@@ -104,7 +104,7 @@ class Faults:
     def note(self, text: str) -> None:
         """Keeps a line for the timelines."""
         with self._lock:
-            self.log.append(Done(time.time(), text))
+            self.log.append(InjectedFault(time.time(), text))
 
     def interrupted(self, reason: str) -> None:
         """Keeps what the push that was stopped just now had not recorded yet."""
@@ -116,13 +116,13 @@ class Faults:
         with self._lock:
             self.interruptions.append(Interruption(moment, reason, recorded.of_orders, recorded.of_users))
 
-    def keeps_the_watcher_away(self, seconds: float) -> None:
+    def note_watcher_outage(self, seconds: float) -> None:
         """Notes that for a fault's sake it may not look for so long."""
         moment = time.time()
         with self._lock:
             self.outages.append(Outage(moment - _NOTICED_SECONDS, moment + seconds))
 
-    def calm(self) -> None:
+    def end_all(self) -> None:
         """Ends whatever is still going on; what was broken stays for the engine to mend."""
         self._stop.set()
         self._watcher.join(5)
@@ -141,10 +141,10 @@ class Faults:
                 except (BotoCoreError, ClientError, UserError) as error:
                     self.note(f"reconcile failed: {str(error)[:120]}")
 
-    def _arm(self, strike: Strike) -> str | None:
-        (self._stack.crash_directory / strike.name).touch()
+    def _arm(self, fault: PlannedFault) -> str | None:
+        (self._stack.crash_directory / fault.name).touch()
         with self._lock:
-            self._armed[strike.name] = time.time()
+            self._armed[fault.name] = time.time()
         return None
 
     def _watch_crash_points(self) -> None:
@@ -154,41 +154,41 @@ class Faults:
                 for point in fired:
                     del self._armed[point]
             for point in fired:
-                self.count(Kind.CRASH)
+                self.count(FaultKind.CRASH)
                 self.note(f"died at {point}")
                 if point == "after_post":
                     self.interrupted("push died between posting and recording")
                 if point in RESTING_CRASH_POINTS:
-                    self.keeps_the_watcher_away(_RESTARTED_SECONDS)
+                    self.note_watcher_outage(_RESTARTED_SECONDS)
 
-    def _kill(self, strike: Strike) -> str | None:
-        process = self._pick(strike)
+    def _kill(self, fault: PlannedFault) -> str | None:
+        process = self._pick(fault)
         if process is None:
             return None
         with contextlib.suppress(psutil.Error):
             process.kill()
-            if strike.name == _PUSH:
+            if fault.name == _PUSH:
                 self.interrupted("push killed")
-            if strike.name == _WATCH:
-                self.keeps_the_watcher_away(_RESTARTED_SECONDS)
-            return f"killed {strike.name} ({process.pid})"
+            if fault.name == _WATCH:
+                self.note_watcher_outage(_RESTARTED_SECONDS)
+            return f"killed {fault.name} ({process.pid})"
         return None
 
-    def _freeze(self, strike: Strike) -> str | None:
-        process = self._pick(strike)
+    def _freeze(self, fault: PlannedFault) -> str | None:
+        process = self._pick(fault)
         if process is None:
             return None
         with contextlib.suppress(psutil.Error):
             process.suspend()
             self._frozen[process.pid] = process
-            if strike.name == _PUSH:
+            if fault.name == _PUSH:
                 self.interrupted("push frozen")
-            if strike.name == _WATCH:
-                self.keeps_the_watcher_away(strike.size + _RESTARTED_SECONDS)
-            self.note(f"froze {strike.name} ({process.pid}) for {strike.size:.0f} s")
-            self._stop.wait(strike.size)
+            if fault.name == _WATCH:
+                self.note_watcher_outage(fault.size + _RESTARTED_SECONDS)
+            self.note(f"froze {fault.name} ({process.pid}) for {fault.size:.0f} s")
+            self._stop.wait(fault.size)
             self._thaw(process)
-            return f"thawed {strike.name} ({process.pid})"
+            return f"thawed {fault.name} ({process.pid})"
         return None
 
     def _thaw(self, process: psutil.Process) -> None:
@@ -196,58 +196,58 @@ class Faults:
         with contextlib.suppress(psutil.Error):
             process.resume()
 
-    def _pick(self, strike: Strike) -> psutil.Process | None:
+    def _pick(self, fault: PlannedFault) -> psutil.Process | None:
         grown = time.time() - _STARTED_SECONDS
         found = []
         for each in self._stack.function_processes():
             with contextlib.suppress(psutil.Error):
-                if each.function.startswith(strike.name) and each.process.create_time() < grown:
+                if each.function.startswith(fault.name) and each.process.create_time() < grown:
                     found.append(each.process)
-        return found[int(strike.pick * len(found))] if found else None
+        return found[int(fault.pick * len(found))] if found else None
 
-    def _recent(self, strike: Strike) -> str | None:
+    def _recent(self, fault: PlannedFault) -> str | None:
         recent = self._orders()[-30:]
-        return recent[int(strike.pick * len(recent))] if recent else None
+        return recent[int(fault.pick * len(recent))] if recent else None
 
-    def _duplicates(self, strike: Strike) -> str | None:
-        order_id = self._recent(strike)
+    def _duplicates(self, fault: PlannedFault) -> str | None:
+        order_id = self._recent(fault)
         if order_id is None:
             return None
-        orders.send(self._stack.stack, "OrdersQueueUrl", order_id, int(strike.size))
-        return f"sent {order_id} {strike.size:.0f} times"
+        orders.send(self._stack.stack, "OrdersQueueUrl", order_id, int(fault.size))
+        return f"sent {order_id} {fault.size:.0f} times"
 
-    def _dead_letter(self, strike: Strike) -> str | None:
-        order_id = self._recent(strike)
+    def _dead_letter(self, fault: PlannedFault) -> str | None:
+        order_id = self._recent(fault)
         if order_id is None:
             return None
         orders.send(self._stack.stack, "OrdersDeadLetterQueueUrl", order_id, 1)
         return f"sent {order_id} to the dead letters"
 
-    def _reconcilers(self, strike: Strike) -> str | None:
-        self.reconcile(int(strike.size))
-        return f"{strike.size:.0f} reconcilers at once"
+    def _reconcilers(self, fault: PlannedFault) -> str | None:
+        self.reconcile(int(fault.size))
+        return f"{fault.size:.0f} reconcilers at once"
 
-    def _throttling(self, strike: Strike) -> str | None:
+    def _throttling(self, fault: PlannedFault) -> str | None:
         self._stack.proxy.fail(failing(0.2))
-        self.keeps_the_watcher_away(strike.size + _MINUTE_SECONDS)
-        self.note(f"20 % of SQS and DynamoDB calls fail for {strike.size:.0f} s")
-        self._stop.wait(strike.size)
+        self.note_watcher_outage(fault.size + _MINUTE_SECONDS)
+        self.note(f"20 % of SQS and DynamoDB calls fail for {fault.size:.0f} s")
+        self._stop.wait(fault.size)
         self._stack.proxy.fail([])
         return "SQS and DynamoDB answer again"
 
-    def _restart_postgres(self, strike: Strike) -> str | None:
+    def _restart_postgres(self, fault: PlannedFault) -> str | None:
         with self._infrastructure:
             self._stack.postgres.crash()
-            self.keeps_the_watcher_away(strike.size + _RESTARTED_SECONDS)
-            self.note(f"Postgres stopped at once, back in {strike.size:.0f} s")
-            self._stop.wait(strike.size)
+            self.note_watcher_outage(fault.size + _RESTARTED_SECONDS)
+            self.note(f"Postgres stopped at once, back in {fault.size:.0f} s")
+            self._stop.wait(fault.size)
             self._stack.postgres.start()
         return "Postgres is back"
 
-    def _restart_emulator(self, _strike: Strike) -> str | None:
+    def _restart_emulator(self, _strike: PlannedFault) -> str | None:
         with self._infrastructure:
             self._stack.stack.kill_emulator()
             self.note("the emulator was killed: its queues and connections are lost")
             self._stack.stack.start_emulator()
-            self.keeps_the_watcher_away(2 * _MINUTE_SECONDS)
+            self.note_watcher_outage(2 * _MINUTE_SECONDS)
         return "the emulator is back, empty"

@@ -31,7 +31,7 @@ class Style(StrEnum):
 
 
 @dataclass(frozen=True)
-class Manner:
+class FollowerPlan:
     """How one follower behaves. `breaks` are the numbers of statuses after which it drops its connection."""
 
     style: Style
@@ -44,43 +44,43 @@ class Manner:
     lingers: float = 0.0
 
 
-def manner(style: Style, chance: random.Random, horizon: float) -> Manner:
+def plan_follower(style: Style, chance: random.Random, horizon: float) -> FollowerPlan:
     """A follower of this style; `horizon` is about how many seconds an order takes."""
     match style:
         case Style.EARLY:
-            return Manner(style, lingers=1.0)
+            return FollowerPlan(style, lingers=1.0)
         case Style.LATE:
-            return Manner(style, delay=chance.uniform(0, horizon))
+            return FollowerPlan(style, delay=chance.uniform(0, horizon))
         case Style.RESTLESS:
             breaks = tuple(chance.randint(1, 2) for _ in range(chance.randint(1, 4)))
-            return Manner(style, delay=chance.uniform(0, horizon / 4), breaks=breaks)
+            return FollowerPlan(style, delay=chance.uniform(0, horizon / 4), breaks=breaks)
         case Style.FORGETFUL:
-            return Manner(style, breaks=(chance.randint(1, 3),), forgets=True)
+            return FollowerPlan(style, breaks=(chance.randint(1, 3),), forgets=True)
         case Style.LEAVING:
-            return Manner(style, stays=False)
+            return FollowerPlan(style, stays=False)
 
 
 class Follower:
     """Follows one order to its end; `transcript` is what it saw."""
 
     def __init__(
-        self, order_id: str, way: Manner, name: str | None = None, hear: Callable[[Frame], None] | None = None
+        self, order_id: str, plan: FollowerPlan, name: str | None = None, hear: Callable[[Frame], None] | None = None
     ) -> None:
-        self._way = way
-        self._breaks = list(way.breaks)
+        self._plan = plan
+        self._breaks = list(plan.breaks)
         self._hear = hear
-        self.transcript = Transcript(order_id, name or str(way.style), stays=way.stays)
+        self.transcript = Transcript(order_id, name or str(plan.style), stays=plan.stays)
 
     @property
     def is_done(self) -> bool:
         """Whether it waits for nothing any more."""
-        return self.transcript.has_the_end or (not self._way.stays and bool(self.transcript.connections))
+        return self.transcript.has_the_end or (not self._plan.stays and bool(self.transcript.connections))
 
     async def run(self, client: Client, gate: asyncio.Semaphore | None = None) -> None:
         """Follows until the end has been told. `gate` lets only so many handshakes happen at once."""
-        await asyncio.sleep(self._way.delay)
+        await asyncio.sleep(self._plan.delay)
         while not self.is_done:
-            after = 0 if self._way.forgets else self.transcript.last_sequence
+            after = 0 if self._plan.forgets else self.transcript.last_sequence
             try:
                 await self._connect(client, after, gate or asyncio.Semaphore())
             except OrderEngineError:
@@ -93,9 +93,9 @@ class Follower:
             connection = Connection(after, time.time())
             self.transcript.connections.append(connection)
             try:
-                await self._listen(stream, connection, None if self._way.stays else _LEAVE_AFTER_SECONDS)
-                if self.transcript.has_the_end and self._way.lingers:
-                    await self._listen(stream, connection, self._way.lingers)
+                await self._listen(stream, connection, None if self._plan.stays else _LEAVE_AFTER_SECONDS)
+                if self.transcript.has_the_end and self._plan.lingers:
+                    await self._listen(stream, connection, self._plan.lingers)
             finally:
                 connection.closed_at = time.time()
                 if connection.ending == "open":

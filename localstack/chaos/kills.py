@@ -79,7 +79,7 @@ class TakeoverWatch:
 
 
 @dataclass(frozen=True)
-class State:
+class OrderState:
     """Where an order stood at a moment by the database's clock; `progress` changes as soon as anybody goes on."""
 
     id: str
@@ -96,8 +96,8 @@ class State:
 class Recovery:
     """The order as the dead worker left it, and as it was when another one went on."""
 
-    left: State
-    resumed: State
+    left: OrderState
+    resumed: OrderState
 
     @property
     def kept_the_lease(self) -> bool:
@@ -110,16 +110,16 @@ class RecoveryWatch:
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
-        self._left: dict[str, State] = {}
+        self._left: dict[str, OrderState] = {}
         self._kills: dict[str, Kill] = {}
         self.recoveries: dict[Kill, Recovery] = {}
 
-    async def look(self, order_id: str) -> State:
+    async def look(self, order_id: str) -> OrderState:
         """Where the order stands now."""
         [state] = await asyncio.to_thread(self._read, [order_id])
         return state
 
-    def add(self, kill: Kill, left: State) -> None:
+    def add(self, kill: Kill, left: OrderState) -> None:
         """From now on the order is watched, as it was left."""
         self._left[kill.order_id] = left
         self._kills[kill.order_id] = kill
@@ -138,6 +138,6 @@ class RecoveryWatch:
                     self.recoveries[self._kills[state.id]] = Recovery(left, state)
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def _read(self, order_ids: list[str]) -> list[State]:
-        with connect(self._url) as connection, connection.cursor(row_factory=class_row(State)) as cursor:
+    def _read(self, order_ids: list[str]) -> list[OrderState]:
+        with connect(self._url) as connection, connection.cursor(row_factory=class_row(OrderState)) as cursor:
             return list(cursor.execute(STATE, [order_ids]))

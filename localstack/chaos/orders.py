@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from localstack.chaos.world import Sizing, World
+from localstack.chaos.world import SwapSize, World
 from localstack.local_stack.stack_for_tests import Stack
 from order_engine import (
     Client,
@@ -67,7 +67,7 @@ def client(url: str, token: str | None = None) -> Client:
 
 @asynccontextmanager
 async def clients(url: str, sign: Callable[[str], str] | None) -> AsyncIterator[Mapping[str, Client]]:
-    """A client for each user whom `wishes` names, with a token of the user's own where `sign` makes them."""
+    """A client for each user whom `order_drafts` names, with a token of the user's own where `sign` makes them."""
     async with AsyncExitStack() as opened:
         yield {
             user: await opened.enter_async_context(client(url, sign(user) if sign is not None else None))
@@ -76,7 +76,7 @@ async def clients(url: str, sign: Callable[[str], str] | None) -> AsyncIterator[
 
 
 @dataclass(frozen=True)
-class Wish:
+class OrderDraft:
     """An order to place. A limit is `away_bps` from what the market pays then, a sniper's launch comes soon; either
     ends after `lasts` seconds."""
 
@@ -99,17 +99,17 @@ class Wish:
         if self.away_bps is not None:
             counted = body["input_token"] if body["side"] == "sell" else body["output_token"]
             amount = world.base_units(body["amount"], counted)
-            wanted = Sizing(body["input_token"], body["output_token"], body["side"], amount)
+            wanted = SwapSize(body["input_token"], body["output_token"], body["side"], amount)
             body["limit_price"] = world.limit(wanted, now, self.away_bps)
-        return wish(self.key, body, self.user)
+        return chaos_order(self.key, body, self.user)
 
 
-def wish(key: str, body: Mapping[str, Any] = PLAIN, user: str = "chaos") -> NewOrder:
+def chaos_order(key: str, body: Mapping[str, Any] = PLAIN, user: str = "chaos") -> NewOrder:
     """One order; the key makes every repetition the same one."""
     return NewOrder(user_id=user, idempotency_key=key, **body)
 
 
-def wishes(chance: random.Random, count: int, name: str, resting: float = 0.0) -> Iterator[Wish]:
+def order_drafts(chance: random.Random, count: int, name: str, resting: float = 0.0) -> Iterator[OrderDraft]:
     """So many different orders, the same for the same seed; a few cannot be filled, a share of them may rest."""
     for number in range(count):
         key, user = f"{name}-{number}", USERS[chance.randrange(len(USERS))]
@@ -125,21 +125,22 @@ def wishes(chance: random.Random, count: int, name: str, resting: float = 0.0) -
             )
             body["amount"] = f"{chance.uniform(0.5, 40):.3f}"
             body["slippage_bps"] = chance.choice((30, 50, 100))
-        yield Wish(key, user, body)
+        yield OrderDraft(key, user, body)
 
 
-def _resting(chance: random.Random, key: str, user: str) -> Wish:
+def _resting(chance: random.Random, key: str, user: str) -> OrderDraft:
     body = {**PLAIN, "amount": f"{chance.uniform(0.5, 40):.3f}"}
     lasts = chance.randint(15, 60)
     if chance.random() < _SNIPER_RATE:
         launch = Launch(minimum_liquidity_usd=chance.choice((500, 5_000)), require_safe=chance.random() < 0.5)
         sniper = {**body, "amount": f"{chance.uniform(0.1, 1):.3f}", "launch": launch}
-        return Wish(key, user, sniper, is_sniper=True, lasts=max(lasts, _LAUNCHES_WITHIN + 10), pick=chance.random())
+        lasts = max(lasts, _LAUNCHES_WITHIN + 10)
+        return OrderDraft(key, user, sniper, is_sniper=True, lasts=lasts, pick=chance.random())
     body["side"] = chance.choice(("sell", "buy"))
     body["input_token"], body["output_token"] = chance.choice((("SOL", "USDC"), ("USDC", "SOL"), ("JUP", "USDC")))
     if chance.random() < _FOK_RATE:
-        return Wish(key, user, {**body, "time_in_force": "fok"}, away_bps=chance.randint(-10, 10))
-    return Wish(key, user, body, away_bps=chance.randint(-5, 60), lasts=lasts)
+        return OrderDraft(key, user, {**body, "time_in_force": "fok"}, away_bps=chance.randint(-10, 10))
+    return OrderDraft(key, user, body, away_bps=chance.randint(-5, 60), lasts=lasts)
 
 
 async def place(client: Client, wanted: NewOrder, seconds: float) -> Accepted:
@@ -199,7 +200,7 @@ def messages(stack: Stack, queue: str) -> int:
     return sum(int(count) for count in attributes.values())
 
 
-async def until(holds: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:
+async def wait_until(holds: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:
     """Whether the condition came true within the limit; it is asked in a thread, so it may look into the database."""
     give_up = time.monotonic() + seconds
     while not await asyncio.to_thread(holds):

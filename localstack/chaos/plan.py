@@ -38,7 +38,7 @@ FUNCTIONS: Final = (
 )
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     """What can be done to the stack."""
 
     CRASH = "crash point"
@@ -55,27 +55,27 @@ class Kind(StrEnum):
 
 
 # How often each happens in comparison. Freezing a worker makes a zombie: it wakes up after its lease was taken over.
-WEIGHTS: Mapping[Kind, int] = {
-    Kind.CRASH: 30,
-    Kind.KILL: 14,
-    Kind.FREEZE: 8,
-    Kind.DUPLICATES: 20,
-    Kind.CANCEL: 6,
-    Kind.AMEND: 6,
-    Kind.DEAD_LETTER: 5,
-    Kind.RECONCILERS: 6,
-    Kind.THROTTLING: 5,
-    Kind.POSTGRES: 3,
-    Kind.EMULATOR: 1,
+WEIGHTS: Mapping[FaultKind, int] = {
+    FaultKind.CRASH: 30,
+    FaultKind.KILL: 14,
+    FaultKind.FREEZE: 8,
+    FaultKind.DUPLICATES: 20,
+    FaultKind.CANCEL: 6,
+    FaultKind.AMEND: 6,
+    FaultKind.DEAD_LETTER: 5,
+    FaultKind.RECONCILERS: 6,
+    FaultKind.THROTTLING: 5,
+    FaultKind.POSTGRES: 3,
+    FaultKind.EMULATOR: 1,
 }
 
 
 @dataclass(frozen=True)
-class Strike:
+class PlannedFault:
     """One fault, so many seconds after the start. `name` is a crash point or a function, `size` a number or seconds."""
 
     at: float
-    kind: Kind
+    kind: FaultKind
     name: str = ""
     size: float = 0.0
     pick: float = 0.0
@@ -85,36 +85,36 @@ class Strike:
         return f"{self.kind} {details}".strip()
 
 
-def plan(seed: int, seconds: float, interval: float) -> tuple[Strike, ...]:
+def plan(seed: int, seconds: float, interval: float) -> tuple[PlannedFault, ...]:
     """Faults on average every `interval` seconds."""
     chance = random.Random(f"faults:{seed}")
-    strikes: list[Strike] = []
+    faults: list[PlannedFault] = []
     moment = chance.expovariate(1 / interval)
     while moment < seconds:
-        strikes.append(_strike(chance, moment))
+        faults.append(_planned_fault(chance, moment))
         moment += chance.expovariate(1 / interval)
-    return tuple(strikes)
+    return tuple(faults)
 
 
-def _strike(chance: random.Random, moment: float) -> Strike:
+def _planned_fault(chance: random.Random, moment: float) -> PlannedFault:
     kind = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     pick = chance.random()
     name, size = "", 0.0
     match kind:
-        case Kind.CRASH:
+        case FaultKind.CRASH:
             name = chance.choice(ALL_CRASH_POINTS)
-        case Kind.KILL:
+        case FaultKind.KILL:
             name = chance.choice(FUNCTIONS)
-        case Kind.FREEZE:
+        case FaultKind.FREEZE:
             name, size = chance.choice(FUNCTIONS), chance.choice((2.0, 7.0, 19.0))
-        case Kind.DUPLICATES | Kind.RECONCILERS:
+        case FaultKind.DUPLICATES | FaultKind.RECONCILERS:
             size = chance.randint(2, 5)
-        case Kind.THROTTLING:
+        case FaultKind.THROTTLING:
             size = chance.uniform(4, 12)
-        case Kind.AMEND:
+        case FaultKind.AMEND:
             size = round(chance.uniform(0.997, 1.003), 4)
-        case Kind.POSTGRES:
+        case FaultKind.POSTGRES:
             size = chance.choice((0.0, 1.0, 4.0, 9.0))
         case _:
             pass
-    return Strike(moment, kind, name, size, pick)
+    return PlannedFault(moment, kind, name, size, pick)

@@ -182,7 +182,7 @@ class UserTranscript:
         """The first connection that brought anything: what was before it was asked for by its `since` only."""
         return next((each for each in self.connections if each.shown is not None), None)
 
-    def told(self, order_id: str) -> list[Frame]:
+    def frames_of(self, order_id: str) -> list[Frame]:
         """Every frame of this order, over all connections."""
         return [frame for each in self.connections for named, frame in each.frames if named == order_id]
 

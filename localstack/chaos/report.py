@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from localstack.chaos import audit, resting_audit
-from localstack.chaos.faults import Done
+from localstack.chaos.faults import InjectedFault
 from localstack.chaos.records import CONFIRMED, Evidence
 from localstack.chaos.violations import Kind, Violation
 
@@ -27,8 +27,8 @@ class Result:
     violations: tuple[Violation, ...]
     # Why orders were not accepted, a sentence each.
     refused: Sequence[str] = ()
-    faults: Sequence[Done] = ()
-    strikes: Mapping[str, int] = field(default_factory=dict)
+    faults: Sequence[InjectedFault] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
     settings: str = ""
     seconds: float = 0.0
     # From the last sign of life of a worker that died until another one had its order, as sampled once a second.
@@ -56,7 +56,7 @@ def shortcomings(result: Result) -> Iterator[str]:
     resting = resting_audit.counted(result.evidence)
     if resting["limit"] >= _ENOUGH and not resting["fired"]:
         yield "No resting order fired, so nothing is shown of the watcher: run more orders."
-    if not any(result.strikes.values()):
+    if not any(result.counts.values()):
         yield "No fault struck: run it for longer (--minutes) or with more faults (--interval)."
 
 
@@ -78,7 +78,7 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
         ("gaps", (Kind.GAP,)),
         ("out of order", (Kind.OUT_OF_ORDER, Kind.WRONG_FRAME)),
         ("told of others' orders", (Kind.FOREIGN,)),
-        ("statuses that a user's follower never got", (Kind.UNTOLD,)),
+        ("statuses that a user's follower never got", (Kind.UNDELIVERED,)),
         ("repeats without a reason", (Kind.REPEAT,)),
         ("followers never told the end", (Kind.NEVER_TOLD,)),
     ]
@@ -92,7 +92,7 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
         ("that may rest", ", ".join(f"{count} {what}" for what, count in resting_audit.counted(evidence).items())),
         ("followers", f"{len(evidence.transcripts)}, {connections} connections, {frames} statuses"),
         ("followers of users", _of_users(evidence)),
-        ("faults", ", ".join(f"{count} {what}" for what, count in result.strikes.items() if count) or "none"),
+        ("faults", ", ".join(f"{count} {what}" for what, count in result.counts.items() if count) or "none"),
     ]
     ending = [
         ("repeats with a reason", _explained(repeated)),

@@ -17,12 +17,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localstack.chaos import evidence, orders, stack
 from localstack.chaos.audit import audit
 from localstack.chaos.faults import Faults
-from localstack.chaos.followers import Follower, Style, manner
+from localstack.chaos.followers import Follower, Style, plan_follower
 from localstack.chaos.kills import TakeoverWatch
-from localstack.chaos.plan import Kind, Strike, plan
+from localstack.chaos.plan import FaultKind, PlannedFault, plan
 from localstack.chaos.report import Result
 from localstack.chaos.stack import BreakableStack
-from localstack.chaos.user_followers import UserFollower, user_manner
+from localstack.chaos.user_followers import UserFollower, plan_user_follower
 from localstack.chaos.world import World
 from localstack.client import issuer
 from localstack.errors import UserError
@@ -49,7 +49,7 @@ VENUE_FAULTS = (
 
 
 @dataclass(frozen=True)
-class Load:
+class RunSettings:
     """What to run. `seconds` is how long orders arrive, `rest` how long everything may take to end afterwards."""
 
     orders: int
@@ -61,7 +61,7 @@ class Load:
     # The chain forgets a transaction after so many seconds, so that an expiry happens within a run.
     lifetime: float = 6.0
     rest: float = 240.0
-    without: frozenset[Kind] = frozenset()
+    without: frozenset[FaultKind] = frozenset()
     # The share of limit and sniper orders, which may rest.
     resting: float = 0.0
     # Whether the stack asks for access tokens: each user then has one, and only the user's own orders.
@@ -101,19 +101,19 @@ class Progress:
 class Campaign:
     """A run against a stack that is up."""
 
-    def __init__(self, broken: BreakableStack, load: Load, report: Callable[[Progress], None]) -> None:
+    def __init__(self, broken: BreakableStack, settings: RunSettings, report: Callable[[Progress], None]) -> None:
         self._stack = broken
-        self._load = load
+        self._settings = settings
         self._report = report
         self._accepted: list[str] = []
         self._limits: dict[str, Decimal] = {}
-        self._world = World(load.parameters)
+        self._world = World(settings.parameters)
         self._placed_by: dict[str, Client] = {}
         self._of_users: dict[str, list[str]] = {user: [] for user in orders.USERS}
         self._user_followers: list[UserFollower] = []
         self._followers: list[Follower] = []
         self._following: list[asyncio.Task[None]] = []
-        self._chance = random.Random(f"followers:{load.seed}")
+        self._chance = random.Random(f"followers:{settings.seed}")
         self._faults = Faults(broken, lambda: list(self._accepted))
         self._progress = Progress()
         self._handshakes = asyncio.Semaphore(_AT_ONCE)
@@ -125,7 +125,7 @@ class Campaign:
         started = time.monotonic()
         # Faults block for as long as they last, and a freeze or an outage must not keep others waiting.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(24, thread_name_prefix="chaos"))
-        sign = partial(issuer.read_issuer().sign, seconds=_TOKEN_SECONDS) if self._load.asks_for_tokens else None
+        sign = partial(issuer.read_issuer().sign, seconds=_TOKEN_SECONDS) if self._settings.asks_for_tokens else None
         async with orders.clients(self._stack.stack.base_url, sign) as clients:
             try:
                 self._follow_users(clients)
@@ -136,14 +136,14 @@ class Campaign:
                     await self._place_all(clients)
                     await breaking
                     self._progress.phase = "recovering"
-                    await asyncio.to_thread(self._faults.calm)
+                    await asyncio.to_thread(self._faults.end_all)
                     await self._recover()
                     watching.cancel()
             except ExceptionGroup as errors:
                 raise errors.exceptions[0] from errors
             finally:
-                # Threads that still strike would keep an interrupted run from ending.
-                await asyncio.to_thread(self._faults.calm)
+                # Threads that still inject faults would keep an interrupted run from ending.
+                await asyncio.to_thread(self._faults.end_all)
                 for task in self._following:
                     task.cancel()
                 results = await asyncio.gather(*self._following, return_exceptions=True)
@@ -154,30 +154,31 @@ class Campaign:
 
     def _follow_users(self, clients: Mapping[str, Client]) -> None:
         """One or two follow all orders of every other user."""
-        chance = random.Random(f"followers of users:{self._load.seed}")
+        chance = random.Random(f"followers of users:{self._settings.seed}")
         for user in orders.USERS[::2]:
             for style in chance.sample(_USER_STYLES, chance.choice((1, 2))):
-                way = user_manner(style, chance, self._load.seconds)
-                follower = UserFollower(user, way, partial(tuple, self._of_users[user]))
+                follower_plan = plan_user_follower(style, chance, self._settings.seconds)
+                follower = UserFollower(user, follower_plan, partial(tuple, self._of_users[user]))
                 self._user_followers.append(follower)
                 self._following.append(asyncio.create_task(follower.run(clients[user], self._handshakes)))
 
     async def _place_all(self, clients: Mapping[str, Client]) -> None:
         """Orders arrive at random moments, a few of them together; each has up to two followers."""
-        chance = random.Random(f"orders:{self._load.seed}")
+        chance = random.Random(f"orders:{self._settings.seed}")
         gate = asyncio.Semaphore(_AT_ONCE)
-        moments = sorted(chance.uniform(0, self._load.seconds) for _ in range(self._load.orders))
-        wishes = orders.wishes(chance, self._load.orders, f"seed-{self._load.seed}", self._load.resting)
+        moments = sorted(chance.uniform(0, self._settings.seconds) for _ in range(self._settings.orders))
+        settings = self._settings
+        drafts = orders.order_drafts(chance, settings.orders, f"seed-{settings.seed}", settings.resting)
         started = time.monotonic()
         async with asyncio.TaskGroup() as placing:
-            for moment, wanted in zip(moments, wishes, strict=True):
+            for moment, wanted in zip(moments, drafts, strict=True):
                 await asyncio.sleep(max(started + moment - time.monotonic(), 0))
                 placing.create_task(self._place(clients[wanted.user], wanted, gate))
 
-    async def _place(self, client: Client, wish: orders.Wish, gate: asyncio.Semaphore) -> None:
+    async def _place(self, client: Client, draft: orders.OrderDraft, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
-                wanted, accepted = await self._accepted_of(client, wish)
+                wanted, accepted = await self._accepted_of(client, draft)
             except orders.NotAccepted as error:
                 self._refused.append(str(error))
                 return
@@ -185,62 +186,62 @@ class Campaign:
         if isinstance(wanted.limit_price, Decimal):
             self._limits[accepted.order_id] = wanted.limit_price
         self._accepted.append(accepted.order_id)
-        self._of_users[wish.user].append(accepted.order_id)
+        self._of_users[draft.user].append(accepted.order_id)
         # The first order has a follower at any rate: without one a short run would show nothing of the stream.
         for _ in range(self._chance.choice((0, 1, 1, 2)) or not self._followers):
             style = self._chance.choice(_STYLES)
-            follower = Follower(accepted.order_id, manner(style, self._chance, 60 * self._load.delay_scale))
+            follower = Follower(accepted.order_id, plan_follower(style, self._chance, 60 * self._settings.delay_scale))
             self._followers.append(follower)
             self._following.append(asyncio.create_task(follower.run(client, self._handshakes)))
 
-    async def _accepted_of(self, client: Client, wish: orders.Wish) -> tuple[NewOrder, orders.Accepted]:
+    async def _accepted_of(self, client: Client, draft: orders.OrderDraft) -> tuple[NewOrder, orders.Accepted]:
         """Raises NotAccepted. What an outage made late, a launch that is over or an end that is near, is asked anew."""
         for tries in range(_ASKED_ANEW):
-            wanted = await asyncio.to_thread(wish.order, self._world, time.time())
+            wanted = await asyncio.to_thread(draft.order, self._world, time.time())
             try:
                 return wanted, await orders.place(client, wanted, _PLACED_WITHIN)
             except orders.NotAccepted as error:
                 if not any(outdated in str(error) for outdated in _OUTDATED):
                     raise
-                wish = replace(wish, key=f"{wish.key}-{tries}")
+                draft = replace(draft, key=f"{draft.key}-{tries}")
         raise orders.NotAccepted(f"{_ASKED_ANEW} times in a row an order's time was over before it was placed.")
 
     async def _break(self) -> None:
         started = time.monotonic()
-        strikes = plan(self._load.seed, self._load.seconds, self._load.interval)
-        async with asyncio.TaskGroup() as striking:
-            for strike in strikes:
-                if strike.kind in self._load.without:
+        faults = plan(self._settings.seed, self._settings.seconds, self._settings.interval)
+        async with asyncio.TaskGroup() as injecting:
+            for fault in faults:
+                if fault.kind in self._settings.without:
                     continue
-                await asyncio.sleep(max(started + strike.at - time.monotonic(), 0))
+                await asyncio.sleep(max(started + fault.at - time.monotonic(), 0))
                 self._progress.faults += 1
-                if strike.kind is Kind.CANCEL:
-                    striking.create_task(self._cancel(strike))
-                elif strike.kind is Kind.AMEND:
-                    striking.create_task(self._amend(strike))
+                if fault.kind is FaultKind.CANCEL:
+                    injecting.create_task(self._cancel(fault))
+                elif fault.kind is FaultKind.AMEND:
+                    injecting.create_task(self._amend(fault))
                 else:
-                    striking.create_task(asyncio.to_thread(self._faults.strike, strike))
+                    injecting.create_task(asyncio.to_thread(self._faults.inject, fault))
 
-    async def _cancel(self, strike: Strike) -> None:
+    async def _cancel(self, fault: PlannedFault) -> None:
         recent = self._accepted[-10:]
         if recent:
-            order_id = recent[int(strike.pick * len(recent))]
+            order_id = recent[int(fault.pick * len(recent))]
             status = await orders.cancel(self._placed_by[order_id], order_id)
             self._faults.note(f"asked to cancel {order_id}: {status}")
-            self._faults.count(Kind.CANCEL)
+            self._faults.count(FaultKind.CANCEL)
 
-    async def _amend(self, strike: Strike) -> None:
+    async def _amend(self, fault: PlannedFault) -> None:
         recent = list(self._limits)[-10:]
         if recent:
-            order_id = recent[int(strike.pick * len(recent))]
-            limit = (self._limits[order_id] * Decimal(str(strike.size))).normalize()
+            order_id = recent[int(fault.pick * len(recent))]
+            limit = (self._limits[order_id] * Decimal(str(fault.size))).normalize()
             status = await orders.amend(self._placed_by[order_id], order_id, round(limit, 12))
             self._faults.note(f"asked to amend {order_id} to {limit}: {status}")
-            self._faults.count(Kind.AMEND)
+            self._faults.count(FaultKind.AMEND)
 
     async def _recover(self) -> None:
         """Waits until every order has ended, every follower knows, and no message is left that could change it."""
-        give_up = time.monotonic() + self._load.rest
+        give_up = time.monotonic() + self._settings.rest
         reconciled = 0.0
         while time.monotonic() < give_up:
             if await asyncio.to_thread(self._is_quiet):
@@ -293,38 +294,38 @@ class Campaign:
             interruptions=self._faults.interruptions,
             unanswered=evidence.unanswered(self._stack.logged()),
         )
-        market = self._world.witness(seen.orders, seen.events, time.time())
-        blocks = round(self._load.lifetime / _BLOCK_SECONDS)
+        market = self._world.record(seen.orders, seen.events, time.time())
+        blocks = round(self._settings.lifetime / _BLOCK_SECONDS)
         seen = replace(seen, market=market, outages=tuple(self._faults.outages), lifetime_blocks=blocks)
-        strikes = {str(kind): count for kind, count in self._faults.counts.items()}
-        strikes["failed SQS and DynamoDB calls"] = self._stack.proxy.fired()
+        counts = {str(kind): count for kind, count in self._faults.counts.items()}
+        counts["failed SQS and DynamoDB calls"] = self._stack.proxy.fired()
         return Result(
             evidence=seen,
             violations=audit(seen),
             refused=self._refused,
             faults=self._faults.log,
-            strikes=strikes,
-            settings=self._load.text,
+            counts=counts,
+            settings=self._settings.text,
             seconds=seconds,
             slowest_takeover=self._takeovers.slowest,
         )
 
 
-def run(folder: Path, load: Load, report: Callable[[Progress], None]) -> Result:
+def run(folder: Path, settings: RunSettings, report: Callable[[Progress], None]) -> Result:
     """A whole run on a stack of its own, its files below `folder`.
 
     Raises:
         UserError: the stack does not start.
         KeyboardInterrupt: a signal ended it.
     """
-    parameters = dict(load.parameters)
-    if load.asks_for_tokens:
+    parameters = dict(settings.parameters)
+    if settings.asks_for_tokens:
         # A run has no limits but the faults.
         parameters |= {**issuer.parameters(), "OrdersPerMinute": "0", "MaxOpenOrders": "0"}
-    environment = {"SIMULATED_TRANSACTION_LIFETIME": f"{load.lifetime:g}"}
+    environment = {"SIMULATED_TRANSACTION_LIFETIME": f"{settings.lifetime:g}"}
     report(Progress())
     with stack.boot(folder, parameters=parameters, environment=environment) as broken:
-        return _until_a_signal(Campaign(broken, load, report).run())
+        return _until_a_signal(Campaign(broken, settings, report).run())
 
 
 def _until_a_signal(campaign: Coroutine[None, None, Result]) -> Result:

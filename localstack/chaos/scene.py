@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.chaos import evidence, orders
 from localstack.chaos.evidence import connect
-from localstack.chaos.followers import Follower, Manner, Style
+from localstack.chaos.followers import Follower, FollowerPlan, Style
 from localstack.chaos.orders import PLAIN
 from localstack.chaos.records import Evidence, Frame, Interruption
 from localstack.errors import UserError
@@ -21,7 +21,7 @@ from order_engine import Client
 
 _PLACED_WITHIN = 120.0
 _LOOK_SECONDS = 0.5
-EARLY = Manner(Style.EARLY)
+EARLY = FollowerPlan(Style.EARLY)
 
 # An order that is committed and that nobody knows of yet: no message names it and reconcile leaves it alone for now.
 _HIDDEN = """
@@ -51,11 +51,11 @@ class Scene:
 
     async def place(self, body: Mapping[str, Any] = PLAIN) -> str:
         """Places an order. Raises `NotAccepted`."""
-        accepted = await orders.place(self.client, orders.wish(str(uuid.uuid4()), body), _PLACED_WITHIN)
+        accepted = await orders.place(self.client, orders.chaos_order(str(uuid.uuid4()), body), _PLACED_WITHIN)
         self.accepted.append(accepted.order_id)
         return accepted.order_id
 
-    async def hide(self, status: str = "pending") -> str:
+    async def store_silently(self, status: str = "pending") -> str:
         """Stores an order without telling anybody; `status` may be one that it cannot really be in."""
         order_id = f"ord_{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex[:20]}"
 
@@ -72,20 +72,20 @@ class Scene:
         await asyncio.to_thread(orders.send, self.stack, queue, order_id, copies)
 
     def follow(
-        self, order_id: str, way: Manner = EARLY, hear: Callable[[Frame], None] | None = None
+        self, order_id: str, plan: FollowerPlan = EARLY, hear: Callable[[Frame], None] | None = None
     ) -> asyncio.Task[None]:
         """Connects a client."""
-        follower = Follower(order_id, way, f"{way.style} {len(self.followers)}", hear)
+        follower = Follower(order_id, plan, f"{plan.style} {len(self.followers)}", hear)
         self.followers.append(follower)
         task = asyncio.create_task(follower.run(self.client))
         self.tasks.append(task)
         return task
 
-    async def place_followed(self, *ways: Manner) -> str:
-        """Places an order with a client for each manner, an early one where none is given."""
+    async def place_followed(self, *plans: FollowerPlan) -> str:
+        """Places an order with a client for each plan, an early one where none is given."""
         order_id = await self.place()
-        for way in ways or (EARLY,):
-            self.follow(order_id, way)
+        for plan in plans or (EARLY,):
+            self.follow(order_id, plan)
         return order_id
 
     async def interrupted(self, reason: str) -> None:

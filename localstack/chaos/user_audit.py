@@ -40,18 +40,18 @@ def user_streams(evidence: Evidence) -> Iterator[Violation]:
             yield from _foreign_shown(transcript, connection, orders)
 
 
-def untold(evidence: Evidence) -> Iterator[Violation]:
+def undelivered(evidence: Evidence) -> Iterator[Violation]:
     """Whoever follows a user has every status of every one of his orders in the end."""
     histories = _histories(evidence)
     for transcript in evidence.user_transcripts:
         for order in evidence.orders:
             if order.user_id != transcript.user_id:
                 continue
-            told = {frame.sequence for frame in transcript.told(order.id)}
+            told = {frame.sequence for frame in transcript.frames_of(order.id)}
             missing = sorted(set(histories[order.id]) - told - _before(transcript, order, histories[order.id]))
             if missing:
                 yield Violation(
-                    Kind.UNTOLD, order.id, f"{transcript.name} of {transcript.user_id} was never told {missing}."
+                    Kind.UNDELIVERED, order.id, f"{transcript.name} of {transcript.user_id} was never told {missing}."
                 )
 
 
@@ -162,4 +162,4 @@ def _histories(evidence: Evidence) -> Mapping[str, History]:
     return grouped
 
 
-user_checks: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (user_streams, untold)
+user_checks: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (user_streams, undelivered)

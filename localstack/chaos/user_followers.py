@@ -21,7 +21,7 @@ _PAUSE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
-class UserManner:
+class UserFollowerPlan:
     """How one follower of a user behaves. `breaks` are the numbers of frames after which it drops its connection."""
 
     style: Style
@@ -33,33 +33,33 @@ class UserManner:
     forgets: bool = False
 
 
-def user_manner(style: Style, chance: random.Random, seconds: float) -> UserManner:
+def plan_user_follower(style: Style, chance: random.Random, seconds: float) -> UserFollowerPlan:
     """A follower of this style; orders arrive for so many seconds."""
     match style:
         case Style.LATE:
-            return UserManner(style, delay=chance.uniform(0, seconds * 0.8), from_the_beginning=True)
+            return UserFollowerPlan(style, delay=chance.uniform(0, seconds * 0.8), from_the_beginning=True)
         case Style.RESTLESS:
             breaks = tuple(chance.randint(1, 12) for _ in range(chance.randint(3, 8)))
-            return UserManner(style, delay=chance.uniform(0, seconds / 4), from_the_beginning=True, breaks=breaks)
+            return UserFollowerPlan(style, delay=chance.uniform(0, seconds / 4), from_the_beginning=True, breaks=breaks)
         case Style.FORGETFUL:
             breaks = (chance.randint(5, 20), chance.randint(5, 40))
-            return UserManner(style, from_the_beginning=True, breaks=breaks, forgets=True)
+            return UserFollowerPlan(style, from_the_beginning=True, breaks=breaks, forgets=True)
         case _:
             # Comes at any moment, and hears from there on.
-            return UserManner(style, delay=chance.choice((0.0, chance.uniform(0, seconds / 2))))
+            return UserFollowerPlan(style, delay=chance.choice((0.0, chance.uniform(0, seconds / 2))))
 
 
 class UserFollower:
     """Follows all orders of a user; `accepted` gives the ids of those that were placed so far."""
 
-    def __init__(self, user_id: str, way: UserManner, accepted: Callable[[], Iterable[str]]) -> None:
-        self._way = way
-        self._breaks = list(way.breaks)
+    def __init__(self, user_id: str, plan: UserFollowerPlan, accepted: Callable[[], Iterable[str]]) -> None:
+        self._plan = plan
+        self._breaks = list(plan.breaks)
         self._accepted = accepted
         self._began_at = time.time()
         self._newest: float | None = None
         self._over: set[str] = set()
-        self.transcript = UserTranscript(user_id, f"{way.style} of all")
+        self.transcript = UserTranscript(user_id, f"{plan.style} of all")
 
     @property
     def is_done(self) -> bool:
@@ -77,15 +77,15 @@ class UserFollower:
 
     async def run(self, client: Client, gate: asyncio.Semaphore) -> None:
         """Follows until it is cancelled. `gate` lets only so many handshakes happen at once."""
-        await asyncio.sleep(self._way.delay)
+        await asyncio.sleep(self._plan.delay)
         while True:
             with contextlib.suppress(OrderEngineError):
                 await self._connect(client, gate)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _since(self) -> float | None:
-        if self._newest is None or self._way.forgets:
-            return self._began_at if self._way.from_the_beginning else self._newest
+        if self._newest is None or self._plan.forgets:
+            return self._began_at if self._plan.from_the_beginning else self._newest
         return self._newest
 
     async def _connect(self, client: Client, gate: asyncio.Semaphore) -> None:

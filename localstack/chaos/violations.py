@@ -21,7 +21,7 @@ class Kind(StrEnum):
     NEVER_TOLD = "never told the end"
     WRONG_FRAME = "told something else than the history"
     FOREIGN = "told of another user's order"
-    UNTOLD = "a user's status never told"
+    UNDELIVERED = "a user's status never told"
     LEFT_OPEN = "dead letter of an order that is open"
     PAST_LIMIT = "settled past its limit"
     FIRED_TWICE = "fired twice"

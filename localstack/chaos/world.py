@@ -20,7 +20,7 @@ _DIGITS = Context(prec=9)
 
 
 @dataclass(frozen=True)
-class Sizing:
+class SwapSize:
     """A pair, a side and how much in base units: what a market pays for."""
 
     input_token: str
@@ -43,7 +43,7 @@ class World:
         venues = [import_module(f"chalicelib.venues.{name}").connect(self._simulation) for name in VENUES]
         self._market = SimulatedMarket(self._simulation, venues)
 
-    def pays(self, wanted: Sizing, second: float) -> Fraction | None:
+    def pays(self, wanted: SwapSize, second: float) -> Fraction | None:
         """The full-size price at the better venue, output per input after fees; None where nobody quotes."""
         one, other = find_token(wanted.input_token), find_token(wanted.output_token)
         if one is None or other is None:
@@ -60,7 +60,7 @@ class World:
             raise ValueError(f"{token} is not listed.")
         return to_base_units(Decimal(amount), found)
 
-    def limit(self, wanted: Sizing, second: float, away_bps: int) -> Decimal:
+    def limit(self, wanted: SwapSize, second: float, away_bps: int) -> Decimal:
         """A price so far from what is paid at the second. Raises ValueError where nothing is."""
         price = self.pays(wanted, second)
         if price is None:
@@ -72,7 +72,7 @@ class World:
         """Tokens whose launch comes so soon, forked ones too."""
         return [each.token.symbol for each in self._simulation.launches.between(int(second) + 2, int(second) + within)]
 
-    def witness(self, orders: tuple[OrderRecord, ...], events: tuple[EventRecord, ...], until: float) -> Market:
+    def record(self, orders: tuple[OrderRecord, ...], events: tuple[EventRecord, ...], until: float) -> Market:
         """What was paid while orders rested, and what was launched."""
         first = min((order.created_at for order in orders), default=until)
         launched = self._market.launches(
@@ -86,7 +86,7 @@ class World:
 
     def _paid(self, order: OrderRecord, events: tuple[EventRecord, ...]) -> frozenset[int]:
         history = sorted((event for event in events if event.order_id == order.id), key=lambda event: event.sequence)
-        wanted = Sizing(order.input_token, order.output_token, order.side, order.amount)
+        wanted = SwapSize(order.input_token, order.output_token, order.side, order.amount)
         paid: set[int] = set()
         limit = order.limit_price
         # From the last event back: an amendment says what the limit was before.

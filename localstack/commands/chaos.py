@@ -77,7 +77,7 @@ def chaos(
     console = Console()
     chosen = seed if seed is not None else time.time_ns() % _LARGEST_SEED
     seconds = minutes * 60 if minutes else run.default_seconds(orders)
-    load = run.Load(
+    settings = run.RunSettings(
         orders,
         chosen,
         seconds,
@@ -86,7 +86,7 @@ def chaos(
         resting=resting,
         asks_for_tokens=auth == "jwt",
     )
-    console.print(f"[bold]{load.text}[/bold]")
+    console.print(f"[bold]{settings.text}[/bold]")
     if keep is not None and keep.exists():
         raise UserError(f"{keep} exists already: name a new folder.")
     with tempfile.TemporaryDirectory(prefix="order-engine-chaos-") as scratch:
@@ -96,9 +96,9 @@ def chaos(
         folder.chmod(0o755)
         if console.is_terminal:
             with Live(console=console, refresh_per_second=4) as live:
-                result = run.run(folder, load, _Display(console, live))
+                result = run.run(folder, settings, _Display(console, live))
         else:
-            result = run.run(folder, load, _Display(console, None))
+            result = run.run(folder, settings, _Display(console, None))
     report.show(result, console)
     raise typer.Exit(0 if result.holds else 1)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from localstack.chaos import orders
-from localstack.chaos.orders import PLAIN, wish
+from localstack.chaos.orders import PLAIN, chaos_order
 from localstack.local_stack import stack_for_tests
 from localstack.local_stack.stack_for_tests import Stack
 from order_engine import Client
@@ -31,7 +31,7 @@ PARAMETERS = {"SimulatedDelayScale": "0.05", "SimulatedVolatility": "0"}
 async def delay(client: Client, number: int, gate: asyncio.Semaphore) -> float:
     """Seconds from one order's price to its firing."""
     async with gate:
-        placed = await client.place(wish(f"firing-{number}", {**PLAIN, "limit_price": "1000"}))
+        placed = await client.place(chaos_order(f"firing-{number}", {**PLAIN, "limit_price": "1000"}))
         await asyncio.sleep(random.Random(number).uniform(2, 4))
         assert await orders.amend(client, placed.order_id, Decimal(100)) == "waiting"
         while True:

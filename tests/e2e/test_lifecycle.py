@@ -97,7 +97,7 @@ async def test_a_hundred_orders_at_once_all_settle(trader: Trader) -> None:
 
 async def test_a_cancelled_order_ends_at_once_and_is_never_executed(stack: Stack, trader: Trader) -> None:
     async with scene(stack) as on:
-        order_id = await on.hide()
+        order_id = await on.store_silently()
         async with trader.http.post(f"/api/orders/{order_id}/cancel") as answer:
             assert answer.status == HTTPStatus.OK
         # A message of it that was still under way.

@@ -15,7 +15,7 @@ from localstack.chaos import orders
 from localstack.chaos.audit import audit, repeats
 from localstack.chaos.evidence import connect
 from localstack.chaos.kills import Kill, Recovery, RecoveryWatch, arm, fired
-from localstack.chaos.orders import HOPELESS, PLAIN, until
+from localstack.chaos.orders import HOPELESS, PLAIN, wait_until
 from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS
 from localstack.chaos.records import TERMINAL, Evidence
 from localstack.chaos.scene import Scene, scene
@@ -111,7 +111,7 @@ async def kill_everywhere(stack: Stack, crash_directory: Path, watch: RecoveryWa
                     await on.follow(await on.place())
             seen = await on.ended(RECOVERED_WITHIN)
             # Followers may hear of an end before the watch looks again.
-            assert await until(lambda: not watch.waiting, RECOVERED_WITHIN)
+            assert await wait_until(lambda: not watch.waiting, RECOVERED_WITHIN)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from chalicelib.services.subscriptions import MAX_FOLLOWERS
 from localstack.chaos import orders
 from localstack.chaos.audit import audit
-from localstack.chaos.followers import Manner, Style
+from localstack.chaos.followers import FollowerPlan, Style
 from localstack.chaos.scene import scene
 from localstack.commands import dlq
 from localstack.local_stack import state_file
@@ -22,7 +22,7 @@ from localstack.local_stack.stack_for_tests import Stack
 # Where the tests run in several processes, these have one of them and so a stack for themselves: they take long.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("deliveries")]
 LIMIT = 240.0
-RESTLESS = Manner(Style.RESTLESS, breaks=(1, 1, 1, 1))
+RESTLESS = FollowerPlan(Style.RESTLESS, breaks=(1, 1, 1, 1))
 
 
 async def test_copies_of_a_message(stack: Stack) -> None:
@@ -39,7 +39,7 @@ async def test_copies_of_a_message(stack: Stack) -> None:
 async def test_a_client_that_comes_back_in_the_middle_of_a_burst(stack: Stack) -> None:
     async with scene(stack) as on:
         for _ in range(4):
-            order_id = await on.hide()
+            order_id = await on.store_silently()
             for _ in range(3):
                 on.follow(order_id, RESTLESS)
             on.follow(order_id)
@@ -52,7 +52,7 @@ async def test_a_client_that_comes_back_in_the_middle_of_a_burst(stack: Stack) -
 
 async def test_as_many_clients_as_may_follow_one_order(stack: Stack) -> None:
     async with scene(stack) as on:
-        order_id = await on.hide()
+        order_id = await on.store_silently()
         gate = asyncio.Semaphore(1)
 
         async def join() -> None:
@@ -80,14 +80,14 @@ async def test_a_message_that_no_worker_can_process(stack: Stack, monkeypatch: p
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1", "RedrivePolicy": few})
     try:
         async with scene(stack) as on:
-            order_id = await on.hide(status="building")  # without a route
+            order_id = await on.store_silently(status="building")  # without a route
             on.follow(order_id)
             await on.send(order_id)
             nonsense = sqs.send_message(QueueUrl=queue, MessageBody="no order at all")["MessageId"]
             seen = await on.ended(LIMIT)
-            assert await orders.until(lambda: is_archived(stack, nonsense), LIMIT)
+            assert await orders.wait_until(lambda: is_archived(stack, nonsense), LIMIT)
         check_commands(stack, order_id, nonsense, monkeypatch)
-        assert await orders.until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
+        assert await orders.wait_until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
     finally:
         sqs.set_queue_attributes(QueueUrl=queue, Attributes=usual)
     order = seen.orders[0]
@@ -137,8 +137,8 @@ async def test_a_redriven_order_that_settled_stays_as_it_is(stack: Stack) -> Non
         before = await on.ended(LIMIT)
         await on.send(order_id, queue="OrdersDeadLetterQueueUrl")
         await on.send(order_id)
-        assert await orders.until(lambda: bool(on.evidence().dead_letters), LIMIT)
-        assert await orders.until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
+        assert await orders.wait_until(lambda: bool(on.evidence().dead_letters), LIMIT)
+        assert await orders.wait_until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
         after = await asyncio.to_thread(on.evidence)
     assert audit(after) == ()
     assert replace(after.orders[0], attention_at=None) == replace(before.orders[0], attention_at=None)

@@ -14,17 +14,17 @@ from localstack.chaos import stack as stacks
 from localstack.chaos.audit import audit
 from localstack.chaos.evidence import connect
 from localstack.chaos.faults import Faults, failing
-from localstack.chaos.followers import Manner, Style
-from localstack.chaos.orders import PLAIN, until
-from localstack.chaos.plan import Kind, Strike
+from localstack.chaos.followers import FollowerPlan, Style
+from localstack.chaos.orders import PLAIN, wait_until
+from localstack.chaos.plan import FaultKind, PlannedFault
 from localstack.chaos.scene import scene
 from localstack.chaos.stack import BreakableStack
 
 # One process runs them all where the tests run in several: they share a stack.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("faults")]
 LIMIT = 240.0
-LATE = Manner(Style.LATE, delay=2.0)
-RESTLESS = Manner(Style.RESTLESS, breaks=(1, 1, 1, 1))
+LATE = FollowerPlan(Style.LATE, delay=2.0)
+RESTLESS = FollowerPlan(Style.RESTLESS, breaks=(1, 1, 1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def faults(broken: BreakableStack) -> Iterator[Faults]:
     """What strikes the stack; all is quiet again at the end."""
     striking = Faults(broken, list)
     yield striking
-    striking.calm()
+    striking.end_all()
 
 
 def test_functions_processes_are_found_to_be_killed_and_frozen(broken: BreakableStack) -> None:
@@ -67,10 +67,10 @@ async def test_postgres_stops_at_once_while_orders_run(broken: BreakableStack, f
     async with scene(broken.stack) as on:
         placing = asyncio.gather(*(on.place_followed(LATE if number % 3 else RESTLESS) for number in range(12)))
         await asyncio.sleep(0.7)
-        await asyncio.to_thread(faults.strike, Strike(0, Kind.POSTGRES, size=seconds))
+        await asyncio.to_thread(faults.inject, PlannedFault(0, FaultKind.POSTGRES, size=seconds))
         await placing
         seen = await on.ended(LIMIT, reconcile_every=5)
-    assert faults.counts[Kind.POSTGRES] == 1
+    assert faults.counts[FaultKind.POSTGRES] == 1
     assert audit(seen) == ()
 
 
@@ -125,7 +125,7 @@ async def test_case_25_a_crash_through_5000_limits_stands_before_no_market_order
         with connect(broken.stack.database_url) as connection:
             connection.execute(FLOOD, {"count": 5000})
             try:
-                assert await until(lambda: any(fired for _, _, fired in flooded(connection)), LIMIT)
+                assert await wait_until(lambda: any(fired for _, _, fired in flooded(connection)), LIMIT)
                 order_id = await on.place()
                 most_waiting, status = 0, "pending"
                 give_up = time.monotonic() + LIMIT
@@ -151,8 +151,8 @@ async def test_the_emulator_dies_with_all_its_queues(broken: BreakableStack, fau
     async with scene(broken.stack) as on:
         placing = asyncio.gather(*(on.place_followed(LATE if number % 2 else RESTLESS) for number in range(12)))
         await asyncio.sleep(1.5)
-        await asyncio.to_thread(faults.strike, Strike(0, Kind.EMULATOR))
+        await asyncio.to_thread(faults.inject, PlannedFault(0, FaultKind.EMULATOR))
         await placing
         seen = await on.ended(LIMIT, reconcile_every=5)
-    assert faults.counts[Kind.EMULATOR] == 1
+    assert faults.counts[FaultKind.EMULATOR] == 1
     assert audit(seen) == ()

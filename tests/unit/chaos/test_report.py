@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from localstack.chaos import report, run
 from localstack.chaos.audit import audit
-from localstack.chaos.faults import Done, failing
-from localstack.chaos.orders import wishes
+from localstack.chaos.faults import InjectedFault, failing
+from localstack.chaos.orders import order_drafts
 from localstack.chaos.plan import ALL_CRASH_POINTS, WEIGHTS, plan
 from localstack.chaos.records import (
     ChainRecord,
@@ -46,7 +46,7 @@ def evidence(settlements: int) -> Evidence:
 
 def result(settlements: int) -> Result:
     seen = evidence(settlements)
-    faults = (Done(101.0, "killed a worker"), Done(900.0, "long afterwards"))
+    faults = (InjectedFault(101.0, "killed a worker"), InjectedFault(900.0, "long afterwards"))
     return Result(seen, audit(seen), (), faults, {"kill -9": 1, "freeze": 0}, "1 orders", 12.0)
 
 
@@ -94,7 +94,7 @@ def test_only_the_first_stories_are_told() -> None:
 
 
 NOTHING = Evidence(frozenset(), (), (), (), (), ())
-UNTOLD = replace(evidence(1), transcripts=())
+UNDELIVERED = replace(evidence(1), transcripts=())
 CANCELLED = replace(
     evidence(1),
     orders=(replace(evidence(1).orders[0], status="cancelled", sequence=2),),
@@ -111,8 +111,8 @@ CANCELLED = replace(
         (replace(result(1), evidence=NOTHING, refused=("No 202.", "No 202.")), "0 of 2 orders were accepted. No 202."),
         (replace(result(1), refused=("No 202 within 240 s.",)), "1 of 2 orders were accepted. No 202 within 240 s."),
         (replace(result(1), evidence=CANCELLED), "No order was confirmed"),
-        (replace(result(1), evidence=UNTOLD), "No follower was told anything"),
-        (replace(result(1), strikes={"kill -9": 0}), "No fault struck"),
+        (replace(result(1), evidence=UNDELIVERED), "No follower was told anything"),
+        (replace(result(1), counts={"kill -9": 0}), "No fault struck"),
     ],
 )
 def test_a_run_that_could_not_have_found_anything_does_not_hold(poor: Result, sentence: str) -> None:
@@ -131,8 +131,8 @@ def test_a_run_that_could_not_have_found_anything_does_not_hold(poor: Result, se
 def test_the_exit_status_tells_whether_all_held(monkeypatch: pytest.MonkeyPatch, ended_as: Result, status: int) -> None:
     loads = []
 
-    def pretend(_folder: object, load: run.Load, progress: object) -> Result:
-        loads.append(load)
+    def pretend(_folder: object, settings: run.RunSettings, progress: object) -> Result:
+        loads.append(settings)
         assert callable(progress)
         progress(run.Progress())
         return ended_as
@@ -151,15 +151,15 @@ def test_the_same_seed_is_the_same_plan() -> None:
     assert plan(5, 300, 1.0) != plan(6, 300, 1.0)
     # A longer run begins as a shorter one.
     assert plan(5, 600, 1.0)[: len(plan(5, 300, 1.0))] == plan(5, 300, 1.0)
-    assert list(wishes(random.Random(1), 20, "a", 0.5)) == list(wishes(random.Random(1), 20, "a", 0.5))
+    assert list(order_drafts(random.Random(1), 20, "a", 0.5)) == list(order_drafts(random.Random(1), 20, "a", 0.5))
 
 
 def test_a_long_plan_has_every_fault() -> None:
-    strikes = plan(1, 3000, 1.0)
-    assert {strike.kind for strike in strikes} == set(WEIGHTS)
-    assert {strike.name for strike in strikes if strike.kind == "crash point"} == set(ALL_CRASH_POINTS)
-    assert all(0 <= strike.at < 3000 for strike in strikes)
-    assert len({str(strike) for strike in strikes}) > 20
+    faults = plan(1, 3000, 1.0)
+    assert {fault.kind for fault in faults} == set(WEIGHTS)
+    assert {fault.name for fault in faults if fault.kind == "crash point"} == set(ALL_CRASH_POINTS)
+    assert all(0 <= fault.at < 3000 for fault in faults)
+    assert len({str(fault) for fault in faults}) > 20
 
 
 def test_a_fifth_of_the_calls_of_each_service_fail() -> None:

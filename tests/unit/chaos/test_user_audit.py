@@ -101,11 +101,11 @@ def test_a_clean_stream_passes(clean: list[UserConnection]) -> None:
 @pytest.mark.parametrize(
     ("broken", "kind"),
     [
-        ([connection(*EVERYTHING[:-1])], Kind.UNTOLD),
-        ([connection(*EVERYTHING[:5])], Kind.UNTOLD),
-        ([], Kind.UNTOLD),
+        ([connection(*EVERYTHING[:-1])], Kind.UNDELIVERED),
+        ([connection(*EVERYTHING[:5])], Kind.UNDELIVERED),
+        ([], Kind.UNDELIVERED),
         # It broke off, and what happened meanwhile never came.
-        ([connection(*told(FIRST, 1, 2)), connection(*EVERYTHING[5:], since=101.5, at=150.0)], Kind.UNTOLD),
+        ([connection(*told(FIRST, 1, 2)), connection(*EVERYTHING[5:], since=101.5, at=150.0)], Kind.UNDELIVERED),
         ([connection(*told(FIRST, 1, 3, 4, 5), *EVERYTHING[5:])], Kind.GAP),
         ([connection(*told(FIRST, 2, 3, 4, 5), *EVERYTHING[5:])], Kind.GAP),
         ([connection(*told(FIRST, 5), *EVERYTHING[5:], at=103.5, shown={FIRST: 3})], Kind.GAP),
