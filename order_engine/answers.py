@@ -46,16 +46,16 @@ def unexpected(url: str, answer: Answer) -> errors.UnexpectedAnswer:
     )
 
 
-def is_passing(error: errors.OrderEngineError) -> bool:
+def is_transient(error: errors.OrderEngineError) -> bool:
     """Whether the same request may be answered in a moment."""
     kinds = errors.TransportError | errors.TooManyRequests | errors.ServiceFailed
-    return isinstance(error, kinds) or (isinstance(error, errors.UnexpectedAnswer) and error.is_passing)
+    return isinstance(error, kinds) or (isinstance(error, errors.UnexpectedAnswer) and error.is_transient)
 
 
 def may_have_arrived(error: errors.OrderEngineError) -> bool:
     """Whether the service may have done what it was asked for."""
     kinds = errors.TimedOut | errors.ConnectionLost | errors.ServiceFailed
-    return isinstance(error, kinds) or (isinstance(error, errors.UnexpectedAnswer) and error.is_passing)
+    return isinstance(error, kinds) or (isinstance(error, errors.UnexpectedAnswer) and error.is_transient)
 
 
 def _reason(error: Exception) -> str:

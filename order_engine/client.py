@@ -23,7 +23,7 @@ from order_engine import errors
 from order_engine.answers import (
     Answer,
     fields_of,
-    is_passing,
+    is_transient,
     may_have_arrived,
     read,
     seconds_of,
@@ -50,8 +50,8 @@ from order_engine.models import (
     Token,
     exact,
 )
-from order_engine.of_user import follow_user
 from order_engine.stream import SILENCE_SECONDS, Stream, opened, refuse_stream
+from order_engine.user_stream import follow_user
 
 TokenSource: TypeAlias = str | Callable[[], str] | None
 Query: TypeAlias = Mapping[str, str | int | datetime | None]
@@ -60,7 +60,7 @@ _MAX_PAUSE_SECONDS = 8.0
 # The fourth pause of `follow` is its longest: 2 seconds, where no stream can be had.
 _SLOWEST_LOOK = 3
 # A handshake that is answered so may be answered otherwise in a moment.
-_PASSING_STATUSES = (408, 429, 500, 502, 503, 504)
+_TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
 _LOOPBACK = ("localhost", "127.", "::1")
 
 
@@ -152,7 +152,7 @@ class Client:
             number += 1
             if not may_exist and not isinstance(failure, errors.TooManyRequests | errors.ServiceFailed):
                 raise failure
-            if number >= self.patience.tries or not is_passing(failure):
+            if number >= self.patience.tries or not is_transient(failure):
                 break
             await asyncio.sleep(wait_after(failure, self.patience.pause(number - 1)))
         if not may_exist:
@@ -333,7 +333,7 @@ class Client:
             except _Over:
                 return
             except errors.OrderEngineError as error:
-                if not (isinstance(error, errors.StreamError) or is_passing(error)):
+                if not (isinstance(error, errors.StreamError) or is_transient(error)):
                     raise
                 failure = error
             is_new, url = False, ""  # the ticket in it may have run out
@@ -357,8 +357,8 @@ class Client:
         """
 
         async def pause(failure: errors.OrderEngineError, number: int, heard: float) -> None:
-            refused = isinstance(failure, errors.StreamRefused) and failure.status not in _PASSING_STATUSES
-            if refused or not (isinstance(failure, errors.StreamError) or is_passing(failure)):
+            refused = isinstance(failure, errors.StreamRefused) and failure.status not in _TRANSIENT_STATUSES
+            if refused or not (isinstance(failure, errors.StreamError) or is_transient(failure)):
                 raise failure
             if time.monotonic() - heard > self.patience.follow_seconds:
                 raise errors.StreamLost(
@@ -413,7 +413,7 @@ class Client:
                 number += 1
                 # Nothing there at the first try: most likely a wrong address.
                 is_wrong = isinstance(error, errors.Unreachable) and number == 1
-                if is_wrong or not is_passing(error) or number >= self.patience.tries:
+                if is_wrong or not is_transient(error) or number >= self.patience.tries:
                     raise
                 failure = error
             await asyncio.sleep(wait_after(failure, self.patience.pause(number - 1)))

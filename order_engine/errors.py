@@ -66,7 +66,7 @@ class UnexpectedAnswer(OrderEngineError):
         self.status = status
 
     @property
-    def is_passing(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether it may be a proxy in front of the service that has lost it for a moment."""
         return self.status is not None and self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 

@@ -45,7 +45,7 @@ _MOST_ORDERS = 12_000
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class StackSize:
     """What is deployed. `cores` is what the database may use for hours: a burstable class counts by its baseline."""
 
     workers: int
@@ -127,10 +127,10 @@ class _Worker:
         self.left = orders
 
 
-class Simulation:
+class QueueSimulation:
     """One queue with its workers and its database."""
 
-    def __init__(self, stack: Stack, rate: float, seconds: float, seed: int = SEED) -> None:
+    def __init__(self, stack: StackSize, rate: float, seconds: float, seed: int = SEED) -> None:
         self._stack, self._rate, self._seconds = stack, rate, seconds
         self._chance = random.Random(seed)
         self._events: list[tuple[float, int, _Order]] = []
@@ -226,16 +226,16 @@ class Use:
 
 
 @cache
-def simulate(stack: Stack, rate: float, orders: int) -> Observed:
+def simulate(stack: StackSize, rate: float, orders: int) -> Observed:
     """A run of at least so many orders and of some lifetimes of an order. With parts, one of them.
 
     At a rate that no such stack serves it ends before the first order does, which says the same.
     """
     part = rate / stack.parts
-    return Simulation(stack, part, min(max(orders / part, _LEAST_SECONDS), _MOST_ORDERS / part)).run()
+    return QueueSimulation(stack, part, min(max(orders / part, _LEAST_SECONDS), _MOST_ORDERS / part)).run()
 
 
-def uses(stack: Stack, rate: float, seen: Observed) -> list[Use]:
+def uses(stack: StackSize, rate: float, seen: Observed) -> list[Use]:
     """Each limit's use at this rate, the most used first.
 
     Where orders end more slowly than they come, workers and cores are asked for more than they were seen to give: then
@@ -274,7 +274,7 @@ def _statements() -> float:
     return sum(_STATEMENTS) + 1 + (latest - soonest) / 2 / _POLL_SECONDS
 
 
-DEFAULT = Stack(workers=10, cores=0.4, api_connections=60, instance="db.t4g.small")
+DEFAULT = StackSize(workers=10, cores=0.4, api_connections=60, instance="db.t4g.small")
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +282,7 @@ class Step:
     """A rate, what serves it, and what of the step before had to be replaced by what."""
 
     rate: int
-    stack: Stack
+    stack: StackSize
     replaced: str
 
 
@@ -295,7 +295,7 @@ STEPS: Sequence[Step] = (
     ),
     Step(
         1_000,
-        Stack(
+        StackSize(
             workers=800,
             cores=16,
             api_connections=120,
@@ -309,7 +309,7 @@ STEPS: Sequence[Step] = (
     ),
     Step(
         10_000,
-        Stack(
+        StackSize(
             workers=800,
             cores=16,
             api_connections=120,
@@ -328,7 +328,7 @@ STEPS: Sequence[Step] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StepResult:
     """A step, seen: what the step before it would have used at its rate, and what it uses itself."""
 
     step: Step
@@ -337,14 +337,14 @@ class Row:
     seen: Observed
 
 
-def rows(orders: int = 4_000, steps: Sequence[Step] = STEPS) -> list[Row]:
+def rows(orders: int = 4_000, steps: Sequence[Step] = STEPS) -> list[StepResult]:
     """Simulates each step with the stack of the step before (the defaults at first) and with its own."""
-    found: list[Row] = []
+    found: list[StepResult] = []
     stack = DEFAULT
     for step in steps:
         before = uses(stack, step.rate, simulate(stack, step.rate, orders))
         seen = simulate(step.stack, step.rate, orders)
-        found.append(Row(step, before, uses(step.stack, step.rate, seen), seen))
+        found.append(StepResult(step, before, uses(step.stack, step.rate, seen), seen))
         stack = step.stack
     return found
 
@@ -357,7 +357,7 @@ def _names(found: Sequence[Use], least: float) -> str:
     return ", ".join(_share(use) for use in found if use.used >= least) or "nothing"
 
 
-def _stack(stack: Stack) -> str:
+def _stack(stack: StackSize) -> str:
     cells = f"{stack.parts} × " if stack.parts > 1 else ""
     return (
         f"{cells}{stack.workers} workers with {stack.workers * stack.connections_each:,} connections"
@@ -365,7 +365,7 @@ def _stack(stack: Stack) -> str:
     )
 
 
-def page_table(found: Sequence[Row]) -> str:
+def page_table(found: Sequence[StepResult]) -> str:
     """The tables of docs/performance.md."""
     lines = [
         "| orders/s | of the stack before it, over 80 % used | first bottleneck | what replaces it |",
@@ -389,7 +389,7 @@ def page_table(found: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def rendered(page: str, found: Sequence[Row]) -> str:
+def rendered(page: str, found: Sequence[StepResult]) -> str:
     """The page with its tables made anew. Raises ValueError where they have no place."""
     before, begun, rest = page.partition(BEGIN)
     _, ended, after = rest.partition(END)
@@ -398,6 +398,6 @@ def rendered(page: str, found: Sequence[Row]) -> str:
     return f"{before}{BEGIN}\n{page_table(found)}\n{END}{after}"
 
 
-def write(found: Sequence[Row], page: Path = PAGE) -> None:
+def write(found: Sequence[StepResult], page: Path = PAGE) -> None:
     """Writes the tables into the page."""
     page.write_text(rendered(page.read_text(), found))

@@ -42,7 +42,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 JsonObject: TypeAlias = Mapping[str, object]
 
 
-def _say_nothing(_done: int, _of: int) -> None:
+def _ignore(_done: int, _of: int) -> None:
     pass
 
 
@@ -94,7 +94,7 @@ class _NotOpened(Exception):
 class Load:
     """One run with a user of its own, so that the history tells how its orders stand."""
 
-    def __init__(self, client: Client, workload: Workload, user: str, *, progress: Progress = _say_nothing) -> None:
+    def __init__(self, client: Client, workload: Workload, user: str, *, progress: Progress = _ignore) -> None:
         self.client, self.workload, self.user = client, workload, user
         self.samples = Samples()
         self._progress = progress
@@ -277,7 +277,7 @@ def _moment(value: object) -> float:
     return datetime.fromisoformat(str(value)).timestamp()
 
 
-async def measure(url: str, workload: Workload, seconds: float, progress: Progress = _say_nothing) -> Samples:
+async def measure(url: str, workload: Workload, seconds: float, progress: Progress = _ignore) -> Samples:
     """One load at that address, over connections of its own. Raises as `Load.run`."""
     # An order that is sent again would be measured twice.
     user = f"bench-{uuid.uuid4()}"

@@ -94,7 +94,7 @@ async def _read_log(log: Path) -> None:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-class Child:
+class StackProcess:
     """A stack's process, as the bench sees it; raises UserError where the stack does not start or does not deploy."""
 
     def __init__(self, folder: Path, parameters: Mapping[str, str]) -> None:
@@ -142,13 +142,13 @@ class Child:
 
 
 @contextlib.contextmanager
-def own_stack(**parameters: str) -> Iterator[tuple[OwnStack, Child]]:
+def own_stack(**parameters: str) -> Iterator[tuple[OwnStack, StackProcess]]:
     """A stack with these template parameters while the context is open. Raises UserError where it does not start."""
     # Postgres runs as a user of its own where root calls.
     folder = Path(tempfile.mkdtemp(prefix="order-engine-bench-"))
     folder.chmod(0o755)
     try:
-        child = Child(folder, parameters)
+        child = StackProcess(folder, parameters)
         try:
             yield OwnStack(**json.loads(child.answer())), child
         finally:

@@ -9,7 +9,7 @@ from typing import Protocol
 from localstack.bench import history, machine, measuring
 from localstack.bench.load import SEED, Progress
 from localstack.bench.measuring import Server
-from localstack.bench.own_stack import Child, OwnStack, own_stack
+from localstack.bench.own_stack import OwnStack, StackProcess, own_stack
 from localstack.bench.results import Results, Run
 from localstack.bench.rows import COST, ROWS, Row
 
@@ -63,7 +63,7 @@ def _runs(plan: Plan, reporter: Reporter) -> Iterator[Run]:
         measuring.warm_up(server, plan.seconds, plan.scale)
     if plan.loads:
         with ExitStack() as open_parts:
-            stack: tuple[OwnStack, Child] | None = None
+            stack: tuple[OwnStack, StackProcess] | None = None
             if plan.own:
                 reporter.step("starting a stack")
                 stack = open_parts.enter_context(own_stack(SimulatedDelayScale=_scale_of(plan.loads[0])))
@@ -81,7 +81,7 @@ def _scale_of(row: Row) -> str:
 
 
 def _with_history(
-    plan: Plan, reporter: Reporter, stack: tuple[OwnStack, Child] | None, size: int, others: Sequence[Server]
+    plan: Plan, reporter: Reporter, stack: tuple[OwnStack, StackProcess] | None, size: int, others: Sequence[Server]
 ) -> Iterator[Run]:
     servers = list(others)
     if stack is not None:

@@ -32,7 +32,7 @@ _QUEUES = {"orders": "OrdersDeadLetterQueueUrl", "statuses": "StatusEventsDeadLe
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """A dead letter, and where its order stands now."""
 
     message_id: str
@@ -81,22 +81,22 @@ class Archive:
         self._database.close()
         self._clients.close()
 
-    def newest(self, limit: int) -> Sequence[Letter]:
+    def newest(self, limit: int) -> Sequence[DeadLetter]:
         """The letters that arrived last."""
-        with self._database.cursor(row_factory=class_row(Letter)) as cursor:
+        with self._database.cursor(row_factory=class_row(DeadLetter)) as cursor:
             return cursor.execute(_LIST, {"limit": limit}).fetchall()
 
-    def find(self, name: str) -> Sequence[Letter]:
+    def find(self, name: str) -> Sequence[DeadLetter]:
         """The letters with this message id, or of this order; raises UserError where there is none."""
-        with self._database.cursor(row_factory=class_row(Letter)) as cursor:
+        with self._database.cursor(row_factory=class_row(DeadLetter)) as cursor:
             found = cursor.execute(_FIND, {"name": name}).fetchall()
         if not found:
             raise UserError(f"No dead letter has the message id or order id {name}: ./dev dlq list shows all.")
         return found
 
-    def not_redriven(self) -> Sequence[Letter]:
+    def not_redriven(self) -> Sequence[DeadLetter]:
         """The letters that were not sent again yet, oldest first."""
-        with self._database.cursor(row_factory=class_row(Letter)) as cursor:
+        with self._database.cursor(row_factory=class_row(DeadLetter)) as cursor:
             return cursor.execute(_WAITING).fetchall()
 
     def events(self, order_id: str) -> Sequence[Event]:
@@ -104,7 +104,7 @@ class Archive:
         with self._database.cursor(row_factory=class_row(Event)) as cursor:
             return cursor.execute(_EVENTS, {"order_id": order_id}).fetchall()
 
-    def redrive(self, letter: Letter) -> None:
+    def redrive(self, letter: DeadLetter) -> None:
         """Sends the message to the orders queue again, then notes when.
 
         In this order: a message that is sent twice changes nothing, one that is only noted would be lost.

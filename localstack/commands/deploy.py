@@ -20,7 +20,7 @@ from localstack.client.console import Console
 from localstack.deployment import deploying, targets, tools
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.preflight import preflight
-from localstack.deployment.targets import Destination
+from localstack.deployment.targets import DeployTarget
 from localstack.environment import adopt_composed
 from localstack.errors import UserError
 from localstack.local_stack import cloudformation, state_file
@@ -49,7 +49,7 @@ _Region: TypeAlias = Annotated[
 _Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Asks nothing.")]
 
 
-def _destination(target: TargetName, stack_name: str, region: str) -> Destination:
+def _deploy_target(target: TargetName, stack_name: str, region: str) -> DeployTarget:
     if target is TargetName.AWS:
         return targets.aws(region)
     adopt_composed("LOCALSTACK_HOST", "LOCALSTACK_AUTH_TOKEN")
@@ -59,7 +59,7 @@ def _destination(target: TargetName, stack_name: str, region: str) -> Destinatio
 
 
 @contextmanager
-def _explaining(where: Destination) -> Iterator[None]:
+def _explaining(where: DeployTarget) -> Iterator[None]:
     """Turns what botocore raises into a sentence."""
     try:
         yield
@@ -125,7 +125,7 @@ def deploy(
     report = _reporter(console)
     declared = template.parameters(_TEMPLATE)
     given = deploying.parse_parameters(parameters or [], declared)
-    where = _destination(target, stack_name, region)
+    where = _deploy_target(target, stack_name, region)
     if where.lacks:
         console.print(f"[yellow]{escape(where.lacks)}[/yellow]", soft_wrap=True)
     asks = where.is_real and _must_ask(yes=yes)
@@ -137,7 +137,7 @@ def deploy(
         platform = deploying.chosen_platform(where, chosen, now.parameters, declared)
         built = lambda_package.build_all(platform, report)
         chosen |= sam_build.parameters(built, platform)
-        console.print(deploying.Plan(where, stack_name, chosen).table(declared))
+        console.print(deploying.DeploymentPlan(where, stack_name, chosen).table(declared))
         if now.never_came_up:
             console.print(f"Its first deployment failed ({now.status}): what is left of it is deleted first.")
         if where.is_real:
@@ -148,13 +148,13 @@ def deploy(
             _delete(where, clients, stack_name, now, report)
         # What an interrupted deployment left would be taken for a change set that was declined.
         if asks:
-            deploying.withdraw(clients, stack_name)
+            deploying.delete_change_set(clients, stack_name)
         started = time.time() - 1
         # A folder of its own: two deployments of one clone at once would send each other's zips.
         with tempfile.TemporaryDirectory(prefix="order-engine-deploy-") as made:
             path = sam_build.write(_TEMPLATE, built, platform, Path(made) / "build")
             done = deploying.deploy(where, stack_name, path, chosen, ask=asks, report=report)
-        if asks and deploying.withdraw(clients, stack_name):
+        if asks and deploying.delete_change_set(clients, stack_name):
             raise UserError(f"Nothing was changed: the change set of {stack_name} was declined.")
         if not done:
             raise UserError(_failed(clients, stack_name, started))
@@ -164,8 +164,8 @@ def deploy(
 
 def _warn(
     console: Console,
-    where: Destination,
-    now: deploying.State,
+    where: DeployTarget,
+    now: deploying.StackState,
     chosen: Mapping[str, str],
     declared: Mapping[str, template.Parameter],
 ) -> None:
@@ -191,7 +191,7 @@ def _failed(clients: Clients, stack_name: str, started: float) -> str:
 
 
 def _delete(
-    where: Destination, clients: Clients, stack_name: str, now: deploying.State, report: Callable[[str], None]
+    where: DeployTarget, clients: Clients, stack_name: str, now: deploying.StackState, report: Callable[[str], None]
 ) -> None:
     """Deletes the stack; raises UserError naming what can't be deleted and why."""
     if now.never_came_up:
@@ -205,7 +205,7 @@ def _delete(
         )
 
 
-def _show(console: Console, outputs: cloudformation.Outputs, where: Destination) -> None:
+def _show(console: Console, outputs: cloudformation.Outputs, where: DeployTarget) -> None:
     console.print(f"\n[bold green]{outputs.stack_name} is deployed.[/bold green]")
     for name, value in sorted(outputs.values.items()):
         console.print(f"  {name:<32} {escape(value)}", soft_wrap=True)
@@ -218,7 +218,7 @@ def _show(console: Console, outputs: cloudformation.Outputs, where: Destination)
 def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region = "", yes: _Yes = False) -> None:
     """Deletes a deployed stack and what was uploaded for it, after a confirmation."""
     console = _console()
-    where = _destination(target, stack_name, region)
+    where = _deploy_target(target, stack_name, region)
     if target is TargetName.EMBEDDED and stack_name == state_file.find().stack_name:
         raise UserError(f"The stack {stack_name} is the ./dev up that runs: end that with ./dev down.")
     asks = _must_ask(yes=yes)

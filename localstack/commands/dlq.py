@@ -10,18 +10,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from localstack.client.console import Console
-from localstack.client.dead_letter_archive import Archive, Letter
+from localstack.client.dead_letter_archive import Archive, DeadLetter
 from localstack.errors import UserError
 from localstack.local_stack import state_file
 
 _BODY_WIDTH = 60
 
 
-def _when(letter: Letter) -> str:
+def _when(letter: DeadLetter) -> str:
     return letter.arrived_at.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _order_of(letter: Letter) -> str:
+def _order_of(letter: DeadLetter) -> str:
     if letter.order_id is None:
         return escape(letter.body[:_BODY_WIDTH])
     return f"{escape(letter.order_id)} ({letter.order_status or 'unknown'})"
@@ -103,7 +103,7 @@ def redrive(
         console.print("Nothing to send: every message was sent again already.")
 
 
-def _send(archive: Archive, letters: Sequence[Letter], console: Console) -> None:
+def _send(archive: Archive, letters: Sequence[DeadLetter], console: Console) -> None:
     for letter in letters:
         archive.redrive(letter)
         note = f"; its order is {letter.order_status} and stays so" if letter.order_is_over else ""

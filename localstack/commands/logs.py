@@ -49,7 +49,7 @@ def moment(since: str, now: datetime) -> datetime:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LineFilter:
     """Which lines are shown, and how."""
 
     order: str = ""
@@ -112,7 +112,7 @@ def logs(
         if not lines and not follow:
             raise UserError("Nothing has been logged yet: start the stack with ./dev up and place an order.")
         chosen = _known(lines, functions or ()) if lines else frozenset(functions or ())
-        wanted = Wanted(order, chosen, level, earliest, raw)
+        wanted = LineFilter(order, chosen, level, earliest, raw)
         for text in _last(lines, last, wanted.show):
             show(text)
         while follow:

@@ -18,7 +18,7 @@ from order_engine.cli.text import status_text, until
 
 if TYPE_CHECKING:
     from chalicelib.config import SimulationSettings
-    from localstack.replay.run import RefusedOrder, Told
+    from localstack.replay.run import RefusedOrder, ReplayEvent
 
 _DURATION = re.compile(r"[0-9]{1,5}[smhd]")
 _LONGEST = timedelta(days=7)
@@ -102,7 +102,7 @@ class _Lines:
         self._standing: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
 
-    def __call__(self, each: "Told | RefusedOrder") -> None:
+    def __call__(self, each: "ReplayEvent | RefusedOrder") -> None:
         from localstack.replay.run import RefusedOrder
 
         if isinstance(each, RefusedOrder):
@@ -138,7 +138,7 @@ def _many(count: int, thing: str) -> str:
     return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
-def _as_json(each: "Told | RefusedOrder") -> None:
+def _as_json(each: "ReplayEvent | RefusedOrder") -> None:
     from chalicelib.services.views import event_view, timestamp
     from localstack.replay.run import RefusedOrder
 

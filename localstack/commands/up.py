@@ -71,9 +71,9 @@ def up(
         if not equals:
             raise UserError(f"--set takes NAME=VALUE, not {pair!r}.")
         chosen[name] = value
-    from localstack.local_stack.supervisor import Session
+    from localstack.local_stack.supervisor import Supervisor
 
-    raise typer.Exit(Session(Console(), port_from_environment(), chosen, started).run())
+    raise typer.Exit(Supervisor(Console(), port_from_environment(), chosen, started).run())
 
 
 def down() -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from localstack.deployment import tools
 from localstack.deployment.aws_clients import Clients
-from localstack.deployment.targets import Destination
+from localstack.deployment.targets import DeployTarget
 from localstack.errors import UserError
 from localstack.packaging.template import Parameter
 from localstack.packaging.wheels import Platform, Report, lambda_platform, this_platform
@@ -51,7 +51,7 @@ _SAM_BUCKET_STACK = "aws-sam-cli-managed-default"
 
 
 @dataclass(frozen=True)
-class State:
+class StackState:
     """A stack as it is deployed now. A secret parameter's value is not what it is."""
 
     status: str = ABSENT
@@ -78,15 +78,15 @@ class State:
             )
 
 
-def state_of(clients: Clients, name: str) -> State:
+def state_of(clients: Clients, name: str) -> StackState:
     """How the stack stands. Raises botocore's errors."""
     try:
         found = clients.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
-            return State()
+            return StackState()
         raise
-    return State(
+    return StackState(
         status=found["StackStatus"],
         parameters={item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])},
         has_database=any(item["LogicalResourceId"] == "Database" for item in _resources(clients, name)),
@@ -99,10 +99,10 @@ def _resources(clients: Clients, name: str) -> "Iterator[StackResourceSummaryTyp
 
 
 @dataclass(frozen=True)
-class Plan:
+class DeploymentPlan:
     """What is about to be deployed."""
 
-    where: Destination
+    where: DeployTarget
     stack_name: str
     parameters: Mapping[str, str]
 
@@ -132,7 +132,7 @@ def parse_parameters(pairs: Sequence[str], declared: Mapping[str, Parameter]) ->
 
 
 def chosen_parameters(
-    where: Destination, given: Mapping[str, str], now: State, declared: Mapping[str, Parameter]
+    where: DeployTarget, given: Mapping[str, str], now: StackState, declared: Mapping[str, Parameter]
 ) -> dict[str, str]:
     """What is handed over: what isn't stays as it was deployed.
 
@@ -157,7 +157,7 @@ def chosen_parameters(
 
 
 def chosen_platform(
-    where: Destination, given: Mapping[str, str], deployed: Mapping[str, str], declared: Mapping[str, Parameter]
+    where: DeployTarget, given: Mapping[str, str], deployed: Mapping[str, str], declared: Mapping[str, Parameter]
 ) -> Platform:
     """What the artifact is built for: as given, else as deployed, else the template's default; embedded, this machine.
 
@@ -175,7 +175,7 @@ def chosen_platform(
     return lambda_platform(runtime, architecture)
 
 
-def refuse_protected(name: str, state: State) -> None:
+def refuse_protected(name: str, state: StackState) -> None:
     """Raises UserError where the stack's database refuses to be deleted, before anything else is."""
     # While it is being deleted there is nothing to deploy the parameter to: RDS itself says what it refuses.
     if state.never_came_up or state.status == "DELETE_FAILED" or not state.has_database:
@@ -209,7 +209,7 @@ def sam_command(path: Path) -> list[str]:
     return [str(path.with_name("python")), "-P", str(_SAM)]
 
 
-def _sam(where: Destination, *arguments: str, report: Report) -> bool:
+def _sam(where: DeployTarget, *arguments: str, report: Report) -> bool:
     """Runs sam against the target, as people see it; whether it ended well."""
     command = sam_command(tools.ensure("sam", report))
     ended = subprocess.run(  # noqa: S603  # our own command line
@@ -218,7 +218,7 @@ def _sam(where: Destination, *arguments: str, report: Report) -> bool:
     return ended.returncode == 0
 
 
-def _environment(where: Destination) -> dict[str, str]:
+def _environment(where: DeployTarget) -> dict[str, str]:
     if where.target.endpoint_url is None:
         return tools.environment()
     others = {name: value for name, value in tools.environment().items() if not name.startswith("AWS_")}
@@ -226,7 +226,7 @@ def _environment(where: Destination) -> dict[str, str]:
 
 
 def deploy(
-    where: Destination, name: str, built: Path, parameters: Mapping[str, str], *, ask: bool, report: Report
+    where: DeployTarget, name: str, built: Path, parameters: Mapping[str, str], *, ask: bool, report: Report
 ) -> bool:
     """`sam deploy` of the built template; whether it ended well. Secrets go through a file that only we can read."""
     with tempfile.NamedTemporaryFile("w", prefix="order-engine-parameters-", suffix=".yaml") as file:
@@ -242,13 +242,13 @@ def deploy(
         )
 
 
-def delete(where: Destination, name: str, report: Report) -> bool:
+def delete(where: DeployTarget, name: str, report: Report) -> bool:
     """`sam delete` of the stack with what was uploaded for it; whether it ended well."""
     config = ("--config-file", str(ROOT / "samconfig.toml"), "--config-env", where.kind)
     return _sam(where, "delete", *config, "--stack-name", name, "--no-prompts", report=report)
 
 
-def withdraw(clients: Clients, name: str) -> bool:
+def delete_change_set(clients: Clients, name: str) -> bool:
     """Whether a change set of sam's was left unexecuted. It is deleted, with the empty stack that a first one makes."""
     try:
         pages = list(clients.cloudformation.get_paginator("list_change_sets").paginate(StackName=name))
@@ -313,7 +313,7 @@ def remove_sams_bucket(clients: Clients) -> None:
     )
 
 
-def order_line(rest_url: str, where: Destination) -> str:
+def order_line(rest_url: str, where: DeployTarget) -> str:
     """A command that places an order; curl alone would be refused by the emulator's gate."""
     if not where.has_a_front_door:
         return shlex.join(["./dev", "order", "--url", rest_url])

@@ -39,7 +39,7 @@ LOCALSTACK_DATABASE = "postgresql://orders:orders@postgres:5432/orders"
 
 
 @dataclass(frozen=True)
-class Destination:
+class DeployTarget:
     """A target that answers. `parameters` are what its addresses make of the template's; `lacks` a sentence, if any."""
 
     kind: Kind
@@ -77,7 +77,7 @@ def _region_of(session: boto3.session.Session, given: str) -> str:
     return region
 
 
-def aws(region: str) -> Destination:
+def aws(region: str) -> DeployTarget:
     """The AWS account of the usual credentials (environment, profile, role).
 
     Raises UserError: no or unusable credentials, no such region, AWS not reachable. Only asks who it is.
@@ -106,7 +106,7 @@ def aws(region: str) -> Destination:
         ) from error
     except (NoRegionError, BotoCoreError) as error:
         raise UserError(f"The AWS settings can't be used: {error}") from error
-    return Destination(
+    return DeployTarget(
         kind="aws",
         target=Target("AWS", region=chosen),
         account=identity["Account"],
@@ -139,7 +139,7 @@ def localstack_parameters(host: str) -> dict[str, str]:
     }
 
 
-def localstack(region: str) -> Destination:
+def localstack(region: str) -> DeployTarget:
     """A LocalStack that runs. Raises UserError where none answers."""
     host = localstack_host()
     endpoint = f"http://{host}"
@@ -152,7 +152,7 @@ def localstack(region: str) -> Destination:
             f"LocalStack does not answer at {endpoint} ({getattr(error, 'reason', error)}): start it with "
             f"{token}docker compose -f localstack/docker-compose.yml up --wait"
         ) from error
-    return Destination(
+    return DeployTarget(
         kind="localstack",
         target=Target("LocalStack", region=region or DEFAULT_REGION, endpoint_url=endpoint),
         account=_EMULATOR_ACCOUNT,
@@ -185,12 +185,12 @@ def embedded_parameters(up: state_file.Running) -> dict[str, str]:
     }
 
 
-def embedded(up: state_file.Running, stack_name: str) -> Destination:
+def embedded(up: state_file.Running, stack_name: str) -> DeployTarget:
     """The `./dev up` of this clone. Another stack than its own has no front door, and gets the emulator's addresses."""
     parameters = embedded_parameters(up)
     if stack_name != up.stack_name:
         del parameters["PublicUrl"]
-    return Destination(
+    return DeployTarget(
         kind="embedded",
         target=up.target("the embedded stack"),
         account=_EMULATOR_ACCOUNT,

@@ -40,7 +40,7 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _take_a_name(user: int, group: int) -> bool:
+def _map_user_name(user: int, group: int) -> bool:
     """Has this process see itself as a user with a name; its files stay its own. Whether the kernel agreed."""
     named = [account for account in pwd.getpwall() if account.pw_uid != 0]
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -62,7 +62,7 @@ def main() -> None:
         sys.exit("Postgres does not run as root.")
     if os.geteuid() == 0:
         _drop_privileges(user, group)
-    elif not _take_a_name(user, group):
+    elif not _map_user_name(user, group):
         sys.exit(NO_NAME)
     os.execv(command[0], command)  # noqa: S606  # that is its purpose
 

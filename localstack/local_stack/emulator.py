@@ -26,7 +26,7 @@ _START_TRIES = 3
 _HEALTH_SECONDS = 2.0
 # Nothing in it outlives it: every durable thing is in Postgres. So it is not asked, which would wait for the
 # handlers that run; what they were doing is taken up again from the database at the next start.
-_ENDING = StopSequence(((signal.SIGKILL, 10.0),))
+_STOP_SEQUENCE = StopSequence(((signal.SIGKILL, 10.0),))
 # What starts an interpreter; nothing that changes how it or a library works.
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _SCRATCH_PREFIX = "order-engine-emulator-"
@@ -125,7 +125,7 @@ def _launch(
                 "emulator",
                 [sys.executable, "-P", ministack_process.__file__, log.with_name(FUNCTION_LOG.name), prefix],
                 reaper=reaper,
-                ending=_ENDING,
+                stop_sequence=_STOP_SEQUENCE,
                 log=log,
                 environment=_environment(port, scratch, environment),
                 directory=scratch,
@@ -157,10 +157,10 @@ def run(
         chosen = port or free_port()
         emulator = _launch(chosen, log, reaper, prefix=prefix, environment=environment or {}, keys=known)
 
-        def settled(emulator: Emulator = emulator) -> bool:
+        def has_answered_or_ended(emulator: Emulator = emulator) -> bool:
             return emulator.child.exited is not None or _is_healthy(emulator.endpoint_url)
 
-        wait_until(settled, _START_SECONDS)
+        wait_until(has_answered_or_ended, _START_SECONDS)
         if emulator.child.exited is None and _is_healthy(emulator.endpoint_url):
             return emulator
         ended = emulator.child.exited is not None

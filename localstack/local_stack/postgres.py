@@ -23,7 +23,16 @@ from localstack.errors import UserError
 from localstack.local_stack import as_user
 from localstack.local_stack.files import read_secret, write_secret
 from localstack.local_stack.ports import LOOPBACK, free_port
-from localstack.local_stack.postgres_files import HERE, Account, Binaries, binaries, environment, give, nameless, take
+from localstack.local_stack.postgres_files import (
+    HERE,
+    Account,
+    Binaries,
+    binaries,
+    claim_home,
+    environment,
+    give_folder,
+    no_name_error,
+)
 from localstack.local_stack.processes import Child, Reaper, StopSequence, start, tail, wait_until
 
 _USER = "postgres"
@@ -35,7 +44,7 @@ _RECOVERY_SECONDS = 300.0
 _START_TRIES = 3
 _CONNECT_SECONDS = 2
 # Fast shutdown, then immediate (crash recovery at the next start), then SIGKILL.
-_ENDING = StopSequence(((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.5), (signal.SIGKILL, 5.0)))
+_STOP_SEQUENCE = StopSequence(((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.5), (signal.SIGKILL, 5.0)))
 # What makes the data: nothing of it is used before all of it is there.
 _AT_ONCE = StopSequence(((signal.SIGKILL, 5.0),))
 
@@ -88,7 +97,7 @@ class _Cluster:
                 name,
                 self.account.command(command, needs_name=True),
                 reaper=self.reaper,
-                ending=_AT_ONCE,
+                stop_sequence=_AT_ONCE,
                 log=self.log,
                 environment=environment(),
                 directory=folder,
@@ -100,7 +109,7 @@ class _Cluster:
         finally:
             child.stop()
         if status == as_user.NO_NAME:
-            raise nameless()
+            raise no_name_error()
         return status
 
 
@@ -114,7 +123,7 @@ def _create(cluster: _Cluster, *, durable: bool) -> None:
     unfinished = cluster.home / "data.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(0o700)
-    give(unfinished, cluster.account)
+    give_folder(unfinished, cluster.account)
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
     write_secret(cluster.home / "password", password)
     made = cluster.run(
@@ -157,7 +166,7 @@ def _end_leftover(data: Path) -> None:
     except (ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
         is_ours = False
     if is_ours:
-        for number, seconds in _ENDING.steps:
+        for number, seconds in _STOP_SEQUENCE.steps:
             with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
                 process.send_signal(number)
                 process.wait(seconds)
@@ -211,7 +220,7 @@ def _require_same_version(data: Path, runs: str) -> None:
         )
 
 
-def _settle(child: Child, url: str) -> _Answer:
+def _wait_for_answer(child: Child, url: str) -> _Answer:
     """The server's answer, or NONE where it ended or its time was up."""
     started = time.monotonic()
     while True:
@@ -232,13 +241,13 @@ def _start(cluster: _Cluster, *, durable: bool) -> tuple[Postgres, _Answer]:
         "Postgres",
         cluster.account.command(server),
         reaper=cluster.reaper,
-        ending=_ENDING,
+        stop_sequence=_STOP_SEQUENCE,
         log=cluster.log,
         environment=environment(),
         directory=cluster.data,
     )
     try:
-        return Postgres(url, port, child), _settle(child, url)
+        return Postgres(url, port, child), _wait_for_answer(child, url)
     except BaseException:
         child.stop()
         raise
@@ -250,7 +259,7 @@ def run(home: Path, log: Path, reaper: Reaper, *, durable: bool = True) -> Postg
     `durable=False` (tests) gives up fsync. Raises UserError with the end of the log where it fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    account = take(home)
+    account = claim_home(home)
     _end_leftover(home / "data")
     cluster = _Cluster(home, log, account, binaries(home, account, reaper), reaper)
     if cluster.data.is_dir() and any(cluster.data.iterdir()):

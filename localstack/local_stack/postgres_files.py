@@ -76,7 +76,7 @@ def _has_name(user: int) -> bool:
     return True
 
 
-def nameless() -> UserError:
+def no_name_error() -> UserError:
     """What to say where a user without a name can't be given one."""
     return UserError(
         f"The user {os.geteuid()} has no name on this machine, and Postgres's initdb wants one: add a line to "
@@ -139,7 +139,7 @@ def _require_own(path: Path) -> None:
         )
 
 
-def take(home: Path) -> Account:
+def claim_home(home: Path) -> Account:
     """Sees to it that the folder above the data is this user's only, and the data the server's; returns who that is.
 
     Raises UserError where they belong to somebody else, or the file system can't give files away.
@@ -169,11 +169,11 @@ def take(home: Path) -> Account:
         # Also a normal user's, whose history it stays.
         return Account(about.st_uid, about.st_gid)
     account = _nobody()
-    give(data, account)
+    give_folder(data, account)
     return account
 
 
-def give(folder: Path, account: Account) -> None:
+def give_folder(folder: Path, account: Account) -> None:
     """Gives a folder to the account; does nothing where it is this user's own and is to stay so."""
     if os.geteuid() != 0:
         return

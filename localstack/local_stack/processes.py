@@ -84,7 +84,7 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     reaper: Reaper
-    ending: StopSequence
+    stop_sequence: StopSequence
 
     @property
     def exited(self) -> int | None:
@@ -92,8 +92,8 @@ class Child:
         return self.process.poll()
 
     def stop(self) -> None:
-        """Ends the whole group within the limits of its ending; does nothing where it has ended."""
-        for number, seconds in self.ending.steps:
+        """Ends the whole group within the limits of its stop sequence; does nothing where it has ended."""
+        for number, seconds in self.stop_sequence.steps:
             if self.process.poll() is not None:
                 break
             self._signal(number)
@@ -114,7 +114,7 @@ def start(
     command: Sequence[str | Path],
     *,
     reaper: Reaper,
-    ending: StopSequence,
+    stop_sequence: StopSequence,
     log: Path,
     environment: Mapping[str, str],
     directory: Path,
@@ -132,7 +132,7 @@ def start(
             env=dict(environment),
             start_new_session=True,
         )
-    number, seconds = ending.steps[0]
+    number, seconds = stop_sequence.steps[0]
     try:
         reaper.watch(process.pid, number, seconds)
     except (OSError, ValueError):
@@ -140,7 +140,7 @@ def start(
         process.kill()
         process.wait()
         raise
-    return Child(name, process, reaper, ending)
+    return Child(name, process, reaper, stop_sequence)
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, interval: float = 0.05) -> bool:

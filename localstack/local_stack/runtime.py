@@ -39,7 +39,7 @@ _SCHEDULED_EVENT = json.dumps(
 _Part = TypeVar("_Part")
 
 
-def _say_nothing(_: str) -> None:
+def _ignore(_: str) -> None:
     pass
 
 
@@ -75,7 +75,7 @@ class Runtime:
     template parameters of the next deployment, `keys` the emulator's.
     """
 
-    def __init__(self, settings: Settings, report: Callable[[str], None] = _say_nothing) -> None:
+    def __init__(self, settings: Settings, report: Callable[[str], None] = _ignore) -> None:
         self.settings = settings
         self._report = report
         self._reaper = Reaper()
@@ -193,12 +193,12 @@ class Runtime:
         return self._stopping.is_set()
 
     @property
-    def dead(self) -> str | None:
+    def crashed_process(self) -> str | None:
         """The name of a process that ended by itself, None while all run."""
         children = (_need(self._postgres).child, _need(self._emulator).child)
         return next((child.name for child in children if child.exited is not None), None)
 
-    def mend(self) -> None:
+    def restart_crashed(self) -> None:
         """Starts what ended by itself again and deploys anew."""
         if _need(self._postgres).child.exited is not None:
             _need(self._postgres).stop()

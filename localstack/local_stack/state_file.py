@@ -18,7 +18,7 @@ from localstack.local_stack.files import write_secret
 from localstack.local_stack.processes import wait_until
 from localstack.paths import RUNNING, UP_LOCK
 
-# A stop takes less than ten at most: the limits in supervisor.py, postgres.py, reaper.py and screen.py.
+# A stop takes less than ten at most: the limits in supervisor.py, postgres.py, reaper.py and terminal_output.py.
 _STOP_SECONDS = 20.0
 _GONE_SECONDS = 15.0
 _ASKING_SECONDS = 0.5
@@ -83,13 +83,13 @@ def holder(lock_path: Path = UP_LOCK) -> int | None:
     return int(written) if written.isdecimal() else 0
 
 
-def publish(running: Running, path: Path = RUNNING) -> None:
+def write(running: Running, path: Path = RUNNING) -> None:
     """Writes it down, readable by this user only: the database's password and the emulator's keys are in it."""
     write_secret(path, json.dumps(asdict(running)))
 
 
-def withdraw(path: Path = RUNNING) -> None:
-    """Removes what `publish` wrote."""
+def remove(path: Path = RUNNING) -> None:
+    """Removes what `write` wrote."""
     path.unlink(missing_ok=True)
 
 
@@ -141,13 +141,13 @@ def stop(lock_path: Path = UP_LOCK) -> bool:
     except psutil.AccessDenied as error:
         raise UserError(f"./dev up runs as another user (process {pid}): end it as that user.") from error
     # It gives its lock back a moment before it is gone.
-    if not wait_until(lambda: not any(map(_lives, started)), _GONE_SECONDS, 0.05):
-        left = ", ".join(str(each.pid) for each in started if _lives(each))
+    if not wait_until(lambda: not any(map(_is_alive, started)), _GONE_SECONDS, 0.05):
+        left = ", ".join(str(each.pid) for each in started if _is_alive(each))
         raise UserError(f"Something of ./dev up still runs: kill -9 {left.replace(',', '')} ends it.")
     return True
 
 
-def _lives(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     try:
         return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""One `./dev up`: starts the runtime, prints where it is, shows the logs, mends what dies, ends everything."""
+"""One `./dev up`: starts the runtime, prints where it is, shows the logs, restarts what dies, ends everything."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from localstack.local_stack import files, ports, state_file
 from localstack.local_stack.exposure import refuse_open_to_network
 from localstack.local_stack.ministack_process import FIFO_BATCHES
 from localstack.local_stack.runtime import Runtime, Settings
-from localstack.local_stack.screen import Screen
+from localstack.local_stack.terminal_output import TerminalOutput
 from localstack.local_stack.threads import in_thread
 from localstack.local_stack.warmup import warm
 from localstack.logs.log_lines import readable
@@ -33,8 +33,8 @@ from localstack.logs.log_reader import KeptLines
 from localstack.paths import LOGS, ROOT, STATE
 
 LOOK_SECONDS = 0.5
-_MENDED_AT_MOST = 3
-_MENDING_SECONDS = 300.0
+_RESTARTS_AT_MOST = 3
+_RESTARTS_WITHIN_SECONDS = 300.0
 # 30 s after its last write an order counts as one that nobody works on: chalicelib/adapters/postgres/statements.py.
 # Its worker was killed with everything else some seconds before the stack was up again.
 _INTERRUPTED_SECONDS = 27.0
@@ -71,7 +71,7 @@ def _cursor_secret() -> str:
     return files.kept_secret(STATE / "cursor-secret", 32)
 
 
-def _begin_logs() -> None:
+def _rotate_logs() -> None:
     """Keeps the last run's logs of the processes as `.1`."""
     LOGS.mkdir(parents=True, exist_ok=True)
     LOGS.chmod(0o700)  # they name users; the folder above stays passable, for Postgres may run as another user in it
@@ -80,11 +80,11 @@ def _begin_logs() -> None:
             (LOGS / name).replace(LOGS / f"{name}.1")
 
 
-class Session:
+class Supervisor:
     """Runs the stack until a signal. `started` is the monotonic time at which the command began."""
 
     def __init__(self, console: Console, port: int, parameters: Mapping[str, str], started: float) -> None:
-        self._screen = Screen(console, self._hear)
+        self._output = TerminalOutput(console, self._on_signal)
         self._port = port
         self._parameters = parameters
         self._started = started
@@ -97,7 +97,7 @@ class Session:
         self._stop = asyncio.Event()
 
     def _report(self, text: str) -> None:
-        self._screen.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")
+        self._output.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")
 
     def run(self) -> int:
         """Starts, serves and ends; returns the exit status.
@@ -110,8 +110,8 @@ class Session:
         refuse_open_to_network(hosts, self._parameters.get("AuthMode", "open"))
         with state_file.only_one():
             ports.require_free(hosts, self._port)
-            state_file.withdraw()  # what one that was killed has left
-            _begin_logs()
+            state_file.remove()  # what one that was killed has left
+            _rotate_logs()
             settings = Settings(
                 public_url=os.environ.get("ORDER_ENGINE_PUBLIC_URL", "").rstrip("/") or self._url,
                 data=STATE / "postgres",
@@ -127,8 +127,8 @@ class Session:
                     logged.skip()
                     asyncio.run(self._run(settings, hosts, logged))
             finally:
-                state_file.withdraw()
-                if not self._screen.close():
+                state_file.remove()
+                if not self._output.close():
                     os._exit(self._exit_status)  # the last flush would wait for the terminal as well
         if threading.active_count() > 1:
             sys.stderr.flush()
@@ -141,7 +141,7 @@ class Session:
             return 0
         return 128 + self._ended_by
 
-    def _hear(self, number: int, _frame: FrameType | None = None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None = None) -> None:
         """A signal: ends everything, at whatever moment it comes. A second one changes nothing: each wait has a limit.
 
         Set with `signal`, not in the loop, which would give the signals back before the last process has ended.
@@ -155,7 +155,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._hear)
+                signal.signal(number, self._on_signal)
         if self._ended_by is not None:
             self._stop.set()  # the terminal has gone already
         runtime = Runtime(settings, self._report)
@@ -164,7 +164,7 @@ class Session:
         try:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._screen.print("Stopping …")
+            self._output.print("Stopping …")
             stopping.cancel()
             serving.cancel()
             await asyncio.wait((serving,), timeout=_GOODBYE_SECONDS)  # the front door tells its clients
@@ -174,7 +174,7 @@ class Session:
                 await serving
             except (BotoCoreError, ClientError) as error:
                 raise UserError(f"The AWS emulator broke off ({error}): look into {_shown(LOGS)}.") from error
-        self._screen.print("Everything has stopped; the history is kept.")
+        self._output.print("Everything has stopped; the history is kept.")
 
     async def _serve(self, runtime: Runtime, hosts: tuple[str, ...], logged: KeptLines) -> None:
         await in_thread(runtime.start)
@@ -191,13 +191,13 @@ class Session:
             await in_thread(warm, runtime, self._door_url, requests=AT_ONCE, workers=WORKERS, pushers=FIFO_BATCHES)
             self._publish(runtime)
             self._ready = True
-            self._welcome()
-            await self._keep(runtime, door, logged)
+            self._print_addresses()
+            await self._supervise(runtime, door, logged)
 
     def _publish(self, runtime: Runtime) -> None:
-        state_file.publish(runtime.running(self._url))
+        state_file.write(runtime.running(self._url))
 
-    def _welcome(self) -> None:
+    def _print_addresses(self) -> None:
         ready = time.monotonic() - self._started
         websocket = self._url.replace("http", "ws", 1)
         order = (
@@ -207,7 +207,7 @@ class Session:
         asks = self._parameters.get("AuthMode") == "jwt"
         header = ' -H "authorization: Bearer $TOKEN"' if asks else ""
         token = "  Token       TOKEN=$(./dev token --user arman1)\n" if asks else ""
-        self._screen.print(
+        self._output.print(
             f"\n[green]Ready[/green] after {ready:.1f} s\n\n"
             f"  Dashboard   {self._url}/\n"
             f"  Orders      {self._url}/api/orders/execute\n"
@@ -220,47 +220,47 @@ class Session:
             f"Ctrl-C stops everything. What the functions log:\n"
         )
 
-    def _repair(self, runtime: Runtime) -> None:
+    def _reconcile(self, runtime: Runtime) -> None:
         """Has orders that were interrupted go on now; where that fails, the schedule does it within a minute."""
         try:
             runtime.reconcile()
         except (BotoCoreError, ClientError, UserError) as error:
-            self._screen.print(f"[yellow]Interrupted orders wait for the next minute: {escape(str(error))}[/yellow]")
+            self._output.print(f"[yellow]Interrupted orders wait for the next minute: {escape(str(error))}[/yellow]")
 
-    async def _keep(self, runtime: Runtime, door: FrontDoor, logged: KeptLines) -> None:
+    async def _supervise(self, runtime: Runtime, door: FrontDoor, logged: KeptLines) -> None:
         """Shows new log lines and starts what died again, until it is cancelled."""
-        mended: list[float] = []
+        restarts: list[float] = []
         repair_at = time.monotonic() + _INTERRUPTED_SECONDS
         while True:
-            if name := runtime.dead or ("The deployment" if door.upstream is None else None):
-                mended = [at for at in mended if time.monotonic() - at < _MENDING_SECONDS]
-                if len(mended) == _MENDED_AT_MOST:
+            if name := runtime.crashed_process or ("The deployment" if door.upstream is None else None):
+                restarts = [at for at in restarts if time.monotonic() - at < _RESTARTS_WITHIN_SECONDS]
+                if len(restarts) == _RESTARTS_AT_MOST:
                     raise UserError(f"{name} ends again and again: look into {_shown(LOGS)}.")
-                mended.append(time.monotonic())
-                self._screen.print(f"[yellow]{name} has ended unexpectedly: it is started again.[/yellow]")
-                await self._mend(runtime, door)
+                restarts.append(time.monotonic())
+                self._output.print(f"[yellow]{name} has ended unexpectedly: it is started again.[/yellow]")
+                await self._restart_crashed(runtime, door)
                 repair_at = time.monotonic() + _INTERRUPTED_SECONDS
                 continue
             await self._revoke(runtime, door)
             if time.monotonic() > repair_at:
                 repair_at = math.inf
-                await in_thread(self._repair, runtime)
+                await in_thread(self._reconcile, runtime)
             for line in await in_thread(logged.added):
                 if (shown := readable(line)) is not None:
-                    self._screen.print(shown)
+                    self._output.print(shown)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _mend(self, runtime: Runtime, door: FrontDoor) -> None:
+    async def _restart_crashed(self, runtime: Runtime, door: FrontDoor) -> None:
         """Starts again what ended; leaves the front door without an upstream where something ended meanwhile."""
         door.upstream = None
         try:
-            await in_thread(runtime.mend)
+            await in_thread(runtime.restart_crashed)
         except (BotoCoreError, ClientError, UserError) as error:
-            self._screen.print(f"[yellow]That did not succeed: {escape(str(error))}[/yellow]")
+            self._output.print(f"[yellow]That did not succeed: {escape(str(error))}[/yellow]")
             return
         door.upstream = runtime.upstream
         self._publish(runtime)
-        await in_thread(self._repair, runtime)
+        await in_thread(self._reconcile, runtime)
 
     async def _revoke(self, runtime: Runtime, door: FrontDoor) -> None:
         """Deploys anew where `./dev token revoke` has named another token."""
@@ -272,6 +272,6 @@ class Session:
         try:
             await in_thread(functools.partial(runtime.deploy, AuthRevoked=revoked))
         except (BotoCoreError, ClientError, UserError) as error:
-            self._screen.print(f"[yellow]No token could be revoked: {escape(str(error))}[/yellow]")
+            self._output.print(f"[yellow]No token could be revoked: {escape(str(error))}[/yellow]")
             return
         door.upstream = runtime.upstream

@@ -15,7 +15,7 @@ async def in_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
     loop = asyncio.get_running_loop()
     result: asyncio.Future[_T] = loop.create_future()
 
-    def settle(value: _T | None, error: BaseException | None) -> None:
+    def set_outcome(value: _T | None, error: BaseException | None) -> None:
         if result.done():  # cancelled
             return
         if error is not None:
@@ -30,7 +30,7 @@ async def in_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
         except BaseException as error:  # noqa: BLE001  # goes to whoever waits for it
             failure = error
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, value, failure)
+            loop.call_soon_threadsafe(set_outcome, value, failure)
 
     threading.Thread(target=work, name=getattr(call, "__name__", "call"), daemon=True).start()
     return await result

@@ -48,12 +48,12 @@ def _wait(runtime: Runtime, request: urllib.request.Request, is_fine: Callable[[
         time.sleep(_PAUSE_SECONDS)
 
 
-def _be_healthy(runtime: Runtime, url: str) -> None:
+def _wait_until_healthy(runtime: Runtime, url: str) -> None:
     """Waits for a healthy answer of the REST API."""
     _wait(runtime, urllib.request.Request(f"{url}/health"), lambda status: status == HTTPStatus.OK)  # noqa: S310  # http
 
 
-def _shake_hands(runtime: Runtime, url: str) -> None:
+def _open_websocket(runtime: Runtime, url: str) -> None:
     """Has the WebSocket API's connect function start, with an order that does not exist."""
     request = urllib.request.Request(  # noqa: S310  # http, ours
         f"{url}/api/orders/execute?orderId=none",
@@ -87,12 +87,12 @@ def warm(runtime: Runtime, url: str, *, requests: int = 1, workers: int = 1, pus
     """
     with ThreadPoolExecutor(requests + workers + pushers + 2) as pool:
         calls = [
-            *(pool.submit(_be_healthy, runtime, url) for _ in range(requests)),
+            *(pool.submit(_wait_until_healthy, runtime, url) for _ in range(requests)),
             pool.submit(runtime.reconcile),
             # All at once: a call that finds a free process starts none.
             *(pool.submit(_call, runtime, "ExecuteOrders") for _ in range(workers)),
             *(pool.submit(_call, runtime, "PushStatus") for _ in range(pushers)),
-            pool.submit(_shake_hands, runtime, url),
+            pool.submit(_open_websocket, runtime, url),
         ]
     for each in calls:
         each.result()

@@ -41,7 +41,7 @@ class Orders:
         self._events: dict[str, list[OrderEvent]] = {}
         self._untold: list[OrderEvent] = []
 
-    def told(self) -> list[OrderEvent]:
+    def take_new_events(self) -> list[OrderEvent]:
         """The events since the last call."""
         told, self._untold = self._untold, []
         return told
@@ -56,7 +56,7 @@ class Orders:
     ) -> Order | None:
         del idempotency  # a replay places each order once
         self._events[order.id] = []
-        self._keep(order, *describe(order, placed), order.created_at)
+        self._store(order, *describe(order, placed), order.created_at)
         return None
 
     def find_repeated(self, user_id: str, idempotency: Idempotency) -> Order | None:
@@ -90,14 +90,14 @@ class Orders:
             or history.order.has_expired(self._clock.now())
         ):
             return Claimed(history)
-        self._keep(apply(history.order, start), *describe(history.order, start), self._clock.now())
+        self._store(apply(history.order, start), *describe(history.order, start), self._clock.now())
         return Claimed(self.get(order_id), started=True)
 
     def advance(self, history: History, transition: Transition) -> History:
         before = transition.before
         if self._orders[before.id].sequence != before.sequence:
             raise Fenced
-        self._keep(transition.after, *describe(before, transition.event), self._clock.now())
+        self._store(transition.after, *describe(before, transition.event), self._clock.now())
         if transition.resume_in:
             self._due[before.id] = self._clock.now() + timedelta(seconds=transition.resume_in)
         del history
@@ -180,7 +180,7 @@ class Orders:
         for order, event in moves[:room]:
             now = self._orders[order.id]
             if (now.status, now.sequence) == (OrderStatus.WAITING, order.sequence):
-                self._keep(apply(now, event), *describe(now, event), self._clock.now())
+                self._store(apply(now, event), *describe(now, event), self._clock.now())
                 moved.append(order.id)
         return moved
 
@@ -206,25 +206,25 @@ class Orders:
     def _may_fire(self, order: Order) -> bool:
         return order.fires_from is None or order.fires_from <= self._clock.now()
 
-    def _keep(self, order: Order, message: str, meta: Meta, at: datetime) -> None:
+    def _store(self, order: Order, message: str, meta: Meta, at: datetime) -> None:
         before = self._orders.get(order.id)
         if before is not None and before.status is OrderStatus.WAITING:
-            self._take_out(before)
+            self._remove_resting(before)
         order = replace(order, updated_at=at)
         self._orders[order.id] = order
         if order.status is OrderStatus.WAITING:
-            self._put_in(order)
+            self._insert_resting(order)
         (self._fired.add if order.status is OrderStatus.PENDING and order.fires else self._fired.discard)(order.id)
         event = OrderEvent(order.id, order.sequence, order.status, order.attempt, message, meta, at)
         self._events[order.id].append(event)
         self._untold.append(event)
 
-    def _put_in(self, order: Order) -> None:
+    def _insert_resting(self, order: Order) -> None:
         self._resting_of[order.user_id] += 1
         for entries, entry in self._places(order):
             insort(entries, entry)
 
-    def _take_out(self, order: Order) -> None:
+    def _remove_resting(self, order: Order) -> None:
         self._resting_of[order.user_id] -= 1
         for entries, entry in self._places(order):
             del entries[bisect_left(entries, entry)]

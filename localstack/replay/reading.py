@@ -21,7 +21,7 @@ _NOBODY = {"userId": "replay", "walletAddress": "replay"}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReplayOrder:
     """An order of the file: what it is called there, and when it is placed."""
 
     name: str
@@ -42,7 +42,7 @@ def moment_of(text: str, what: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def read(path: Path, since: datetime, until: datetime) -> list[Wanted]:
+def read(path: Path, since: datetime, until: datetime) -> list[ReplayOrder]:
     """The orders in the file, or of standard input for `-`, in the order in which they are placed.
 
     Raises:
@@ -54,7 +54,7 @@ def read(path: Path, since: datetime, until: datetime) -> list[Wanted]:
     return found
 
 
-def _read(path: Path, since: datetime, until: datetime) -> Iterator[Wanted]:
+def _read(path: Path, since: datetime, until: datetime) -> Iterator[ReplayOrder]:
     names: dict[str, int] = {}
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
@@ -72,7 +72,7 @@ def _read(path: Path, since: datetime, until: datetime) -> Iterator[Wanted]:
         yield wanted
 
 
-def _wanted(line: str, number: int, since: datetime, until: datetime) -> Wanted:
+def _wanted(line: str, number: int, since: datetime, until: datetime) -> ReplayOrder:
     try:
         values = strict_json.read(line)
     except ValueError as error:
@@ -86,7 +86,7 @@ def _wanted(line: str, number: int, since: datetime, until: datetime) -> Wanted:
     if not since <= at < until:
         raise ValueError("at: is not within --from and --to")
     body = read_order({**_NOBODY, **values}, strict_wallets=False, now=at)
-    return Wanted(name, at, body.to_order())
+    return ReplayOrder(name, at, body.to_order())
 
 
 def _placed_at(given: object, since: datetime) -> datetime:

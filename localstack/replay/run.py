@@ -21,7 +21,7 @@ from chalicelib.venues.simulation.chance import Simulation
 from chalicelib.venues.simulation.market import SimulatedMarket
 from localstack.replay.clock import VirtualClock, VirtualRouter
 from localstack.replay.memory import MemoryLedger, NoFollowers, NoTicks, Orders, Queue, Quiet
-from localstack.replay.reading import Wanted
+from localstack.replay.reading import ReplayOrder
 
 # From a message to the worker that has it, as on AWS: nobody waits for a free one in a replay.
 PICKED_UP_IN = timedelta(milliseconds=50)
@@ -31,7 +31,7 @@ _FAR = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Told:
+class ReplayEvent:
     """An event of an order, by its name in the file."""
 
     name: str
@@ -96,9 +96,9 @@ class Replay:
         self.orders = Orders(self.clock)
         self.market = _Market(SimulatedMarket(simulation, venues))
         self._queue, quiet, ticks, events = Queue(), Quiet(), NoTicks(), NoFollowers()
-        router = VirtualRouter(venues, self.clock, _nobody_dies, quiet)
+        router = VirtualRouter(venues, self.clock, _no_crash, quiet)
         self._placing = PlacingPorts(
-            self.orders, self._queue, self.market, ticks, events, quiet, _nobody_dies, new_id=self._new_id
+            self.orders, self._queue, self.market, ticks, events, quiet, _no_crash, new_id=self._new_id
         )
         self._worker = Worker(
             store=self.orders,
@@ -108,7 +108,7 @@ class Replay:
             chain=SimulatedChain(simulation, MemoryLedger(self.clock)),
             clock=self.clock,
             telemetry=quiet,
-            crash_point=_nobody_dies,
+            crash_point=_no_crash,
             ticks=ticks,
         )
         self._watcher = WatcherPorts(
@@ -120,7 +120,7 @@ class Replay:
             ticks=ticks,
             clock=self.clock,
             telemetry=quiet,
-            crash_point=_nobody_dies,
+            crash_point=_no_crash,
         )
         self.on_beat: Callable[[datetime, Beat], object] = lambda _at, _done: None
         self._placed = 0
@@ -159,13 +159,13 @@ class Replay:
         return f"{first_id_at(self.clock.now())}{self._placed:020x}"
 
 
-def replay(wanted: Sequence[Wanted], engine: Replay, until: datetime) -> Iterator[Told | RefusedOrder]:
+def replay(wanted: Sequence[ReplayOrder], engine: Replay, until: datetime) -> Iterator[ReplayEvent | RefusedOrder]:
     """What happens to the orders, which are sorted by time, while the watcher looks each second up to `until`.
 
     In the order in which it happens; what is under way at the end goes on to where nobody has to look.
     """
     names: dict[str, str] = {}
-    happened: list[tuple[datetime, int, Told | RefusedOrder]] = []
+    happened: list[tuple[datetime, int, ReplayEvent | RefusedOrder]] = []
     waiting, count, second = list(reversed(wanted)), 0, engine.clock.now()
     while second < until:
         after = second + timedelta(seconds=1)
@@ -179,13 +179,13 @@ def replay(wanted: Sequence[Wanted], engine: Replay, until: datetime) -> Iterato
                 heapq.heappush(happened, (next_one.at, count, RefusedOrder(next_one.name, next_one.at, str(error))))
         is_last = after >= until
         engine.work(_FAR if is_last else after)
-        for event in engine.orders.told():
+        for event in engine.orders.take_new_events():
             count += 1
-            heapq.heappush(happened, (event.occurred_at, count, Told(names[event.order_id], event)))
+            heapq.heappush(happened, (event.occurred_at, count, ReplayEvent(names[event.order_id], event)))
         while happened and (is_last or happened[0][0] < after):
             yield heapq.heappop(happened)[2]
         second = after
 
 
-def _nobody_dies(name: str) -> None:
+def _no_crash(name: str) -> None:
     del name

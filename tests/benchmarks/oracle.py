@@ -39,8 +39,8 @@ from chalicelib.venues.simulation.market import SimulatedMarket
 from infra.migrations.migrate import upgrade
 from localstack.local_stack import postgres
 from localstack.local_stack.processes import Reaper
-from localstack.replay.reading import Wanted
-from localstack.replay.run import Replay, Told, replay
+from localstack.replay.reading import ReplayOrder
+from localstack.replay.run import Replay, ReplayEvent, replay
 from tests.fakes import CrashAt, FakeClock, MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_market, watched
 from tests.fakes.postgres import settings_for
@@ -118,7 +118,7 @@ class Truth:
         return [one is not None and one <= guard.maximum_input for one in best]
 
 
-def some_orders(chance: random.Random, market: SimulatedMarket, count: int, seconds: int) -> list[Wanted]:
+def some_orders(chance: random.Random, market: SimulatedMarket, count: int, seconds: int) -> list[ReplayOrder]:
     """Limits from just below the market to 4 % above it, of every pair, side and size, placed at random seconds."""
     wanted = []
     for number in range(count):
@@ -141,18 +141,18 @@ def some_orders(chance: random.Random, market: SimulatedMarket, count: int, seco
             limit_price=limit,
             time_in_force=TimeInForce.GTC,
         )
-        wanted.append(Wanted(f"order {number}", at, order))
+        wanted.append(ReplayOrder(f"order {number}", at, order))
     return sorted(wanted, key=lambda one: one.at)
 
 
-def replayed(wanted: Sequence[Wanted], market: SimulatedMarket, seconds: int, clock: FakeClock) -> Run:
+def replayed(wanted: Sequence[ReplayOrder], market: SimulatedMarket, seconds: int, clock: FakeClock) -> Run:
     """As `./dev replay` fires them."""
     engine = Replay(replace(market.simulation.settings, delay_scale=1), clock.now())
     seen: dict[str, Seen] = {}
     looked: Counter[int] = Counter()
     engine.on_beat = lambda at, done: looked.update({second_of(at): done.fired + done.postponed})
     for told in replay(wanted, engine, START + timedelta(seconds=seconds)):
-        if not isinstance(told, Told):
+        if not isinstance(told, ReplayEvent):
             continue
         if told.event.sequence == 1:
             order = engine.orders.get(told.event.order_id).order
@@ -162,7 +162,9 @@ def replayed(wanted: Sequence[Wanted], market: SimulatedMarket, seconds: int, cl
     return Run(seen, frozenset(second for second, orders in looked.items() if orders >= MOST_FIRED))
 
 
-def on_postgres(wanted: Sequence[Wanted], market: SimulatedMarket, seconds: int, clock: FakeClock, url: str) -> Run:
+def on_postgres(
+    wanted: Sequence[ReplayOrder], market: SimulatedMarket, seconds: int, clock: FakeClock, url: str
+) -> Run:
     """As the watcher fires them on a real database, whose time passes with the clock's; workers are never short."""
     database = Database(settings_for(url))
     store, queue, telemetry = PostgresOrders(database), MemoryQueue(), RecordingTelemetry()
@@ -212,7 +214,7 @@ WHERE status = 'waiting' AND fires_from IS NOT NULL
 """
 
 
-def _placed(one: Wanted, placing: PlacingPorts, clock: FakeClock) -> Order | None:
+def _placed(one: ReplayOrder, placing: PlacingPorts, clock: FakeClock) -> Order | None:
     number = int(one.name.removeprefix("order "))
     ports = replace(placing, new_id=lambda: f"{first_id_at(clock.now())}{number:020x}")
     try:
@@ -226,7 +228,7 @@ def second_of(moment: datetime) -> int:
     return int((moment - START).total_seconds())
 
 
-def judge(wanted: Sequence[Wanted], run: Run, truth: Truth) -> Counter[str]:
+def judge(wanted: Sequence[ReplayOrder], run: Run, truth: Truth) -> Counter[str]:
     """How many orders fired how. Raises AssertionError where one fired at another second than it should have."""
     counted: Counter[str] = Counter()
     for one in wanted:
@@ -235,7 +237,7 @@ def judge(wanted: Sequence[Wanted], run: Run, truth: Truth) -> Counter[str]:
     return counted
 
 
-def _verdict(one: Wanted, seen: Seen, full: frozenset[int], truth: Truth) -> str:
+def _verdict(one: ReplayOrder, seen: Seen, full: frozenset[int], truth: Truth) -> str:
     """One order second by second: it is looked at where the touch is at its bound, and where in vain, not the next."""
     pays = truth.pays(one.order)
     placed = second_of(one.at)

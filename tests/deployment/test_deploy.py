@@ -273,7 +273,7 @@ def test_on_aws_nothing_is_sent_and_nothing_changed_without_a_yes(
     with typed("n\n"):
         said, refused = dev.run("deploy", *where, *account, *changed, keys="y\n")
     assert str(refused) == "Nothing was changed: the change set of careful was declined."
-    assert not deploying.withdraw(clients, "careful")
+    assert not deploying.delete_change_set(clients, "careful")
     assert deploying.state_of(clients, "careful").parameters["LogLevel"] == "INFO"
 
     assert dev.refusal("destroy", *where, keys="n\n") == "Nothing was deleted."

@@ -20,8 +20,8 @@ from chalicelib.http.bodies import read_order
 from chalicelib.venues.simulation.chance import Simulation
 from chalicelib.venues.simulation.market import SimulatedMarket
 from localstack.local_stack.stack_for_tests import Stack
-from localstack.replay.reading import Wanted
-from localstack.replay.run import RefusedOrder, Replay, Told, replay
+from localstack.replay.reading import ReplayOrder
+from localstack.replay.run import RefusedOrder, Replay, ReplayEvent, replay
 
 LOOKS_AHEAD = 40
 ORDER = {
@@ -90,13 +90,15 @@ def test_a_limit_order_fires_when_the_market_pays_its_limit_as_in_a_replay(stack
     # The same orders at the same time on the same market.
     start, end = placed[0].replace(microsecond=0), datetime.now(UTC) + timedelta(seconds=LOOKS_AHEAD)
     wanted = [
-        Wanted(name, at, read_order(body, strict_wallets=False, now=at).to_order())
+        ReplayOrder(name, at, read_order(body, strict_wallets=False, now=at).to_order())
         for name, at, body in zip(ids, placed, bodies, strict=True)
     ]
     told = list(replay(wanted, Replay(market().simulation.settings, start), end))
     assert not any(isinstance(each, RefusedOrder) for each in told)
-    replayed = [each.event.meta["trigger"] for each in told if isinstance(each, Told) and "trigger" in each.event.meta]
-    names = {each.name for each in told if isinstance(each, Told) and "trigger" in each.event.meta}
+    replayed = [
+        each.event.meta["trigger"] for each in told if isinstance(each, ReplayEvent) and "trigger" in each.event.meta
+    ]
+    names = {each.name for each in told if isinstance(each, ReplayEvent) and "trigger" in each.event.meta}
     assert names == {ids[0]}
     for trigger in (fired[0], replayed[0]):
         assert isinstance(trigger, dict)

@@ -20,7 +20,7 @@ PYTHON = "python3.13"
 MISSING = f"LocalStack needs {PYTHON}, which is neither on the path nor among pyenv's or uv's versions"
 HOST = Path(__file__).parent / "host"
 _START_SECONDS = 120.0
-_ENDING = StopSequence(((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)))
+_STOP_SEQUENCE = StopSequence(((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def run(python: Path, folder: Path) -> Iterator[Server]:
             "LocalStack",
             [python, "-m", "localstack.runtime.main"],
             reaper=reaper,
-            ending=_ENDING,
+            stop_sequence=_STOP_SEQUENCE,
             log=folder / "localstack.log",
             environment=environment(port, folder),
             directory=folder,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from localstack.bench import capacity
-from localstack.bench.capacity import DEFAULT, STEPS, Simulation, Stack, simulate, uses
+from localstack.bench.capacity import DEFAULT, STEPS, QueueSimulation, StackSize, simulate, uses
 from localstack.paths import ROOT
 
 
@@ -22,7 +22,7 @@ def test_a_page_without_a_place_for_the_tables() -> None:
 @pytest.mark.parametrize("rate", [5.0, 40.0])
 def test_orders_in_hand_are_rate_times_lifetime(rate: float) -> None:
     """Little's law, with workers for everybody."""
-    seen = Simulation(Stack(400, 4, 60, "db.m7g.xlarge"), rate, 200).run()
+    seen = QueueSimulation(StackSize(400, 4, 60, "db.m7g.xlarge"), rate, 200).run()
     assert seen.finished == pytest.approx(rate, rel=0.1)
     assert seen.in_hand == pytest.approx(seen.finished * sum(seen.seconds) / len(seen.seconds), rel=0.1)
     # Nobody waits: the venues' and the chain's own delays, and little else.
@@ -31,7 +31,7 @@ def test_orders_in_hand_are_rate_times_lifetime(rate: float) -> None:
 
 def test_more_orders_than_workers_can_have_in_hand_wait_for_ever() -> None:
     few = replace(DEFAULT, workers=2)
-    seen = Simulation(few, 20, 60).run()
+    seen = QueueSimulation(few, 20, 60).run()
     assert not seen.keeps_up
     assert seen.finished <= 2 * capacity.BATCH / 3.5
     assert uses(few, 20, seen)[0].limit == "workers (orders in hand)"
@@ -39,8 +39,8 @@ def test_more_orders_than_workers_can_have_in_hand_wait_for_ever() -> None:
 
 
 def test_a_slow_database_is_found_out() -> None:
-    slow = Stack(200, 0.05, 60, "db.m7g.xlarge")
-    seen = Simulation(slow, 20, 60).run()
+    slow = StackSize(200, 0.05, 60, "db.m7g.xlarge")
+    seen = QueueSimulation(slow, 20, 60).run()
     assert not seen.keeps_up
     assert max(uses(slow, 20, seen), key=lambda use: use.used).limit == "processor of the database"
 

@@ -8,8 +8,8 @@ from chalicelib.config import (
     DatabaseSettings,
     Fault,
     SimulationSettings,
-    required,
     env_bool,
+    required,
 )
 
 HOST = {"DATABASE_HOST": "db", "DATABASE_NAME": "orders", "DATABASE_USER": "engine", "AWS_REGION": "us-east-1"}

@@ -19,8 +19,8 @@ from localstack.commands import deploy as commands
 from localstack.deployment import deploying, targets
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.aws_target import Target
-from localstack.deployment.deploying import Plan, State
-from localstack.deployment.targets import Destination
+from localstack.deployment.deploying import DeploymentPlan, StackState
+from localstack.deployment.targets import DeployTarget
 from localstack.errors import UserError
 from localstack.local_stack import state_file
 from localstack.packaging import template, wheels
@@ -36,7 +36,7 @@ UP = state_file.Running(
     "OEK1",
     "d",
 )
-AWS = Destination("aws", Target("AWS", region="eu-west-1"), "123456789012")
+AWS = DeployTarget("aws", Target("AWS", region="eu-west-1"), "123456789012")
 
 
 def shown(renderable: object) -> str:
@@ -175,7 +175,9 @@ def test_the_embedded_platform_is_this_machine() -> None:
 
 
 def test_a_plan_shows_no_secret() -> None:
-    plan = Plan(AWS, "mine", {"DatabaseUrl": "postgresql://u:secret@h/d", "CursorSecret": "", "LogLevel": "INFO"})
+    plan = DeploymentPlan(
+        AWS, "mine", {"DatabaseUrl": "postgresql://u:secret@h/d", "CursorSecret": "", "LogLevel": "INFO"}
+    )
     text = shown(plan.table(DECLARED))
     assert "secret@h" not in text
     assert "(secret)" in text
@@ -197,15 +199,15 @@ def test_the_curl_line_survives_a_shell() -> None:
 
 
 def test_a_protected_database_stops_everything_first() -> None:
-    protected = State("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}, has_database=True)
+    protected = StackState("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}, has_database=True)
     with pytest.raises(UserError, match=r"DatabaseDeletionProtection=false.*Nothing was deleted"):
         deploying.refuse_protected("mine", protected)
-    deploying.refuse_protected("mine", State("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}))
+    deploying.refuse_protected("mine", StackState("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}))
 
 
 @pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"])
 def test_a_database_whose_stack_cannot_be_deployed_to_is_no_reason(status: str) -> None:
-    deploying.refuse_protected("mine", State(status, {"DatabaseDeletionProtection": "true"}, has_database=True))
+    deploying.refuse_protected("mine", StackState(status, {"DatabaseDeletionProtection": "true"}, has_database=True))
 
 
 @pytest.mark.parametrize(
@@ -220,26 +222,26 @@ def test_a_database_whose_stack_cannot_be_deployed_to_is_no_reason(status: str) 
 )
 def test_a_stack_that_cannot_be_deployed_to_is_told_what_to_do(status: str, remedy: str) -> None:
     with pytest.raises(UserError, match=remedy) if remedy else nullcontext():
-        State(status).refuse_stuck("mine")
+        StackState(status).refuse_stuck("mine")
 
 
-LOCALSTACK = Destination(
+LOCALSTACK = DeployTarget(
     "localstack", Target("LocalStack"), "000000000000", targets.localstack_parameters("localhost:4566")
 )
 
 
 def test_the_first_deployment_gets_the_targets_addresses_and_a_later_one_keeps_what_is_deployed() -> None:
     given = {"LogLevel": "DEBUG"}
-    first = deploying.chosen_parameters(LOCALSTACK, given, State(), DECLARED)
+    first = deploying.chosen_parameters(LOCALSTACK, given, StackState(), DECLARED)
     assert first == {**LOCALSTACK.parameters, **given}
-    assert deploying.chosen_parameters(LOCALSTACK, given, State("REVIEW_IN_PROGRESS"), DECLARED) == first
-    assert deploying.chosen_parameters(LOCALSTACK, given, State("CREATE_COMPLETE", first), DECLARED) == given
+    assert deploying.chosen_parameters(LOCALSTACK, given, StackState("REVIEW_IN_PROGRESS"), DECLARED) == first
+    assert deploying.chosen_parameters(LOCALSTACK, given, StackState("CREATE_COMPLETE", first), DECLARED) == given
 
 
 def test_a_retry_of_a_failed_first_deployment_loses_no_parameter() -> None:
     """Without its DatabaseUrl, which can't be read back, it would create a VPC and RDS."""
     before = {"DatabaseUrl": "****", "CursorSecret": "****", "LogLevel": "ERROR", "SimulatedDelayScale": "0.1"}
-    now = State("ROLLBACK_COMPLETE", before)
+    now = StackState("ROLLBACK_COMPLETE", before)
     again = deploying.chosen_parameters(LOCALSTACK, {"LogLevel": "DEBUG"}, now, DECLARED)
     assert again["DatabaseUrl"] == targets.LOCALSTACK_DATABASE
     assert (again["LogLevel"], again["SimulatedDelayScale"]) == ("DEBUG", "0.1")
@@ -247,12 +249,12 @@ def test_a_retry_of_a_failed_first_deployment_loses_no_parameter() -> None:
 
 
 def test_a_database_that_is_known_to_nobody_is_asked_for_again() -> None:
-    now = State("ROLLBACK_COMPLETE", {"DatabaseUrl": "****"})
+    now = StackState("ROLLBACK_COMPLETE", {"DatabaseUrl": "****"})
     with pytest.raises(UserError, match="--parameter DatabaseUrl=…"):
         deploying.chosen_parameters(AWS, {}, now, DECLARED)
     assert deploying.chosen_parameters(AWS, {"DatabaseUrl": ""}, now, DECLARED) == {"DatabaseUrl": ""}
     # It got as far as to make one of its own: so it was given none.
-    own = State("ROLLBACK_FAILED", {"DatabaseUrl": "****"}, has_database=True)
+    own = StackState("ROLLBACK_FAILED", {"DatabaseUrl": "****"}, has_database=True)
     assert "DatabaseUrl" not in deploying.chosen_parameters(AWS, {}, own, DECLARED)
 
 

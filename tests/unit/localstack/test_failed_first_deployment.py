@@ -18,7 +18,7 @@ from localstack.commands import deploy as commands
 from localstack.deployment import deploying, targets
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.aws_target import Target
-from localstack.deployment.targets import Destination
+from localstack.deployment.targets import DeployTarget
 from localstack.packaging import lambda_package, sam_build
 
 NAME, DATABASE = "mine", "mine-database-1"
@@ -95,7 +95,7 @@ class Account:
         pass
 
     # SAM CLI
-    def run(self, _: Destination, *arguments: str, report: object) -> bool:
+    def run(self, _: DeployTarget, *arguments: str, report: object) -> bool:
         self.sam.append(arguments[0])
         if arguments[0] == "deploy":
             assert not self.status, "CloudFormation deploys to no stack that is left of a failure"
@@ -114,8 +114,8 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Account:
     clients = Clients(Target("AWS", region="eu-west-1"))
     vars(clients)["cloudformation"] = account
     monkeypatch.setattr(clients, "other", lambda _: account)
-    monkeypatch.setattr(Destination, "clients", lambda _: clients)
-    monkeypatch.setattr(targets, "aws", lambda _: Destination("aws", clients.target, "123456789012"))
+    monkeypatch.setattr(DeployTarget, "clients", lambda _: clients)
+    monkeypatch.setattr(targets, "aws", lambda _: DeployTarget("aws", clients.target, "123456789012"))
     monkeypatch.setattr(deploying, "_sam", account.run)
     monkeypatch.setattr(commands, "preflight", lambda *_: [])
     monkeypatch.setattr(lambda_package, "build_all", lambda *_: {})

@@ -37,7 +37,7 @@ RUNTIME = textwrap.dedent(
     reaper.remove_at_end(folder / "scratch\\nof two lines")
     ending = StopSequence(((signal.SIGTERM, 0.5),))
     log = folder / "log"
-    child = start("x", command, reaper=reaper, ending=ending, log=log, environment=os.environ, directory=folder)
+    child = start("x", command, reaper=reaper, stop_sequence=ending, log=log, environment=os.environ, directory=folder)
     print(child.process.pid, flush=True)
     time.sleep(600)
     """
@@ -58,7 +58,7 @@ def grandchild(log: Path) -> int:
 
 def started(name: str, program: str, reaper: Reaper, folder: Path, ending: StopSequence = ENDING) -> Child:
     command, log = [sys.executable, "-c", program], folder / "log"
-    return start(name, command, reaper=reaper, ending=ending, log=log, environment=os.environ, directory=folder)
+    return start(name, command, reaper=reaper, stop_sequence=ending, log=log, environment=os.environ, directory=folder)
 
 
 def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:

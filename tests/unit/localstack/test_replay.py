@@ -18,7 +18,7 @@ from chalicelib.venues.simulation.chance import Simulation
 from localstack.commands import replay as command
 from localstack.errors import UserError
 from localstack.replay.reading import read
-from localstack.replay.run import RefusedOrder, Replay, Told, replay
+from localstack.replay.run import RefusedOrder, Replay, ReplayEvent, replay
 from tests.benchmarks.oracle import check, replayed
 
 START = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -32,15 +32,15 @@ def written(folder: Path, *lines: object) -> Path:
     return path
 
 
-def told(folder: Path, seconds: int, *lines: object, **environment: str) -> list[Told | RefusedOrder]:
+def told(folder: Path, seconds: int, *lines: object, **environment: str) -> list[ReplayEvent | RefusedOrder]:
     """What a replay tells of these orders."""
     end = START + timedelta(seconds=seconds)
     wanted = read(written(folder, *lines), START, end)
     return list(replay(wanted, Replay(SimulationSettings.from_environment(environment), START), end))
 
 
-def statuses(happened: list[Told | RefusedOrder], name: str) -> list[str]:
-    return [str(each.event.status) for each in happened if isinstance(each, Told) and each.name == name]
+def statuses(happened: list[ReplayEvent | RefusedOrder], name: str) -> list[str]:
+    return [str(each.event.status) for each in happened if isinstance(each, ReplayEvent) and each.name == name]
 
 
 def test_it_fires_orders_when_brute_force_says() -> None:
@@ -59,7 +59,7 @@ def test_orders_rest_fire_fill_expire_and_are_refused_as_on_a_stack(tmp_path: Pa
     )
     happened = told(tmp_path, 600, *orders)
     assert statuses(happened, "market") == ["pending", "routing", "building", "submitted", "confirmed"]
-    soon = [each.event for each in happened if isinstance(each, Told) and each.name == "soon"]
+    soon = [each.event for each in happened if isinstance(each, ReplayEvent) and each.name == "soon"]
     assert [str(event.status) for event in soon][:3] == ["waiting", "pending", "routing"]
     assert str(soon[-1].status) == "confirmed"
     trigger = soon[1].meta["trigger"]
@@ -71,7 +71,7 @@ def test_orders_rest_fire_fill_expire_and_are_refused_as_on_a_stack(tmp_path: Pa
     assert statuses(happened, "at once or never") == ["pending", "routing", "expired"]
     [refused] = [each for each in happened if isinstance(each, RefusedOrder)]
     assert (refused.name, "looks inverted" in refused.reason) == ("inverted", True)
-    moments = [each.event.occurred_at if isinstance(each, Told) else each.at for each in happened]
+    moments = [each.event.occurred_at if isinstance(each, ReplayEvent) else each.at for each in happened]
     assert moments == sorted(moments)
     # The same file, seed and time: the same replay, ids and signatures included.
     assert told(tmp_path, 600, *orders) == happened
@@ -85,9 +85,9 @@ def test_a_sniper_fires_at_its_launch(tmp_path: Path) -> None:
         for each in range(number, number + 6)
     ]
     happened = told(tmp_path, 600, *orders, SIMULATED_LAUNCH_SECONDS="60")
-    fired = [each for each in happened if isinstance(each, Told) and "trigger" in each.event.meta]
+    fired = [each for each in happened if isinstance(each, ReplayEvent) and "trigger" in each.event.meta]
     assert fired
-    skipped = {each.name for each in happened if isinstance(each, Told) and "conditions" in each.event.meta}
+    skipped = {each.name for each in happened if isinstance(each, ReplayEvent) and "conditions" in each.event.meta}
     assert skipped.isdisjoint(each.name for each in fired)
     for each in fired:
         assert statuses(happened, each.name)[-1] in ("confirmed", "failed")
@@ -104,7 +104,7 @@ def test_case_48_a_sniper_fires_once_at_the_pool_that_was_confirmed(tmp_path: Pa
     ]
     environment = {"SIMULATED_LAUNCH_SECONDS": "60", "SIMULATED_FAULTS": f"{fault}=1"}
     happened = told(tmp_path, 480, *orders, **environment)
-    fired = [each for each in happened if isinstance(each, Told) and "trigger" in each.event.meta]
+    fired = [each for each in happened if isinstance(each, ReplayEvent) and "trigger" in each.event.meta]
     assert bool(fired) == fires
     assert len({each.name for each in fired}) == len(fired)
     settings = SimulationSettings.from_environment(environment)

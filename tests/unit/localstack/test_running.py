@@ -116,15 +116,15 @@ def test_the_addresses_are_found_while_it_runs_only(tmp_path: Path) -> None:
     try:
         with pytest.raises(UserError, match="still starting"):
             state_file.find(lock, published)
-        state_file.publish(RUNNING, published)  # left by an earlier one that was killed
+        state_file.write(RUNNING, published)  # left by an earlier one that was killed
         with pytest.raises(UserError, match="still starting"):
             state_file.find(lock, published)
         ours = replace(RUNNING, pid=process.pid)
-        state_file.publish(ours, published)
+        state_file.write(ours, published)
         assert state_file.find(lock, published) == ours
         assert published.stat().st_mode & 0o077 == 0
     finally:
         process.kill()
         process.wait(20)
-    state_file.withdraw(published)
+    state_file.remove(published)
     assert not published.exists()

@@ -13,7 +13,7 @@ from localstack.errors import UserError
 from localstack.gateway.forwarding import Upstream
 from localstack.gateway.front_door import FrontDoor
 from localstack.local_stack.runtime import Runtime
-from localstack.local_stack.supervisor import Session
+from localstack.local_stack.supervisor import Supervisor
 from localstack.paths import ROOT
 
 BEFORE, AFTER = Upstream("http://before", "http://before"), Upstream("http://after", "http://after")
@@ -27,7 +27,7 @@ class BrokenRuntime:
     def __init__(self, *, mends: bool) -> None:
         self._mends = mends
 
-    def mend(self) -> None:
+    def restart_crashed(self) -> None:
         if not self._mends:
             raise UserError("The AWS emulator did not start.")
 
@@ -36,21 +36,21 @@ class BrokenRuntime:
 
 
 @pytest.fixture
-def mending(monkeypatch: pytest.MonkeyPatch) -> Session:
-    mending = Session(Console(), 3999, {}, time.monotonic())
-    monkeypatch.setattr(Session, "_publish", lambda self, runtime: None)
+def mending(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    mending = Supervisor(Console(), 3999, {}, time.monotonic())
+    monkeypatch.setattr(Supervisor, "_publish", lambda self, runtime: None)
     return mending
 
 
-async def test_what_was_mended_serves_though_interrupted_orders_could_not_be_taken_up(mending: Session) -> None:
+async def test_what_was_mended_serves_though_interrupted_orders_could_not_be_taken_up(mending: Supervisor) -> None:
     door = FrontDoor(BEFORE)
-    await mending._mend(cast("Runtime", BrokenRuntime(mends=True)), door)
+    await mending._restart_crashed(cast("Runtime", BrokenRuntime(mends=True)), door)
     assert door.upstream == AFTER
 
 
-async def test_what_could_not_be_mended_is_tried_again_by_the_next_look(mending: Session) -> None:
+async def test_what_could_not_be_mended_is_tried_again_by_the_next_look(mending: Supervisor) -> None:
     door = FrontDoor(BEFORE)
-    await mending._mend(cast("Runtime", BrokenRuntime(mends=False)), door)
+    await mending._restart_crashed(cast("Runtime", BrokenRuntime(mends=False)), door)
     assert door.upstream is None
 
 
@@ -78,11 +78,11 @@ class Slow:
 
 supervisor.Runtime = Slow
 supervisor.state_file.only_one = contextlib.nullcontext
-supervisor.state_file.withdraw = supervisor._begin_logs = lambda: None
+supervisor.state_file.remove = supervisor._rotate_logs = lambda: None
 supervisor._cursor_secret = lambda: "secret"
 supervisor.ports.require_free = lambda hosts, port: None
 try:
-    sys.exit(supervisor.Session(Console(), 3999, {}, 0).run())
+    sys.exit(supervisor.Supervisor(Console(), 3999, {}, 0).run())
 except UserError as error:
     sys.exit(f"failed: {error}")
 """

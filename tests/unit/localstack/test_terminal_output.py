@@ -11,7 +11,7 @@ from rich.console import Console as RichConsole
 
 from localstack.client.console import Console
 from localstack.local_stack.processes import wait_until
-from localstack.local_stack.screen import Screen
+from localstack.local_stack.terminal_output import TerminalOutput
 
 LIMIT_SECONDS = 20.0
 MORE_THAN_A_PIPE_HOLDS = 1 << 20
@@ -34,7 +34,7 @@ class Output(Console):
 def test_everything_is_printed_in_order() -> None:
     read, write = os.pipe()
     console = Output(write)
-    screen = Screen(console, lambda number: None)
+    screen = TerminalOutput(console, lambda number: None)
     screen.print("first")
     screen.print("second")
     assert screen.close()
@@ -46,7 +46,7 @@ def test_everything_is_printed_in_order() -> None:
 def test_a_reader_that_reads_nothing_blocks_nobody() -> None:
     read, write = os.pipe()
     console, lost = Output(write), threading.Event()
-    screen = Screen(console, lambda number: lost.set())
+    screen = TerminalOutput(console, lambda number: lost.set())
     screen.print("x" * MORE_THAN_A_PIPE_HOLDS)
     screen.print("more")
     assert not screen.close()
@@ -61,7 +61,7 @@ def test_a_reader_or_terminal_that_has_gone_is_told_as_its_signal(
 ) -> None:
     heard: list[int] = []
     console = Output(open_end(gone))
-    screen = Screen(console, heard.append)
+    screen = TerminalOutput(console, heard.append)
     screen.print("x")
     assert wait_until(lambda: heard == [gone], LIMIT_SECONDS)
     assert screen.close()

@@ -14,7 +14,7 @@ _LINES_AT_MOST = 10_000
 _LAST_SECONDS = 1.0
 
 
-class Screen:
+class TerminalOutput:
     """Prints in a thread of its own: a terminal that Ctrl-S holds, or a pipe that nobody reads, blocks a write.
 
     `lost` is told the signal that ends others in such a case where the terminal (SIGHUP) or the reader of the pipe
@@ -25,7 +25,7 @@ class Screen:
         self._console = console
         self._lost = lost
         self._lines: queue.Queue[RenderableType | None] = queue.Queue(_LINES_AT_MOST)
-        self._thread = threading.Thread(target=self._print, name="screen", daemon=True)
+        self._thread = threading.Thread(target=self._print, name="output", daemon=True)
         self._thread.start()
 
     def print(self, line: RenderableType) -> None:
