@@ -35,9 +35,9 @@ class SimulatedChain:
         swap = read(transaction.raw)
         seed = (swap.attempt_reference,)
         self.simulation.wait(1.2, 1.8, "settle", *seed)
-        slow = SLOW_FACTOR if self.simulation.strikes(Fault.SLOW, *seed) else 1
+        slow = SLOW_FACTOR if self.simulation.injects(Fault.SLOW, *seed) else 1
         outcome = Outcome.REVERTS if swap.refusal else Outcome.SETTLES
-        if self.simulation.strikes(Fault.DROPPED, *seed):
+        if self.simulation.injects(Fault.DROPPED, *seed):
             outcome = Outcome.DROPPED
         taken = self.ledger.submit(
             Entry(
@@ -46,7 +46,7 @@ class SimulatedChain:
                 attempt=swap.attempt,
                 venue=swap.venue,
                 outcome=outcome,
-                dropped_once=self.simulation.strikes(Fault.DROPPED_ONCE, *seed),
+                dropped_once=self.simulation.injects(Fault.DROPPED_ONCE, *seed),
                 reason=swap.refusal,
                 fill=swap.fill,
                 lands_in=self.simulation.delay(*CONFIRMED_WITHIN, "confirm", *seed) * slow,
@@ -55,7 +55,7 @@ class SimulatedChain:
         )
         if not taken:
             raise Retryable(ErrorCode.TRANSACTION_EXPIRED, "The chain refused the transaction: it has expired.")
-        if self.simulation.strikes(Fault.SUBMIT_TIMEOUT, *seed):
+        if self.simulation.injects(Fault.SUBMIT_TIMEOUT, *seed):
             raise OutcomeUnknown(ErrorCode.SUBMIT_TIMEOUT, "The chain took too long to answer.")
 
     def transaction_status(self, transaction: SignedTransaction) -> TransactionResult:

@@ -38,7 +38,7 @@ class Simulation:
         """A generator that depends on the seed alone."""
         return random.Random(":".join(str(part) for part in seed))
 
-    def strikes(self, fault: Fault, *seed: object) -> bool:
+    def injects(self, fault: Fault, *seed: object) -> bool:
         """Whether the fault happens to what the seed names."""
         rate = self.settings.faults.get(fault, 0)
         return rate > 0 and self.chance(fault, *seed).random() < rate

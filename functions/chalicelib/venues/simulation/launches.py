@@ -15,7 +15,7 @@ from chalicelib.config import Fault
 from chalicelib.domain.launches import Launch, LaunchFlag, LaunchKind
 from chalicelib.domain.quotes import VENUES, Venue
 from chalicelib.domain.tokens import Token, launch_number, launch_token
-from chalicelib.venues.simulation.prices import BILLION, Prices, drawn, uniform
+from chalicelib.venues.simulation.prices import BILLION, Prices, random_bits, uniform
 
 # Until a late pool opens, until late liquidity comes, and how long before its pool a decoy stands, in seconds.
 LATE_OPEN = (5, 60)
@@ -73,8 +73,8 @@ class PlannedLaunch:
         self, number: object, second: int, venue: Venue | None = None, liquidity_usd: int | None = None
     ) -> Launch:
         return Launch(
-            pool=f"pool_{drawn('pool', self.number, venue) % 16**32:032x}",
-            event_id=f"evt_{drawn('event', self.number, number) % 16**32:032x}",
+            pool=f"pool_{random_bits('pool', self.number, venue) % 16**32:032x}",
+            event_id=f"evt_{random_bits('event', self.number, number) % 16**32:032x}",
             token=self.token,
             kind=self.kind,
             venue=venue or self.venue,
@@ -100,7 +100,7 @@ class LaunchPlan:
 
     def numbered(self, number: int) -> PlannedLaunch:
         """The n-th."""
-        bits = drawn(self.prices.seed, "launch", number)
+        bits = random_bits(self.prices.seed, "launch", number)
 
         def one_in(parts: int) -> bool:
             nonlocal bits
@@ -113,8 +113,8 @@ class LaunchPlan:
             bits //= high - low + 1
             return value
 
-        def struck(fault: Fault) -> bool:
-            return drawn(self.prices.seed, fault, number) % BILLION < self.faults.get(fault, 0) * BILLION
+        def is_injected(fault: Fault) -> bool:
+            return random_bits(self.prices.seed, fault, number) % BILLION < self.faults.get(fault, 0) * BILLION
 
         at = number * self.every + within(0, self.every - 1)
         late_by = within(*LATE_OPEN) if one_in(5) else 0
@@ -137,9 +137,9 @@ class LaunchPlan:
             liquidity_usd=_log_uniform(within(0, 9_999)),
             late_liquidity=one_in(10),
             flags=flags,
-            reported_twice=one_in(10) or struck(Fault.LAUNCH_DUPLICATE),
-            forked=one_in(20) or struck(Fault.LAUNCH_FORK),
-            decoy=one_in(10) or struck(Fault.LAUNCH_DECOY),
+            reported_twice=one_in(10) or is_injected(Fault.LAUNCH_DUPLICATE),
+            forked=one_in(20) or is_injected(Fault.LAUNCH_FORK),
+            decoy=one_in(10) or is_injected(Fault.LAUNCH_DECOY),
         )
 
     def between(self, since: int, until: int) -> list[PlannedLaunch]:

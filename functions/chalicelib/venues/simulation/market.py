@@ -33,9 +33,9 @@ class SimulatedMarket:
     def touches(self, input_token: Token, output_token: Token, at: datetime) -> dict[Venue, Fraction]:
         second = int(at.timestamp())
         pair = f"{input_token}/{output_token}"
-        if self.simulation.strikes(Fault.FEED_DOWN, pair, second):
+        if self.simulation.injects(Fault.FEED_DOWN, pair, second):
             return {}
-        factor = BAD_TICK_FACTOR if self.simulation.strikes(Fault.BAD_TICK, pair, second) else 1
+        factor = BAD_TICK_FACTOR if self.simulation.injects(Fault.BAD_TICK, pair, second) else 1
         found = {}
         for venue in self.venues:
             try:

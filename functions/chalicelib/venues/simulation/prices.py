@@ -65,8 +65,8 @@ WALKS: Mapping[str, Walk] = {
 
 
 @lru_cache(maxsize=1 << 16)
-def drawn(*of: object) -> int:
-    """384 bits that depend on what they are drawn for alone."""
+def random_bits(*of: object) -> int:
+    """384 bits that depend on what they are random_bits for alone."""
     text = ":".join(map(str, of)).encode()
     return int.from_bytes(blake2b(text, digest_size=PARTS * 4).digest(), "big")
 
@@ -83,20 +83,20 @@ def normal(bits: int, deviation: int) -> int:
 
 
 @lru_cache(maxsize=1 << 14)
-def walked(seed: str, asset: str, walk: Walk, second: int) -> int:
+def walk_at(seed: str, asset: str, walk: Walk, second: int) -> int:
     """`x` of the asset at this second, jumps left out, in billionths."""
     block, offset = divmod(second, BLOCK_SECONDS)
-    low = normal(drawn(seed, asset, "end", block), walk.ends)
+    low = normal(random_bits(seed, asset, "end", block), walk.ends)
     if offset == 0:
         return low
-    high = normal(drawn(seed, asset, "end", block + 1), walk.ends)
+    high = normal(random_bits(seed, asset, "end", block + 1), walk.ends)
     start, length = 0, BLOCK_SECONDS
     while True:
         half = length // 2
         middle = start + half
         # The bridge's variance in the middle of an interval is a quarter of the step's over all of it.
         deviation = isqrt(walk.step * walk.step * length // 4)
-        value = (low + high) // 2 + normal(drawn(seed, asset, block, length, middle), deviation)
+        value = (low + high) // 2 + normal(random_bits(seed, asset, block, length, middle), deviation)
         if offset == middle:
             return value
         if offset < middle:
@@ -106,11 +106,11 @@ def walked(seed: str, asset: str, walk: Walk, second: int) -> int:
         length = half
 
 
-def jumped(seed: str, asset: str, second: int) -> int:
+def jump_at(seed: str, asset: str, second: int) -> int:
     """What is left of this hour's jump and of the last one's, in billionths."""
     total = 0
     for hour in (second // HOUR_SECONDS - 1, second // HOUR_SECONDS):
-        bits = drawn(seed, asset, "jump", hour)
+        bits = random_bits(seed, asset, "jump", hour)
         if bits % JUMPS_ONE_IN:
             continue
         bits //= JUMPS_ONE_IN
@@ -140,9 +140,9 @@ class Prices:
             return 0
         asset = asset_of(token)
         walk = LAUNCHED if launch_number(token.symbol) is not None else WALKS.get(asset, STABLE)
-        x = walked(self.seed, asset, walk, second) if walk.step else 0
+        x = walk_at(self.seed, asset, walk, second) if walk.step else 0
         if walk.jumps:
-            x += jumped(self.seed, asset, second)
+            x += jump_at(self.seed, asset, second)
         numerator, denominator = self.volatility.as_integer_ratio()
         return x * numerator // denominator
 
@@ -164,17 +164,19 @@ class Prices:
         low, high = sorted((input_token, output_token), key=lambda token: token.mint)
         pair = f"{low.mint}/{high.mint}"
         knot, part = divmod(second, KNOT_SECONDS)
-        before, after = (uniform(drawn(self.seed, pair, "knot", number), 230, 470) for number in (knot, knot + 1))
+        before, after = (uniform(random_bits(self.seed, pair, "knot", number), 230, 470) for number in (knot, knot + 1))
         size = Fraction(before * (KNOT_SECONDS - part) + after * part, 10_000 * KNOT_SECONDS)
-        dearer = drawn(self.seed, pair, "sign", second // HOUR_SECONDS) % 2 == (input_token.mint == low.mint)
-        return size if dearer else -size
+        pays_more = random_bits(self.seed, pair, "sign", second // HOUR_SECONDS) % 2 == (
+            input_token.mint == low.mint
+        )
+        return size if pays_more else -size
 
 
 def reference_usd(seed: str, token: Token) -> Decimal:
     """The dollars around which a token's price moves; a launched one's between a thousandth of a cent and a cent."""
     if launch_number(token.symbol) is None:
         return REFERENCE_USD[token.symbol]
-    return Decimal(uniform(drawn(seed, token.symbol, "reference"), 1_000, 1_000_000)).scaleb(-8)
+    return Decimal(uniform(random_bits(seed, token.symbol, "reference"), 1_000, 1_000_000)).scaleb(-8)
 
 
 @lru_cache(maxsize=1 << 14)

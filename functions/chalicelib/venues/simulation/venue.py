@@ -134,9 +134,9 @@ class SimulatedVenue(ABC):
             raise Retryable(ErrorCode.NO_POOL, f"{self.name} has no open {input_token}/{output_token} pool.")
 
     def _inject_faults(self, request: QuoteRequest) -> None:
-        if self.simulation.strikes(Fault.QUOTE_ERROR, self.name, request.reference):
+        if self.simulation.injects(Fault.QUOTE_ERROR, self.name, request.reference):
             raise Retryable(ErrorCode.NO_QUOTE, "The venue answered with an error.")
-        if self.simulation.strikes(Fault.QUOTE_TIMEOUT, self.name, request.reference):
+        if self.simulation.injects(Fault.QUOTE_TIMEOUT, self.name, request.reference):
             self.simulation.sleep(QUOTE_TIMEOUT_SECONDS)
             raise Retryable(ErrorCode.QUOTE_TIMEOUT, "The venue did not answer in time.")
 
@@ -145,7 +145,7 @@ class SimulatedVenue(ABC):
         chance = self.simulation.chance("move", order.attempt_reference)
         room_bps = self._room_bps(order, route)
         worse_bps = chance.randint(-USUAL_MOVE_BPS, min(USUAL_MOVE_BPS, room_bps))
-        if self.simulation.strikes(Fault.PRICE_MOVE, order.attempt_reference):
+        if self.simulation.injects(Fault.PRICE_MOVE, order.attempt_reference):
             return self._run(order, route, room_bps + chance.randint(10, 100))
         fill, refusal = self._run(order, route, worse_bps)
         # Of dust, rounding alone takes any move past the limit: then the price has not moved.
