@@ -193,7 +193,7 @@ function follow(): void {
   for (const id of ids) {
     if (subscribed.has(id)) continue;
     subscribed.add(id);
-    void say(id);
+    void sendSubscribe(id);
   }
   for (const id of [...subscribed]) {
     if (ids.has(id)) continue;
@@ -202,7 +202,7 @@ function follow(): void {
   }
 }
 
-async function say(id: string): Promise<void> {
+async function sendSubscribe(id: string): Promise<void> {
   const on = socket;
   try {
     const ticket = await ticketForAll();

@@ -290,7 +290,7 @@ async function place(intent: Intent): Promise<void> {
 }
 
 function refused(error: Refused): void {
-  // A token that ran out, or too many requests, say nothing about the order: the same wish can be sent again.
+  // A token that ran out, or too many requests, say nothing about the order: the same intent can be sent again.
   if (error.status !== 401 && error.status !== 429) {
     intents.settle();
     inDoubt.value = null;
@@ -302,7 +302,7 @@ function refused(error: Refused): void {
   announcement.value = formProblem.value || Object.values(errors).join(" ");
 }
 
-/** A changed form is another wish. */
+/** A changed form is another intent. */
 export function change(changes: Partial<Form>): void {
   if (isPlacing.peek()) return;
   form.value = { ...form.peek(), ...changes };

@@ -25,7 +25,7 @@ test("the same form keeps its key until it is settled, across a reload too", () 
   assert.equal(reloaded.begin("A").key, "key-2");
 });
 
-test("another form is another wish", () => {
+test("another form is another intent", () => {
   const intents = new Intents(shelf(), "tab", counter());
   assert.equal(intents.begin("A").key, "key-1");
   assert.equal(intents.begin("B").key, "key-2");
@@ -48,7 +48,7 @@ test("two tabs have a key each, and a closed tab's doubt is inherited with its k
   assert.equal(first.unsettled(), null);
 });
 
-test("what the service has forgotten, or nobody can read, is no wish", () => {
+test("what the service has forgotten, or nobody can read, is no intent", () => {
   const storage = shelf();
   let now = 0;
   const intents = new Intents(storage, "tab", counter(), () => now);

@@ -1,5 +1,5 @@
 // The idempotency key of what the trader wants: made at the first click, kept until there is a definite answer or the
-// form says something else, across reloads. One tab's wish is not another's, but a tab that closed in doubt is inherited.
+// form says something else, across reloads. One tab's intent is not another's, but a tab that closed in doubt is inherited.
 
 export interface Intent {
   key: string;

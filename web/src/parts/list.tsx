@@ -314,7 +314,7 @@ function Table() {
 }
 
 const reason = (order: Order): string => (order.error ? order.error.code.replaceAll("_", " ") : "");
-const took = (order: Order): string =>
+const timeTaken = (order: Order): string =>
   ["confirmed", "failed", "cancelled", "expired"].includes(order.status)
     ? seconds(Date.parse(order.updatedAt) - Date.parse(order.createdAt))
     : "";
@@ -374,7 +374,7 @@ function Row({ order, place }: { order: Order; place: number }) {
       </span>
       <span role="cell">{order.chosenDex ? capital(order.chosenDex) : "–"}</span>
       <span role="cell" class="number">
-        {took(order) || "–"}
+        {timeTaken(order) || "–"}
       </span>
       <span role="cell" title={visible(order.error?.message ?? "")}>
         <Pill status={order.status} /> <span class="reason">{reason(order)}</span>
@@ -394,7 +394,7 @@ function Card({ order, place }: { order: Order; place: number }) {
           </span>
           <span class="second">
             {clock(order.createdAt)} · {order.chosenDex ? capital(order.chosenDex) : "no venue yet"} ·{" "}
-            {reason(order) || took(order) || shortId(order.id)}
+            {reason(order) || timeTaken(order) || shortId(order.id)}
           </span>
         </a>
       </span>
@@ -447,7 +447,7 @@ function csvRow(order: Order): (string | number | null)[] {
     price?.unit ?? null,
     slippageBps(order),
     order.chosenDex,
-    took(order) ? Date.parse(order.updatedAt) - Date.parse(order.createdAt) : null,
+    timeTaken(order) ? Date.parse(order.updatedAt) - Date.parse(order.createdAt) : null,
     order.status,
     order.error?.code ?? null,
     order.error?.message ?? null,

@@ -182,7 +182,7 @@ function Details({ order }: { order: Order }) {
           </button>
         ) : null}
         {isOver(order.status) ? (
-          <button type="button" class="quiet" onClick={() => again(order)}>
+          <button type="button" class="quiet" onClick={() => fillTicketFrom(order)}>
             Same again
           </button>
         ) : null}
@@ -214,7 +214,7 @@ function Failure({ order }: { order: Order }) {
 }
 
 /** Fills the ticket; nothing is placed. */
-function again(order: Order): void {
+function fillTicketFrom(order: Order): void {
   const base = order.side === "sell" ? order.inputToken : order.outputToken;
   change({
     base,

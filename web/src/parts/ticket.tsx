@@ -147,7 +147,7 @@ export function Ticket() {
               ))}
             </div>
             <AmountField place="pay" token={inputOf(value)} focused={focused} onFocus={setFocused} />
-            <button type="button" class="quiet turn" aria-label="Swap the tokens" onClick={turn}>
+            <button type="button" class="quiet turn" aria-label="Swap the tokens" onClick={swapTokens}>
               ⇅
             </button>
             <AmountField place="get" token={outputOf(value)} focused={focused} onFocus={setFocused} />
@@ -410,7 +410,7 @@ function SniperFields() {
 
 const amountField = (): string => (amountToken(form.peek()) === inputOf(form.peek()) ? "pay" : "get");
 
-function turn(): void {
+function swapTokens(): void {
   const { base, quote: other, exact } = form.peek();
   change({
     base: other,
@@ -653,9 +653,9 @@ function Trouble() {
     return (
       <div class="warning amber" role="alert">
         <p>
-          No answer came to “{said(JSON.parse(doubt.body) as Swap)}”: it may have been placed. Sending it
-          again is safe: it carries the same key and can't become a second order. Changing the form makes it
-          another order.
+          No answer came to “{swapSentence(JSON.parse(doubt.body) as Swap)}”: it may have been placed. Sending
+          it again is safe: it carries the same key and can't become a second order. Changing the form makes
+          it another order.
         </p>
       </div>
     );
@@ -669,7 +669,7 @@ function Trouble() {
   );
 }
 
-function said(swap: Swap): string {
+function swapSentence(swap: Swap): string {
   return swap.side === "sell"
     ? `Sell ${swap.amount} ${swap.inputToken} for ${swap.outputToken}`
     : `Buy ${swap.amount} ${swap.outputToken} with ${swap.inputToken}`;
