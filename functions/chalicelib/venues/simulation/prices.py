@@ -166,9 +166,7 @@ class Prices:
         knot, part = divmod(second, KNOT_SECONDS)
         before, after = (uniform(random_bits(self.seed, pair, "knot", number), 230, 470) for number in (knot, knot + 1))
         size = Fraction(before * (KNOT_SECONDS - part) + after * part, 10_000 * KNOT_SECONDS)
-        pays_more = random_bits(self.seed, pair, "sign", second // HOUR_SECONDS) % 2 == (
-            input_token.mint == low.mint
-        )
+        pays_more = random_bits(self.seed, pair, "sign", second // HOUR_SECONDS) % 2 == (input_token.mint == low.mint)
         return size if pays_more else -size
 
 
