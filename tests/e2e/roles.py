@@ -134,7 +134,7 @@ class Roles:
         group = configuration.get("LoggingConfig", {}).get("LogGroup", group)
         events = self.stack.clients.logs.filter_log_events(logGroupName=group, startTime=int(since * 1000))["events"]
         lines = (event["message"] for event in events)
-        return [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' not in line]
+        return [json.loads(line) for line in lines if line.startswith("{") and '"message"' in line]
 
     def call(self, function: str, event: object) -> list[Line]:
         """Calls a function with this event; gives what it logged."""

@@ -52,8 +52,8 @@ class RecordingTelemetry:
         with self._lock:
             self.samples.append(Sample(metric, value, dimensions))
 
-    def flush(self) -> None:
-        """Nothing to write."""
+    def end_invocation(self, **fields: object) -> None:
+        self.log("invocation", **fields)
 
     def total(self, metric: str, **dimensions: str) -> float:
         """The sum of a metric's values that have at least these dimensions."""

@@ -1,4 +1,4 @@
-"""Structured JSON log lines and EMF metrics, both on standard output."""
+"""Structured JSON log lines on standard output, with metrics in EMF (CloudWatch's embedded metric format)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -51,28 +52,47 @@ class PowertoolsTelemetry:
         with self._lock:
             self._samples[metric, tuple(sorted(dimensions.items()))].append(value)
 
-    def flush(self) -> None:
-        """Writes what was counted since the last time: one line for all metrics with the same dimensions."""
+    def end_invocation(self, **fields: object) -> None:
+        """Logs that an invocation is over, with what it counted: in one line, and in more only where metrics differ in
+        the value of one dimension.
+        """
+        line, *others = self._counted({**bound(), **fields})
+        if self.logger.log_level <= logging.INFO:
+            self.logger.info("invocation", extra=line)
+        elif "_aws" in line:
+            others.append(line)
+        for other in others:
+            print(json.dumps(other))
+
+    def _counted(self, first: dict[str, Any]) -> list[dict[str, Any]]:
+        """`first` and further lines, with what was counted since the last time, each set in the first that it fits."""
+        lines = [first]
+        for metrics in self._metric_sets():
+            fitting = (line for line in lines if all(line.get(n, v) == v for n, v in metrics.items() if n != "_aws"))
+            line = next(fitting, None)
+            if line is None:
+                lines.append(metrics)
+                continue
+            known = line["_aws"]["CloudWatchMetrics"] if "_aws" in line else []
+            line.update(metrics)
+            line["_aws"]["CloudWatchMetrics"] = known + line["_aws"]["CloudWatchMetrics"]
+        return lines
+
+    def _metric_sets(self) -> Iterator[dict[str, Any]]:
+        """The metrics of each set of dimensions, in EMF; twice where one has more values than a line may have."""
         with self._lock:
             samples, self._samples = self._samples, defaultdict(list)
-        lines: dict[Dimensions, list[dict[str, list[float]]]] = {}
+        parts: dict[tuple[Dimensions, int], dict[str, dict[str, Any]]] = defaultdict(dict)
         for (name, dimensions), values in samples.items():
-            written = [sum(values)] if _unit_of(name) is MetricUnit.Count else values
-            parts = lines.setdefault(dimensions, [])
-            for number, start in enumerate(range(0, len(written), MAX_VALUES)):
-                if number == len(parts):
-                    parts.append({})
-                parts[number][name] = written[start : start + MAX_VALUES]
-        for dimensions, parts in lines.items():
-            for part in parts:
-                self._write(part, dimensions)
-
-    def _write(self, values: Mapping[str, Sequence[float]], dimensions: Dimensions) -> None:
-        # All values of a metric at once: added one by one, with Powertools' checks of each, they were two fifths of
-        # a worker's processor time.
-        metrics = {name: {"Unit": _unit_of(name).value, "Value": each} for name, each in values.items()}
-        service = {"service": self._metrics.service}
-        print(json.dumps(self._metrics.serialize_metric_set(metrics, {**dict(dimensions), **service})))
+            unit = _unit_of(name)
+            written = [sum(values)] if unit is MetricUnit.Count else values
+            for start in range(0, len(written), MAX_VALUES):
+                # All values of a metric at once: added one by one, with Powertools' checks of each, they were two
+                # fifths of a worker's processor time.
+                parts[dimensions, start][name] = {"Unit": unit.value, "Value": written[start : start + MAX_VALUES]}
+        for (dimensions, _), metrics in parts.items():
+            service = {"service": self._metrics.service}
+            yield dict(self._metrics.serialize_metric_set(metrics, {**dict(dimensions), **service}))
 
 
 def _unit_of(metric: str) -> MetricUnit:

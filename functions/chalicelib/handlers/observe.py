@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def observe(event: object, get_response: Callable[[object], Result]) -> Result:
-    """Chalice's middleware: one log line and the metrics of every invocation."""
+    """Chalice's middleware: one log line of every invocation, with its metrics."""
     telemetry = bootstrap.telemetry()
     start = time.monotonic()
     correlation.bind(function_request_id=correlation.invocation_id(event))
@@ -23,6 +23,6 @@ def observe(event: object, get_response: Callable[[object], Result]) -> Result:
         telemetry.exception("invocation_failed", error)
         raise
     finally:
-        telemetry.log("invocation", kind=type(event).__name__, milliseconds=round((time.monotonic() - start) * 1000))
+        milliseconds = round((time.monotonic() - start) * 1000)
+        telemetry.end_invocation(kind=type(event).__name__, milliseconds=milliseconds)
         correlation.release()
-        telemetry.flush()

@@ -60,7 +60,7 @@ def written(
 
     def read() -> Lines:
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        return [line for line in lines if "_aws" not in line]
+        return [line for line in lines if "message" in line]
 
     yield read
     if bootstrap.heartbeats.cache_info().currsize:
