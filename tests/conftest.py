@@ -20,7 +20,7 @@ gc.disable()
 # In this order, one group of each: begun last, they would be what everybody waits for.
 LONGEST = (
     "test_localstack.py", "test_strangers.py", "test_commands.py", "test_faults.py", "test_crash_points.py",
-    "test_deliveries.py", "test_chaos.py", "test_restart.py",
+    "test_deliveries.py", "test_chaos.py",
 )  # fmt: skip
 # Under nohup: what the tests start would take an ignored SIGHUP for its caller's wish, and not end by one.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

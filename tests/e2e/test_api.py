@@ -119,6 +119,8 @@ async def test_sql_in_any_text_is_text(stack: Stack, http: aiohttp.ClientSession
     async with http.post(POST, json=order, headers={"Idempotency-Key": "' OR ''='"}) as answer:
         placed = await answer.json()
         assert answer.status == 202, placed
+        # Its letters as the function wrote them: some clients look for just these.
+        assert "X-Request-ID" in dict(answer.headers)
     for query in ({"userId": text}, {"userId": text, "clientOrderId": text}, {"userId": text, "limit": "1"}):
         async with http.get("/api/orders", params=query) as answer:
             (found,) = (await answer.json())["orders"]
@@ -134,18 +136,6 @@ async def test_sql_in_any_text_is_text(stack: Stack, http: aiohttp.ClientSession
     with psycopg.connect(stack.database_url) as connection:
         stored = connection.execute("SELECT user_id FROM orders WHERE id = %s", (placed["orderId"],)).fetchone()
     assert stored == (text,)
-
-
-async def test_a_key_that_is_sent_twice_is_one_key(stack: Stack, http: aiohttp.ClientSession) -> None:
-    ids = set()
-    for keys in (["twice"], ["twice", "twice"]):
-        headers = [("Content-Type", "application/json"), *(("Idempotency-Key", key) for key in keys)]
-        async with http.post(POST, data=json.dumps({**ORDER, "userId": "twice"}), headers=headers) as answer:
-            # Their letters as the function wrote them: some clients look for just these.
-            assert "X-Request-ID" in dict(answer.headers)
-            assert answer.status == 202
-            ids.add((await answer.json())["orderId"])
-    assert len(ids) == 1
 
 
 async def test_every_frame_of_the_stream_is_as_specified(http: aiohttp.ClientSession) -> None:

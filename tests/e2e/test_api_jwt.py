@@ -1,11 +1,10 @@
-"""The deployed stack in jwt mode, over the wire: who may call, what a ticket opens, limits of a user, and the logs."""
+"""The deployed stack in jwt mode, over the wire: who may call, what a ticket opens, and what stands in no log."""
 
 import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ import aiohttp
 import pytest
 
 from chalicelib.http.responses import SECURITY_HEADERS
-from chalicelib.http.signing import SigningKeys
-from chalicelib.http.tickets import TICKET_LIFETIME, StreamTicket, write_ticket
 from localstack.client import issuer
 from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.token_proxy import token_proxy
@@ -29,17 +26,12 @@ pytestmark = pytest.mark.timeout(600)
 
 BODY = {name: value for name, value in ORDER.items() if name != "userId"}
 PATH = "/api/orders/execute"
-BURST = 240
-PER_MINUTE = 20
-GENERATION = 3
 PARAMETERS = {
     "AuthMode": "jwt",
     "AuthIssuer": ISSUER,
     "AuthAudience": issuer.AUDIENCE,
     "AuthKeys": jwks(ED),
     "AuthRevoked": "stolen",
-    "OrdersPerMinute": str(PER_MINUTE),
-    "SigningGeneration": str(GENERATION),
 }
 LIMIT_SECONDS = 60
 # Every token and ticket that was used: none may stand in any log.
@@ -82,7 +74,7 @@ class User:
 
 @pytest.fixture(scope="module")
 def owned(stack: Stack) -> Iterator[Stack]:
-    """The stack, asking for tokens; each user may place 20 orders a minute."""
+    """The stack, asking for tokens."""
     with stack.deployed_with(**PARAMETERS):
         yield stack
 
@@ -161,10 +153,7 @@ async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aioh
     changed = mine[:-2] + ("A" if mine[-2] != "A" else "B") + mine[-1]
     for status, query in [
         (401, f"orderId={order_id}"),
-        (403, f"orderId={order_id}&ticket="),
-        (403, f"orderId={order_id}&ticket=junk"),
         (403, f"orderId={order_id}&ticket={changed}"),
-        (403, f"orderId={order_id}&ticket={mine}%0A"),
         (403, f"orderId={other}&ticket={mine}"),
         (403, f"orderId={order_id}&ticket={await bob.ticket()}"),
         (403, f"orderId={order_id}&ticket={ann.token}"),
@@ -185,55 +174,6 @@ async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aioh
             other,
             anns,
         }
-
-
-def as_made_before(stack: Stack, user: User, order_id: str, *, seconds: int = 0, generation: int = GENERATION) -> str:
-    """The ticket that the stack made so many seconds ago, or when it was at that generation of keys."""
-    now = datetime.now(UTC)
-    expires_at = now + TICKET_LIFETIME - timedelta(seconds=seconds)
-    made = StreamTicket(user.name, order_id, expires_at, now + timedelta(hours=1))
-    ticket = write_ticket(made, SigningKeys(stack.runtime.parameters["CursorSecret"], generation))
-    USED.add(ticket)
-    return ticket
-
-
-async def answer_of_the_function(stack: Stack, order_id: str, ticket: str) -> int:
-    """What `$connect` says, which the emulator makes a 403 of."""
-    event = websocket_event("$connect", query={"orderId": order_id, "ticket": ticket})
-    answered = await asyncio.to_thread(
-        stack.clients.functions.invoke,
-        FunctionName=stack.function_names["WebsocketConnect"],
-        Payload=json.dumps(event).encode(),
-    )
-    return int(json.loads(answered["Payload"].read())["statusCode"])
-
-
-async def test_a_ticket_holds_for_its_seconds_and_its_generations(owned: Stack, http: aiohttp.ClientSession) -> None:
-    ann = User(http, "ann")
-    order_id = (await ann.place())["orderId"]
-
-    async def opens(ticket: str) -> bool:
-        try:
-            async with http.ws_connect(PATH, params={"orderId": order_id, "ticket": ticket}) as socket:
-                return bool(await frames_until_over(socket))
-        except aiohttp.WSServerHandshakeError as refused:
-            if refused.status != HTTPStatus.FORBIDDEN:
-                raise
-            return False
-
-    # 42. On a busy machine the last second is over before the handshake: then one that is not quite as old.
-    for age in (299, 297, 290, 270):
-        if await opens(as_made_before(owned, ann, order_id, seconds=age)):
-            break
-    else:
-        pytest.fail("A ticket of four and a half minutes opened nothing.")
-    old = as_made_before(owned, ann, order_id, seconds=301)
-    assert (await opens(old), await answer_of_the_function(owned, order_id, old)) == (False, 401)
-    # 44
-    for generation, holds in ((GENERATION, True), (GENERATION - 1, True), (GENERATION - 2, False)):
-        ticket = as_made_before(owned, ann, order_id, generation=generation)
-        answered = await answer_of_the_function(owned, order_id, ticket)
-        assert (await opens(ticket), answered) == ((True, 200) if holds else (False, 401)), generation
 
 
 async def test_what_the_original_promises_holds_behind_who_sends_a_token_along(
@@ -292,62 +232,6 @@ async def test_every_command_works_with_a_token_and_says_what_it_lacks_without_o
     assert (status, len(page["orders"])) == (200, 5)
 
 
-async def test_who_subscribes_to_another_s_running_order_200_times_hears_nothing_of_it(
-    http: aiohttp.ClientSession,
-) -> None:
-    ann, bob = User(http, "ann"), User(http, "bob")
-    mine, all_of_anns = await ann.place(), await ann.ticket()
-    heard: list[dict[str, Any]] = []
-    async with asyncio.timeout(LIMIT_SECONDS), http.ws_connect(mine["websocketUrl"]) as socket:
-        bobs = await bob.place()
-
-        async def ask() -> None:
-            # None without a ticket, none with one for another order.
-            for each in range(200):
-                ticket = {"ticket": all_of_anns} if each else {}
-                await socket.send_json({"action": "subscribe", "orderId": bobs["orderId"], **ticket})
-
-        async def listen() -> None:
-            errors = 0
-            async for frame in socket:
-                heard.append(frame.json())
-                errors += heard[-1]["type"] == "error"
-                if errors == 200:
-                    return
-
-        async with http.ws_connect(bobs["websocketUrl"]) as bob_socket:
-            _, _, told = await asyncio.gather(ask(), listen(), frames_until_over(bob_socket))
-    assert told[-1]["status"] in OVER
-    codes = [frame["code"] for frame in heard if frame["type"] == "error"]
-    assert (codes.count("unauthenticated"), codes.count("order_not_found")) == (1, 199)
-    assert [frame for frame in heard if frame["type"] == "status" and frame["orderId"] == bobs["orderId"]] == []
-
-
-async def test_a_session_that_is_over_hears_nothing_more_and_is_closed(
-    owned: Stack, http: aiohttp.ClientSession
-) -> None:
-    for seconds in (4, 8, 16, 32):  # where the machine is busy, the first may be over before the stream is open
-        expires = int(time.time()) + seconds
-        user = User(http, "short", exp=expires)
-        try:
-            socket = await http.ws_connect((await user.place())["websocketUrl"])
-            break
-        except aiohttp.WSServerHandshakeError:
-            continue
-    async with asyncio.timeout(LIMIT_SECONDS), socket:
-        await asyncio.sleep(max(0, expires + 1 - time.time()))
-        # What the schedule does three times a minute.
-        event = json.dumps({"Records": [{"messageId": "m", "receiptHandle": "r", "body": '{"beat": 3}'}]})
-        await asyncio.to_thread(
-            owned.clients.functions.invoke, FunctionName=owned.function_names["Heartbeat"], Payload=event.encode()
-        )
-        frames = [frame.json() async for frame in socket]
-        assert socket.closed
-    assert frames[-1]["code"] == "session_over"
-    told = [datetime.fromisoformat(frame["at"]).timestamp() for frame in frames if frame["type"] == "status"]
-    assert all(at <= expires for at in told)
-
-
 async def test_twenty_follow_an_order_and_the_next_is_refused(http: aiohttp.ClientSession) -> None:
     user = User(http, "crowd")
     # It rests until all are there.
@@ -369,40 +253,6 @@ async def test_twenty_follow_an_order_and_the_next_is_refused(http: aiohttp.Clie
             assert frames[-1]["status"] == "cancelled"
     finally:
         await asyncio.gather(*(socket.close() for socket in sockets))
-
-
-async def test_a_burst_of_240_gets_as_much_as_its_user_has_left(http: aiohttp.ClientSession) -> None:
-    user, other = User(http, "flood"), User(http, "other")
-    undecided: list[str] = []
-
-    async def place(number: int) -> int:
-        """The answer; where front door or stack were too busy for one, the request is repeated as they ask."""
-        while True:
-            headers = {**user.headers, "Idempotency-Key": f"burst-{number}"}
-            async with http.post(PATH, json=BODY, headers=headers) as answer:
-                placed = await answer.json(content_type=None)
-                wait = int(answer.headers.get("Retry-After", "0"))
-                if answer.status == HTTPStatus.ACCEPTED:
-                    USED.add(placed["websocketUrl"].partition("&ticket=")[2])
-                    return answer.status
-                assert wait >= 1
-                if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-                    assert placed["code"] == "rate_limited"
-                    return answer.status
-                undecided.append(str(placed))
-                assert answer.status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE), placed
-            await asyncio.sleep(wait)
-
-    start = time.monotonic()
-    async with asyncio.timeout(3 * LIMIT_SECONDS):
-        statuses = await asyncio.gather(*map(place, range(BURST)))
-    refills = int((time.monotonic() - start) * PER_MINUTE / 60) + 1
-    status, page = await user.call("GET", "/api/orders?limit=200")
-    assert status == 200
-    assert PER_MINUTE <= len(page["orders"]) == statuses.count(202) <= PER_MINUTE + refills
-    assert statuses.count(429) == BURST - statuses.count(202)
-    assert (await other.place())["orderId"]
-    print(f"{statuses.count(202)} of {BURST} accepted, {refills} refills at most; undecided: {undecided[:3]}")
 
 
 def test_no_function_s_setting_holds_a_secret_that_is_not_its_own(owned: Stack) -> None:

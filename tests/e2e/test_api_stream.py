@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
-import psycopg
 import pytest
 
 from chalicelib.domain.order import new_order_id
@@ -17,14 +16,7 @@ from order_engine import Client, Event, Snapshot
 from tests.e2e.trader import LIMIT_SECONDS, Trader
 from tests.fakes.service import an_order
 
-MOST = 100
 UNKNOWN = "ord_" + "0" * 32
-
-
-@pytest.fixture
-async def trader(stack: Stack) -> AsyncIterator[Trader]:
-    async with aiohttp.ClientSession(base_url=stack.base_url) as session:
-        yield Trader(session)
 
 
 async def say(socket: aiohttp.ClientWebSocketResponse, message: object) -> dict[str, Any]:
@@ -34,68 +26,6 @@ async def say(socket: aiohttp.ClientWebSocketResponse, message: object) -> dict[
         frame: dict[str, Any] = await socket.receive_json()
         if frame["type"] not in ("status", "heartbeat"):
             return frame
-
-
-def cancelled_orders(stack: Stack, count: int) -> list[str]:
-    """Orders that were cancelled at once, put straight into the database: nobody has to execute them."""
-    ids = [new_order_id() for _ in range(count)]
-    with psycopg.connect(stack.database_url) as connection, connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
-                                status, attempt, sequence, created_at, updated_at)
-            VALUES (%s, 'stream', 'w', 'SOL', 'USDC', 'sell', 1, 50, 'cancelled', 1, 2, now(), now())
-            """,
-            [(order_id,) for order_id in ids],
-        )
-        cursor.executemany(
-            "INSERT INTO order_events VALUES (%s, %s, %s, 1, 'An event.', '{}', now())",
-            [(one, number, status) for one in ids for number, status in ((1, "pending"), (2, "cancelled"))],
-        )
-    return ids
-
-
-async def test_a_hundred_orders_on_one_connection(stack: Stack, trader: Trader) -> None:
-    *orders, one_more = await asyncio.to_thread(cancelled_orders, stack, MOST + 1)
-    seen: dict[str, list[int]] = {}
-    subscribed = 1
-    async with trader.socket(orders[0]) as socket:
-        for order_id in orders[1:]:
-            await socket.send_json({"action": "subscribe", "orderId": order_id})
-        while subscribed < MOST or len(seen) < MOST or any(len(sequences) < 2 for sequences in seen.values()):
-            frame = await socket.receive_json()
-            if frame["type"] == "subscribed":
-                subscribed += 1
-            elif frame["type"] == "status":
-                seen.setdefault(frame["orderId"], []).append(frame["sequence"])
-        refused = await say(socket, {"action": "subscribe", "orderId": one_more})
-        assert (refused["type"], refused["code"]) == ("error", "too_many_subscriptions")
-        assert (await say(socket, {"action": "unsubscribe", "orderId": orders[0]}))["type"] == "unsubscribed"
-        # Two that ask for the last place at once: one gets it.
-        for order_id in (one_more, orders[0]):
-            await socket.send_json({"action": "subscribe", "orderId": order_id})
-        replies: list[str] = []
-        while len(replies) < 2:
-            frame = await socket.receive_json()
-            if frame["type"] in ("subscribed", "error"):
-                replies.append(frame["type"])
-        assert sorted(replies) == ["error", "subscribed"]
-    assert set(seen) == set(orders)
-    # A frame may come again after a retry on our side; a gap or a step back never.
-    assert all(list(dict.fromkeys(sequences)) == [1, 2] for sequences in seen.values())
-
-
-async def test_subscribing_behind_a_sequence_sends_the_rest(trader: Trader) -> None:
-    first, second = await trader.place(), await trader.place()
-    await trader.follow(second)
-    async with trader.socket(first) as socket:
-        await socket.send_json({"action": "subscribe", "orderId": second, "after": 3})
-        sequences: list[int] = []
-        while sequences[-1:] != [5]:
-            frame = await socket.receive_json()
-            if frame["type"] == "status" and frame["orderId"] == second:
-                sequences.append(frame["sequence"])
-    assert sequences == [4, 5]
 
 
 async def next_frame(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
@@ -189,22 +119,6 @@ async def test_the_client_follows_a_user_s_orders_and_the_feed_has_the_same(stac
             after = page.next_cursor
             await asyncio.sleep(0 if page.more else 0.5)
     assert sorted(listed) == sorted(seen)
-
-
-async def test_an_order_that_rests_is_told_to_who_follows_its_user(trader: Trader) -> None:
-    user = f"rests {new_order_id()}"
-    async with trader.http.ws_connect("/api/orders/execute", params={"userId": user}) as socket:
-        assert (await next_frame(socket))["open"] == []
-        order_id = await trader.place(userId=user, orderType="limit", limitPrice="1000")
-        placed = await next_frame(socket)
-        assert (placed["orderId"], placed["sequence"], placed["status"]) == (order_id, 1, "waiting")
-        await trader.http.post(f"/api/orders/{order_id}/cancel")
-        assert (await next_frame(socket))["status"] == "cancelled"
-        # The gateway sends replies and frames apart, so that either may come first.
-        replies = [
-            (await say(socket, {"action": action, "userId": user}))["type"] for action in ("subscribe", "unsubscribe")
-        ]
-        assert set(replies) <= {"subscribed", "unsubscribed", "snapshot"}
 
 
 async def test_nonsense_is_answered_and_the_connection_stays(trader: Trader) -> None:

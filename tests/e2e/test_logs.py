@@ -3,11 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
 
 from localstack.local_stack.processes import wait_until
@@ -29,12 +28,6 @@ def roles(stack: Stack) -> Iterator[Roles]:
     roles.close()
 
 
-@pytest.fixture
-async def trader(stack: Stack) -> AsyncIterator[Trader]:
-    async with aiohttp.ClientSession(base_url=stack.base_url) as http:
-        yield Trader(http)
-
-
 async def lines_of(roles: Roles, function: str, since: float, last: str) -> list[Line]:
     """What the function logged, once the line that is waited for is there: an invocation's lines come at its end."""
 
@@ -43,40 +36,6 @@ async def lines_of(roles: Roles, function: str, since: float, last: str) -> list
 
     assert await asyncio.to_thread(wait_until, there, LIMIT_SECONDS)
     return roles.logged(function, since)
-
-
-def about(order_id: str, lines: list[Line]) -> list[Line]:
-    return [line for line in lines if line.get("order_id") == order_id]
-
-
-async def test_a_request_is_followed_from_function_to_function(roles: Roles, trader: Trader) -> None:
-    since, user = time.time(), f"user-{time.time_ns()}"
-    # Follows before there is anything: each status of the order is told as it comes.
-    async with trader.http.ws_connect(f"/api/orders/execute?userId={user}") as stream:
-        async with trader.http.post(
-            "/api/orders/execute",
-            json={**ORDER, "userId": user, "walletAddress": WALLET},
-            headers={"X-Request-Id": "e2e-request"},
-        ) as answer:
-            assert answer.status == HTTPStatus.ACCEPTED
-            order_id = str((await answer.json())["orderId"])
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while (frame := await stream.receive_json()).get("status") != "confirmed":
-                assert frame["type"] != "error", frame
-
-    (accepted,) = about(order_id, await lines_of(roles, "Api", since, "invocation"))[:1]
-    worker = about(order_id, await lines_of(roles, "ExecuteOrders", since, "order_ended"))
-    pushed = about(order_id, await lines_of(roles, "PushStatus", since, "status_pushed"))
-    pushes = [line for line in pushed if line.get("request_id") == "e2e-request"]
-    assert accepted["request_id"] == "e2e-request"
-    assert {line["message"] for line in worker} == {"order_ended"}
-    assert {line["request_id"] for line in worker} == {"e2e-request"}
-    assert {line["trace_id"] for line in worker} == {accepted["xray_trace_id"]}
-    assert pushes
-    assert {line["trace_id"] for line in pushes} <= {line["xray_trace_id"] for line in worker}
-    for line in (accepted, *worker, *pushes):
-        assert line["function_request_id"]
-        assert line["xray_trace_id"]
 
 
 async def test_the_local_stack_keeps_what_functions_log_by_their_names(stack: Stack, trader: Trader) -> None:

@@ -1,19 +1,15 @@
 """Every permission of every role is needed and enforced: without it exactly that call fails, with it all is well."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import partial
-from http import HTTPStatus
 
-import aiohttp
 import pytest
 
 from localstack.local_stack.processes import wait_until
 from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.calls import CASES, GONE, MANAGE, TO_THE_WORKERS, Trigger, World
 from tests.e2e.roles import Permission, Roles, denials
-from tests.e2e.trader import ORDER, Trader, column
+from tests.e2e.trader import ORDER
 
 LIMIT_SECONDS = 60
 POST, DELETE = (Permission("PushStatus", MANAGE, method) for method in ("POST", "DELETE"))
@@ -31,10 +27,6 @@ DONE_BY_LAMBDA = {Permission(name, action, queue) for name, queue in CONSUMED.it
 
 def is_confirmed(world: World, order_id: str) -> bool:
     return world.status(order_id) == "confirmed"
-
-
-def may_not_post(world: World, since: float) -> bool:
-    return denials(world.roles.logged("PushStatus", since)) == {MANAGE}
 
 
 def what_is_denied(trigger: Trigger, world: World) -> set[str]:
@@ -68,12 +60,6 @@ def world(stack: Stack, roles: Roles) -> Iterator[World]:
         world.due(order_id, 0)
 
 
-@pytest.fixture
-async def trader(stack: Stack) -> AsyncIterator[Trader]:
-    async with aiohttp.ClientSession(base_url=stack.base_url) as http:
-        yield Trader(http)
-
-
 def test_every_permission_is_taken_away_somewhere(world: World) -> None:
     held = {permission for name in world.stack.function_names for permission in world.roles.permissions(name)}
     assert held == set(CASES) | {DELETE} | DONE_BY_LAMBDA
@@ -98,36 +84,3 @@ def test_a_connection_that_may_not_be_closed_is_kept_for_later(world: World) -> 
     with world.roles.without(POST, DELETE):
         assert push() == [("post_refused", True), ("close_refused", True)]
     assert push() == []
-
-
-async def test_an_accepted_order_waits_until_it_may_be_queued(world: World, trader: Trader) -> None:
-    with world.roles.without(TO_THE_WORKERS):
-        order_id = await trader.place()
-        world.due(order_id, 0)
-    assert world.status(order_id) == "pending"
-    await asyncio.to_thread(world.stack.reconcile)
-    assert column(await trader.follow(order_id), "status")[-1] == "confirmed"
-
-
-async def test_trades_go_on_while_nobody_may_be_told(world: World, trader: Trader) -> None:
-    order_id = world.parked.pop()
-    async with trader.socket(order_id) as socket:
-        assert (await socket.receive_json())["status"] == "pending"
-        since = time.time()
-        with world.roles.without(POST, DELETE):
-            world.due(order_id, 0)
-            await asyncio.to_thread(world.stack.reconcile)
-            assert await asyncio.to_thread(wait_until, partial(is_confirmed, world, order_id), LIMIT_SECONDS)
-            assert await asyncio.to_thread(wait_until, partial(may_not_post, world, since), LIMIT_SECONDS)
-    seen = await trader.follow(order_id, after=1)
-    assert column(seen, "sequence") == [2, 3, 4, 5]
-
-
-async def test_nobody_is_let_in_who_could_not_be_served(world: World, trader: Trader) -> None:
-    with (
-        world.roles.without(Permission("WebsocketConnect", "dynamodb:PutItem", "ConnectionsTable")),
-        pytest.raises(aiohttp.WSServerHandshakeError) as refused,
-    ):
-        await trader.follow(world.settled)
-    assert refused.value.status >= HTTPStatus.BAD_REQUEST
-    assert column(await trader.follow(world.settled), "sequence") == [1, 2, 3, 4, 5]

@@ -1,19 +1,13 @@
 """Messages come twice, late, to many, or again after the end: an order settles once and everybody hears all of it."""
 
-import asyncio
 import json
-import random
-from dataclasses import replace
 
 import psycopg
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from chalicelib.services.subscriptions import MAX_FOLLOWERS
 from localstack.chaos import orders
-from localstack.chaos.audit import audit
-from localstack.chaos.followers import FollowerPlan, Style
 from localstack.chaos.scene import scene
 from localstack.commands import dlq
 from localstack.local_stack import state_file
@@ -22,52 +16,6 @@ from localstack.local_stack.stack_for_tests import Stack
 # Where the tests run in several processes, these have one of them and so a stack for themselves: they take long.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("deliveries")]
 LIMIT = 240.0
-RESTLESS = FollowerPlan(Style.RESTLESS, breaks=(1, 1, 1, 1))
-
-
-async def test_copies_of_a_message(stack: Stack) -> None:
-    chance = random.Random(3)
-    async with scene(stack) as on:
-        for _ in range(10):
-            order_id = await on.place_followed()
-            await on.send(order_id, copies=chance.randint(2, 5))
-        seen = await on.ended(LIMIT)
-    assert audit(seen) == ()
-    assert {order.status for order in seen.orders} == {"confirmed"}
-
-
-async def test_a_client_that_comes_back_in_the_middle_of_a_burst(stack: Stack) -> None:
-    async with scene(stack) as on:
-        for _ in range(4):
-            order_id = await on.store_silently()
-            for _ in range(3):
-                on.follow(order_id, RESTLESS)
-            on.follow(order_id)
-            await on.send(order_id)
-        seen = await on.ended(LIMIT)
-    assert audit(seen) == ()
-    restless = [each for each in seen.transcripts if each.name.startswith("restless")]
-    assert all(len(each.connections) > 1 for each in restless)
-
-
-async def test_as_many_clients_as_may_follow_one_order(stack: Stack) -> None:
-    async with scene(stack) as on:
-        order_id = await on.store_silently()
-        gate = asyncio.Semaphore(1)
-
-        async def join() -> None:
-            welcomed = asyncio.Event()
-            async with gate:
-                on.follow(order_id, hear=lambda _: welcomed.set())
-                await welcomed.wait()
-
-        async with asyncio.timeout(LIMIT):
-            await asyncio.gather(*(join() for _ in range(MAX_FOLLOWERS)))
-        await on.send(order_id)
-        seen = await on.ended(LIMIT)
-    assert audit(seen) == ()
-    for transcript in seen.transcripts:
-        assert [frame.sequence for frame in transcript.connections[-1].frames] == [1, 2, 3, 4, 5]
 
 
 async def test_a_message_that_no_worker_can_process(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,17 +77,3 @@ def check_commands(stack: Stack, order_id: str, nonsense: str, monkeypatch: pyte
     assert "its order is failed and stays so" in say("redrive", order_id)
     # It comes back to the archive at its first delivery: what is sent again is sent again, each time.
     assert nonsense in say("redrive", "--all")
-
-
-async def test_a_redriven_order_that_settled_stays_as_it_is(stack: Stack) -> None:
-    async with scene(stack) as on:
-        order_id = await on.place_followed()
-        before = await on.ended(LIMIT)
-        await on.send(order_id, queue="OrdersDeadLetterQueueUrl")
-        await on.send(order_id)
-        assert await orders.wait_until(lambda: bool(on.evidence().dead_letters), LIMIT)
-        assert await orders.wait_until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
-        after = await asyncio.to_thread(on.evidence)
-    assert audit(after) == ()
-    assert replace(after.orders[0], attention_at=None) == replace(before.orders[0], attention_at=None)
-    assert after.events == before.events

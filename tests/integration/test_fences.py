@@ -321,22 +321,3 @@ def test_each_repair_is_made_once_by_several_reconcilers(
     for order_id in queue.sent:
         deliver(order_id, containers())
     assert broken_promises(database_url, *never_enqueued, *given_up, *unpublished) == set()
-
-
-def test_what_a_worker_stumbled_over_is_kept_and_its_lease_given_up(
-    containers: Containers, store: PostgresOrders, database_url: str
-) -> None:
-    def stumble(name: str) -> None:
-        if name == "after_route":
-            raise ZeroDivisionError
-
-    stumbling = containers(stumble)
-    order_id = placed(store).order.id
-    with pytest.raises(ZeroDivisionError):
-        deliver(order_id, stumbling)
-    order = evidence.collect(database_url, accepted=[order_id]).orders[0]
-    assert order.error_message == "An internal error (ZeroDivisionError)."
-    assert order.lease_expires_at is None
-    deliver(order_id, containers())
-    order = evidence.collect(database_url, accepted=[order_id]).orders[0]
-    assert (order.status, order.error_message) == ("confirmed", None)

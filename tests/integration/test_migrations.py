@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -256,75 +255,12 @@ def test_the_owner_s_password_is_for_the_first_deployment_and_tokens_for_the_oth
     assert answers == [("SUCCESS", ""), ("SUCCESS", "")]
 
 
-def to_revision(database_url: str, step: Callable[[Config, str], None], revision: str) -> None:
-    """Moves the database up or down to the revision."""
+def test_migrations_can_be_taken_back(database: str) -> None:
+    upgrade(database)
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent))
-    with migrate._locked(database_url) as connection:
+    with migrate._locked(database) as connection:
         config.attributes["connection"] = connection
-        step(config, revision)
-
-
-def test_an_order_that_was_signed_before_revision_0005_is_carried_over_and_back(database: str) -> None:
-    to_revision(database, command.upgrade, "0003")
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(
-            """
-            INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps,
-                status, attempt, sequence, signature, transaction_expires_at, created_at, updated_at)
-            VALUES ('ord_1', 'u', 'w', 'SOL', 'USDC', 'sell', 1, 50, 'submitted', 1, 4, 'signature',
-                '2026-11-26 12:00:00+00', now(), now())
-            """
-        )
-    upgrade(database)
-    stored = "SELECT signature, raw_transaction, last_valid_height, max_price_impact_bps FROM orders"
-    with psycopg.connect(database, autocommit=True) as connection:
-        assert connection.execute(stored).fetchone() == ("signature", None, None, 1500)
-        # The code of the version before goes on writing what it knows; the new one writes heights.
-        connection.execute("UPDATE orders SET transaction_expires_at = transaction_expires_at + interval '1 second'")
-        connection.execute("UPDATE orders SET transaction_expires_at = NULL, last_valid_height = 4489236000")
-        with pytest.raises(psycopg.errors.CheckViolation):
-            connection.execute("UPDATE orders SET last_valid_height = NULL")
-    to_revision(database, command.downgrade, "0003")
-    with psycopg.connect(database) as connection:
-        expires = connection.execute("SELECT extract(epoch FROM transaction_expires_at)::bigint FROM orders").fetchone()
-    assert expires == (1_795_694_400,)
-    upgrade(database)
-
-
-def test_orders_are_placed_while_the_indexes_of_revision_0026_are_made(database: str) -> None:
-    to_revision(database, command.upgrade, "0025")
-    with psycopg.connect(database) as slow, psycopg.connect(database, autocommit=True) as other:
-        # An order whose transaction takes long: an index that locks the table would wait for it, and all behind it.
-        slow.execute(PLACE, [f"ord_{1:032x}"])
-        migrating = threading.Thread(target=upgrade, args=[database])
-        migrating.start()
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
-        give_up = time.monotonic() + 30
-        while other.execute(waits, ["order-engine-migrations"]).fetchone() == (0,):
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
-        other.execute("SET lock_timeout = '1s'")
-        other.execute(PLACE, [f"ord_{2:032x}"])
-        slow.commit()
-        migrating.join(60)
-    with psycopg.connect(database) as connection:
-        invalid = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
-        assert connection.execute(invalid).fetchall() == []
-        unchecked = "SELECT conname FROM pg_constraint WHERE NOT convalidated AND conname LIKE '%limit%'"
-        assert connection.execute(unchecked).fetchall() == []
-
-
-def test_indexes_that_were_left_half_made_are_made_again(database: str) -> None:
-    to_revision(database, command.upgrade, "0025")
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("CREATE INDEX orders_resting_new ON orders (id)")
-        connection.execute("CREATE INDEX orders_sniping ON orders (id)")
-    upgrade(database)
-    with psycopg.connect(database) as connection:
-        found = connection.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'orders'").fetchall()
-        assert not [name for (name,) in found if str(name).endswith("_new")]
-        [defined] = connection.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'orders_sniping'").fetchall()
-    assert "output_token" in str(defined[0])
-    to_revision(database, command.downgrade, "0023")
+        command.downgrade(config, "0003")
+    assert current(database) == "0003"
     upgrade(database)

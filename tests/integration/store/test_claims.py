@@ -6,14 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-import pytest
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
-from chalicelib.domain.errors import (
-    Fenced,
-    NotCancellable,
-)
+from chalicelib.domain.errors import Fenced, NotCancellable
 from chalicelib.domain.events import RoutingStarted
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import OrderStatus, Trigger
@@ -21,48 +17,9 @@ from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.ports import Claimed, Held, Lease, Settled, Transition
 from tests.fakes import MemoryStatusEvents, RecordingTelemetry, a_route, a_transaction, an_event
 from tests.fakes.builders import METEORA, RAYDIUM
-from tests.fakes.postgres import (
-    LEASE,
-    OTHER,
-    at_once,
-    claimed,
-    let_time_pass,
-    placed,
-    row_of,
-    step,
-)
+from tests.fakes.postgres import LEASE, OTHER, at_once, claimed, let_time_pass, placed, step
 
 START = RoutingStarted((RAYDIUM, METEORA))
-
-
-def test_a_claim_gives_the_history_and_keeps_others_out(store: PostgresOrders) -> None:
-    history = placed(store)
-    assert store.claim(history.order.id, LEASE) == Claimed(history)
-    held = store.claim(history.order.id, OTHER)
-    assert isinstance(held, Held)
-    assert 17 < held.seconds <= 18
-
-
-def test_a_worker_s_claim_is_the_first_move(forgetful: PostgresOrders) -> None:
-    placed_as = placed(forgetful, followed=True)
-    claim = forgetful.claim(placed_as.order.id, LEASE, START)
-    assert isinstance(claim, Claimed)
-    assert claim.history == forgetful.get(placed_as.order.id)
-    assert [event.status for event in claim.history.events] == ["pending", "routing"]
-    assert claim.history.events[-1].message == "Asking Raydium and Meteora for quotes."
-    assert claim.history.followed
-    assert (claim.started, claim.fruitless_claims) == (True, 0)
-
-
-def test_whoever_takes_an_order_over_did_not_start_it(store: PostgresOrders, database_url: str) -> None:
-    order_id = placed(store, followed=False).order.id
-    first = store.claim(order_id, LEASE, START)
-    let_time_pass(database_url, 18)
-    second = store.claim(order_id, OTHER, START)
-    assert [(claim.started, claim.history.followed) for claim in (first, second) if isinstance(claim, Claimed)] == [
-        (True, False),
-        (False, False),
-    ]
 
 
 def test_a_claim_begins_nothing_whose_time_is_over(store: PostgresOrders, database_url: str) -> None:
@@ -99,14 +56,6 @@ def test_one_of_twenty_workers_gets_the_order(connect: Callable[[], Database]) -
     assert Counter(type(claim) for claim in claims) == {Claimed: 1, Held: 19}
 
 
-def test_a_lease_that_ran_out_can_be_taken_over(store: PostgresOrders, database_url: str) -> None:
-    order_id = claimed(store).order.id
-    let_time_pass(database_url, 17)
-    assert isinstance(store.claim(order_id, OTHER), Held)
-    let_time_pass(database_url, 1)
-    assert isinstance(store.claim(order_id, OTHER), Claimed)
-
-
 def test_an_attempt_is_not_due_before_its_time(store: PostgresOrders, database_url: str) -> None:
     history = claimed(store)
     event = an_event(history.order, Trigger.START)
@@ -118,20 +67,8 @@ def test_an_attempt_is_not_due_before_its_time(store: PostgresOrders, database_u
     assert isinstance(store.claim(history.order.id, OTHER), Claimed)
 
 
-@pytest.mark.parametrize("trigger", [Trigger.CANCEL, Trigger.FAIL])
-def test_what_is_over_is_settled(store: PostgresOrders, trigger: Trigger) -> None:
-    history = claimed(store)
-    over = step(store, history, trigger)
-    assert store.claim(history.order.id, OTHER) == Settled(over, published=False)
-
-
 def test_an_order_that_nobody_knows_is_settled(store: PostgresOrders) -> None:
     assert store.claim("ord_unknown", LEASE) == Settled(None)
-
-
-def test_a_claim_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders) -> None:
-    history = placed(forgetful)
-    assert forgetful.claim(history.order.id, LEASE) == Claimed(history)
 
 
 def test_a_cancel_and_a_signature_never_both_win(connect: Callable[[], Database]) -> None:
@@ -156,11 +93,3 @@ def test_a_cancel_and_a_signature_never_both_win(connect: Callable[[], Database]
         history = step(worker, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
         outcomes[tuple(at_once(2, lambda number, history=history: race(number, history)))] += 1  # type: ignore[misc]
     assert set(outcomes) <= {("signed", "refused"), ("fenced", "cancelled")}
-
-
-def test_a_cancel_needs_no_lease_and_takes_it_away(store: PostgresOrders, database_url: str) -> None:
-    history = step(store, claimed(store), Trigger.START)
-    step(store, history, Trigger.CANCEL, None)
-    assert row_of(database_url, history.order.id)["lease_token"] is None
-    with pytest.raises(Fenced):
-        step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))

@@ -16,32 +16,12 @@ from chalicelib.services.ports import UserSnapshot
 from chalicelib.services.push_status import push_newest
 from chalicelib.services.subscriptions import subscribe
 from tests.fakes import MemoryStatusEvents, RecordingTelemetry
-from tests.fakes.postgres import (
-    PATH,
-    advanced,
-    at_once,
-    let_time_pass,
-    row_of,
-    step,
-    uncommitted,
-    waits_for_a_lock,
-)
+from tests.fakes.postgres import PATH, advanced, at_once, let_time_pass, row_of, step, uncommitted, waits_for_a_lock
 from tests.integration.store import world
 from tests.integration.store.world import claimed_by_nobody_s_follower
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 TWO_AND_A_HALF_HOURS = 9_000
-
-
-def test_an_order_that_nobody_follows_is_told_to_nobody_and_needs_no_attention(
-    store: PostgresOrders, database_url: str
-) -> None:
-    history = claimed_by_nobody_s_follower(store)
-    for trigger in PATH:
-        history = advanced(store, history, trigger)
-        assert not history.followed
-    assert row_of(database_url, history.order.id)["attention_at"] is None
-    assert store.unpublished(10) == []
 
 
 def test_the_mark_lasts_longer_than_a_connection_and_ends(store: PostgresOrders, database_url: str) -> None:

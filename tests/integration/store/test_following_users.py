@@ -74,11 +74,6 @@ def test_an_order_that_is_placed_while_a_mark_is_being_committed_waits_and_finds
     assert (stored.order.id, len(stored.events)) == (order.id, 1)
 
 
-def test_a_placed_order_whose_answer_was_lost_is_told_all_the_same(forgetful: PostgresOrders) -> None:
-    follow(forgetful)
-    assert isinstance(forgetful.insert(fresh(), None), History)
-
-
 def test_the_mark_ends_for_orders_that_are_open_and_for_those_to_come(store: PostgresOrders, database_url: str) -> None:
     history = claimed_by_nobody_s_follower(store)
     follow(store)

@@ -9,26 +9,13 @@ import pytest
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.amounts import MAX_BASE_UNITS
-from chalicelib.domain.errors import (
-    ErrorCode,
-    Fenced,
-)
+from chalicelib.domain.errors import ErrorCode, Fenced
 from chalicelib.domain.order import Failure, Fill, History, SignedTransaction
 from chalicelib.domain.transitions import Trigger
-from chalicelib.services.ports import Claimed, Held, Transition
-from tests.fakes import a_quote, a_route, a_transaction, an_event, no_quote
+from chalicelib.services.ports import Held
+from tests.fakes import a_quote, a_route, a_transaction, no_quote
 from tests.fakes.builders import METEORA, RAYDIUM
-from tests.fakes.postgres import (
-    LEASE,
-    OTHER,
-    at_once,
-    claimed,
-    count_of,
-    fresh,
-    let_time_pass,
-    row_of,
-    step,
-)
+from tests.fakes.postgres import LEASE, OTHER, at_once, claimed, count_of, fresh, let_time_pass, row_of, step
 
 
 def test_the_whole_way_is_kept_exactly(store: PostgresOrders) -> None:
@@ -57,22 +44,6 @@ def test_the_whole_way_is_kept_exactly(store: PostgresOrders) -> None:
     }
 
 
-def test_a_retry_forgets_the_route_and_the_transaction(store: PostgresOrders) -> None:
-    history = step(store, claimed(store), Trigger.START)
-    history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
-    order = store.save_signed_transaction(history.order, a_transaction("s"), LEASE)
-    history = step(store, History(order, history.events), Trigger.RETRY)
-    stored = store.get(order.id).order
-    assert stored == history.order
-    assert (stored.attempt, stored.route, stored.transaction) == (2, None, None)
-
-
-def test_a_failure_is_kept(store: PostgresOrders) -> None:
-    failure = Failure(ErrorCode.SLIPPAGE_EXCEEDED, "The price moved.", retryable=True)
-    history = step(store, claimed(store), Trigger.FAIL, failure=failure)
-    assert store.get(history.order.id).order.failure == failure
-
-
 def test_a_move_and_its_event_are_committed_together_or_not_at_all(store: PostgresOrders, database_url: str) -> None:
     history = claimed(store)
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -83,32 +54,6 @@ def test_a_move_and_its_event_are_committed_together_or_not_at_all(store: Postgr
         step(store, history, Trigger.START)
     assert row_of(database_url, history.order.id)["status"] == "pending"
     assert row_of(database_url, history.order.id)["sequence"] == 1
-
-
-def test_without_the_lease_nothing_is_written(store: PostgresOrders, database_url: str) -> None:
-    history = claimed(store)
-    before = row_of(database_url, history.order.id)
-    with pytest.raises(Fenced):
-        step(store, history, Trigger.START, OTHER)
-    with pytest.raises(Fenced):
-        store.save_signed_transaction(history.order, a_transaction("s"), OTHER)
-    store.release(history.order, OTHER, 0)
-    assert row_of(database_url, history.order.id) == before
-
-
-def test_a_zombie_writes_nothing(store: PostgresOrders, database_url: str) -> None:
-    history = step(store, claimed(store), Trigger.START)
-    history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
-    let_time_pass(database_url, 20)
-    assert isinstance(store.claim(history.order.id, OTHER), Claimed)
-    before = row_of(database_url, history.order.id)
-    with pytest.raises(Fenced):
-        store.save_signed_transaction(history.order, a_transaction("s"), LEASE)
-    with pytest.raises(Fenced):
-        step(store, history, Trigger.RETRY)
-    store.release(history.order, LEASE, 0)
-    assert row_of(database_url, history.order.id) == before
-    assert count_of(database_url, "order_events") == 3
 
 
 def test_a_move_from_a_stale_picture_is_fenced(store: PostgresOrders) -> None:
@@ -130,24 +75,6 @@ def test_twenty_equal_moves_write_one_event(store: PostgresOrders, database_url:
     results = at_once(20, lambda _: step(store, history, Trigger.START))
     assert len({result.order.sequence for result in results}) == 1
     assert count_of(database_url, "order_events") == 2
-
-
-def test_a_move_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders, database_url: str) -> None:
-    history = step(forgetful, claimed(forgetful), Trigger.START)
-    history = step(forgetful, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
-    order = forgetful.save_signed_transaction(history.order, a_transaction("s"), LEASE)
-    history = step(forgetful, History(order, history.events), Trigger.SUBMIT)
-    history = step(forgetful, history, Trigger.CONFIRM, fill=Fill(1, 1, 0))
-    assert forgetful.get(order.id) == history
-    assert count_of(database_url, "order_events") == 5
-
-
-def test_a_retry_whose_answer_was_lost_is_recognised(forgetful: PostgresOrders, database_url: str) -> None:
-    history = step(forgetful, claimed(forgetful), Trigger.START)
-    event = an_event(history.order, Trigger.RETRY)
-    transition = Transition(history.order, event, LEASE, release=True, resume_in=1)
-    assert forgetful.advance(history, transition).order.attempt == 2
-    assert count_of(database_url, "order_events") == 3
 
 
 def test_the_lease_is_renewed_by_a_move_and_by_keeping_the_transaction(
@@ -181,16 +108,6 @@ def test_another_signature_never_replaces_the_stored_one(store: PostgresOrders) 
     with pytest.raises(Fenced):
         store.save_signed_transaction(history.order, a_transaction("second"), LEASE)
     assert store.get(history.order.id).order.transaction == kept.transaction
-
-
-def test_a_released_order_can_be_claimed_at_once_or_later(store: PostgresOrders, database_url: str) -> None:
-    history = claimed(store)
-    store.release(history.order, LEASE, 0)
-    assert isinstance(store.claim(history.order.id, OTHER), Claimed)
-    store.release(history.order, OTHER, 5)
-    assert isinstance(store.claim(history.order.id, LEASE), Held)
-    let_time_pass(database_url, 5)
-    assert isinstance(store.claim(history.order.id, LEASE), Claimed)
 
 
 def test_a_transaction_of_before_its_bytes_were_kept_is_read_with_the_height_of_its_expiry(

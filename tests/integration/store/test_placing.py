@@ -1,31 +1,19 @@
 """Placing orders on a real Postgres: keys, client order ids, lost answers."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.amounts import MAX_BASE_UNITS
-from chalicelib.domain.errors import (
-    ClientOrderIdTaken,
-    IdempotencyKeyReused,
-    OrderNotFound,
-)
+from chalicelib.domain.errors import ClientOrderIdTaken, OrderNotFound
 from chalicelib.domain.order import Order
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.tokens import REGISTRY
-from chalicelib.domain.transitions import OrderStatus, Trigger
-from chalicelib.services.ports import Claimed, Idempotency
-from tests.fakes.postgres import (
-    LEASE,
-    at_once,
-    count_of,
-    fresh,
-    placed,
-    step,
-)
+from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.ports import Idempotency
+from tests.fakes.postgres import at_once, count_of, fresh, placed
 
 KEY = Idempotency("key", "fingerprint")
 
@@ -51,34 +39,6 @@ def test_an_order_that_nobody_placed(store: PostgresOrders) -> None:
     with pytest.raises(OrderNotFound) as caught:
         store.get("ord_unknown")
     assert caught.value.order_id == "ord_unknown"
-
-
-def test_a_key_gives_the_same_order_again(store: PostgresOrders) -> None:
-    first = fresh()
-    assert store.insert(first, KEY) is None
-    again = store.insert(fresh(), KEY)
-    assert again is not None
-    assert again == first
-
-
-def test_a_replay_shows_the_order_as_it_is_now(store: PostgresOrders) -> None:
-    first = fresh()
-    store.insert(first, KEY)
-    claim = store.claim(first.id, LEASE)
-    assert isinstance(claim, Claimed)
-    step(store, claim.history, Trigger.START)
-    again = store.insert(fresh(), KEY)
-    assert isinstance(again, Order)
-    assert again.status is OrderStatus.ROUTING
-
-
-def test_a_key_with_another_fingerprint_is_refused_and_nothing_written(
-    store: PostgresOrders, database_url: str
-) -> None:
-    store.insert(fresh(), KEY)
-    with pytest.raises(IdempotencyKeyReused):
-        store.insert(fresh(), replace(KEY, fingerprint="another"))
-    assert count_of(database_url, "orders") == count_of(database_url, "order_events") == 1
 
 
 def test_another_user_may_use_the_same_key(store: PostgresOrders) -> None:
@@ -123,17 +83,6 @@ def test_fifty_requests_with_one_client_order_id_make_one_order(
 
     assert len(set(at_once(50, place))) == 1
     assert count_of(database_url, "orders") == 1
-
-
-@pytest.mark.parametrize("key", [None, KEY])
-@pytest.mark.parametrize("client_order_id", [None, "mine"])
-def test_an_insert_whose_answer_was_lost_is_recognised(
-    forgetful: PostgresOrders, database_url: str, key: Idempotency | None, client_order_id: str | None
-) -> None:
-    order = fresh(client_order_id=client_order_id)
-    assert forgetful.insert(order, key) is None
-    assert forgetful.get(order.id).order == order
-    assert count_of(database_url, "order_events") == 1
 
 
 def test_how_far_an_order_may_move_the_market_is_kept(store: PostgresOrders) -> None:

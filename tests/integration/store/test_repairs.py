@@ -10,22 +10,8 @@ from psycopg.rows import DictRow
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.adapters.postgres.statements import DELETE_EXPIRED_KEYS
-from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.order import Failure
 from chalicelib.domain.transitions import Trigger
-from chalicelib.services.ports import Claimed, Idempotency, Lease
-from tests.fakes.postgres import (
-    LEASE,
-    OTHER,
-    at_once,
-    claimed,
-    count_of,
-    fresh,
-    let_time_pass,
-    placed,
-    settings_for,
-    step,
-)
+from tests.fakes.postgres import claimed, count_of, let_time_pass, placed, settings_for, step
 
 Result = TypeVar("Result")
 
@@ -35,32 +21,6 @@ BETWEEN = 45
 
 def idle(store: PostgresOrders, limit: int = 10) -> list[str]:
     return list(store.idle(limit, BETWEEN).order_ids)
-
-
-def test_orders_are_idle_when_nobody_moved_them(store: PostgresOrders, database_url: str) -> None:
-    waiting, working = placed(store).order.id, claimed(store).order.id
-    let_time_pass(database_url, 14)
-    assert store.idle(10, BETWEEN).looked_at == 0
-    let_time_pass(database_url, 1)
-    found = store.idle(10, BETWEEN)
-    assert (found.order_ids, found.looked_at) == ((waiting,), 2)
-    let_time_pass(database_url, 15)
-    assert idle(store) == [working]
-    let_time_pass(database_url, 30)
-    assert idle(store) == [waiting]
-
-
-def test_an_end_is_untold_until_it_was_published(store: PostgresOrders, database_url: str) -> None:
-    over = step(store, claimed(store), Trigger.CANCEL)
-    assert store.count_open() == 0
-    let_time_pass(database_url, 5)
-    assert list(store.unpublished(10)) == [over]
-    let_time_pass(database_url, 45)
-    assert list(store.unpublished(10)) == [over]
-    assert idle(store) == []
-    store.mark_published(over.order)
-    let_time_pass(database_url, 3600)
-    assert list(store.unpublished(10)) == []
 
 
 def test_an_end_is_due_at_once_though_the_order_s_next_look_was_far_off(
@@ -74,13 +34,6 @@ def test_an_end_is_due_at_once_though_the_order_s_next_look_was_far_off(
     assert list(store.unpublished(10)) == [over]
 
 
-def test_an_open_order_cannot_be_marked_published(store: PostgresOrders, database_url: str) -> None:
-    history = placed(store)
-    store.mark_published(history.order)
-    let_time_pass(database_url, 15)
-    assert idle(store) == [history.order.id]
-
-
 def test_the_longest_waiting_come_first(store: PostgresOrders, database_url: str) -> None:
     ids = []
     for _ in range(4):
@@ -91,25 +44,6 @@ def test_the_longest_waiting_come_first(store: PostgresOrders, database_url: str
     assert set(idle(store, 2)) == set(ids[:2])
     assert set(idle(store, 2)) == set(ids[2:])
     assert idle(store, 2) == []
-
-
-def test_each_idle_order_goes_to_one_reconciler(connect: Callable[[], Database], database_url: str) -> None:
-    stores = [PostgresOrders(connect()) for _ in range(4)]
-    ids = {placed(stores[0]).order.id for _ in range(60)}
-    let_time_pass(database_url, 20)
-
-    def work_off(number: int) -> list[str]:
-        found: list[str] = []
-        while batch := idle(stores[number], 7):
-            found += batch
-        return found
-
-    shares = at_once(4, work_off)
-    handed_out = [order_id for share in shares for order_id in share]
-    assert len(handed_out) == len(set(handed_out))
-    # A reconciler may skip rows that another has locked and stop early; whatever is left waits for the next run.
-    assert set(handed_out) <= ids
-    assert len(handed_out) >= 60 - 4 * 7
 
 
 def test_a_reconciler_waits_neither_for_another_nor_for_a_worker(store: PostgresOrders, database_url: str) -> None:
@@ -168,40 +102,6 @@ def test_a_function_of_the_version_before_leaves_its_orders_to_reconcile_too(
             connection.commit()
     let_time_pass(database_url, 16)
     assert idle(store) == [order_id]
-
-
-def test_claims_that_come_to_nothing_are_counted_until_a_move_or_a_release(
-    store: PostgresOrders, database_url: str
-) -> None:
-    def fruitless(lease: Lease = LEASE) -> int:
-        claim = store.claim(order_id, lease)
-        assert isinstance(claim, Claimed)
-        return claim.fruitless_claims
-
-    order_id = placed(store).order.id
-    assert [fruitless(), fruitless()] == [0, 0], "one claim, repeated because its answer was lost"
-    let_time_pass(database_url, 18)
-    assert fruitless(OTHER) == 1
-    history = store.get(order_id)
-    store.record_failure(history.order, OTHER, Failure(ErrorCode.PROCESSING_FAILED, "No.", retryable=True))
-    assert fruitless() == 2
-    moved = step(store, history, Trigger.START)
-    let_time_pass(database_url, 18)
-    assert fruitless(OTHER) == 0
-    let_time_pass(database_url, 18)
-    assert fruitless() == 1
-    store.release(moved.order, LEASE, 0)
-    assert fruitless() == 0
-
-
-def test_old_keys_are_forgotten_and_young_ones_kept(store: PostgresOrders, database_url: str) -> None:
-    store.insert(fresh(), Idempotency("old", "f"))
-    let_time_pass(database_url, 48 * 3600)
-    store.insert(fresh(), Idempotency("young", "f"))
-    assert [store.delete_expired_idempotency_keys(), store.delete_expired_idempotency_keys()] == [1, 0]
-    assert count_of(database_url, "idempotency_keys") == 1
-    assert store.insert(fresh(), Idempotency("young", "f")) is not None
-    assert store.insert(fresh(), Idempotency("old", "another")) is None
 
 
 def test_keys_are_forgotten_in_batches_by_their_age(store: PostgresOrders, database_url: str) -> None:

@@ -45,12 +45,6 @@ def test_a_follower_comes_back_as_it_was_stored(followers: DynamoFollowers) -> N
     assert list(followers.orders_of("c=")) == ["ord_1"]
 
 
-def test_nobody_follows(followers: DynamoFollowers) -> None:
-    assert followers.find("ord_1", "c") is None
-    assert list(followers.of_order("ord_1")) == []
-    assert list(followers.orders_of("c")) == []
-
-
 def test_orders_and_connections_are_many_to_many(followers: DynamoFollowers) -> None:
     for order_id in ("ord_1", "ord_2"):
         for connection_id in ("a", "b"):
@@ -60,12 +54,6 @@ def test_orders_and_connections_are_many_to_many(followers: DynamoFollowers) -> 
     followers.remove("ord_1", "a")
     assert list(followers.orders_of("a")) == ["ord_2"]
     assert len(followers.of_order("ord_1")) == 1
-
-
-def test_many_followers(followers: DynamoFollowers) -> None:
-    for number in range(40):
-        followers.add(Follower("ord_1", f"c{number}", 0, NOW))
-    assert len(followers.of_order("ord_1")) == 40
 
 
 def test_a_second_subscription_replaces_the_first(followers: DynamoFollowers) -> None:
@@ -212,14 +200,15 @@ def test_an_order_that_is_named_no_more_is_known_to_who_follows_its_user(followe
     assert followers.of_order("ord_2") == []
 
 
-def test_two_tables_do_not_mix(followers: DynamoFollowers) -> None:
-    others = DynamoFollowers("others")
-    followers.add(Follower("ord_1", "here", 0, NOW))
-    others.add(Follower("ord_1", "there", 0, NOW))
-    assert [follower.connection_id for follower in followers.of_order("ord_1")] == ["here"]
-    assert [follower.connection_id for follower in others.of_order("ord_1")] == ["there"]
-    assert list(followers.orders_of("there")) == []
-    assert list(others.orders_of("there")) == ["ord_1"]
+def test_the_table_lists_each_connection_with_the_end_of_its_longest_session(followers: DynamoFollowers) -> None:
+    later = NOW + timedelta(hours=1)
+    for order_id, connection_id, ends_at in [
+        *(("a", "1", NOW), ("b", "1", later), ("c", "1", NOW), ("a", "2", None), ("a", "3", NOW), ("b", "3", None)),
+        *(("c", "3", later), ("a", "4", NOW)),
+    ]:
+        followers.add(Follower(order_id, connection_id, 0, NOW, session_ends_at=ends_at))
+    ends = {"1": later, "2": None, "3": None, "4": NOW}
+    assert followers.sessions() == ends
 
 
 CALLS: list[Callable[[DynamoFollowers], object]] = [

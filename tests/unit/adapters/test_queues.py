@@ -4,7 +4,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
 from chalicelib.adapters import queues
-from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents
+from chalicelib.adapters.queues import SqsHeartbeats, SqsOrders, SqsStatusEvents
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.handlers.push_status import parse
@@ -87,21 +87,22 @@ def test_a_postponed_message_comes_back(sqs: "SQSClient", orders_url: str) -> No
     assert again["MessageId"] == message["MessageId"]
 
 
+def test_the_next_beat_waits_in_the_queue(sqs: "SQSClient", orders_url: str) -> None:
+    SqsHeartbeats(sqs, orders_url).schedule_next(2)
+    waiting = sqs.get_queue_attributes(QueueUrl=orders_url, AttributeNames=["All"])["Attributes"]
+    assert waiting["ApproximateNumberOfMessagesDelayed"] == "1"
+
+
 def test_the_check_asks_the_queue(sqs: "SQSClient", orders_url: str) -> None:
     SqsOrders(sqs, orders_url).check()
     with pytest.raises(Unavailable):
         SqsOrders(sqs, orders_url + "-that-is-not-there").check()
 
 
-def test_a_history_survives_the_queue(sqs: "SQSClient", events_url: str, history: History) -> None:
+def test_a_history_survives_the_queue_in_its_order_s_group(sqs: "SQSClient", events_url: str, history: History) -> None:
     SqsStatusEvents(sqs, events_url).send(history)
     (message,) = drain(sqs, events_url)
     assert push_of(message) == Push(history_view(history))
-
-
-def test_an_order_is_a_message_group(sqs: "SQSClient", events_url: str, history: History) -> None:
-    SqsStatusEvents(sqs, events_url).send(history)
-    (message,) = drain(sqs, events_url)
     assert message["Attributes"]["MessageGroupId"] == history.order.id
 
 
@@ -174,26 +175,23 @@ def test_the_longest_history_fits_a_message(engine: Engine, sqs: "SQSClient", ev
     assert len(message["Body"].encode()) < 64 * 1024
 
 
-def test_a_queue_that_cannot_be_reached_is_unavailable(history: History) -> None:
+def test_a_queue_that_is_not_there_or_cannot_be_reached_is_unavailable(sqs: "SQSClient", history: History) -> None:
     config = Config(connect_timeout=0.2, retries={"total_max_attempts": 1})
     away = boto3.client("sqs", endpoint_url="http://127.0.0.1:1", config=config)
-    orders = SqsOrders(away, "http://127.0.0.1:1/orders")
-    with pytest.raises(Unavailable, match="orders queue cannot be reached"):
-        orders.send("ord_1")
-    with pytest.raises(Unavailable):
-        orders.check()
-    with pytest.raises(Unavailable):
-        orders.postpone("handle", 1)
-    events = SqsStatusEvents(away, "http://127.0.0.1:1/events.fifo")
-    with pytest.raises(Unavailable, match="status-events queue cannot be reached"):
-        events.send(history)
-
-
-def test_a_queue_that_does_not_exist_is_unavailable(sqs: "SQSClient", history: History) -> None:
-    with pytest.raises(Unavailable):
-        SqsOrders(sqs, "https://sqs.us-east-1.amazonaws.com/123456789012/none").send("ord_1")
-    with pytest.raises(Unavailable):
-        SqsStatusEvents(sqs, "https://sqs.us-east-1.amazonaws.com/123456789012/none.fifo").send(history)
+    for client, address in ((away, "http://127.0.0.1:1"), (sqs, "https://sqs.us-east-1.amazonaws.com/123456789012")):
+        orders, events = SqsOrders(client, f"{address}/none"), SqsStatusEvents(client, f"{address}/none.fifo")
+        asks: dict[Callable[..., object], tuple[object, ...]] = {
+            orders.send: ("ord_1",),
+            orders.send_many: ([f"ord_{number}" for number in range(500)],),
+            orders.postpone: ("handle", 1),
+            orders.depth: (),
+            orders.check: (),
+        }
+        for ask, values in asks.items():
+            with pytest.raises(Unavailable, match="orders queue cannot be reached"):
+                ask(*values)
+        with pytest.raises(Unavailable, match="status-events queue cannot be reached"):
+            events.send(history)
 
 
 def test_many_orders_are_sent_each_once(sqs: "SQSClient", orders_url: str) -> None:
@@ -212,15 +210,6 @@ def test_the_depth_counts_what_workers_have(sqs: "SQSClient", orders_url: str) -
     sqs.send_message(QueueUrl=orders_url, MessageBody="{}", DelaySeconds=60)
     sqs.receive_message(QueueUrl=orders_url, VisibilityTimeout=60)
     assert queue.depth() == 4
-
-
-def test_many_orders_to_a_queue_that_is_away_are_unavailable() -> None:
-    config = Config(connect_timeout=0.2, retries={"total_max_attempts": 1})
-    away = SqsOrders(boto3.client("sqs", endpoint_url="http://127.0.0.1:1", config=config), "http://127.0.0.1:1/orders")
-    with pytest.raises(Unavailable):
-        away.send_many([f"ord_{number}" for number in range(500)])
-    with pytest.raises(Unavailable):
-        away.depth()
 
 
 class Recorded:

@@ -15,7 +15,8 @@ import app
 from chalicelib.handlers import websocket
 from chalicelib.http import access
 from chalicelib.http.access import ROUTES, STREAM, Owned, route_access
-from tests.fakes.tokens import AUDIENCE, NOW, Token
+from tests.fakes.tokens import AUDIENCE, NOW
+from tests.fakes.tokens import bearer as token
 from tests.unit.auth.conftest import guard
 from tests.unit.http.conftest import serve
 from tests.unit.http.service import SWAP, Got, Service
@@ -27,10 +28,6 @@ MINE = "wallet-of-alice"
 # Nothing that alice is ever answered may have it.
 THEIRS = "wallet-of-bob-31415926"
 NEVER = "ord_" + "0" * 32
-
-
-def token(subject: str = "alice", **claims: object) -> str:
-    return f"Bearer {Token(claims={'sub': subject, **claims})}"
 
 
 @dataclass(frozen=True)
@@ -237,26 +234,6 @@ def test_a_list_is_of_one_s_own_orders_whatever_it_asks_for(guarded: Service) ->
     for wrong in ({"userId": ""}, {"userId": ["alice", "alice"]}, {"userId": ["alice", "bob"]}):
         got = guarded.call("GET", "/api/orders", query=wrong, headers={"Authorization": token()})
         assert got.status == 400
-
-
-def test_a_client_order_id_and_a_key_are_each_user_s_own(guarded: Service) -> None:
-    theirs = placed(guarded, "bob", clientOrderId="c", walletAddress=THEIRS)
-    keyed = {"Idempotency-Key": "k"}
-    first = guarded.call(
-        "POST",
-        "/api/orders/execute",
-        body={**ORDER, "walletAddress": THEIRS},
-        headers={**keyed, "Authorization": token("bob")},
-    )
-    mine = placed(guarded, clientOrderId="c")
-    again = guarded.call("POST", "/api/orders/execute", body=ORDER, headers={**keyed, "Authorization": token()})
-    assert again.status == 202
-    assert "Idempotent-Replayed" not in again.headers
-    assert len({theirs, mine, first.body["orderId"], again.body["orderId"]}) == 4
-    taken = guarded.call(
-        "POST", "/api/orders/execute", body={**ORDER, "clientOrderId": "c"}, headers={"Authorization": token()}
-    )
-    assert (taken.status, taken.body["orderId"]) == (409, mine)
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,6 @@ def test_what_is_read_of_a_record() -> None:
     assert message.receipt_handle == record["receiptHandle"]
 
 
-def test_a_record_without_attributes() -> None:
-    (message,) = messages_of([Record({"messageId": "m", "body": "", "receiptHandle": "h"})])
-    assert (message.receive_count, message.group) == (1, None)
-
-
 def test_the_order_of_a_message() -> None:
     order_id = new_order_id()
     assert order_id_of(a_message("m", body=f'{{"orderId": "{order_id}", "more": 1}}')) == order_id
@@ -244,8 +239,3 @@ def test_an_invocation_without_time_for_a_queue_that_hangs_asks_it_for_nothing(
     )
     assert identifiers(response) == ["m"]
     assert groups.postponed == []
-
-
-def test_nothing_to_do(telemetry: RecordingTelemetry, queue: MemoryQueue, groups: Groups) -> None:
-    assert identifiers(run_each([], lambda _: Ack(), postpone=queue.postpone, telemetry=telemetry)) == []
-    assert identifiers(run_in_groups([], lambda _: None, queue=groups, telemetry=telemetry)) == []

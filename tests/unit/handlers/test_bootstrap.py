@@ -26,6 +26,9 @@ ENVIRONMENT = {
     "PUBLIC_WEBSOCKET_URL": "ws://localhost:3000/api/orders/execute",
     "CURSOR_SECRET": "secret",
     "AUTH_MODE": "open",
+    "SIGNING_GENERATION": "3",
+    "ORDERS_PER_MINUTE": "20",
+    "MAX_OPEN_ORDERS": "7",
     "AUTH_ISSUER": "urn:order-engine:test",
     "AUTH_AUDIENCE": "order-engine",
     "AUTH_KEYS": jwks(ED),
@@ -38,8 +41,8 @@ ENVIRONMENT = {
 }
 
 
-def run(code: str, *, without: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in ENVIRONMENT.items() if name != without}
+def run(code: str, *, without: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != without} | changes
     return subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", f"import sys\nfrom chalicelib import bootstrap\n{code}"],
         cwd=FUNCTIONS,
@@ -93,6 +96,13 @@ def test_the_pusher_needs_no_database_driver_and_nobody_but_the_api_the_request_
     assert "web framework after pusher: False" in everything
     assert "token library in open mode: False" in everything
     assert "request models after worker: False" in everything
+
+
+def test_a_user_s_limits_and_the_generation_of_keys_are_those_of_the_settings() -> None:
+    told = "print(bootstrap.signing_keys().generation, bootstrap.owned_orders()._bound, bootstrap.allowances()._limits)"
+    done = run(f"{told}\nbootstrap.database().close()", AUTH_MODE="jwt")
+    limits = "{'per_minute': 20, 'max_open': 7} OrderLimits(per_minute=20, max_open=7)"
+    assert (done.stdout, done.stderr) == (f"3 {limits}\n", "")
 
 
 def test_a_missing_setting_is_named() -> None:

@@ -9,8 +9,8 @@ from chalicelib import bootstrap
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.handlers.sqs_batch import POSTPONE_MS, RESERVE_MS
 from chalicelib.services.ports import Lease
-from tests.fakes import Behaviour, an_order
-from tests.fakes.aws import SCHEDULED, LambdaContext, drain, record_of, sqs_event, sqs_record
+from tests.fakes import an_order
+from tests.fakes.aws import SCHEDULED, LambdaContext, drain, sqs_event, sqs_record
 from tests.unit.handlers.conftest import Stack
 
 
@@ -24,17 +24,6 @@ def failed(*message_ids: str) -> dict[str, object]:
 
 NONE_FAILED = failed()
 # Orders
-
-
-def test_a_batch_of_orders_is_executed(stack: Stack) -> None:
-    ids = [stack.engine.place().id for _ in range(3)]
-    assert stack.execute(*(order_record(order_id) for order_id in ids)) == NONE_FAILED
-    for order_id in ids:
-        assert stack.engine.order(order_id).status is OrderStatus.CONFIRMED
-    messages = drain(stack.sqs, stack.events_url)
-    groups = {message["Attributes"]["MessageGroupId"] for message in messages}
-    assert groups == set(ids)
-    assert len(messages) == 4 * 3
 
 
 def test_only_what_must_come_again_is_reported(stack: Stack) -> None:
@@ -71,22 +60,6 @@ def test_without_its_archive_it_comes_again(stack: Stack) -> None:
     assert stack.execute(sqs_record("no json", message_id="garbage")) == NONE_FAILED
 
 
-def test_a_retry_comes_back_after_its_backoff(stack: Stack) -> None:
-    stack.engine.chain.behaviours = {1: Behaviour.CANNOT_BE_BUILT}
-    order_id = stack.engine.place().id
-    bootstrap.orders_queue().send(order_id)
-    (message,) = stack.sqs.receive_message(QueueUrl=stack.orders_url, VisibilityTimeout=600)["Messages"]
-    answer = stack.execute(record_of(message))
-    assert answer == failed(message["MessageId"])
-    assert stack.engine.order(order_id).attempt == 2
-    # Ten minutes became one second.
-    (again,) = stack.sqs.receive_message(QueueUrl=stack.orders_url, WaitTimeSeconds=3)["Messages"]
-    assert again["MessageId"] == message["MessageId"]
-    stack.engine.clock.advance(1)
-    assert stack.execute(record_of(again)) == NONE_FAILED
-    assert stack.engine.order(order_id).status is OrderStatus.CONFIRMED
-
-
 def test_an_invocation_that_runs_out_of_time_hands_its_orders_on(stack: Stack) -> None:
     order_id = stack.engine.place().id
     event = sqs_event([order_record(order_id, "m")])
@@ -115,32 +88,6 @@ def test_an_invocation_without_time_for_a_queue_that_hangs_postpones_nothing(
     monkeypatch.setattr(stack.engine.store, "claim", slowly)
     assert app.execute_orders(event, LambdaContext(remaining_ms=RESERVE_MS)) == failed("m")
     assert len(asked) == 1
-
-
-# Status events
-
-
-def test_a_group_that_fails_comes_again_as_a_whole_and_alone(stack: Stack) -> None:
-    order_id = stack.engine.place().id
-    stack.connect(order_id)
-    records = [record_of(message) for message in drain(stack.sqs, stack.events_url)]
-    good = records[0]
-    bad = [sqs_record("no json", message_id=f"bad{number}", group="bad") for number in range(2)]
-    answer = app.push_status(sqs_event([bad[0], good, bad[1]]), LambdaContext())
-    assert answer == failed("bad0", "bad1")
-    assert stack.notifier.sequences("c=") == [1]
-
-
-def test_an_outage_of_the_table_returns_the_group(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.adapters.connections import DynamoFollowers
-
-    order_id = stack.engine.place().id
-    stack.connect(order_id)
-    records = [record_of(message) for message in drain(stack.sqs, stack.events_url)]
-    away = DynamoFollowers("not-there")
-    monkeypatch.setattr(bootstrap, "followers", lambda: away)
-    bootstrap.pusher.cache_clear()
-    assert app.push_status(sqs_event(records), LambdaContext()) == failed(str(records[0]["messageId"]))
 
 
 # Dead letters
@@ -177,16 +124,6 @@ def test_a_dead_letter_that_is_none_of_ours_is_kept_all_the_same(stack: Stack) -
     assert app.dead_letter(sqs_event([record]), LambdaContext()) == NONE_FAILED
     (kept,) = stack.archive.kept
     assert (kept.order_id, kept.body) == (None, body)
-
-
-def test_a_dead_letter_waits_for_the_worker_that_has_its_order(stack: Stack) -> None:
-    order_id = stack.engine.place().id
-    stack.engine.store.claim(order_id, Lease("another", 18))
-    stack.sqs.send_message(QueueUrl=stack.dead_url, MessageBody=json.dumps({"orderId": order_id}))
-    (message,) = stack.sqs.receive_message(QueueUrl=stack.dead_url)["Messages"]
-    assert app.dead_letter(sqs_event([record_of(message)]), LambdaContext()) == failed(message["MessageId"])
-    assert stack.archive.kept == []
-    assert stack.engine.order(order_id).status is OrderStatus.PENDING
 
 
 def test_without_its_archive_a_dead_letter_comes_again(stack: Stack) -> None:

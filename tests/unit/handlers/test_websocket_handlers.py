@@ -10,21 +10,10 @@ from tests.fakes.aws import LambdaContext, drain, websocket_event
 from tests.unit.handlers.conftest import Stack
 
 
-def say(text: str | None, connection_id: str = "c=") -> dict[str, object]:
-    answer = app.websocket_message(websocket_event("$default", connection_id, body=text), LambdaContext())
-    assert answer["statusCode"] == 200
-    reply: dict[str, object] = json.loads(answer["body"])
-    return reply
-
-
-def rows(stack: Stack, order_id: str) -> set[str]:
-    return {follower.connection_id for follower in bootstrap.followers().of_order(order_id)}
-
-
 def test_connecting_stores_the_follower_and_queues_the_history_for_it(stack: Stack) -> None:
     order_id = stack.engine.place().id
     assert stack.connect(order_id) == 200
-    assert rows(stack, order_id) == {"c="}
+    assert [row.connection_id for row in bootstrap.followers().of_order(order_id)] == ["c="]
     (message,) = drain(stack.sqs, stack.events_url)
     body = json.loads(message["Body"])
     assert body["connectionId"] == "c="
@@ -48,39 +37,3 @@ def test_a_page_of_an_origin_that_is_neither_ours_nor_allowed_opens_no_stream(
     event = websocket_event("$connect", query={"orderId": stack.engine.place().id})
     event |= {"headers": {"Origin": origin}, "stageVariables": {"PagesOrigin": "https://pages.example"}}
     assert app.websocket_connect(event, LambdaContext())["statusCode"] == status
-
-
-@pytest.mark.parametrize(("query", "status"), [(None, 400), ({"orderId": "ord_unknown"}, 404)])
-def test_a_handshake_that_is_refused_stores_nothing(stack: Stack, query: dict[str, str] | None, status: int) -> None:
-    event = websocket_event("$connect") | {"queryStringParameters": query}
-    assert app.websocket_connect(event, LambdaContext())["statusCode"] == status
-    assert list(bootstrap.followers().orders_of("c=")) == []
-    assert drain(stack.sqs, stack.events_url) == []
-
-
-def test_an_open_connection_follows_more_orders_and_fewer(stack: Stack) -> None:
-    first, second = stack.engine.place().id, stack.engine.place().id
-    stack.connect(first)
-    reply = say(json.dumps({"action": "subscribe", "orderId": second, "after": 0}))
-    assert (reply["type"], reply["orderId"], reply["sequence"]) == ("subscribed", second, 1)
-    stack.push()
-    # Two orders are pushed at once.
-    assert {str(frame["orderId"]) for frame in stack.notifier.frames["c="]} == {first, second}
-    assert say(json.dumps({"action": "unsubscribe", "orderId": first}))["type"] == "unsubscribed"
-    assert rows(stack, first) == set()
-    assert rows(stack, second) == {"c="}
-
-
-@pytest.mark.parametrize("text", [None, "no json", '{"action": "subscribe", "orderId": "ord_unknown"}', "\ud800"])
-def test_nonsense_gets_an_error_and_changes_nothing(stack: Stack, text: str | None) -> None:
-    order_id = stack.engine.place().id
-    stack.connect(order_id)
-    drain(stack.sqs, stack.events_url)
-    reply = say(text)
-    assert reply["type"] == "error"
-    assert isinstance(reply["code"], str)
-    assert isinstance(reply["message"], str)
-    assert reply["code"] != "internal_error"
-    assert list(bootstrap.followers().orders_of("c=")) == [order_id]
-    assert drain(stack.sqs, stack.events_url) == []
-    assert stack.engine.telemetry.exceptions == []

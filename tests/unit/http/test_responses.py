@@ -1,6 +1,5 @@
 """What every answer has: request ids, problems with stable codes, headers that tell what to do next."""
 
-import json
 import re
 from dataclasses import replace
 from decimal import Decimal
@@ -8,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from chalicelib import bootstrap, correlation
-from chalicelib.adapters.telemetry import PowertoolsTelemetry
-from chalicelib.domain.errors import ErrorCode
+from chalicelib.domain.errors import ErrorCode, RateLimited
+from chalicelib.domain.identity import Owner
 from chalicelib.domain.quotes import VENUES, NoQuote, Quote, QuoteRequest
 from chalicelib.domain.transitions import OrderStatus
 from tests.fakes import FakeRouter, a_quote, an_order
@@ -28,24 +27,6 @@ def test_the_clients_request_id_comes_back(service: Service) -> None:
 def test_without_one_that_can_be_logged_the_gateways_id_is_used(service: Service, sent: str | None) -> None:
     got = service.call("GET", "/api/tokens", headers={"X-Request-Id": sent} if sent is not None else {})
     assert got.headers["X-Request-Id"] == "gateway-1"
-
-
-def test_every_log_line_of_a_request_has_its_id(
-    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("LOG_LEVEL", "INFO")
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "test")
-    telemetry = PowertoolsTelemetry()
-    monkeypatch.setattr(bootstrap, "telemetry", lambda: telemetry)
-    monkeypatch.setattr(service, "telemetry", telemetry)
-    service.queue.outage = True
-    service.place({"X-Request-Id": "mine-2"})
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    logged = [line for line in lines if "message" in line]
-    assert [line["message"] for line in logged] == ["enqueue_failed", "invocation"]
-    assert (logged[-1]["status"], logged[-1]["path"]) == (202, "/api/orders/execute")
-    assert {line["request_id"] for line in logged} == {"mine-2"}
-    assert not correlation.bound()
 
 
 def test_a_problem_names_the_path_that_was_asked_for(service: Service) -> None:
@@ -164,6 +145,16 @@ def test_an_outage_says_when_to_come_back(service: Service) -> None:
         service.call("POST", f"/api/orders/ord_{'0' * 32}/cancel"),
     ):
         assert (got.status, got.body["code"]) == (503, "service_unavailable")
+
+
+def test_who_asks_for_too_much_is_told_when_to_come_back(service: Service) -> None:
+    class Empty:
+        def take(self, owner: Owner) -> None:
+            raise RateLimited(7)
+
+    service.allowances = Empty()
+    got = service.call("POST", "/api/quotes", body=SWAP)
+    assert (got.status, got.body["code"], got.headers["Retry-After"]) == (429, "rate_limited", "7")
 
 
 def test_health_says_what_is_down(service: Service) -> None:

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.domain.errors import NotCancellable, OrderNotFound
 from chalicelib.domain.order import History, Order
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.cancel_order import TRIES, cancel_order
+from chalicelib.services.cancel_order import TRIES
 from chalicelib.services.execute_order import Ack
 from chalicelib.services.ports import Lease
 from tests.fakes import Behaviour, a_transaction, an_order
@@ -109,49 +109,29 @@ def test_a_cancel_at_any_moment_of_a_workers_turn_wins_or_loses_cleanly(story: B
     assert ("cancelled", "before router.quotes") in outcomes
 
 
-def test_a_cancel_that_meets_a_worker_looks_again(engine: Engine) -> None:
+def shown_late(engine: Engine, times: int) -> tuple[str, list[str]]:
+    """An order that a worker has moved, which so many reads show as it was before; and every read of it."""
     order_id = engine.place().id
-    stale = engine.history(order_id)
-    engine.store.claim(order_id, LEASE)
+    stale, get, reads = engine.history(order_id), engine.store.get, list[str]()
+    engine.store.put(replace(stale.order, status=OrderStatus.ROUTING, sequence=2), lease=LEASE)
 
-    class Behind:
-        """Shows an older picture once, as a read just before a worker's write does."""
+    def read(order_id: str) -> History:
+        reads.append(order_id)
+        return stale if len(reads) <= times else get(order_id)
 
-        def __init__(self) -> None:
-            self.reads = 0
+    engine.store.get = read  # type: ignore[method-assign]
+    return order_id, reads
 
-        def get(self, wanted: str) -> History:
-            self.reads += 1
-            return stale if self.reads == 1 else engine.store.get(wanted)
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(engine.store, name)
-
-    routing = replace(stale.order, status=OrderStatus.ROUTING, sequence=2)
-    engine.store.put(routing, lease=LEASE)
-    behind = Behind()
-    cancelled = cancel_order(order_id, store=behind, events=engine.events, telemetry=engine.telemetry)  # type: ignore[arg-type]
-    assert behind.reads == 2
-    assert cancelled.order.sequence == 3
+def test_a_cancel_that_meets_a_worker_looks_again(engine: Engine) -> None:
+    order_id, reads = shown_late(engine, 1)
+    assert engine.cancel(order_id).order.sequence == 3
+    assert len(reads) == 2
 
 
 def test_a_cancel_that_loses_every_race_gives_up(engine: Engine) -> None:
-    order_id = engine.place().id
-    stale = engine.history(order_id)
-    engine.store.put(replace(stale.order, status=OrderStatus.ROUTING, sequence=2), lease=LEASE)
-
-    class AlwaysBehind:
-        reads = 0
-
-        def get(self, wanted: str) -> History:
-            self.reads += 1
-            return stale
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(engine.store, name)
-
-    behind = AlwaysBehind()
+    order_id, reads = shown_late(engine, 100)
     with pytest.raises(NotCancellable, match=f"Order {order_id} can no longer be cancelled: it is pending"):
-        cancel_order(order_id, store=behind, events=engine.events, telemetry=engine.telemetry)  # type: ignore[arg-type]
-    assert behind.reads == TRIES + 1
+        engine.cancel(order_id)
+    assert len(reads) == TRIES + 1
     assert engine.order(order_id).status is OrderStatus.ROUTING

@@ -8,9 +8,9 @@ from statistics import median
 
 import pytest
 
-from chalicelib.domain.errors import ErrorCode, Unavailable
+from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import MAX_ATTEMPTS, SignedTransaction
-from chalicelib.domain.quotes import VENUES, NoQuote, Quote, Side
+from chalicelib.domain.quotes import VENUES, NoQuote, Quote
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.execute_order import MAX_FREE_RESTARTS, Ack, ExecutionTimings, RetryAfter
 from chalicelib.services.ports import Lease
@@ -88,16 +88,6 @@ def test_the_time_in_each_state_is_measured_in_milliseconds(engine: Engine) -> N
     assert states["building"] == 2_500
 
 
-def test_a_purchase(engine: Engine) -> None:
-    order_id = engine.place(new_order(side=Side.BUY, amount=165_000_000)).id
-    engine.run(order_id)
-    engine.audit(order_id)
-    order = engine.order(order_id)
-    assert order.route is not None
-    assert order.route.chosen.venue == METEORA
-    assert order.route.minimum_output == 165_000_000
-
-
 def test_the_signature_is_stored_before_anything_is_submitted(engine: Engine) -> None:
     stored: list[SignedTransaction | None] = []
     engine.chain.on_send = lambda order: stored.append(engine.order(order.id).transaction)
@@ -164,15 +154,6 @@ def test_three_attempts_then_it_failed(engine: Engine, failing: Behaviour) -> No
     assert attempts == [1, 2, 3]
 
 
-def test_nobody_quotes_three_times(engine: Engine) -> None:
-    engine.router.answers = {attempt: [no_quote(venue) for venue in VENUES] for attempt in (1, 2, 3)}
-    order_id = engine.place().id
-    engine.drive(order_id)
-    engine.audit(order_id)
-    assert engine.statuses(order_id) == ["pending", "routing", "routing", "routing", "failed"]
-    assert engine.chain.signed == []
-
-
 @pytest.mark.parametrize("failing", [B.REJECTED, B.REVERTS_FOR_GOOD])
 def test_rejected_is_failed_at_once(engine: Engine, failing: Behaviour) -> None:
     engine.chain.behaviours = {1: failing}
@@ -197,16 +178,6 @@ def test_refused_by_every_venue_is_failed_at_once(engine: Engine) -> None:
     assert engine.statuses(order_id) == ["pending", "routing", "failed"]
     assert (failure := engine.order(order_id).failure) is not None
     assert failure.code is code
-
-
-def test_one_venue_is_enough(engine: Engine) -> None:
-    engine.router.answers = {1: [a_quote(RAYDIUM, ONE_SOL), no_quote(METEORA)]}
-    order_id = engine.place().id
-    assert engine.run(order_id) == Ack()
-    engine.audit(order_id)
-    assert (route := engine.order(order_id).route) is not None
-    assert route.chosen.venue == RAYDIUM
-    assert [answer.venue for answer in route.unavailable] == [METEORA]
 
 
 def test_a_quote_that_expired_is_not_built_on(engine: Engine) -> None:
@@ -396,32 +367,6 @@ def test_the_followers_queue_may_be_down_all_along(engine: Engine) -> None:
     assert engine.telemetry.total("PublishFailures") == 4
     # Nobody was told, so reconcile is to look at it.
     assert engine.store.rows[order_id].attention_at is not None
-
-
-@pytest.mark.parametrize("call", ["claim", "advance", "save_signed_transaction"])
-def test_without_its_database_a_worker_gives_the_message_back(engine: Engine, call: str) -> None:
-    order_id = engine.place().id
-    engine.store.outages.next_calls = [call]
-    with pytest.raises(Unavailable):
-        engine.run(order_id)
-    engine.clock.advance(24)
-    engine.drive(order_id)
-    engine.audit(order_id)
-    assert engine.order(order_id).status is OrderStatus.CONFIRMED
-
-
-def test_an_unexpected_defect_loses_nothing(engine: Engine) -> None:
-    def stumble(_: object) -> None:
-        engine.router.on_quotes = lambda _: None
-        raise ZeroDivisionError
-
-    engine.router.on_quotes = stumble
-    order_id = engine.place().id
-    with pytest.raises(ZeroDivisionError):
-        engine.run(order_id)
-    engine.clock.advance(24)
-    engine.drive(order_id)
-    engine.audit(order_id)
 
 
 def test_an_order_that_would_move_the_market_too_far_fails_before_anything_is_signed(engine: Engine) -> None:

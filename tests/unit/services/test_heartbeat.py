@@ -2,20 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from chalicelib.adapters.connections import DynamoFollowers
-from chalicelib.adapters.queues import SqsHeartbeats
 from chalicelib.domain.errors import Unavailable
 from chalicelib.handlers.heartbeat import parse_beat
 from chalicelib.services.followers import Delivery, Follower
 from chalicelib.services.heartbeat import BEATS_A_MINUTE, FIRST, INTERVAL_SECONDS, HeartbeatPorts, send_heartbeats
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, RecordingTelemetry
-from tests.fakes.aws import create_connections_table
 from tests.unit.http.specification import check_frame
 
 
@@ -114,16 +109,6 @@ def test_whatever_the_schedule_sends_is_a_first_beat(text: str, number: int) -> 
     assert parse_beat(text) == number
 
 
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield
-
-
 def test_a_connection_whose_session_is_over_is_told_so_and_closed(body: Body) -> None:
     now = body.clock.now()
     body.follow("a", "over", now)
@@ -134,26 +119,3 @@ def test_a_connection_whose_session_is_over_is_told_so_and_closed(body: Body) ->
     assert (told["type"], told["code"]) == ("error", "session_over")
     check_frame(told)
     assert [frame["type"] for frame in body.notifier.frames["soon"]] == ["heartbeat"]
-
-
-@pytest.mark.usefixtures("aws")
-def test_the_next_beat_waits_in_the_queue() -> None:
-    client = boto3.client("sqs")
-    url = client.create_queue(QueueName="heartbeats")["QueueUrl"]
-    SqsHeartbeats(client, url).schedule_next(2)
-    waiting = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert waiting["ApproximateNumberOfMessagesDelayed"] == "1"
-
-
-@pytest.mark.usefixtures("aws")
-def test_the_table_lists_every_connection() -> None:
-    create_connections_table("connections")
-    followers = DynamoFollowers("connections")
-    now = datetime.now(UTC)
-    later = now + timedelta(hours=1)
-    for order_id, connection_id, ends_at in [
-        *(("a", "1", now), ("b", "1", later), ("c", "1", now), ("a", "2", None), ("a", "3", now), ("b", "3", None)),
-        *(("c", "3", later), ("a", "4", now)),
-    ]:
-        followers.add(Follower(order_id, connection_id, 0, now, session_ends_at=ends_at))
-    assert followers.sessions() == {"1": later, "2": None, "3": None, "4": now}

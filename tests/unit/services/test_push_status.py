@@ -199,11 +199,6 @@ def test_followers_are_served_at_once(stream: Stream) -> None:
     assert all(stream.notifier.sequences(name) == [5] for name in "abcd")
 
 
-def test_an_order_that_nobody_follows(stream: Stream) -> None:
-    stream.push()
-    assert stream.notifier.posts == {}
-
-
 def test_a_message_for_one_follower_serves_nobody_else(stream: Stream) -> None:
     stream.follow("a")
     stream.follow("b")
@@ -267,15 +262,6 @@ def test_a_young_connection_that_takes_longer_goes_through_the_queue(stream: Str
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
-def test_a_handshake_may_take_as_long_as_its_function(stream: Stream) -> None:
-    """A slow $connect used to be taken for a connection that is gone after 5 s: it opened, and was never served."""
-    stream.follow(age=0)
-    stream.notifier.opens_at["c"] = stream.engine.clock.in_seconds(14)
-    stream.push()
-    stream.drain()
-    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
-
-
 def test_a_connection_that_never_opens_is_given_up(stream: Stream) -> None:
     stream.follow(age=0)
     stream.notifier.gone = {"c"}
@@ -297,14 +283,6 @@ def test_one_that_was_reached_and_is_gone_now_is_not_waited_for(stream: Stream, 
     for sequence in pushes:
         stream.push(sequence)
     assert stream.engine.clock.now() == start
-    assert stream.followers.rows == {}
-
-
-def test_a_connection_that_goes_in_the_middle(stream: Stream) -> None:
-    stream.follow()
-    stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, GONE]
-    stream.push()
-    assert stream.notifier.sequences("c") == [1, 2]
     assert stream.followers.rows == {}
 
 
@@ -361,24 +339,6 @@ def test_a_post_that_took_the_rest_of_the_invocation_is_followed_by_nothing(stre
         push_status(stream.history(), stream.pusher(), until=stream.engine.clock.in_seconds(1))
     assert stream.requeued == []
     stream.push()
-    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
-
-
-def test_busy_in_the_middle_goes_on_where_it_stopped(stream: Stream) -> None:
-    stream.follow()
-    stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, BUSY]
-    stream.push()
-    assert stream.last() == 2
-    stream.drain()
-    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
-
-
-def test_a_newer_message_holds_what_the_one_that_waits_says(stream: Stream) -> None:
-    stream.follow()
-    stream.notifier.refusals["c"] = [BUSY]
-    stream.push(3)
-    stream.push(5)
-    push_newest(stream.requeued, stream.pusher())
     assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
@@ -476,16 +436,6 @@ def test_an_outage_is_reported_when_every_follower_is_through(stream: Stream) ->
         stream.push()
     assert stream.notifier.sequences("b") == [5]
     assert stream.last("b") == 5
-
-
-def test_without_the_table_the_message_comes_again(stream: Stream) -> None:
-    stream.follow()
-    stream.followers.outage = True
-    with pytest.raises(Unavailable):
-        stream.push()
-    stream.followers.outage = False
-    stream.push()
-    assert stream.notifier.sequences("c") == [1, 2, 3, 4, 5]
 
 
 # A batch's messages of one order
