@@ -9,15 +9,11 @@ from chalicelib.adapters.postgres.pool import Database
 from chalicelib.adapters.postgres.resting import PostgresResting
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.launches import Launch, LaunchKind
-from chalicelib.domain.order import (
-    LaunchConditions,
-    NewOrder,
-    Order,
-    OrderType,
-    TimeInForce,
-)
+from chalicelib.domain.order import LaunchConditions, NewOrder, Order, OrderType, TimeInForce
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import SOL, USDC, launch_token
+from chalicelib.services.amend_order import Amendment, amend_order
+from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.execute_order import Ack, RetryAfter, Worker, execute_order
 from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.ports import CrashPoint
@@ -137,6 +133,20 @@ class Desk:
             self.store, self.queue, self.market, self.ticks, self.events, self.telemetry, crash or CrashAt()
         )
         return place_order(order, idempotency_key=None, ports=ports).order
+
+    def amend(self, order: Order, limit: str) -> None:
+        amend_order(
+            order.id,
+            Amendment(limit_price=Decimal(limit)),
+            store=self.store,
+            market=self.market,
+            events=self.events,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def cancel(self, order: Order) -> None:
+        cancel_order(order.id, store=self.store, events=self.events, telemetry=self.telemetry)
 
     def pays(self, *prices: str) -> None:
         """From this second on, one price a second; the last stays."""

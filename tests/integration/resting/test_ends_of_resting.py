@@ -1,7 +1,6 @@
 """Resting orders that are cancelled, amended, or run out of time."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -10,8 +9,6 @@ from chalicelib.adapters.postgres.resting import PostgresResting
 from chalicelib.domain.errors import Fenced, NotCancellable
 from chalicelib.domain.events import OrderCancelled
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.amend_order import Amendment, amend_order
-from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.ports import Transition
 from chalicelib.services.watch import beat, begin_minute
 from tests.fakes import CrashAt, Killed
@@ -22,7 +19,7 @@ from tests.fakes.resting_desk import Desk
 def test_case_36_a_cancelled_order_fires_no_more(desk: Desk) -> None:
     order = desk.place()
     desk.pays("170")
-    cancel_order(order.id, store=desk.store, events=desk.events, telemetry=desk.telemetry)
+    desk.cancel(order)
     assert desk.beat() == 0
     assert desk.statuses(order) == ["waiting", "cancelled"]
 
@@ -37,7 +34,7 @@ def test_case_36_of_a_cancel_and_a_firing_one_wins(desk: Desk) -> None:
         desk.store.advance(seen, Transition(seen.order, OrderCancelled(), lease=None, release=True))
     other = desk.place("171")
     read = desk.store.get(other.id).order
-    cancel_order(other.id, store=desk.store, events=desk.events, telemetry=desk.telemetry)
+    desk.cancel(other)
     from chalicelib.domain.events import PriceReached
 
     assert resting.move([(read, PriceReached(Fraction(1), desk.clock.now(), 0))]) == []
@@ -46,15 +43,7 @@ def test_case_36_of_a_cancel_and_a_firing_one_wins(desk: Desk) -> None:
 def test_case_38_an_amended_order_fires_at_its_new_limit(desk: Desk) -> None:
     order = desk.place()
     desk.pays("170.5", "171")
-    amend_order(
-        order.id,
-        Amendment(limit_price=Decimal(171)),
-        store=desk.store,
-        market=desk.market,
-        events=desk.events,
-        clock=desk.clock,
-        telemetry=desk.telemetry,
-    )
+    desk.amend(order, "171")
     assert desk.statuses(order) == ["waiting", "waiting"]
     assert desk.beat() == 0
     desk.pass_time(1)
@@ -75,7 +64,7 @@ def test_case_41_an_order_expires_and_its_followers_are_told(desk: Desk) -> None
     assert [sent.history.order.status for sent in desk.events.sent] == [OrderStatus.EXPIRED]
     assert row_of(desk.url, order.id)["attention_at"] is None
     with pytest.raises(NotCancellable):
-        cancel_order(order.id, store=desk.store, events=desk.events, telemetry=desk.telemetry)
+        desk.cancel(order)
 
 
 def test_case_41_an_end_that_cannot_be_told_reconcile_tells(desk: Desk) -> None:

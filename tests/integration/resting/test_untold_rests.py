@@ -1,14 +1,11 @@
 """An order that rests moves again in a month, perhaps: what its followers were not told of it, reconcile tells."""
 
 from collections.abc import Callable
-from decimal import Decimal
 
 import pytest
 
 from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.amend_order import Amendment, amend_order
-from chalicelib.services.cancel_order import cancel_order
 from tests.fakes import CrashAt, Killed
 from tests.fakes.postgres import row_of
 from tests.fakes.resting_desk import Desk
@@ -25,15 +22,7 @@ def newest(desk: Desk) -> Order:
 
 
 def amended(desk: Desk, order: Order) -> None:
-    amend_order(
-        order.id,
-        Amendment(limit_price=Decimal(171)),
-        store=desk.store,
-        market=desk.market,
-        events=desk.events,
-        clock=desk.clock,
-        telemetry=desk.telemetry,
-    )
+    desk.amend(order, "171")
 
 
 def missed(desk: Desk, order: Order) -> None:
@@ -103,7 +92,7 @@ def test_an_order_that_is_cancelled_untold_is_told_with_its_end(desk: Desk) -> N
     follow_user(desk)
     desk.events.outage = True
     order = desk.place()
-    cancel_order(order.id, store=desk.store, events=desk.events, telemetry=desk.telemetry)
+    desk.cancel(order)
     desk.events.outage = False
     desk.pass_time(6)
     assert desk.reconcile() == 1

@@ -86,25 +86,6 @@ def test_pages_are_what_the_model_says(
         before = page.last_id
 
 
-def test_newest_first_each_order_once(history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders]) -> None:
-    read = list(pages(history, OrderFilter(), 7))
-    ids = [order.id for page in read for order in page.orders]
-    assert ids == sorted(twins[1].rows, reverse=True)
-    assert [len(page.orders) for page in read] == [7, 7, 7, 7, 7, 5]
-
-
-def test_orders_placed_meanwhile_disturb_no_page(
-    history: PostgresHistory, twins: tuple[PostgresOrders, MemoryOrders]
-) -> None:
-    store, memory = twins
-    expected = sorted(memory.rows, reverse=True)
-    read: list[str] = []
-    for page in pages(history, OrderFilter(), 9):
-        read += [order.id for order in page.orders]
-        store.insert(an_order_at(100), None)
-    assert read == expected
-
-
 def test_by_venue_and_by_status(history: PostgresHistory, store: PostgresOrders) -> None:
     from tests.fakes import a_quote, a_route
 

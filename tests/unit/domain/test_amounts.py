@@ -45,11 +45,8 @@ def test_a_formatted_amount_is_a_plain_decimal(units: int, token: Token) -> None
     [
         ("1", SOL, 1_000_000_000),
         ("1.50", SOL, 1_500_000_000),
-        ("1.5e0", SOL, 1_500_000_000),
         ("0.000000001", SOL, 1),
-        ("1E-9", SOL, 1),
         ("1e3", USDC, 1_000_000_000),
-        ("165.234567", USDC, 165_234_567),
         ("165.2345670000000", USDC, 165_234_567),
         ("0.00001", BONK, 1),
         ("18446744073.709551615", SOL, MAX_BASE_UNITS),
@@ -66,19 +63,14 @@ def test_exact_amounts(text: str, token: Token, units: int) -> None:
         ("NaN", SOL, "finite"),
         ("sNaN", SOL, "finite"),
         ("Infinity", SOL, "finite"),
-        ("-Infinity", SOL, "finite"),
         ("0", SOL, "greater than zero"),
-        ("-0", SOL, "greater than zero"),
-        ("0e30", SOL, "greater than zero"),
         ("-1", SOL, "greater than zero"),
         ("-1e-400", SOL, "greater than zero"),
-        ("1e308", SOL, "larger"),
         ("1e400000", USDC, "larger"),
         ("18446744073.709551616", SOL, "larger"),
         ("99999999999999999999999", USDC, "larger"),
         ("0.0000000001", SOL, "more than the 9 decimals of SOL"),
         ("1.0000001", USDC, "more than the 6 decimals of USDC"),
-        ("1e-308", SOL, "more than the 9 decimals"),
         ("1e-400000", BONK, "more than the 5 decimals"),
         ("1." + "0" * 58 + "1", USDC, "more than the 6 decimals"),
     ],
@@ -155,11 +147,6 @@ def test_the_maximum_is_raydiums_and_meteoras_and_orcas_one_unit_more() -> None:
     assert -(-999988913 * 10_050 // 10_000) == 1004988858
 
 
-def test_the_maximum_is_never_more_than_a_program_takes() -> None:
-    assert maximum_input(MAX_BASE_UNITS, 50) == MAX_BASE_UNITS
-    assert maximum_input(MAX_BASE_UNITS - 1, 5000) == MAX_BASE_UNITS
-
-
 @given(base_units, slippages)
 def test_the_minimum_is_the_floor_of_the_exact_share_and_never_nothing(expected: int, bps: int) -> None:
     exact = Fraction(expected) * (10_000 - bps) / 10_000
@@ -172,18 +159,6 @@ def test_the_maximum_never_lets_a_trader_pay_past_the_exact_share(expected: int,
     exact = Fraction(expected) * (10_000 + bps) / 10_000
     assert maximum_input(expected, bps) == min(exact.__floor__(), MAX_BASE_UNITS)
     assert maximum_input(expected, bps) >= expected
-
-
-@given(base_units, slippages, slippages)
-def test_more_slippage_never_means_a_stricter_limit(expected: int, one: int, other: int) -> None:
-    tight, loose = sorted((one, other))
-    assert minimum_output(expected, loose) <= minimum_output(expected, tight)
-    assert maximum_input(expected, loose) >= maximum_input(expected, tight)
-
-
-@given(base_units)
-def test_no_slippage_is_the_quote_itself(expected: int) -> None:
-    assert minimum_output(expected, 0) == maximum_input(expected, 0) == expected
 
 
 @given(base_units, tokens, base_units, tokens)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.errors import ErrorCode, IllegalTransition
+from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.events import (
     AttemptFailed,
     AttemptRestarted,
@@ -52,8 +52,3 @@ def test_an_end_keeps_its_reason_and_a_cancel_clears_it() -> None:
     assert apply(order, OrderFailed(FAILURE)) == failed
     stumbled = replace(order, failure=FAILURE)
     assert apply(stumbled, OrderCancelled()) == replace(order, status=OrderStatus.CANCELLED, sequence=3)
-
-
-def test_what_the_table_forbids_cannot_happen() -> None:
-    with pytest.raises(IllegalTransition):
-        apply(an_order(OrderStatus.CONFIRMED), OrderFailed(FAILURE))

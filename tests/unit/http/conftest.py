@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.http.identity import anyone
+from tests.fakes import MemoryFollowers
 from tests.unit.http.service import Service
 
 
@@ -23,6 +24,12 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Service:
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     """The API function with ports in memory behind it."""
     return serve(monkeypatch)
+
+
+@pytest.fixture
+def followers() -> MemoryFollowers:
+    """Who follows what."""
+    return MemoryFollowers()
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,6 @@ UNKNOWN = "ord_" + "0" * 32
 
 
 @pytest.fixture
-def followers() -> MemoryFollowers:
-    return MemoryFollowers()
-
-
-@pytest.fixture
 def ports(service: Service, followers: MemoryFollowers) -> SubscriptionPorts:
     return subscription_ports(service, followers)
 

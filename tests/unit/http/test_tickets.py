@@ -151,11 +151,6 @@ def test_who_may_follow_what(order_id: str, ticket: str | None, refusal: type[Ex
 
 
 @pytest.fixture
-def followers() -> MemoryFollowers:
-    return MemoryFollowers()
-
-
-@pytest.fixture
 def ports(service: Service, followers: MemoryFollowers) -> SubscriptionPorts:
     """Streams of a service in jwt mode."""
     admit = AdmitByTicket(service.signing_keys, service.clock.now, MemoryOwnedOrders(service.store))

@@ -14,6 +14,7 @@ from chalicelib.services.statistics import bins_of, execution_stats, quantile, s
 from tests.fakes import FakeClock, MemoryHistory, MemoryOrders, an_order
 from tests.fakes.builders import ONE_SOL, a_quote, an_id
 from tests.fakes.clock import START
+from tests.fakes.engine import Engine
 
 NOBODY = Owner(None)
 
@@ -83,3 +84,10 @@ def test_the_figures_are_about_the_newest_orders_of_the_user() -> None:
     assert got["venues"] == [{"venue": "raydium", "fills": 2}]
     assert got["failures"] == [{"code": "no_quote", "orders": 1}]
     assert execution_stats(NOBODY, OrderFilter(user_id="user-1"), 1, history=history)["orders"] == 1
+
+
+def test_the_stages_are_those_of_orders_that_have_ended(engine: Engine) -> None:
+    engine.run(engine.store.put(an_order()).order.id)
+    stages = execution_stats(NOBODY, OrderFilter(), 200, history=AnyonesHistory(MemoryHistory(engine.store)))["stages"]
+    assert [stage["stage"] for stage in stages] == ["pending", "routing", "building", "submitted", "total"]
+    assert stages[2] == {"stage": "building", "p50Ms": 2_500, "p95Ms": 2_500}

@@ -95,6 +95,8 @@ def test_a_stream_begins_with_what_is_open_and_goes_on_with_every_order(stream: 
     assert [(order["orderId"], order["sequence"]) for order in snapshot["open"]] == [(earlier, 1)]
     assert stream.sequences(earlier) == [2, 3, 4, 5]
     assert stream.sequences(later) == [1, 2, 3, 4, 5]
+    # What came through the user is nothing that the connection asked for.
+    assert stream.followers.orders_of("c") == [KEY]
 
 
 def test_who_comes_back_is_told_what_happened_since(stream: Stream) -> None:
@@ -133,6 +135,7 @@ def test_an_order_that_is_followed_twice_on_a_connection_is_told_once(stream: St
     stream.push()
     assert stream.sequences(order_id) == [1]
     unsubscribe(order_id, "c", followers=stream.followers)
+    assert stream.followers.rows[order_id, "c"].of_user
     stream.engine.run(order_id)
     stream.push()
     assert stream.sequences(order_id) == [1, 2, 3, 4, 5]
@@ -281,6 +284,7 @@ def test_what_a_stream_begins_with_goes_on_where_an_invocation_ended(stream: Str
     push_opening([opening, opening], stream.pusher)
     assert len(stream.notifier.frames["c"]) == 16
     assert len({str(frame) for frame in stream.notifier.frames["c"]}) == 16
+    assert stream.engine.telemetry.total("PushedMessages") == 16
 
 
 def test_everything_fits_whatever_is_in_it() -> None:

@@ -49,6 +49,8 @@ def test_a_confirmed_order(engine: Engine) -> None:
     assert view["expectedOutput"] == "253.5"
     assert view["minimumOutput"] == "252.2325"
     assert view["maximumInput"] == "1.5"
+    assert (view["expectedOutputBaseUnits"], view["minimumOutputBaseUnits"]) == ("253500000", "252232500")
+    assert (view["maximumInputBaseUnits"], view["orderType"]) == ("1500000000", "market")
     assert view["executedPrice"] == "168.155"
     assert view["executedOutput"] == {"amount": "252.2325", "baseUnits": "252232500", "token": "USDC"}
     assert view["error"] is None
@@ -66,6 +68,7 @@ def test_a_venue_without_a_quote_is_listed_with_its_reason(engine: Engine) -> No
     engine.run(order_id)
     route = order_view(engine.order(order_id))["route"]
     assert route is not None
+    assert route["chosenDex"] == "raydium"
     assert route["unavailable"] == [{"venue": "meteora", "code": "no_quote", "message": "Too slow."}]
 
 
