@@ -1,6 +1,5 @@
 """`./dev mutants`, with a mutmut that only pretends."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from localstack.commands import mutants
 from localstack.deployment import tools
 
 PRETENDS = """#!/usr/bin/env python3
-import json, pathlib, sys, tomllib
+import pathlib, sys, tomllib
 here = pathlib.Path()
 with (here / "calls.txt").open("a") as calls:
     print(*sys.argv[1:], file=calls)
@@ -21,10 +20,11 @@ if sys.argv[1] == "run":
     assert all((here / each).exists() for each in settings["also_copy"])
     assert (here / "chalicelib" / "domain" / "order.py").exists() and (here / "tests" / "unit").is_dir()
     sys.exit({status})
-(here / "mutants").mkdir(exist_ok=True)
-(here / "mutants" / "mutmut-cicd-stats.json").write_text(json.dumps({stats}))
+for name, what in {tried}.items():
+    print(f"    {{name}}: {{what}}")
 """
-STATS = {"killed": 88, "timeout": 2, "segfault": 0, "survived": 6, "no_tests": 4, "total": 100}
+ENDS = ["killed"] * 88 + ["timeout"] * 2 + ["survived"] * 6 + ["no tests"] * 4
+TRIED = {f"x__mutmut_{number}": end for number, end in enumerate(ENDS)}
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(folder: Path, *arguments: str, status: int = 0) -> tuple[int, str]:
-    (folder / "mutmut").write_text(PRETENDS.format(status=status, stats=json.dumps(STATS)))
+    (folder / "mutmut").write_text(PRETENDS.format(status=status, tried=TRIED))
     # A tool is run by the interpreter beside it.
     if not (folder / "python").exists():
         (folder / "python").symlink_to(sys.executable)
@@ -49,11 +49,25 @@ def test_a_run_tells_its_score(folder: Path) -> None:
     status, told = call(folder)
     assert status == 0, told
     assert "90 of 100 faults noticed (90.0%): 6 survived, 4 are in code that no test of these reaches." in told
-    assert [line.split()[0] for line in (folder / "build" / "calls.txt").read_text().splitlines()] == [
-        "run",
-        "results",
-        "export-cicd-stats",
+    assert [line for line in told.splitlines() if ": " in line][:6] == [
+        f"x__mutmut_{n}: survived" for n in range(90, 96)
     ]
+    assert asked(folder) == ["run --max-children 2", "results --all true"]
+
+
+def asked(folder: Path) -> list[str]:
+    return (folder / "build" / "calls.txt").read_text().splitlines()
+
+
+def test_a_sample_is_the_same_for_the_same_seed(folder: Path) -> None:
+    samples = []
+    for seed in ("1", "1", "2"):
+        status, told = call(folder, "--sample", "20", "--seed", seed)
+        assert status == 0, told
+        assert " of 20 faults noticed" in told
+        samples.append(asked(folder)[2].split()[3:])
+    assert len(set(samples[0])) == 20
+    assert samples[0] == samples[1] != samples[2]
 
 
 def test_nothing_of_an_earlier_run_counts(folder: Path) -> None:
