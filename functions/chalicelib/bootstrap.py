@@ -369,24 +369,24 @@ def identify() -> Identify:
 @cache
 def token_checker() -> JwtChecker:
     """What checks access tokens; jwt mode only, for its library takes a while to load."""
-    from chalicelib.auth.checker import FixedRing, JwtChecker, Ring
+    from chalicelib.auth.checker import FixedKeySet, JwtChecker, KeySet
     from chalicelib.auth.keys import InvalidKeys, has_private_key, read_keys
     from chalicelib.config import AuthSettings, ConfigurationError
 
     settings = AuthSettings.from_environment(os.environ)
-    rings: dict[str, Ring] = {}
+    key_sets: dict[str, KeySet] = {}
     if settings.keys:
         if has_private_key(settings.keys):
             raise ConfigurationError("AUTH_KEYS has a private or a symmetric key: it takes public ones only.")
         try:
-            rings[settings.keys_issuer] = FixedRing(read_keys(settings.keys))
+            key_sets[settings.keys_issuer] = FixedKeySet(read_keys(settings.keys))
         except InvalidKeys as error:
             raise ConfigurationError(f"AUTH_KEYS cannot be used: {error}.") from None
     if settings.jwks_url:
-        from chalicelib.auth.stored import StoredRing
+        from chalicelib.auth.stored import StoredKeySet
 
-        rings[settings.issuer] = StoredRing(settings.issuer, issuer_keys(), now=clock().now, telemetry=telemetry())
-    return JwtChecker(rings, audience=settings.audience, revoked=settings.revoked, now=clock().now)
+        key_sets[settings.issuer] = StoredKeySet(settings.issuer, issuer_keys(), now=clock().now, telemetry=telemetry())
+    return JwtChecker(key_sets, audience=settings.audience, revoked=settings.revoked, now=clock().now)
 
 
 @cache

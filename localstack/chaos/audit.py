@@ -256,7 +256,7 @@ def dead_letters(evidence: Evidence) -> Iterator[Violation]:
 
 
 def longest_silence(evidence: Evidence) -> float:
-    """Seconds of the longest stretch in which any order did not move that did not rest."""
+    """Seconds of the longest stretch in which an order that was not at rest did not move."""
     gaps = (
         after.at - before.at
         for history in _by_order(evidence.events).values()

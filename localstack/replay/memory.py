@@ -309,7 +309,7 @@ class NoFollowers:
         """Nobody is told."""
 
 
-class Quiet:
+class SilentTelemetry:
     """`Telemetry` of a replay: its events say what happened. A defect goes on to whoever runs it."""
 
     def debug(self, event: str, **fields: object) -> None:

@@ -20,7 +20,7 @@ from chalicelib.services.watch import Beat, WatcherPorts, beat
 from chalicelib.venues.simulation.chance import Simulation
 from chalicelib.venues.simulation.market import SimulatedMarket
 from localstack.replay.clock import VirtualClock, VirtualRouter
-from localstack.replay.memory import MemoryLedger, NoFollowers, NoTicks, Orders, Queue, Quiet
+from localstack.replay.memory import MemoryLedger, NoFollowers, NoTicks, Orders, Queue, SilentTelemetry
 from localstack.replay.reading import ReplayOrder
 
 # From a message to the worker that has it, as on AWS: nobody waits for a free one in a replay.
@@ -95,10 +95,10 @@ class Replay:
         venues = [import_module(f"chalicelib.venues.{name}").connect(simulation) for name in VENUES]
         self.orders = Orders(self.clock)
         self.market = _Market(SimulatedMarket(simulation, venues))
-        self._queue, quiet, ticks, events = Queue(), Quiet(), NoTicks(), NoFollowers()
-        router = VirtualRouter(venues, self.clock, _no_crash, quiet)
+        self._queue, telemetry, ticks, events = Queue(), SilentTelemetry(), NoTicks(), NoFollowers()
+        router = VirtualRouter(venues, self.clock, _no_crash, telemetry)
         self._placing = PlacingPorts(
-            self.orders, self._queue, self.market, ticks, events, quiet, _no_crash, new_id=self._new_id
+            self.orders, self._queue, self.market, ticks, events, telemetry, _no_crash, new_id=self._new_id
         )
         self._worker = Worker(
             store=self.orders,
@@ -107,7 +107,7 @@ class Replay:
             swaps=router,
             chain=SimulatedChain(simulation, MemoryLedger(self.clock)),
             clock=self.clock,
-            telemetry=quiet,
+            telemetry=telemetry,
             crash_point=_no_crash,
             ticks=ticks,
         )
@@ -119,7 +119,7 @@ class Replay:
             market=self.market,
             ticks=ticks,
             clock=self.clock,
-            telemetry=quiet,
+            telemetry=telemetry,
             crash_point=_no_crash,
         )
         self.on_beat: Callable[[datetime, Beat], object] = lambda _at, _done: None

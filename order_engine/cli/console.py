@@ -51,12 +51,10 @@ class Output(io.TextIOWrapper):
     failure: OSError | None = None
 
     def write(self, text: str) -> int:
-        """As ever."""
         with self._noting():
             return super().write(text)
 
     def flush(self) -> None:
-        """As ever."""
         with self._noting():
             super().flush()
 

@@ -104,7 +104,6 @@ class CancelDialog(ModalScreen[bool]):
         self._order = order
 
     def compose(self) -> ComposeResult:
-        """One question."""
         with Vertical(id="question"):
             yield Static(Text(visible(f"Cancel {text.ask_of(self._order)}?\n{self._order.id}\n\ny yes   n no")))
 
@@ -119,13 +118,12 @@ class AmendDialog(ModalScreen[str]):
         self._order = order
 
     def compose(self) -> ComposeResult:
-        """One field."""
         with Vertical(id="question"):
             yield Static(Text(visible(f"Another limit for {text.ask_of(self._order)}, Enter to send, Esc to leave it")))
             yield Input(value=text.number(self._order.limit_price or Decimal(0)), id="limit")
 
     def on_input_submitted(self, sent: Input.Submitted) -> None:
-        """Enter."""
+        """Closes with what was typed."""
         sent.stop()
         self.dismiss(sent.value.strip())
 
@@ -149,7 +147,6 @@ class LogScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Reads them."""
         self.action_reload()
 
     @work(exclusive=True)

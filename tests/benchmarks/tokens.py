@@ -18,7 +18,7 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
-from chalicelib.auth.checker import FixedRing, JwtChecker
+from chalicelib.auth.checker import FixedKeySet, JwtChecker
 from chalicelib.auth.keys import read_keys
 from infra.migrations.migrate import upgrade
 from localstack.local_stack import postgres
@@ -128,7 +128,7 @@ def _run(arguments: list[str], event: str, variables: Mapping[str, str]) -> str:
 
 
 def _checks() -> None:
-    checker = JwtChecker({ISSUER: FixedRing(read_keys(jwks(ED, EC, RSA)))}, audience=AUDIENCE)
+    checker = JwtChecker({ISSUER: FixedKeySet(read_keys(jwks(ED, EC, RSA)))}, audience=AUDIENCE)
     now = int(time.time())
     for key in (ED, EC, RSA):
         new = [[f"Bearer {replace(Token(key, claims={'jti': str(n)}), now=now)}"] for n in range(_CHECKS)]

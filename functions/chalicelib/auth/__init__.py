@@ -20,5 +20,5 @@ def _load_when_used(package: str, name: str) -> None:
     setattr(importlib.import_module(package), name, module)
 
 
-# PyJWT imports it for keys that come in certificates, which no ring of ours has: half of what PyJWT takes to load.
+# PyJWT imports it for keys that come in certificates, which no key set of ours has: half of what PyJWT takes to load.
 _load_when_used("cryptography", "x509")

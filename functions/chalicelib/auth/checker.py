@@ -1,6 +1,6 @@
 """The checks of an access token: PyJWT's keys verify the signature, all else is decided here, and more strictly.
 
-The claimed issuer chooses the ring of keys, the `kid` a key in it, and the key its algorithm: what the token says of
+The claimed issuer chooses the set of keys, the `kid` a key in it, and the key its algorithm: what the token says of
 its algorithm only has to agree. Nothing that a token names is ever fetched.
 """
 
@@ -43,7 +43,7 @@ LAST_SECOND = 253_402_300_799
 EVERY_SCOPE = frozenset(Scope)
 
 
-class Ring(Protocol):
+class KeySet(Protocol):
     """One issuer's keys."""
 
     @property
@@ -55,7 +55,7 @@ class Ring(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FixedRing:
+class FixedKeySet:
     """Keys that a setting names."""
 
     keys: Mapping[str, PyJWK]
@@ -70,13 +70,13 @@ class JwtChecker:
 
     def __init__(
         self,
-        rings: Mapping[str, Ring],
+        key_sets: Mapping[str, KeySet],
         *,
         audience: str,
         revoked: Collection[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._rings = rings
+        self._key_sets = key_sets
         self._audience = audience
         self._revoked = frozenset(revoked)
         self._now = now
@@ -86,10 +86,10 @@ class JwtChecker:
         header, claims = _object(match["header"], MAX_HEADER), _object(match["payload"], MAX_PAYLOAD)
         kid, algorithm = _checked_header(header)
         issuer = claims.get("iss")
-        ring = self._rings.get(issuer) if isinstance(issuer, str) else None
-        if ring is None:
+        key_set = self._key_sets.get(issuer) if isinstance(issuer, str) else None
+        if key_set is None:
             raise Refused(Reason.UNKNOWN_ISSUER)
-        key = ring.find(kid)
+        key = key_set.find(kid)
         if key is None:
             raise Refused(Reason.UNKNOWN_KEY)
         if algorithm != key.algorithm_name:
@@ -99,7 +99,7 @@ class JwtChecker:
         except ValueError:  # of what cryptography finds in the signature's bytes, too
             raise Refused(Reason.SIGNATURE, kid) from None
         try:
-            return self._checked_claims(claims, ring.max_lifetime)
+            return self._checked_claims(claims, key_set.max_lifetime)
         except Refused as refused:
             raise Refused(refused.reason, kid) from None
 
@@ -179,7 +179,7 @@ def _decoded(part: str) -> bytes:
     return content
 
 
-# That this very key object signed this very text stays true. Whether the key is in its ring and the token counts still
+# That this very key object signed this very text stays true. Whether the key is in its set and the token counts still
 # (its end, its being revoked) is asked each time, around this; keys that are read again are other objects.
 @lru_cache(maxsize=REMEMBERED)
 def _verify(signed: str, signature: str, key: PyJWK) -> None:

@@ -35,8 +35,8 @@ class _Known:
     fetched_at: datetime
 
 
-class StoredRing:
-    """`Ring` of the keys in the database, read once a minute."""
+class StoredKeySet:
+    """`KeySet` of the keys in the database, read once a minute."""
 
     max_lifetime = MAX_LIFETIME
 

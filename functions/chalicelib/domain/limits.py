@@ -73,12 +73,12 @@ def rounded_down(price: Fraction) -> Decimal:
     return Context(prec=WIDE, rounding=ROUND_FLOOR).divide(Decimal(price.numerator), Decimal(price.denominator))
 
 
-def sentence(request: QuoteRequest, limit_price: Decimal) -> str:
+def limit_in_words(request: QuoteRequest, limit_price: Decimal) -> str:
     """What a limit means, in both directions: `SOL pays 170 USDC or more after fees`."""
     return f"{request.input_token} pays {plain(limit_price)} {request.output_token} or more after fees"
 
 
-def inverse(request: QuoteRequest, limit_price: Decimal) -> str:
+def inverted_limit_in_words(request: QuoteRequest, limit_price: Decimal) -> str:
     """The same seen from the other side: `1 USDC for at most 0.005882352941 SOL`."""
     other = plain(rounded(1 / Fraction(limit_price), 10))
     return f"1 {request.output_token} for at most {other} {request.input_token}"

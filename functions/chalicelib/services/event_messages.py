@@ -31,7 +31,14 @@ from chalicelib.domain.events import (
     TokenLaunched,
     TransactionSubmitted,
 )
-from chalicelib.domain.limits import distance_bps, in_base_units, in_display_units, inverse, rounded, sentence
+from chalicelib.domain.limits import (
+    distance_bps,
+    in_base_units,
+    in_display_units,
+    inverted_limit_in_words,
+    limit_in_words,
+    rounded,
+)
 from chalicelib.domain.order import MAX_ATTEMPTS, Failure, Meta, Order
 from chalicelib.domain.quotes import Route, Side, Venue
 from chalicelib.domain.transitions import OrderStatus
@@ -110,7 +117,7 @@ def limit_sentence(order: Order, market: Fraction | None) -> str:
         percent = Decimal(distance_bps(price, market)).scaleb(-2)
         far = f", {plain(percent)} % away" if market < price else ""
         away = f"now {_display(order, market, 8)}{far}; "
-    return f"{sentence(request, limit)} ({away}{inverse(request, limit)})"
+    return f"{limit_in_words(request, limit)} ({away}{inverted_limit_in_words(request, limit)})"
 
 
 def _rested(order: Order, market: Fraction | None) -> Message:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.auth.checker import MAX_LIFETIME, FixedRing, JwtChecker
+from chalicelib.auth.checker import MAX_LIFETIME, FixedKeySet, JwtChecker
 from chalicelib.auth.keys import read_keys
 from chalicelib.http.identity import bearer
 from tests.fakes.tokens import AUDIENCE, EC, ED, EXTERNAL, ISSUER, NOW, RSA, THEIRS, a_key, b64, jwks
@@ -18,13 +18,13 @@ def now() -> datetime:
     return datetime.fromtimestamp(NOW, UTC)
 
 
-def the_rings() -> dict[str, FixedRing]:
+def the_rings() -> dict[str, FixedKeySet]:
     """Our issuer's keys, some of them of no use, and an external one's."""
     short, oct_key = a_key("RS256", "short", 1024), {"kty": "oct", "k": b64(b"0" * 32), "kid": "oct-1"}
     disguised = {**RSA.jwk(kid="disguised"), "kty": "oct"}
     return {
-        ISSUER: FixedRing(read_keys(jwks(ED, EC, RSA, short, oct_key, disguised))),
-        EXTERNAL: FixedRing(read_keys(jwks(THEIRS)), MAX_LIFETIME),
+        ISSUER: FixedKeySet(read_keys(jwks(ED, EC, RSA, short, oct_key, disguised))),
+        EXTERNAL: FixedKeySet(read_keys(jwks(THEIRS)), MAX_LIFETIME),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.auth.checker import JwtChecker
-from chalicelib.auth.stored import StoredRing
+from chalicelib.auth.stored import StoredKeySet
 from chalicelib.domain.errors import Unavailable
 from chalicelib.http.identity import bearer
 from chalicelib.services.issuer_keys import KeyDocument
@@ -58,8 +58,8 @@ def issuer(monkeypatch: pytest.MonkeyPatch) -> Issuer:
     service = serve(monkeypatch)
     service.is_owned = service.has_trouble = True
     documents = Documents(service.clock)
-    ring = StoredRing(EXTERNAL, documents, now=service.clock.now, telemetry=service.telemetry)
-    checker = JwtChecker({EXTERNAL: ring}, audience=AUDIENCE, now=service.clock.now)
+    key_set = StoredKeySet(EXTERNAL, documents, now=service.clock.now, telemetry=service.telemetry)
+    checker = JwtChecker({EXTERNAL: key_set}, audience=AUDIENCE, now=service.clock.now)
     identify = bearer(checker, service.telemetry)
     monkeypatch.setattr(bootstrap, "identify", lambda: identify)
     return Issuer(service, service.clock, documents)
@@ -147,8 +147,8 @@ def test_nobody_else_s_keys_are_in_the_ring() -> None:
     clock = FakeClock()
     documents = Documents(clock)
     documents.store(ED)
-    ring = StoredRing("https://another.example.com/", documents, now=clock.now, telemetry=RecordingTelemetry())
+    key_set = StoredKeySet("https://another.example.com/", documents, now=clock.now, telemetry=RecordingTelemetry())
     with pytest.raises(Unavailable):
-        ring.find("ed-1")
-    assert ring.max_lifetime == timedelta(hours=24)
+        key_set.find("ed-1")
+    assert key_set.max_lifetime == timedelta(hours=24)
     assert documents.reads[0].tzinfo is UTC

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 
-from chalicelib.auth.checker import FixedRing, JwtChecker, _verify
+from chalicelib.auth.checker import FixedKeySet, JwtChecker, _verify
 from chalicelib.auth.errors import Refused
 from chalicelib.auth.keys import read_keys
 from chalicelib.http.identity import SENTENCE
@@ -112,7 +112,7 @@ BAD: dict[str, str] = {
     "6 kid a number": str(Token(header={"kid": 1})),
     "6 kid a list": str(Token(header={"kid": ["ed-1"]})),
     "6 kid of another key": str(Token(header={"kid": "rsa-1"})),
-    "6 kid of another ring": str(Token(header={"kid": "theirs-1"})),
+    "6 kid of another key set": str(Token(header={"kid": "theirs-1"})),
     "8 jwk": str(Token(ATTACKER, header={"jwk": ATTACKER.jwk(), "kid": "rsa-1"})),
     "8 x5c": str(Token(ATTACKER, header={"x5c": [b64(DER)], "kid": "rsa-1"})),
     "8 jwk beside a good signature": str(Token(header={"jwk": ED.jwk()})),
@@ -393,7 +393,7 @@ def test_a_signature_that_held_before_lets_nothing_in_that_counts_no_more() -> N
     keys = dict(read_keys(jwks(ED)))
 
     def reason(sent: str = token, revoked: tuple[str, ...] = ()) -> str:
-        checker = JwtChecker({ISSUER: FixedRing(keys)}, audience=AUDIENCE, revoked=revoked, now=lambda: moment[0])
+        checker = JwtChecker({ISSUER: FixedKeySet(keys)}, audience=AUDIENCE, revoked=revoked, now=lambda: moment[0])
         try:
             checker.check([f"Bearer {sent}"])
         except Refused as refused:
@@ -416,7 +416,7 @@ def test_a_signature_that_held_before_lets_nothing_in_that_counts_no_more() -> N
 
 
 def test_certificates_are_loaded_by_who_asks_for_them_only() -> None:
-    """PyJWT imports X.509, half of what it takes to load; no key of a ring comes in a certificate."""
+    """PyJWT imports X.509, half of what it takes to load; no key of a key set comes in a certificate."""
     script = """
 import sys
 from chalicelib.auth import checker, keys

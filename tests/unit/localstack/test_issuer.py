@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.auth.checker import FixedRing, JwtChecker
+from chalicelib.auth.checker import FixedKeySet, JwtChecker
 from chalicelib.auth.errors import Refused
 from chalicelib.auth.keys import read_keys
 from localstack.client import issuer
@@ -23,10 +23,9 @@ def path(tmp_path: Path) -> Path:
 
 def check(token: str, path: Path, revoked: tuple[str, ...] = ()) -> str:
     """Whose token it is, for a service that knows the issuer's public keys."""
-    ring = FixedRing(read_keys(issuer.read_issuer(path).public_keys))
-    return (
-        JwtChecker({issuer.ISSUER: ring}, audience=issuer.AUDIENCE, revoked=revoked).check([f"Bearer {token}"]).subject
-    )
+    keys = FixedKeySet(read_keys(issuer.read_issuer(path).public_keys))
+    checker = JwtChecker({issuer.ISSUER: keys}, audience=issuer.AUDIENCE, revoked=revoked)
+    return checker.check([f"Bearer {token}"]).subject
 
 
 def test_a_token_is_good_for_who_knows_the_public_key(path: Path) -> None:
