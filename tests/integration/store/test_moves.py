@@ -62,6 +62,11 @@ def test_a_move_from_a_stale_picture_is_fenced(store: PostgresOrders) -> None:
     with pytest.raises(Fenced):
         step(store, stale, Trigger.FAIL, failure=Failure(ErrorCode.NO_QUOTE, "No.", retryable=True))
     assert store.get(stale.order.id) == history
+    # Though its status is still the same.
+    again = step(store, history, Trigger.RETRY)
+    with pytest.raises(Fenced):
+        step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
+    assert store.get(stale.order.id) == again
 
 
 def test_a_move_of_an_unknown_order_is_fenced(store: PostgresOrders) -> None:

@@ -73,10 +73,11 @@ def test_what_is_signed_is_what_botocore_would_sign(gateway: Gateway, monkeypatc
     [(410, Delivery.GONE), (429, Delivery.BUSY), (500, Delivery.BUSY), (503, Delivery.BUSY), (403, Delivery.BUSY)],
 )
 def test_what_a_refusal_means(gateway: Gateway, status: int, delivery: Delivery) -> None:
-    gateway.status = status
-    notifier = a_notifier(gateway.url)
-    assert notifier.post("abc", "{}") is delivery
+    gateway.status, telemetry = status, RecordingTelemetry()
+    assert a_notifier(gateway.url, telemetry).post("abc", "{}") is delivery
     assert len(gateway.requests) == 1, "trying again is the pusher's business"
+    # One that is gone is no reason to warn.
+    assert len(telemetry.warnings) == (delivery is Delivery.BUSY)
 
 
 def test_a_gateway_that_cannot_be_reached_is_busy() -> None:
@@ -103,10 +104,3 @@ def test_a_refusal_is_logged_with_its_reason(gateway: Gateway) -> None:
         ("close_refused", "abc"),
     ]
     assert {line.fields["reason"] for line in telemetry.warnings} == {'403 {"message": "not authorized"}'}
-
-
-def test_a_connection_that_is_gone_is_no_reason_to_warn(gateway: Gateway) -> None:
-    telemetry = RecordingTelemetry()
-    gateway.status = 410
-    a_notifier(gateway.url, telemetry).post("abc", "{}")
-    assert telemetry.warnings == []

@@ -161,7 +161,8 @@ def test_any_order_id(fuzzed: Service, order_id: str) -> None:
         event = an_event(method, pattern, None, {}, {}, "/live")
         event["pathParameters"] = {"order_id": order_id}
         event["requestContext"]["path"] = "/live" + pattern.replace("{order_id}", order_id)
-        assert service.send(event).status == 404
+        got = service.send(event)
+        assert (got.status, got.body["code"], len(got.text) < 4_000) == (404, "order_not_found", True)
     assert service.store.writes == 0
 
 

@@ -121,13 +121,6 @@ def test_a_taken_client_order_id_names_the_order_that_has_it(service: Service) -
     assert [order["orderId"] for order in found] == [first.body["orderId"]]
 
 
-def test_a_cancel_may_be_repeated(service: Service) -> None:
-    path = f"/api/orders/{service.place().body['orderId']}/cancel"
-    first, again = service.call("POST", path), service.call("POST", path)
-    assert (first.status, first.body["status"]) == (200, "cancelled")
-    assert (again.status, again.text) == (200, first.text)
-
-
 def test_a_cancel_that_comes_too_late_says_where_the_order_stands(service: Service) -> None:
     order = service.store.put(an_order(OrderStatus.FAILED)).order
     refused = service.call("POST", f"/api/orders/{order.id}/cancel")

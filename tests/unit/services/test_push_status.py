@@ -22,11 +22,10 @@ from chalicelib.services.push_status import (
     Pusher,
     push_newest,
 )
-from chalicelib.services.subscriptions import subscribe
 from chalicelib.services.views import history_view
 from tests.fakes import Behaviour, CrashAt, Killed, MemoryFollowers, MemoryNotifier
 from tests.fakes.engine import Engine
-from tests.fakes.streams import a_pusher, subscription_ports
+from tests.fakes.streams import a_pusher
 
 BUSY, GONE = Delivery.BUSY, Delivery.GONE
 
@@ -477,28 +476,3 @@ def test_all_messages_of_a_batch_must_be_served_in_time(stream: Stream) -> None:
     for pushes in ([stream.history()], [replace(stream.history(), connection_id="c")]):
         with pytest.raises(Unavailable, match="the others are served by the next"):
             push_newest(pushes, stream.pusher(), until=stream.engine.clock.now())
-
-
-@pytest.mark.parametrize("moment", range(6))
-def test_whenever_a_client_connects_it_sees_everything_once(engine: Engine, moment: int) -> None:
-    """Before, during or after the execution: the history on connecting, then what happens next."""
-    order_id = engine.place().id
-    followers, notifier = MemoryFollowers(), MemoryNotifier(engine.clock)
-    ports = subscription_ports(engine, followers)
-    connected: list[int] = []
-
-    class Watch(CrashAt):
-        def __call__(self, name: str) -> None:
-            super().__call__(name)
-            if len(self.passed) == moment * 2 + 1:
-                subscribe(order_id, "c", 0, ports=ports)
-                connected.append(len(engine.events.pushes))
-
-    engine.run(order_id, engine.worker(Watch()))
-    if not connected:
-        subscribe(order_id, "c", 0, ports=ports)
-    with ThreadPoolExecutor(2) as threads:
-        stream = Stream(engine, order_id, followers, notifier, threads)
-        for push in engine.events.pushes[connected[0] - 1 if connected else 0 :]:
-            push_status(push, stream.pusher())
-    assert notifier.sequences("c") == [1, 2, 3, 4, 5]

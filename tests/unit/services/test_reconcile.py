@@ -90,20 +90,6 @@ def test_an_end_that_cannot_be_published_yet_is_tried_at_the_next_run(engine: En
     assert engine.reconcile() == 0
 
 
-def test_while_the_queue_is_down_nothing_is_forgotten(engine: Engine) -> None:
-    engine.queue.outage = True
-    order_id = engine.place().id
-    for _ in range(3):
-        engine.clock.advance(60)
-        engine.reconcile()
-    assert engine.queue.sent == []
-    assert engine.telemetry.total("ReconcileRepairs") == 0
-    engine.queue.outage = False
-    engine.clock.advance(60)
-    engine.reconcile()
-    assert engine.queue.sent == [order_id]
-
-
 def test_a_queue_that_is_down_is_asked_once_a_run_and_does_not_keep_ends_from_being_told(engine: Engine) -> None:
     ended = engine.place().id
     with pytest.raises(Killed):

@@ -3,13 +3,8 @@
 import pytest
 
 from chalicelib.domain.errors import OrderNotFound, Unavailable
-from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.followers import Follower
-from chalicelib.services.subscriptions import (
-    add_subscription,
-    forget_connection,
-    subscribe,
-)
+from chalicelib.services.subscriptions import add_subscription, forget_connection, subscribe
 from tests.fakes import CrashAt, Killed, MemoryFollowers
 from tests.fakes.engine import Engine
 from tests.fakes.streams import subscription_ports
@@ -112,11 +107,3 @@ def test_hanging_up_forgets_every_order_of_the_connection_and_no_other(
     assert followers.orders_of("c") == []
     assert set(followers.orders_of("another")) == set(ids)
     forget_connection("never connected", followers=followers, telemetry=engine.telemetry)
-
-
-def test_an_order_that_is_over_can_still_be_followed(engine: Engine, followers: MemoryFollowers) -> None:
-    order_id = engine.place().id
-    engine.run(order_id)
-    history = subscribe(order_id, "c", 0, ports=subscription_ports(engine, followers))
-    assert history.order.status is OrderStatus.CONFIRMED
-    assert len(engine.events.sent[-1].history.events) == 5

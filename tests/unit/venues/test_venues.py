@@ -206,11 +206,6 @@ def test_any_amount_of_any_pair_gets_a_quote_or_a_venue_error() -> None:
         assert 0 <= quote.price_impact_pct <= 100
 
 
-@pytest.mark.parametrize("name", VENUES)
-def test_dust_has_no_price_impact(name: Venue) -> None:
-    assert a_venue(name).quote(replace(ONE_SOL, amount=10)).price_impact_pct == 0
-
-
 @pytest.mark.parametrize("number", [-8000, -1, 0, 1, 5108, 8000])
 def test_the_nearest_bin(number: int) -> None:
     price = Decimal(10_000 + BIN_STEP) / 10_000
