@@ -115,7 +115,7 @@ class CountingProxy:
         self._server.server_close()
         self._thread.join(timeout=10)
 
-    def pass_on_to(self, upstream: str) -> None:
+    def forward_to(self, upstream: str) -> None:
         """From now on calls go there."""
         self._handler.upstream = upstream  # type: ignore[attr-defined]
 
@@ -127,7 +127,7 @@ class _CountedRuntime(Runtime):
 
     def start_emulator(self) -> None:
         super().start_emulator()
-        self._proxy.pass_on_to(self.emulator_url)
+        self._proxy.forward_to(self.emulator_url)
 
 
 @contextmanager
@@ -200,7 +200,7 @@ async def _round(runtime: Runtime, url: str, case: Case) -> list[Followed]:
             # Until the first frames are there: a follower is one from the start.
             await asyncio.sleep(_SETTLE_SECONDS if case.followed and case.batch > 1 else 0)
         frames = await asyncio.gather(*following) if case.followed else [0] * case.batch
-        await _ended(runtime.database_url, [each.order_id for each in placed])
+        await _wait_for_ends(runtime.database_url, [each.order_id for each in placed])
     return [Followed(each.order_id, count) for each, count in zip(placed, frames, strict=True)]
 
 
@@ -208,7 +208,7 @@ async def _follow(client: Client, placed: Placed) -> int:
     return len([event async for event in client.follow(placed)])
 
 
-async def _ended(database_url: str, order_ids: list[str]) -> None:
+async def _wait_for_ends(database_url: str, order_ids: list[str]) -> None:
     """Asks the database: a question to the API would be an invocation more."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         while True:

@@ -40,7 +40,7 @@ def arm(directory: Path, point: str) -> None:
     (directory / point).touch()
 
 
-async def fired(directory: Path, point: str, seconds: float) -> float:
+async def wait_for_crash(directory: Path, point: str, seconds: float) -> float:
     """Waits until a process has died there, and gives the moment.
 
     Raises:

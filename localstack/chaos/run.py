@@ -298,7 +298,7 @@ class Campaign:
         blocks = round(self._settings.lifetime / _BLOCK_SECONDS)
         seen = replace(seen, market=market, outages=tuple(self._faults.outages), lifetime_blocks=blocks)
         counts = {str(kind): count for kind, count in self._faults.counts.items()}
-        counts["failed SQS and DynamoDB calls"] = self._stack.proxy.fired()
+        counts["failed SQS and DynamoDB calls"] = self._stack.proxy.failed_calls()
         return Result(
             evidence=seen,
             violations=audit(seen),

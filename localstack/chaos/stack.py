@@ -69,7 +69,7 @@ class FaultProxy:
         """Replaces the rules; none lets everything through."""
         self._call("POST", "rules", json.dumps(rules).encode())
 
-    def fired(self) -> int:
+    def failed_calls(self) -> int:
         """How many calls were made to fail since the start."""
         stats = json.loads(self._call("GET", "stats"))
         return int(stats["requests"]["faulted"])
@@ -195,7 +195,7 @@ class BreakableStack:
     def logged(self) -> list[Line]:
         """What the functions logged, up to 40 MiB of it."""
         with KeptLines(self.stack.runtime.settings.function_log) as kept:
-            return kept.there()
+            return kept.existing()
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def logs(order_id: str) -> Iterator[Text]:
     from localstack.paths import FUNCTION_LOG
 
     with KeptLines(FUNCTION_LOG) as kept:
-        for line in kept.there():
+        for line in kept.existing():
             if order_id in line.text and order_of(line.text) == order_id and (text := readable(line)) is not None:
                 yield text
 

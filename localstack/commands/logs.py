@@ -108,7 +108,7 @@ def logs(
 
     earliest = moment(since, datetime.now().astimezone()).timestamp() if since else 0.0
     with KeptLines(FUNCTION_LOG) as kept:
-        lines = kept.there()
+        lines = kept.existing()
         if not lines and not follow:
             raise UserError("Nothing has been logged yet: start the stack with ./dev up and place an order.")
         chosen = _known(lines, functions or ()) if lines else frozenset(functions or ())

@@ -61,7 +61,7 @@ def read(path: Path) -> dict[Series, list[float]]:
     """Every value that the functions reported, by series."""
     counted: dict[Series, list[float]] = defaultdict(list)
     with KeptLines(path) as kept:
-        _add(counted, kept.there())
+        _add(counted, kept.existing())
     return counted
 
 
@@ -102,7 +102,7 @@ def metrics(
     console = Console()
     counted: dict[Series, list[float]] = defaultdict(list)
     with KeptLines(FUNCTION_LOG) as kept:
-        _add(counted, kept.there())
+        _add(counted, kept.existing())
         if not watch:
             if not counted:
                 raise UserError("Nothing has been counted yet: start the stack with ./dev up and place an order.")

@@ -58,7 +58,7 @@ def _stamp_of(tool: Tool) -> str:
 
 
 @contextmanager
-def _alone(tool: Tool) -> Iterator[None]:
+def _install_lock(tool: Tool) -> Iterator[None]:
     """One installation of a tool at a time, also between processes."""
     STATE.mkdir(parents=True, exist_ok=True)
     with (STATE / f"install-{tool.environment.name}.lock").open("w") as lock:
@@ -115,7 +115,7 @@ def ensure(name: str, report: Callable[[str], None]) -> Path:
 def ready(tool: Tool, report: Callable[[str], None]) -> Path:
     """The file of a tool that is described, installed first where that is needed. Raises UserError likewise."""
     stamp = tool.environment / ".installed"
-    with _alone(tool):
+    with _install_lock(tool):
         if not (stamp.exists() and stamp.read_text() == _stamp_of(tool)):
             report(f"installing {tool.command} into {tool.environment.name} (once)")
             _install(tool, report)

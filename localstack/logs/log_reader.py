@@ -33,7 +33,7 @@ class KeptLines:
     ) -> None:
         self._close()
 
-    def there(self) -> list[Line]:
+    def existing(self) -> list[Line]:
         """Every line that is there, oldest first; called first and once."""
         added = self._rest()
         try:

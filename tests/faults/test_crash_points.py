@@ -14,7 +14,7 @@ import pytest
 from localstack.chaos import orders
 from localstack.chaos.audit import audit, repeats
 from localstack.chaos.evidence import connect
-from localstack.chaos.kills import Kill, Recovery, RecoveryWatch, arm, fired
+from localstack.chaos.kills import Kill, Recovery, RecoveryWatch, arm, wait_for_crash
 from localstack.chaos.orders import HOPELESS, PLAIN, wait_until
 from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS
 from localstack.chaos.records import TERMINAL, Evidence
@@ -71,7 +71,7 @@ async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch) 
         arm(directory, point)
         order_id = await on.place(HOPELESS if point == "after_commit_failed" else PLAIN)
         on.follow(order_id)
-        moment = await fired(directory, point, REACHED_WITHIN)
+        moment = await wait_for_crash(directory, point, REACHED_WITHIN)
         if point == "after_post":
             await on.interrupted(f"died at {point}")
         if point in OF_THE_PUSH:
@@ -156,7 +156,7 @@ async def test_nothing_is_lost_wherever_the_watcher_dies(stack: Stack, crash_dir
             arm(crash_directory, point)
             # From now on its price is paid.
             assert await orders.amend(on.client, order_id, Decimal(100)) == "waiting"
-            await fired(crash_directory, point, REACHED_WITHIN)
+            await wait_for_crash(crash_directory, point, REACHED_WITHIN)
 
         with stack.deployed_with(SimulatedFaults="price_move=1"):
             await fire_and_die("after_rest_commit")

@@ -56,7 +56,7 @@ async def test_postgres_stops_at_once_while_orders_run(broken: BreakableStack, f
 
 
 async def test_a_fifth_of_all_calls_to_sqs_and_dynamodb_fails(broken: BreakableStack) -> None:
-    before = await asyncio.to_thread(broken.proxy.fired)
+    before = await asyncio.to_thread(broken.proxy.failed_calls)
     async with scene(broken.stack) as on:
         await asyncio.to_thread(broken.proxy.fail, failing(0.2))
         try:
@@ -65,7 +65,7 @@ async def test_a_fifth_of_all_calls_to_sqs_and_dynamodb_fails(broken: BreakableS
             seen = await on.ended(LIMIT, reconcile_every=5)
         finally:
             await asyncio.to_thread(broken.proxy.fail, [])
-    assert await asyncio.to_thread(broken.proxy.fired) > before
+    assert await asyncio.to_thread(broken.proxy.failed_calls) > before
     assert audit(seen) == ()
 
 

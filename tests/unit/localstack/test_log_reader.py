@@ -42,7 +42,7 @@ def test_the_lines_of_the_stacks_functions_are_kept(log: FunctionLog, kept: Kept
     log.write("stack-execute-orders", "first\n\nzweit\u00eb\n")
     log.write("stack-api", "")
     log.write("another-function", "not ours")
-    assert [(line.function, line.text) for line in kept.there()] == [
+    assert [(line.function, line.text) for line in kept.existing()] == [
         ("execute-orders", "first"),
         ("execute-orders", "zweit\u00eb"),
     ]
@@ -54,13 +54,13 @@ def test_the_file_begins_anew_when_it_is_long_and_the_last_one_is_kept(
     monkeypatch.setattr(function_log, "_ROTATE_BYTES", 10)
     for text in ("first", "second", "third"):
         log.write("stack-api", text)
-    assert texts(kept.there()) == ["second", "third"]
+    assert texts(kept.existing()) == ["second", "third"]
 
 
 def test_added_lines_are_read_across_a_rotation(
     log: FunctionLog, kept: KeptLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert kept.there() == []
+    assert kept.existing() == []
     log.write("stack-api", "first")
     assert texts(kept.added()) == ["first"]
     log.write("stack-api", "second")
@@ -86,7 +86,7 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     whole = as_json(line(1)).encode()
     path.write_bytes(whole + whole[:20])
     with KeptLines(path) as kept:
-        assert kept.there() == [line(1)]
+        assert kept.existing() == [line(1)]
         append(path, [line(2), line(3)])
         path.write_bytes(path.read_bytes() + b"\xff\n")
         assert kept.added() == [line(3)]
@@ -97,7 +97,7 @@ def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path: Path) -
     text = as_json(line(1))
     with KeptLines(path) as kept:
         path.write_text(text[:10])
-        assert kept.there() == []
+        assert kept.existing() == []
         with path.open("a") as file:
             file.write(text[10:])
         assert kept.added() == [line(1)]
