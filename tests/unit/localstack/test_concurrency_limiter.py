@@ -11,12 +11,12 @@ LIMIT_SECONDS = 20
 
 
 async def test_no_more_than_its_places_at_once() -> None:
-    turnstile = ConcurrencyLimiter(3, FOREVER, FOREVER)
+    limiter = ConcurrencyLimiter(3, FOREVER, FOREVER)
     inside = most = 0
 
     async def pass_through() -> None:
         nonlocal inside, most
-        async with turnstile.place():
+        async with limiter.place():
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -27,11 +27,11 @@ async def test_no_more_than_its_places_at_once() -> None:
 
 
 async def test_nobody_waits_longer_than_the_patience() -> None:
-    turnstile = ConcurrencyLimiter(1, 0.01, 0.01)
-    async with turnstile.place(), asyncio.timeout(LIMIT_SECONDS), turnstile.place(), turnstile.place():
+    limiter = ConcurrencyLimiter(1, 0.01, 0.01)
+    async with limiter.place(), asyncio.timeout(LIMIT_SECONDS), limiter.place(), limiter.place():
         pass
-    async with turnstile.place():
-        assert turnstile._places.locked()
+    async with limiter.place():
+        assert limiter._places.locked()
 
 
 async def test_a_burst_that_lost_its_patience_comes_in_one_each_interval() -> None:
@@ -47,36 +47,36 @@ async def test_a_burst_that_lost_its_patience_comes_in_one_each_interval() -> No
                 waiting -= 1
             return False
 
-    turnstile = NeverFree(1, 0, FOREVER)
+    limiter = NeverFree(1, 0, FOREVER)
     entered: list[int] = []
 
     async def enter(number: int) -> None:
-        async with turnstile.place():
+        async with limiter.place():
             entered.append(number)
 
-    async with asyncio.timeout(LIMIT_SECONDS), turnstile.place():
+    async with asyncio.timeout(LIMIT_SECONDS), limiter.place():
         await asyncio.gather(*(enter(number) for number in range(20)))
     assert most == 1
     assert sorted(entered) == list(range(20))
 
 
 async def test_a_failure_gives_the_place_back() -> None:
-    turnstile = ConcurrencyLimiter(1, FOREVER, FOREVER)
+    limiter = ConcurrencyLimiter(1, FOREVER, FOREVER)
     with pytest.raises(ValueError, match="inside"):
-        async with turnstile.place():
+        async with limiter.place():
             raise ValueError("inside")
-    async with asyncio.timeout(LIMIT_SECONDS), turnstile.place():
+    async with asyncio.timeout(LIMIT_SECONDS), limiter.place():
         pass
 
 
 async def test_giving_up_while_waiting_takes_no_place_and_gives_none_back() -> None:
-    turnstile = ConcurrencyLimiter(1, FOREVER, FOREVER)
-    async with turnstile.place():
-        waiting = asyncio.create_task(turnstile.place().__aenter__())
+    limiter = ConcurrencyLimiter(1, FOREVER, FOREVER)
+    async with limiter.place():
+        waiting = asyncio.create_task(limiter.place().__aenter__())
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert turnstile._places.locked()
-    async with asyncio.timeout(LIMIT_SECONDS), turnstile.place():
-        assert turnstile._places.locked()
+        assert limiter._places.locked()
+    async with asyncio.timeout(LIMIT_SECONDS), limiter.place():
+        assert limiter._places.locked()
