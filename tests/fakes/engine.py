@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Protocol, TypeVar, cast
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.order import History, NewOrder, Order
+from chalicelib.domain.order import History, NewOrder, Order, SignedTransaction
 from chalicelib.domain.transitions import TRANSITIONS, OrderStatus
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
 from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.ports import ChainClient, CrashPoint, OrderStore, Router, StatusEvents, SwapBuilder
 from chalicelib.services.reconcile import reconcile
-from tests.fakes.builders import new_order
+from tests.fakes.builders import an_order, new_order
 from tests.fakes.chain import FakeChain
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import CrashAt, Killed
@@ -169,6 +170,16 @@ class Engine:
             clock=self.clock,
             until=self.clock.in_seconds(seconds),
         )
+
+    def sign(self, status: OrderStatus, *, sent: bool = False) -> tuple[Order, SignedTransaction]:
+        """An order as a worker left it that died behind its signature, and the transaction."""
+        order = an_order(status, sequence=[*OrderStatus].index(status) + 1)
+        assert order.route is not None
+        transaction = self.chain.build_swap(order, order.route, self.chain.height())
+        if sent:
+            self.chain.send(transaction)
+        self.store.put(replace(order, transaction=transaction))
+        return order, transaction
 
     def order(self, order_id: str) -> Order:
         """The order as it is stored."""

@@ -6,8 +6,9 @@ A zombie is a worker that sleeps at a point until another one has taken its orde
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -111,6 +112,22 @@ def deliver(order_id: str, worker: Worker) -> None:
     raise AssertionError(f"{order_id} is not done within {LIMIT_SECONDS} s.")
 
 
+@contextmanager
+def zombie_at(
+    point: str, containers: Containers, store: PostgresOrders, url: str, *, lifetime: float = 30
+) -> Iterator[tuple[str, Sleep]]:
+    """An order whose worker sleeps at the point until the end of the block, its lease being over."""
+    sleep = Sleep(point)
+    zombie, order_id = containers(sleep, lifetime=lifetime), placed(store).order.id
+    with ThreadPoolExecutor(1) as threads:
+        turn = threads.submit(deliver, order_id, zombie)
+        assert sleep.asleep.wait(LIMIT_SECONDS)
+        let_time_pass(url, TIMINGS.lease_seconds)
+        yield order_id, sleep
+        sleep.wake_up.set()
+        turn.result(LIMIT_SECONDS)
+
+
 def written(url: str) -> list[tuple[object, ...]]:
     """Everything that the engine keeps of its orders."""
     with psycopg.connect(url) as connection:
@@ -126,17 +143,9 @@ def broken_promises(url: str, *order_ids: str) -> set[Kind]:
 def test_a_zombie_that_wakes_up_after_the_end_writes_nothing(
     containers: Containers, store: PostgresOrders, database_url: str, point: str
 ) -> None:
-    sleep = Sleep(point)
-    zombie, successor = containers(sleep), containers()
-    order_id = placed(store).order.id
-    with ThreadPoolExecutor(1) as threads:
-        turn = threads.submit(deliver, order_id, zombie)
-        assert sleep.asleep.wait(LIMIT_SECONDS)
-        let_time_pass(database_url, TIMINGS.lease_seconds)
-        deliver(order_id, successor)
+    with zombie_at(point, containers, store, database_url) as (order_id, _):
+        deliver(order_id, containers())
         before = written(database_url)
-        sleep.wake_up.set()
-        turn.result(LIMIT_SECONDS)
     assert written(database_url) == before
     seen = evidence.collect(database_url, accepted=[order_id])
     assert audit(seen) == ()
@@ -147,15 +156,8 @@ def test_a_zombie_that_wakes_up_after_the_end_writes_nothing(
 def test_a_zombie_that_wakes_up_while_its_successor_works_settles_nothing_twice(
     containers: Containers, store: PostgresOrders, database_url: str, point: str
 ) -> None:
-    sleep = Sleep(point)
-    order_id = placed(store).order.id
-    with ThreadPoolExecutor(1) as threads:
-        turn = threads.submit(deliver, order_id, containers(sleep))
-        assert sleep.asleep.wait(LIMIT_SECONDS)
-        let_time_pass(database_url, TIMINGS.lease_seconds)
+    with zombie_at(point, containers, store, database_url) as (order_id, sleep):
         deliver(order_id, containers(lambda name: sleep.wake_up.set() if name == "after_claim" else None))
-        sleep.wake_up.set()
-        turn.result(LIMIT_SECONDS)
     seen = evidence.collect(database_url, accepted=[order_id])
     assert audit(seen) == ()
     assert [order.status for order in seen.orders] == ["confirmed"]
@@ -195,18 +197,10 @@ def test_an_open_order_of_a_delisted_token_ends_with_a_reason(
 def test_the_late_submit_of_a_zombie_cannot_settle_beside_a_new_attempt(
     containers: Containers, store: PostgresOrders, database_url: str
 ) -> None:
-    sleep = Sleep("after_signature")
-    zombie, successor = containers(sleep, lifetime=0.3), containers()
-    order_id = placed(store).order.id
-    with ThreadPoolExecutor(1) as threads:
-        turn = threads.submit(deliver, order_id, zombie)
-        assert sleep.asleep.wait(LIMIT_SECONDS)
+    with zombie_at("after_signature", containers, store, database_url, lifetime=0.3) as (order_id, _):
         # Its last valid block, and the one in which that ends.
         time.sleep(2 * BLOCK_MS / 1000)
-        let_time_pass(database_url, TIMINGS.lease_seconds)
-        deliver(order_id, successor)
-        sleep.wake_up.set()
-        turn.result(LIMIT_SECONDS)
+        deliver(order_id, containers())
     seen = evidence.collect(database_url, accepted=[order_id])
     assert audit(seen) == ()
     assert [(each.attempt, each.outcome) for each in seen.chain] == [(1, "settles")]
@@ -265,16 +259,8 @@ def test_the_audit_catches_a_broken_fence(
     monkeypatch.setattr(venue, "sign", sign_anew)
     if fence == "broken":
         monkeypatch.setattr(order_sql, "SAVE_SIGNED_TRANSACTION", UNFENCED)
-    sleep = Sleep("after_route")
-    zombie, successor = containers(sleep), containers()
-    order_id = placed(store).order.id
-    with ThreadPoolExecutor(1) as threads:
-        turn = threads.submit(deliver, order_id, zombie)
-        assert sleep.asleep.wait(LIMIT_SECONDS)
-        let_time_pass(database_url, TIMINGS.lease_seconds)
-        deliver(order_id, successor)
-        sleep.wake_up.set()
-        turn.result(LIMIT_SECONDS)
+    with zombie_at("after_route", containers, store, database_url) as (order_id, _):
+        deliver(order_id, containers())
     found = broken_promises(database_url, order_id)
     assert found == ({Kind.SETTLED_TWICE} if fence == "broken" else set())
 

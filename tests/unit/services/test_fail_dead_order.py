@@ -1,7 +1,6 @@
 """The end of a message that no worker could process."""
 
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -60,12 +59,7 @@ def test_the_last_error_is_told(engine: Engine) -> None:
 @pytest.mark.parametrize("status", [OrderStatus.BUILDING, OrderStatus.SUBMITTED])
 @pytest.mark.parametrize("was_submitted", [True, False])
 def test_what_settled_or_still_may_is_never_buried(engine: Engine, status: OrderStatus, was_submitted: bool) -> None:
-    order = an_order(status, sequence=[*OrderStatus].index(status) + 1)
-    assert order.route is not None
-    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
-    if was_submitted:
-        engine.chain.send(transaction)
-    engine.store.put(replace(order, transaction=transaction))
+    order, _ = engine.sign(status, sent=was_submitted)
     # The transaction has not expired yet, so no time may pass.
     engine.store.rows[order.id].fruitless_claims = POISON_CLAIMS
     verdict = bury(engine, order.id)
@@ -78,13 +72,9 @@ def test_what_settled_or_still_may_is_never_buried(engine: Engine, status: Order
 
 @pytest.mark.parametrize("landed", [None, Behaviour.REVERTS])
 def test_what_can_never_settle_is_buried(engine: Engine, landed: Behaviour | None) -> None:
-    order = an_order(OrderStatus.SUBMITTED, sequence=4)
-    assert order.route is not None
-    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
     if landed is not None:
         engine.chain.behaviours = {1: landed}
-        engine.chain.send(transaction)
-    engine.store.put(replace(order, transaction=transaction))
+    order, _ = engine.sign(OrderStatus.SUBMITTED, sent=landed is not None)
     engine.clock.advance(40)
     poison(engine, order.id)
     assert bury(engine, order.id) == Ack()

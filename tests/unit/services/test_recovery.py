@@ -11,7 +11,7 @@ from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Route, Venue
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.execute_order import Ack, RetryAfter, Worker
 from chalicelib.venues.router import VenueRouter
-from tests.fakes import Behaviour, CrashAt, Killed, a_quote, an_order
+from tests.fakes import Behaviour, CrashAt, Killed, a_quote
 from tests.fakes.engine import VISIBILITY_SECONDS, At, Engine, die, fall_silent
 
 B = Behaviour
@@ -214,24 +214,12 @@ def test_a_zombie_beside_a_second_worker_that_died_in_the_middle(story: str) -> 
         every_tick(story, make, die)
 
 
-def stored(engine: Engine, status: OrderStatus) -> Order:
-    """An order as a dead worker left it."""
-    order = an_order(status, sequence=[*OrderStatus].index(status) + 1)
-    engine.store.put(order)
-    return order
-
-
 @pytest.mark.parametrize("was_submitted", [False, True])
 @pytest.mark.parametrize("status", [OrderStatus.BUILDING, OrderStatus.SUBMITTED])
 def test_recovery_with_a_signature_asks_the_chain_first(
     engine: Engine, status: OrderStatus, was_submitted: bool
 ) -> None:
-    order = stored(engine, status)
-    assert order.route is not None
-    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
-    if was_submitted:
-        engine.chain.send(transaction)
-    engine.store.put(replace(order, transaction=transaction))
+    order, transaction = engine.sign(status, sent=was_submitted)
     before = dict(engine.chain.submissions)
     sent_while: list[OrderStatus] = []
     engine.chain.on_send = lambda order: sent_while.append(engine.order(order.id).status)
@@ -260,10 +248,7 @@ def test_recovery_with_a_signature_asks_the_chain_first(
 def test_past_its_last_block_a_transaction_that_never_landed_gives_way_to_a_new_one(
     engine: Engine, status: OrderStatus, away: int, attempt: int
 ) -> None:
-    order = stored(engine, status)
-    assert order.route is not None
-    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
-    engine.store.put(replace(order, transaction=transaction))
+    order, transaction = engine.sign(status)
     engine.clock.advance(away)
     engine.drive(order.id)
     engine.audit(order.id)
@@ -273,9 +258,7 @@ def test_past_its_last_block_a_transaction_that_never_landed_gives_way_to_a_new_
 
 
 def test_a_transaction_of_before_its_bytes_were_kept_is_asked_about_and_never_sent(engine: Engine) -> None:
-    order = stored(engine, OrderStatus.BUILDING)
-    assert order.route is not None
-    built = engine.chain.build_swap(order, order.route, engine.chain.height())
+    order, built = engine.sign(OrderStatus.BUILDING)
     engine.store.put(replace(order, transaction=replace(built, raw=b"")))
     engine.drive(order.id)
     engine.audit(order.id)
@@ -285,11 +268,7 @@ def test_a_transaction_of_before_its_bytes_were_kept_is_asked_about_and_never_se
 
 @pytest.mark.parametrize("status", [OrderStatus.BUILDING, OrderStatus.SUBMITTED])
 def test_past_its_expiry_a_signature_that_landed_is_confirmed(engine: Engine, status: OrderStatus) -> None:
-    order = stored(engine, status)
-    assert order.route is not None
-    transaction = engine.chain.build_swap(order, order.route, engine.chain.height())
-    engine.chain.send(transaction)
-    engine.store.put(replace(order, transaction=transaction))
+    order, _ = engine.sign(status, sent=True)
     engine.clock.advance(300)
     assert engine.run(order.id) == Ack()
     engine.audit(order.id)
