@@ -12,10 +12,10 @@ from rich.markup import escape
 
 from localstack import commands
 from localstack.client import local_program
-from localstack.client.console import Console, give_up, open_streams, output_fails
 from localstack.errors import UserError
 from order_engine import cli as client_commands
 from order_engine.cli import program as client_program
+from order_engine.cli.console import Console, give_up, open_streams, output_fails
 from order_engine.cli.signals import run_to_the_end
 from order_engine.errors import OrderEngineError
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localstack.client.console import Console
 from localstack.errors import UserError
+from order_engine.cli.console import Console
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

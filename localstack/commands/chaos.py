@@ -9,9 +9,9 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from localstack.client.console import Console
 from localstack.errors import UserError
 from localstack.paths import adopt_functions
+from order_engine.cli.console import Console
 
 if TYPE_CHECKING:
     from localstack.chaos.run import Progress

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import typer
 
-from localstack.client.console import Console
 from localstack.paths import ROOT
+from order_engine.cli.console import Console
 
 _LIMIT_SECONDS = 600.0
 _TYPED = ("functions/chalicelib", "functions/app.py", "order_engine", "localstack", "infra", "docs/api", "tests")

@@ -16,7 +16,6 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from localstack.client.console import Console
 from localstack.deployment import deploying, targets, tools
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.preflight import preflight
@@ -28,6 +27,7 @@ from localstack.local_stack.runtime import STACK_NAME
 from localstack.packaging import lambda_package, sam_build, template
 from localstack.packaging.wheels import lambda_platform
 from localstack.paths import ROOT
+from order_engine.cli.console import Console
 
 _TEMPLATE = ROOT / "template.yaml"
 _WIDTH = 140

@@ -9,10 +9,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 from rich.table import Table
 
-from localstack.client.console import Console
 from localstack.client.dead_letter_archive import Archive, DeadLetter
 from localstack.errors import UserError
 from localstack.local_stack import state_file
+from order_engine.cli.console import Console
 
 _BODY_WIDTH = 60
 

@@ -5,8 +5,8 @@ import shlex
 
 import typer
 
-from localstack.client.console import put
 from localstack.local_stack import state_file
+from order_engine.cli.console import put
 
 # Of another account, or what would make a tool look elsewhere than where the variables above lead.
 _IN_THE_WAY = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")

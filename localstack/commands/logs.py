@@ -12,12 +12,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from localstack.client.console import Console, put
 from localstack.errors import UserError
 from localstack.logs.log_lines import LEVELS, Line, level_of, order_of, readable
 from localstack.logs.log_reader import KeptLines
 from localstack.paths import FUNCTION_LOG
-from order_engine.cli.console import visible
+from order_engine.cli.console import Console, put, visible
 
 _LOOK_SECONDS = 0.3
 _AGO = re.compile(r"(\d{1,6})([smhd])")

@@ -1,7 +1,6 @@
 """`metrics`: what the functions counted, from the EMF lines that CloudWatch would read."""
 
 import json
-import math
 import statistics
 import time
 from collections import defaultdict
@@ -15,11 +14,12 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from localstack.client.console import Console
+from localstack.bench.percentiles import percentile
 from localstack.errors import UserError
 from localstack.logs.log_lines import Line
 from localstack.logs.log_reader import KeptLines
 from localstack.paths import FUNCTION_LOG
+from order_engine.cli.console import Console
 
 _OF_EVERY_METRIC = "service"
 _LOOK_SECONDS = 2.0
@@ -73,14 +73,10 @@ def _row(series: Series, values: list[float]) -> tuple[str | Text, ...]:
     if series.unit == "Count":
         return name, f"{sum(values):g}", "", "", "", ""
     unit = _UNITS.get(series.unit, series.unit.lower())
-    middle, high, highest = (f"{value:.0f}" for value in (statistics.median(values), p95(values), max(values)))
+    middle, high, highest = (
+        f"{value:.0f}" for value in (statistics.median(values), percentile(values, 95), max(values))
+    )
     return name, f"{len(values)}", middle, high, highest, unit
-
-
-def p95(values: list[float]) -> float:
-    """The value that 95 % are not above (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[max(math.ceil(len(ordered) * 0.95) - 1, 0)]
 
 
 def _table(counted: dict[Series, list[float]]) -> Table:

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from localstack.client.console import Console
 from localstack.deployment import tools
 from localstack.errors import UserError
 from localstack.paths import ROOT
+from order_engine.cli.console import Console
 
 # mutmut wants the package at the top of the folder that it runs in, as a Lambda function finds it.
 _FOLDER = ROOT / ".build" / "mutants"

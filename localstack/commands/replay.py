@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from localstack.client.console import Console
 from localstack.errors import UserError
 from localstack.paths import adopt_functions
+from order_engine.cli.console import Console
 from order_engine.cli.text import status_text, until
 
 if TYPE_CHECKING:

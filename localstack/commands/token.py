@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from localstack.client.console import Console, put
 from localstack.errors import UserError
+from order_engine.cli.console import Console, put
 
 group = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from localstack.client.console import Console
 from localstack.errors import UserError
 from localstack.local_stack import ports, state_file
+from order_engine.cli.console import Console
 
 _DEFAULT_PORT = 3000
 

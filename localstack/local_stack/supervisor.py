@@ -17,7 +17,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
 from localstack.client import issuer
-from localstack.client.console import Console
 from localstack.errors import UserError
 from localstack.gateway.callers import Callers
 from localstack.gateway.front_door import AT_ONCE, FrontDoor
@@ -31,6 +30,7 @@ from localstack.local_stack.warmup import warm
 from localstack.logs.log_lines import readable
 from localstack.logs.log_reader import KeptLines
 from localstack.paths import LOGS, ROOT, STATE
+from order_engine.cli.console import Console
 
 LOOK_SECONDS = 0.5
 _RESTARTS_AT_MOST = 3

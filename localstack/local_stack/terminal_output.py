@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import RenderableType
 
-from localstack.client.console import Console, give_up
+from order_engine.cli.console import Console, give_up
 
 _LINES_AT_MOST = 10_000
 _LAST_SECONDS = 1.0

@@ -8,13 +8,13 @@ from typing import cast
 
 import pytest
 
-from localstack.client.console import Console
 from localstack.errors import UserError
 from localstack.gateway.forwarding import Upstream
 from localstack.gateway.front_door import FrontDoor
 from localstack.local_stack.runtime import Runtime
 from localstack.local_stack.supervisor import Supervisor
 from localstack.paths import ROOT
+from order_engine.cli.console import Console
 
 BEFORE, AFTER = Upstream("http://before", "http://before"), Upstream("http://after", "http://after")
 
@@ -59,7 +59,7 @@ PROGRAM = """
 import contextlib, sys, threading
 from botocore.exceptions import EndpointConnectionError
 from localstack.local_stack import supervisor
-from localstack.client.console import Console
+from order_engine.cli.console import Console
 from localstack.errors import UserError
 
 class Slow:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console as RichConsole
 
-from localstack.client.console import Console
 from localstack.local_stack.processes import wait_until
 from localstack.local_stack.terminal_output import TerminalOutput
+from order_engine.cli.console import Console
 
 LIMIT_SECONDS = 20.0
 MORE_THAN_A_PIPE_HOLDS = 1 << 20
