@@ -18,10 +18,10 @@ from localstack.chaos import evidence, orders, stack
 from localstack.chaos.audit import audit
 from localstack.chaos.faults import Faults
 from localstack.chaos.followers import Follower, Style, plan_follower
-from localstack.chaos.kills import TakeoverWatch
 from localstack.chaos.plan import FaultKind, PlannedFault, plan
 from localstack.chaos.report import Result
 from localstack.chaos.stack import BreakableStack
+from localstack.chaos.takeovers import TakeoverWatch
 from localstack.chaos.user_followers import UserFollower, plan_user_follower
 from localstack.chaos.world import World
 from localstack.client import issuer

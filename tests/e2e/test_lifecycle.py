@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 
 from localstack.chaos import orders
-from localstack.chaos.scene import scene
 from localstack.local_stack.stack_for_tests import Stack
 from tests.e2e.trader import LIMIT_SECONDS, OVER, Json, Trader, column
+from tests.scene import scene
 
 LIFECYCLE = ["pending", "routing", "building", "submitted", "confirmed"]
 

@@ -14,12 +14,12 @@ import pytest
 from localstack.chaos import orders
 from localstack.chaos.audit import audit, repeats
 from localstack.chaos.evidence import connect
-from localstack.chaos.kills import Kill, Recovery, RecoveryWatch, arm, wait_for_crash
 from localstack.chaos.orders import HOPELESS, PLAIN, wait_until
 from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS
 from localstack.chaos.records import TERMINAL, Evidence
-from localstack.chaos.scene import Scene, scene
 from localstack.local_stack.stack_for_tests import Stack
+from tests.crashes import Kill, Recovery, RecoveryWatch, arm, wait_for_crash
+from tests.scene import Scene, scene
 
 pytestmark = pytest.mark.timeout(500)
 # Where each point leaves its order; from the second group on its transaction is signed and may be on the chain.

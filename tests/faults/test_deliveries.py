@@ -8,10 +8,10 @@ import typer
 from typer.testing import CliRunner
 
 from localstack.chaos import orders
-from localstack.chaos.scene import scene
 from localstack.commands import dlq
 from localstack.local_stack import state_file
 from localstack.local_stack.stack_for_tests import Stack
+from tests.scene import scene
 
 # Where the tests run in several processes, these have one of them and so a stack for themselves: they take long.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("deliveries")]

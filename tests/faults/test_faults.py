@@ -10,8 +10,8 @@ from localstack.chaos.audit import audit
 from localstack.chaos.faults import Faults, failing
 from localstack.chaos.followers import FollowerPlan, Style
 from localstack.chaos.plan import FaultKind, PlannedFault
-from localstack.chaos.scene import scene
 from localstack.chaos.stack import BreakableStack
+from tests.scene import scene
 
 # One process runs them all where the tests run in several: they share a stack.
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("faults")]
