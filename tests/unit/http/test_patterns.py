@@ -1,7 +1,7 @@
 """Patterns that meet what strangers send: no text of 16 KiB makes one of them slow.
 
 A pattern that can match one text in two ways takes the square of its length, or worse. Each is tried with texts that it
-begins to match, goes on matching for long and then does not; time is compared with that of a quarter of the text.
+begins to match, goes on matching for long and then does not; time is compared with that of an eighth of the text.
 """
 
 import importlib
@@ -18,9 +18,9 @@ import chalicelib
 import localstack.gateway
 from chalicelib.http.files import WEB
 
-LONG, QUARTER = 16 * 1024, 4 * 1024
-# Four times the text may take four times as long; the square would be sixteen times.
-MOST = 10
+LONG, SHORT = 16 * 1024, 2 * 1024
+# Eight times the text may take eight times as long; the square would be 64 times. Either may be off by as much as this.
+MOST = 22
 BEGINNINGS = (
     "", "-", "1", "1.", "1e", "-1.1e+", "Bearer ", "Bearer a.", "Bearer a.a.", "t1.1.", "t1.1.A.", "ord_", "LNCH-1",
     "2026-11-22T18:00:00.", "2026-11-22T18:00:00+", "http://", "https://a:", "[", "localhost:", "Input should ", "a",
@@ -71,10 +71,10 @@ def slow_one(use: Callable[[str], object], texts: Iterable[tuple[str, str, str]]
     """The first text, as beginning, unit and end, whose time grows faster than its length."""
     plain = seconds(re.compile("[^x]*").fullmatch, " " * LONG, times=9)
     for beginning, unit, end in texts:
-        long, quarter = (beginning + unit * (size // len(unit)) + end for size in (LONG, QUARTER))
+        long, short = (beginning + unit * (size // len(unit)) + end for size in (LONG, SHORT))
         # What is about as quick as to look at each character once needs no second look.
         if seconds(use, long) > MOST * plain:
-            base = max(seconds(use, quarter, times=5), plain / 4)
+            base = max(seconds(use, short, times=5), plain / 8)
             if seconds(use, long, times=5) > MOST * base:
                 return beginning, unit, end
     return None
