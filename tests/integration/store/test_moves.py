@@ -12,7 +12,7 @@ from chalicelib.domain.amounts import MAX_BASE_UNITS
 from chalicelib.domain.errors import ErrorCode, Fenced
 from chalicelib.domain.order import Failure, Fill, History, SignedTransaction
 from chalicelib.domain.transitions import Trigger
-from chalicelib.services.ports import Held
+from chalicelib.services.ports import Claimed, Held
 from tests.fakes import a_quote, a_route, a_transaction, no_quote
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import LEASE, OTHER, at_once, claimed, count_of, fresh, let_time_pass, row_of, step
@@ -113,6 +113,20 @@ def test_another_signature_never_replaces_the_stored_one(store: PostgresOrders) 
     with pytest.raises(Fenced):
         store.save_signed_transaction(history.order, a_transaction("second"), LEASE)
     assert store.get(history.order.id).order.transaction == kept.transaction
+
+
+def test_a_released_order_can_be_claimed_at_once_or_later_and_nobody_stumbled_over_it(
+    store: PostgresOrders, database_url: str
+) -> None:
+    history = claimed(store)
+    let_time_pass(database_url, 18)
+    assert store.claim(history.order.id, OTHER) == Claimed(history, 1)
+    store.release(history.order, OTHER, 0)
+    assert store.claim(history.order.id, LEASE) == Claimed(history)
+    store.release(history.order, LEASE, 5)
+    assert isinstance(store.claim(history.order.id, OTHER), Held)
+    let_time_pass(database_url, 5)
+    assert isinstance(store.claim(history.order.id, OTHER), Claimed)
 
 
 def test_a_transaction_of_before_its_bytes_were_kept_is_read_with_the_height_of_its_expiry(
