@@ -2,21 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
 from order_engine.cli import text
 from order_engine.cli.console import Console, put
+from order_engine.cli.following import OutputMode, event_json, goes_on, show_to_the_end, tell_when_interrupted
 from order_engine.cli.order_list import list_orders
 from order_engine.cli.program import (
     EXITS,
@@ -35,14 +32,7 @@ from order_engine.cli.program import (
 )
 
 if TYPE_CHECKING:
-    from order_engine import Client, Event, NewOrder, Order, Placed
-
-_ENDS = {
-    "confirmed": Exit.DONE,
-    "cancelled": Exit.CANCELLED,
-    "expired": Exit.EXPIRED,
-    "waiting": Exit.DONE,
-}
+    from order_engine import Client, NewOrder
 
 
 class PlaceByDefault(TyperGroup):
@@ -78,120 +68,6 @@ Limit = Annotated[
 ]
 Expires = Annotated[str | None, typer.Option(help="When it stops resting: in 10m, 2h, 3d, or an ISO date.")]
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
-
-
-@dataclass(frozen=True)
-class Output:
-    """How much is shown, and as what."""
-
-    as_json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-
-    @property
-    def is_plain(self) -> bool:
-        """Lines for a person."""
-        return not self.as_json and not self.quiet
-
-
-class Screen:
-    """What is shown of an order while it is followed: lines that stay, and below them, on a terminal, what it does."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._console = Console()
-        self._is_live = output.is_plain and self._console.is_terminal
-        self._spinner = Spinner("dots", Text("waiting"), style="dim")
-        self._live = Live(self._spinner, console=self._console, refresh_per_second=8, transient=True)
-
-    def __enter__(self) -> Self:
-        if self._is_live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._is_live:
-            self._live.stop()
-
-    def line(self, line: Text | str | Table) -> None:
-        """Stays there."""
-        if self._output.is_plain:
-            self._console.print(line, markup=False, soft_wrap=not self._console.is_terminal)
-
-    def event(self, event: "Event") -> None:
-        """A new status."""
-        if self._output.as_json and self._output.verbose:
-            put(json.dumps(_event_json(event), separators=(",", ":")))
-        elif self._output.verbose:
-            self.line(text.event_row(event) if self._console.is_terminal else text.event_line(event))
-        elif event.status in ("building", "waiting", "expired"):
-            self.line(Text(event.message))
-        if not event.is_last:
-            self._spinner.update(text=Text.assemble(text.status_text(event.status), " ", (event.message, "dim")))
-
-
-def _event_json(event: "Event") -> dict[str, object]:
-    return {
-        "orderId": event.order_id,
-        "sequence": event.sequence,
-        "status": event.status,
-        "attempt": event.attempt,
-        "at": event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "message": event.message,
-        "meta": event.meta,
-    }
-
-
-async def _follow(
-    client: "Client", order: "Placed | str", seconds: float, screen: Screen, *, may_rest: bool
-) -> "Order":
-    """The order as it ended, or rests where that is enough. Raises TimeoutError."""
-    async with asyncio.timeout(seconds), aclosing(client.follow(order)) as following:
-        last = None
-        async for event in following:
-            screen.event(event)
-            last = event.order or last
-            if may_rest and event.status == "waiting":
-                return await client.get(event.order_id)
-        order_id = order if isinstance(order, str) else order.order_id
-        return last if last is not None and last.is_over else await client.get(order_id)
-
-
-async def _shown_to_the_end(
-    client: "Client", order: "Placed | str", seconds: float, output: Output, *, may_rest: bool = False
-) -> Exit:
-    from order_engine.client import path_of
-
-    order_id = order if isinstance(order, str) else order.order_id
-    again = f"{program.name} order watch {order_id}"
-    try:
-        with Screen(output) as screen:
-            done = await _follow(client, order, seconds, screen, may_rest=may_rest)
-            for line in text.outcome(done):
-                screen.line(line)
-            if done.status == "waiting":
-                screen.line(f"{again} goes on watching, {program.name} order amend and cancel change it")
-        if output.as_json and not output.verbose:
-            print_json((await client.request("GET", path_of(order_id))).text)
-    except TimeoutError:
-        say(f"The order {order_id} did not end within {seconds:.0f} s and goes on: {again} follows it.")
-        return Exit.NOT_KNOWN
-    return _ENDS.get(done.status, Exit.FAILED)
-
-
-@contextmanager
-def _told_when_interrupted(sentences: list[str]) -> Iterator[None]:
-    """Says the last of the sentences where Ctrl-C ends what is inside, wherever it was."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        for sentence in sentences[-1:]:
-            say(sentence)
-        raise
-
-
-def _goes_on(order_id: str) -> str:
-    return f"interrupted, and the order is not: {program.name} order watch {order_id} goes on watching."
 
 
 @app.command()
@@ -252,7 +128,7 @@ def place(
     )
     if idempotency_key is not None:
         wanted = dataclasses.replace(wanted, idempotency_key=idempotency_key)
-    output = Output(as_json, quiet, verbose)
+    output = OutputMode(as_json, quiet, verbose)
 
     known: list[str] = []
 
@@ -265,7 +141,7 @@ def place(
             "--last 1 tells."
         )
         placed = await client.place(wanted)
-        known.append(_goes_on(placed.order_id))
+        known.append(goes_on(placed.order_id))
         console = Console()
         if output.is_plain:
             ask = text.wanted(wanted.side, amount, source, destination)
@@ -276,9 +152,9 @@ def place(
             if as_json:
                 print_json(json.dumps({"orderId": placed.order_id, "websocketUrl": placed.websocket_url}))
             return Exit.DONE
-        return await _shown_to_the_end(client, placed, timeout, output, may_rest=True)
+        return await show_to_the_end(client, placed, timeout, output, may_rest=True)
 
-    with _told_when_interrupted(known):
+    with tell_when_interrupted(known):
         status = run(work, url, token)
     raise typer.Exit(status)
 
@@ -321,7 +197,7 @@ def amend(
     run(work, url, token)
 
 
-async def _show_quote(client: "Client", wanted: "NewOrder", output: Output) -> None:
+async def _show_quote(client: "Client", wanted: "NewOrder", output: OutputMode) -> None:
     from order_engine import Swap
 
     if output.as_json:
@@ -351,7 +227,7 @@ def _since(given: str | None) -> datetime | None:
 
 
 async def _watch_user(
-    client: "Client", user: str, since: datetime | None, seconds: float | None, output: Output
+    client: "Client", user: str, since: datetime | None, seconds: float | None, output: OutputMode
 ) -> None:
     """A line for each status of each of the user's orders. Raises TimeoutError."""
     from order_engine import Event
@@ -361,7 +237,7 @@ async def _watch_user(
         async for frame in following:
             if isinstance(frame, Event):
                 if output.as_json:
-                    put(json.dumps(_event_json(frame), separators=(",", ":")))
+                    put(json.dumps(event_json(frame), separators=(",", ":")))
                 elif output.quiet:
                     put(f"{frame.order_id} {frame.sequence} {frame.status}")
                 else:
@@ -395,7 +271,7 @@ def watch(
     Of one order output and exit status are those of place. Of a user each status is a line: with --json an object, with
     --quiet its order, sequence and status.
     """
-    output = Output(as_json, quiet, verbose)
+    output = OutputMode(as_json, quiet, verbose)
     if (order_id is None) == (user is None) or (since is not None and user is None):
         raise typer.BadParameter("takes an order's ID, or --user with or without --since")
     if user is not None:
@@ -403,22 +279,22 @@ def watch(
         return
     assert order_id is not None  # noqa: S101 - said above
 
-    known = [_goes_on(order_id)]
+    known = [goes_on(order_id)]
 
     async def work(client: "Client") -> Exit:
         if output.is_plain:
             order = await client.get(order_id)
             title = Text.assemble((text.ask_of(order), "bold"), "  ", (order.id, "cyan"))
             Console().print(title, soft_wrap=True)
-        return await _shown_to_the_end(client, order_id, timeout or 120.0, output)
+        return await show_to_the_end(client, order_id, timeout or 120.0, output)
 
-    with _told_when_interrupted(known):
+    with tell_when_interrupted(known):
         status = run(work, url, token)
     raise typer.Exit(status)
 
 
 def _all_of(
-    user: str, since: datetime | None, seconds: float | None, output: Output
+    user: str, since: datetime | None, seconds: float | None, output: OutputMode
 ) -> "Callable[[Client], Awaitable[None]]":
     async def work(client: "Client") -> None:
         with suppress(TimeoutError):  # as long as was asked for
