@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 # Nothing that collecting makes is garbage: looking for some is two fifths of its time, in each process of a run.
 gc.disable()
-# In this order, one group of each: begun last, they would be what everybody waits for.
+# In this order, one group of each (with --no-loadscope-reorder): begun last, they would be what everybody waits for.
 LONGEST = (
-    "test_localstack.py", "test_strangers.py", "test_commands.py", "test_faults.py", "test_crash_points.py",
-    "test_deliveries.py", "test_chaos.py",
+    "test_localstack.py", "test_artifact.py", "test_checkov.py", "test_commands.py", "test_faults.py",
+    "test_strangers.py", "test_deploy.py", "test_clients.py", "test_full_template.py", "test_crash_points.py",
+    "test_chaos.py", "test_deliveries.py",
 )  # fmt: skip
 # Under nohup: what the tests start would take an ignored SIGHUP for its caller's wish, and not end by one.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

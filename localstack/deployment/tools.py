@@ -81,8 +81,9 @@ def _install(tool: Tool, report: Callable[[str], None]) -> None:
     pip = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--python", str(tool.environment))
     wanted = ["-r", str(tool.requirements), *([] if tool.package is None else [str(tool.package)])]
     said: list[str] = []
+    # --no-compile: most of it is never imported, and what is compiles itself.
     with subprocess.Popen(  # noqa: S603  # our own command line
-        [*pip, "install", "--no-input", "--progress-bar=off", *wanted],
+        [*pip, "install", "--no-input", "--no-compile", "--progress-bar=off", *wanted],
         env=for_pip(os.environ, sys.executable),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
