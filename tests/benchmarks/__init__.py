@@ -1,1 +1,1 @@
-"""Measurements that are run by hand."""
+"""Measurements that are run by hand, each on a Postgres of its own."""

@@ -8,13 +8,9 @@ what `chalicelib/handlers/prepare.py` does before it.
 import statistics
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-from infra.migrations.migrate import upgrade
-from localstack.local_stack import postgres
-from localstack.local_stack.processes import Reaper
 from tests.fakes.first_call import Functions, aws, environment
+from tests.fakes.postgres import a_server
 
 BARE = "import time; start = time.process_time(); import boto3; boto3.client('sqs'); print(time.process_time() - start)"
 _SHARE_OF_A_CORE = 0.3
@@ -29,13 +25,9 @@ def _bare(variables: dict[str, str]) -> float:
 
 def main(runs: int) -> None:
     """Prints the table."""
-    home = Path(tempfile.mkdtemp(prefix="cold-starts-"))
-    home.chmod(0o755)
     seen: dict[tuple[str, bool], list[tuple[float, float]]] = {}
-    with Reaper() as reaper, aws() as services:
-        server = postgres.run(home / "data", home / "log", reaper, durable=False)
-        upgrade(server.url)
-        variables = environment(services, server.url)
+    with a_server() as url, aws() as services:
+        variables = environment(services, url)
         bare: list[float] = []
         for _ in range(runs):
             bare.append(_bare(variables))
@@ -44,7 +36,6 @@ def main(runs: int) -> None:
                 functions.follow_an_order(services)
                 for name, call in functions.calls.items():
                     seen.setdefault((name, prepared), []).append((call.import_seconds, call.call_seconds))
-        server.stop()
     unit = statistics.median(bare)
     print(f"A bare boto3 client takes {unit * 1000:.0f} ms here (median of {runs}); all else in multiples of it.\n")
     print("| function | start before | call before | start now | call now | wait before → now on Lambda |")

@@ -13,7 +13,6 @@ import os
 import pstats
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -22,13 +21,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 
-from infra.migrations.migrate import upgrade
 from localstack.bench import processor_time
 from localstack.bench.history import extend
-from localstack.local_stack import postgres
-from localstack.local_stack.processes import Reaper
 from tests.fakes.aws import sqs_event, sqs_record
 from tests.fakes.first_call import ORDER, aws, environment, post
+from tests.fakes.postgres import a_server
 
 _BATCH = 10
 _NOWHERE = Path(os.devnull).open("w")  # noqa: SIM115  # the logger keeps what it first wrote to
@@ -64,23 +61,17 @@ def main() -> int:
     ours, theirs = multiprocessing.Pipe()
     services = multiprocessing.Process(target=_serve, args=(theirs,), daemon=True)
     services.start()
-    with tempfile.TemporaryDirectory() as folder, Reaper() as reaper:
-        Path(folder).chmod(0o755)
-        running = postgres.run(Path(folder) / "postgres", Path(folder) / "log", reaper, durable=False)
-        try:
-            upgrade(running.url)
-            os.environ.update(environment(ours.recv(), running.url), DATABASE_CONNECTIONS="2")
-            for size in (int(size) for size in asked.history.split(",")):
-                extend(running.url, size, lambda _done, _of: None)
-                sys.stdout.write(f"{size:,} orders in the history\n")
-                before = processor_time.read(os.getpid())
-                _measure(asked.orders, asked.rounds, asked.profile)
-                spent = processor_time.spent(before, processor_time.read(os.getpid())).get(processor_time.POSTGRES, 0.0)
-                count = asked.orders * (asked.rounds + 1)
-                sys.stdout.write(f"{'Postgres':15} {spent / count * 1000:6.2f} ms an order\n")
-        finally:
-            ours.send("end")
-            running.stop()
+    with a_server() as url:
+        os.environ.update(environment(ours.recv(), url), DATABASE_CONNECTIONS="2")
+        for size in (int(size) for size in asked.history.split(",")):
+            extend(url, size, lambda _done, _of: None)
+            sys.stdout.write(f"{size:,} orders in the history\n")
+            before = processor_time.read(os.getpid())
+            _measure(asked.orders, asked.rounds, asked.profile)
+            spent = processor_time.spent(before, processor_time.read(os.getpid())).get(processor_time.POSTGRES, 0.0)
+            count = asked.orders * (asked.rounds + 1)
+            sys.stdout.write(f"{'Postgres':15} {spent / count * 1000:6.2f} ms an order\n")
+        ours.send("end")
     return 0
 
 

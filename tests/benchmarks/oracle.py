@@ -9,17 +9,14 @@ a real database, must have fired each order then.
 import argparse
 import random
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
-from pathlib import Path
 
 import psycopg
 
@@ -36,14 +33,11 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.watch import LOOK_AGAIN_SECONDS, MOST_FIRED, WatcherPorts, beat
 from chalicelib.venues.simulation.market import SimulatedMarket
-from infra.migrations.migrate import upgrade
-from localstack.local_stack import postgres
-from localstack.local_stack.processes import Reaper
 from localstack.replay.reading import ReplayOrder
 from localstack.replay.run import Replay, ReplayEvent, replay
 from tests.fakes import CrashAt, FakeClock, MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_market, watched
-from tests.fakes.postgres import settings_for
+from tests.fakes.postgres import a_server, settings_for
 
 PAIRS = ((SOL, USDC), (USDC, SOL), (JUP, USDC), (BONK, SOL))
 # Powers of ten of a token: from dust, whose rounding is whole percents, to what moves the pool.
@@ -286,17 +280,6 @@ def check(count: int, seconds: int, seed: int, run: Callable[..., Run]) -> Count
     return judge(wanted, ran, Truth(market, sizes, seconds))
 
 
-@contextmanager
-def _a_database() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder, Reaper() as reaper:
-        running = postgres.run(Path(folder) / "postgres", Path(folder) / "log", reaper, durable=False)
-        try:
-            upgrade(running.url)
-            yield running.url
-        finally:
-            running.stop()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compares the watcher with brute force.")
     parser.add_argument("--orders", type=int, default=10_000)
@@ -306,7 +289,7 @@ def main() -> None:
     given = parser.parse_args()
     began = time.monotonic()
     if given.postgres:
-        with _a_database() as url:
+        with a_server() as url:
             counted = check(given.orders, given.seconds, given.seed, partial(on_postgres, url=url))
     else:
         counted = check(given.orders, given.seconds, given.seed, replayed)

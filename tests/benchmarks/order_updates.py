@@ -8,12 +8,10 @@ A HOT update writes its row's own page only; any other writes an entry into each
 
 import argparse
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 
@@ -24,13 +22,10 @@ from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.config import SimulationSettings
 from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
 from chalicelib.venues.simulation.chance import Simulation
-from infra.migrations.migrate import upgrade
 from localstack.bench.history import analyze, fill
-from localstack.local_stack import postgres
-from localstack.local_stack.processes import Reaper
 from tests.fakes import CrashAt, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_router
-from tests.fakes.postgres import open_database, placed
+from tests.fakes.postgres import a_server, open_database, placed
 
 STATISTICS = """
 SELECT relname, n_tup_ins, n_tup_upd, n_tup_hot_upd, n_tup_del FROM pg_stat_user_tables
@@ -112,17 +107,12 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=1000)
     parser.add_argument("--table", type=int, default=0)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Reaper() as reaper:
-        running = postgres.run(Path(folder) / "postgres", Path(folder) / "log", reaper, durable=False)
-        try:
-            upgrade(running.url)
-            if asked.table:
-                with psycopg.connect(running.url, autocommit=True) as connection:
-                    fill(connection, asked.table)
-                    analyze(connection)
-            tables, logged = writes_of(running.url, asked.orders)
-        finally:
-            running.stop()
+    with a_server() as url:
+        if asked.table:
+            with psycopg.connect(url, autocommit=True) as connection:
+                fill(connection, asked.table)
+                analyze(connection)
+        tables, logged = writes_of(url, asked.orders)
     print(f"{'table':20} {'inserts':>8} {'updates':>8} {'HOT':>8} {'deletes':>8}   an order")
     for name, writes in tables.items():
         numbers = (writes.inserts, writes.updates, writes.hot, writes.deletes)

@@ -8,21 +8,16 @@ SQS adds some 10 ms to each ten orders and to each end, of which eight are under
 
 import argparse
 import sys
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import psycopg
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.bootstrap import SystemClock
 from chalicelib.services.reconcile import reconcile
-from infra.migrations.migrate import upgrade
-from localstack.local_stack import postgres
-from localstack.local_stack.processes import Reaper
 from tests.fakes import MemoryQueue, MemoryStatusEvents, RecordingTelemetry
-from tests.fakes.postgres import open_database
+from tests.fakes.postgres import a_server, open_database
 
 RUN_SECONDS = 42
 ORDERS = """
@@ -32,7 +27,7 @@ WITH placed AS (
     SELECT 'ord_' || lpad(to_hex(1790000000000 + n), 12, '0') || left(md5(n::text), 20), 'user-' || n %% 1000,
            'wallet_12345', 'SOL', 'USDC', 'sell', 1500000000, 50, %(status)s, 1, 1, moment, moment,
            moment - interval '1 minute'
-    FROM generate_series(%(first)s, %(last)s) AS n, clock_timestamp() AS moment
+    FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n, clock_timestamp() AS moment
     RETURNING id, created_at
 )
 INSERT INTO order_events (order_id, sequence, status, attempt, message, meta, occurred_at)
@@ -40,7 +35,7 @@ SELECT id, 1, 'pending', 1, 'Order accepted.', '{}', created_at FROM placed
 """
 KEYS = """
 INSERT INTO idempotency_keys (user_id, key, fingerprint, order_id, created_at)
-SELECT 'user', n::text, 'f', 'o', now() - interval '3 days' FROM generate_series(1, %(keys)s) AS n
+SELECT 'user', n::text, 'f', 'o', now() - interval '3 days' FROM generate_series(1, %(keys)s::bigint) AS n
 """
 
 
@@ -51,19 +46,14 @@ def main() -> int:
     parser.add_argument("--ends", type=int, default=20_000)
     parser.add_argument("--keys", type=int, default=200_000)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Reaper() as reaper:
-        running = postgres.run(Path(folder) / "postgres", Path(folder) / "log", reaper, durable=False)
-        try:
-            upgrade(running.url)
-            with psycopg.connect(running.url, autocommit=True) as connection:
-                last = asked.orders + asked.ends
-                connection.execute(ORDERS, {"status": "pending", "first": 1, "last": asked.orders})
-                connection.execute(ORDERS, {"status": "cancelled", "first": asked.orders + 1, "last": last})
-                connection.execute(KEYS, {"keys": asked.keys})
-                connection.execute("VACUUM (ANALYZE)")
-            _repair(running.url)
-        finally:
-            running.stop()
+    with a_server() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            last = asked.orders + asked.ends
+            connection.execute(ORDERS, {"status": "pending", "first": 1, "last": asked.orders})
+            connection.execute(ORDERS, {"status": "cancelled", "first": asked.orders + 1, "last": last})
+            connection.execute(KEYS, {"keys": asked.keys})
+            connection.execute("VACUUM (ANALYZE)")
+        _repair(url)
     return 0
 
 

@@ -9,13 +9,9 @@ the market's second to `pending` at one beat a second.
 import re
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import psycopg
 
@@ -23,23 +19,23 @@ from chalicelib.adapters.postgres import resting
 from chalicelib.adapters.postgres.history import page_statement
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.adapters.postgres.pool import Database
+from chalicelib.bootstrap import SystemClock
 from chalicelib.domain.order import OrderType
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.browse import OrderFilter
 from chalicelib.services.watch import WatcherPorts, beat
-from infra.migrations.migrate import upgrade
-from localstack.local_stack import postgres
-from localstack.local_stack.processes import Reaper
 from tests.fakes import CrashAt, MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import ScriptedMarket
-from tests.fakes.postgres import settings_for
+from tests.fakes.postgres import a_server, settings_for
 
 PAIRS = (("SOL", "USDC"), ("USDC", "SOL"), ("JUP", "USDC"), ("BONK", "SOL"), ("RAY", "USDC"), ("SOL", "JUP"))
-# Of the first pair 100 limits are at 170, all others are far from there.
-FILL = """
+COLUMNS = """
 INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount, slippage_bps, status, attempt,
                     sequence, created_at, updated_at, order_type, limit_price, least_output, most_input, time_in_force,
                     expires_at, bound)
+"""
+# Of the first pair 100 limits are at 170, all others are far from there.
+FILL = f"""{COLUMNS}
 SELECT 'ord_' || lpad(to_hex(number), 32, '0'), 'user-' || number %% 5000, 'w', input, output, 'sell', 1000000000, 0,
        'waiting', 1, 1, now(), now(), 'limit', price, 1, 1000000000, 'gtc', now() + interval '30 days', price
 FROM (SELECT number, (%(inputs)s::text[])[1 + number %% 6] AS input, (%(outputs)s::text[])[1 + number %% 6] AS output,
@@ -55,19 +51,6 @@ def fill_resting(connection: psycopg.Connection, count: int) -> None:
     if count:
         connection.execute(FILL, values)
     connection.execute("VACUUM ANALYZE orders")
-
-
-@dataclass
-class Clock:
-    """The machine's."""
-
-    slept: list[float] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 def blocks(connection: psycopg.Connection, statement: str, values: Mapping[str, object]) -> tuple[int, float, set[str]]:
@@ -111,7 +94,7 @@ def measure(url: str, count: int) -> None:
         events=MemoryStatusEvents(),
         market=market,
         ticks=MemoryTicks(),
-        clock=Clock(),
+        clock=SystemClock(),
         telemetry=RecordingTelemetry(),
         crash_point=CrashAt(),
     )
@@ -126,11 +109,8 @@ def measure(url: str, count: int) -> None:
     for round_ in range(30):
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
-                "INSERT INTO orders (id, user_id, wallet_address, input_token, output_token, side, amount,"
-                " slippage_bps, status, attempt, sequence, created_at, updated_at, order_type, limit_price,"
-                " least_output, most_input, time_in_force, expires_at, bound) VALUES (%s, 'u', 'w', 'SOL', 'USDC',"
-                " 'sell', 1000000000, 0, 'waiting', 1, 1, now(), now(), 'limit', 168, 168000000, 1000000000, 'gtc',"
-                " now() + interval '1 day', 168)",
+                f"{COLUMNS} VALUES (%s, 'u', 'w', 'SOL', 'USDC', 'sell', 1000000000, 0, 'waiting', 1, 1, now(), now(),"
+                " 'limit', 168, 168000000, 1000000000, 'gtc', now() + interval '1 day', 168)",
                 [f"ord_f{count % 997:03x}{round_:028x}"],
             )
         # The market's second begins somewhere between two beats, which come a second apart.
@@ -147,15 +127,9 @@ def measure(url: str, count: int) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, Reaper() as reaper:
-        home = Path(folder)
-        running = postgres.run(home / "postgres", home / "log", reaper, durable=False)
-        try:
-            upgrade(running.url)
-            for count in [int(text) for text in sys.argv[1:]] or [0, 100_000, 1_000_000]:
-                measure(running.url, count)
-        finally:
-            running.stop()
+    with a_server() as url:
+        for count in [int(text) for text in sys.argv[1:]] or [0, 100_000, 1_000_000]:
+            measure(url, count)
 
 
 if __name__ == "__main__":

@@ -11,19 +11,15 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 
 from chalicelib.auth.checker import FixedKeySet, JwtChecker
 from chalicelib.auth.keys import read_keys
-from infra.migrations.migrate import upgrade
-from localstack.local_stack import postgres
-from localstack.local_stack.processes import Reaper
-from tests.fakes.first_call import ORDER, ROOT, SCRIPT, aws, environment, post
+from tests.fakes.first_call import ORDER, ROOT, Functions, aws, environment, post
+from tests.fakes.postgres import a_server
 from tests.fakes.tokens import AUDIENCE, EC, ED, ISSUER, RSA, Token, jwks
 
 _POSTS, _BATCHES, _WARM, _STARTS, _CHECKS = 20, 15, 40, 5, 500
@@ -111,22 +107,6 @@ class _Poster:
         self._process.communicate(timeout=60)
 
 
-def _run(arguments: list[str], event: str, variables: Mapping[str, str]) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        input=event,
-        cwd=ROOT / "functions",
-        env={**variables, "_HANDLER": "app.app"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-3000:])
-    return done.stdout.splitlines()[-1]
-
-
 def _checks() -> None:
     checker = JwtChecker({ISSUER: FixedKeySet(read_keys(jwks(ED, EC, RSA)))}, audience=AUDIENCE)
     now = int(time.time())
@@ -146,15 +126,11 @@ def _checks() -> None:
 def main(rounds: int) -> None:
     """Prints the figures."""
     _checks()
-    home = Path(tempfile.mkdtemp(prefix="tokens-"))
-    home.chmod(0o755)
     posts: dict[_Kind, list[float]] = {kind: [] for kind in _Kind}
     used: dict[_Kind, list[float]] = {kind: [] for kind in _Kind}
     starts: dict[_Kind, list[float]] = {_Kind.OPEN: [], _Kind.NEW: []}
-    with Reaper() as reaper, aws() as services:
-        server = postgres.run(home / "data", home / "log", reaper, durable=False)
-        upgrade(server.url)
-        shared = {**environment(services, server.url), "PYTHONDONTWRITEBYTECODE": ""}
+    with a_server() as url, aws() as services:
+        shared = {**environment(services, url), "PYTHONDONTWRITEBYTECODE": ""}
         shared.pop("AUTH_JWKS_URL", None)  # the keys come by AUTH_KEYS here
         asking = {
             "AUTH_MODE": "jwt",
@@ -178,10 +154,10 @@ def main(rounds: int) -> None:
                 for poster in posters.values():
                     poster.end()
             for kind in [kind for kind in turns if kind in starts] * _STARTS:
-                first = json.loads(_run([str(SCRIPT)], json.dumps(_event(kind)), modes[kind]))
-                assert first["answer"]["statusCode"] == 202, first["answer"]
-                starts[kind].append(first["import_seconds"] + first["call_seconds"] / _SHARE_OF_A_CORE)
-        server.stop()
+                functions = Functions(modes[kind])
+                assert functions.call("app", _event(kind))["statusCode"] == 202
+                first = functions.calls["app"]
+                starts[kind].append(first.import_seconds + first.call_seconds / _SHARE_OF_A_CORE)
     for kind in (_Kind.KNOWN, _Kind.NEW):
         _tell(f"p50 of a POST, {kind}", posts[_Kind.OPEN], posts[kind])
         _tell("  its processor time", used[_Kind.OPEN], used[kind])

@@ -92,6 +92,7 @@ def test_a_price_impact_above_the_limit_wants_typed_consent(desk: Opened) -> Non
     one.page.wait_for_function("() => document.activeElement.id === 'consent'")
     one.fill(consent=word[1])
     one.ready()
+    assert one.page.get_attribute(".quote dl > div:has-text('Price impact')", "class") == "red"
     assert "9,000,000" not in one.button()
     assert "Sell 9000000 SOL → ≈" in one.button()
     one.place()
@@ -102,33 +103,10 @@ def test_a_price_impact_above_the_limit_wants_typed_consent(desk: Opened) -> Non
     assert one.page.input_value("#consent") == ""
 
 
-def test_impact_is_amber_from_one_percent_and_red_from_five(desk: Opened) -> None:
-    one = desk(address=None)
-    percent = ""
-
-    def quote(route: Any) -> None:
-        body = route.fetch().json()
-        for each in body["quotes"]:
-            each["priceImpactPct"] = percent
-        route.fulfill(json=body)
-
-    one.page.route("**/api/quotes", quote)
-    one.open().ready()
-    line = one.page.locator(".quote dl > div", has_text="Price impact")
-    for number, (percent, grade) in enumerate([("0.99", "fine"), ("1", "amber"), ("4.99", "amber"), ("5", "red")]):
-        one.fill(pay=f"{number + 2}")
-        one.page.wait_for_selector(f".quote dl > .{grade} >> text={percent} %")
-        assert line.get_attribute("class") == grade
-
-
-def test_half_a_fortune_of_slippage_and_exponents_do_not_pass_silently(desk: Opened) -> None:
+def test_half_a_fortune_of_slippage_does_not_pass_silently(desk: Opened) -> None:
     one = desk()
     one.fill(slippage="50")
     assert "up to 50 % less than quoted" in one.page.inner_text(".slippage .warning.red")
-    one.fill(slippage="0.5", pay="1e3")
-    one.press()
-    assert one.page.inner_text("#amount-error") == "Write all digits: 1000"
-    assert one.posts == []
 
 
 def test_back_brings_the_side_and_its_labels_back_together(desk: Opened) -> None:

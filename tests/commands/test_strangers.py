@@ -1,13 +1,8 @@
-"""`./dev up` where a stranger tries it: whatever the shell exports, the folder is called and a run left behind.
-
-Each runs the real command in a copy of the sources that shares this clone's installed libraries, and places an order.
-"""
+"""`./dev up` where a stranger tries it: whatever the shell exports, the folder is called and a run left behind."""
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +11,9 @@ import pytest
 
 from localstack.local_stack.ports import free_port
 from localstack.local_stack.processes import tail, wait_until
-from localstack.paths import ROOT
+from tests.commands.conftest import copy_to
 
 LIMIT_SECONDS = 200
-SOURCES = (
-    "dev", "functions", "infra", "localstack", "order_engine", "template.yaml", "requirements.txt", "constraints.txt",
-)  # fmt: skip
 AWS = {
     "AWS_PROFILE": "gone",
     "AWS_CONFIG_FILE": "/nowhere/config",
@@ -115,20 +107,7 @@ STRANGERS = (
 @pytest.fixture
 def clone(tmp_path: Path, stranger: Stranger) -> Path:
     folder = tmp_path / "above" / stranger.folder
-    folder.mkdir(parents=True)
-    before = os.umask(stranger.umask)
-    try:
-        for name in SOURCES:
-            if (ROOT / name).is_dir():
-                unneeded = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(ROOT / name, folder / name, ignore=unneeded, copy_function=shutil.copyfile)
-            else:
-                shutil.copyfile(ROOT / name, folder / name)
-    finally:
-        os.umask(before)
-    (folder / "dev").chmod(0o700)
-    # What is shared: installing takes a minute. The clone's own interpreter and libraries, at another path.
-    (folder / ".venv").symlink_to(Path(sys.prefix))
+    copy_to(folder, stranger.umask)
     stranger.prepare(folder)
     return folder
 
@@ -146,10 +125,9 @@ def test_a_stranger_s_first_order_is_confirmed(stranger: Stranger, clone: Path, 
         environment["TMPDIR"] = str(long)
     log = tmp_path / "up.log"
 
-    def dev(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run(
-            [clone / "dev", *arguments], env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False
-        )
+    def dev(command: str) -> "subprocess.CompletedProcess[bytes]":
+        command_line = [str(clone / "dev"), command]
+        return subprocess.run(command_line, env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False)
 
     with log.open("wb") as output:
         up = subprocess.Popen(

@@ -4,15 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from localstack.local_stack import postgres
-from localstack.local_stack.processes import Reaper
+from tests.fakes.postgres import a_server
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_url() -> Iterator[str]:
     """The address of the database."""
-    home = tmp_path_factory.mktemp("database")
-    with Reaper() as reaper:
-        running = postgres.run(home / "postgres", home / "postgres.log", reaper, durable=False)
-        yield running.url
-        running.stop()
+    with a_server(migrated=False) as url:
+        yield url

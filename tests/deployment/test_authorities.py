@@ -39,9 +39,7 @@ def test_every_region_that_boto3_knows_of_has_a_file(files: Mapping[str, bytes])
     assert {authorities.file_of(region) for region in regions} <= set(files)
 
 
-def test_a_file_holds_its_region_s_authorities_amazon_s_roots_and_nobody_else(
-    files: Mapping[str, bytes],
-) -> None:
+def test_a_file_holds_its_region_s_authorities_amazon_s_roots_and_nobody_else(files: Mapping[str, bytes]) -> None:
     for file, pem in files.items():
         region = re.fullmatch(r"database-ca/(.+)\.pem", file)
         assert region is not None

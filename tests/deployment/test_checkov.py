@@ -10,9 +10,11 @@ import yaml
 
 from localstack.deployment import tools
 from localstack.paths import ROOT
+from tests.fakes.programs import ended
 from tests.unit.infra.sam import source
 
-pytestmark = pytest.mark.timeout(1500)  # the first run installs checkov
+# The first run installs checkov, once.
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("checkov")]
 
 FILES = ["template.yaml", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "infra").glob("*.yaml"))]
 Waiver = tuple[str, str, str]
@@ -23,16 +25,9 @@ def checkov() -> Path:
     return tools.ensure("checkov", print)
 
 
-def run(checkov: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*tools.command(checkov), *arguments],
-        cwd=folder,
-        env=tools.environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def run(checkov: Path, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = (*tools.command(checkov), *arguments, "--framework", "cloudformation", "--skip-download")
+    return ended(*command, cwd=folder, env=tools.environment(), timeout=300)
 
 
 def waivers(file: str) -> set[Waiver]:
@@ -51,7 +46,7 @@ def test_the_configuration_names_every_template() -> None:
 def test_nothing_is_found_and_every_waiver_waives_something(checkov: Path, tmp_path: Path) -> None:
     # From another folder: the configuration would leave the waived findings out.
     files = [argument for file in FILES for argument in ("-f", str(ROOT / file))]
-    done = run(checkov, tmp_path, *files, "--framework", "cloudformation", "--skip-download", "-o", "json")
+    done = run(checkov, tmp_path, *files, "-o", "json")
     assert done.returncode == 0, done.stdout + done.stderr
     results: dict[str, Any] = json.loads(done.stdout)["results"]
     assert results["failed_checks"] == []
@@ -68,6 +63,6 @@ def test_a_finding_fails_the_command(checkov: Path, tmp_path: Path) -> None:
     text = (ROOT / "infra" / "database.yaml").read_text()
     assert "StorageEncrypted: true" in text
     (tmp_path / "database.yaml").write_text(text.replace("StorageEncrypted: true", "StorageEncrypted: false"))
-    done = run(checkov, tmp_path, "-f", "database.yaml", "--framework", "cloudformation", "--skip-download")
+    done = run(checkov, tmp_path, "-f", "database.yaml")
     assert done.returncode == 1
     assert "CKV_AWS_16" in done.stdout

@@ -4,8 +4,8 @@ that tries whatever it allows or forbids."""
 import json
 import os
 import re
-import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from localstack.deployment import tools
 from localstack.environment import for_pip
 from localstack.local_stack.stack_for_tests import Stack, boot
 from localstack.paths import ROOT
+from tests.fakes.programs import ended
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("clients")]
 ORDER = {
@@ -69,27 +70,20 @@ def generators() -> Path:
     return tools.ensure("openapi-python-client", print).parent
 
 
-def ran(command: list[str], folder: Path, **environment: str) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        # httpx can't read [::1] there.
-        env={**tools.environment(), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def ran(folder: Path, *command: str | Path, **environment: str) -> str:
+    # httpx can't read [::1] there.
+    settings = {**tools.environment(), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", **environment}
+    done = ended(*command, cwd=folder, env=settings, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 @pytest.fixture
-def specification(stack: Stack, generators: Path, tmp_path: Path) -> Path:
+def specification(stack: Stack, tmp_path: Path) -> Path:
     """The document as the service serves it."""
-    script = "import httpx, sys; print(httpx.get(sys.argv[1] + '/openapi.json').text)"
     path = tmp_path / "openapi.json"
-    path.write_text(ran([str(generators / "python"), "-c", script, stack.base_url], tmp_path))
+    with urllib.request.urlopen(f"{stack.base_url}/openapi.json", timeout=60) as answer:
+        path.write_bytes(answer.read())
     return path
 
 
@@ -97,12 +91,12 @@ def test_openapi_python_client_makes_a_client_that_places_an_order(
     stack: Stack, generators: Path, specification: Path
 ) -> None:
     folder = specification.parent
-    made = [*tools.command(generators / "openapi-python-client"), "generate", "--path", specification.name]
+    made = (*tools.command(generators / "openapi-python-client"), "generate", "--path", specification.name)
     # Its own formatter is called by name.
     path = f"{generators}{os.pathsep}{os.environ['PATH']}"
-    said = ran([*made, "--meta", "none", "--output-path", "client", "--fail-on-warning"], folder, PATH=path)
+    said = ran(folder, *made, "--meta", "none", "--output-path", "client", "--fail-on-warning", PATH=path)
     assert "Warning" not in said
-    shown = ran([str(generators / "python"), "-c", WITH_GENERATED_CLIENT, stack.base_url, json.dumps(ORDER)], folder)
+    shown = ran(folder, generators / "python", "-c", WITH_GENERATED_CLIENT, stack.base_url, json.dumps(ORDER))
     assert shown == "confirmed USDC\n"
 
 
@@ -110,54 +104,34 @@ def test_datamodel_code_generator_makes_models_that_place_an_order(
     stack: Stack, generators: Path, specification: Path
 ) -> None:
     folder = specification.parent
-    options = (
-        "--input-file-type",
-        "openapi",
-        "--output-model-type",
-        "pydantic_v2.BaseModel",
-        "--formatters",
-        "builtin",
+    ran(
+        folder,
+        *(*tools.command(generators / "datamodel-codegen"), "--input", specification.name, "--output", "models.py"),
+        *("--input-file-type", "openapi", "--output-model-type", "pydantic_v2.BaseModel"),
+        *("--formatters", "builtin", "--target-python-version", "3.11"),
     )
-    command = [*tools.command(generators / "datamodel-codegen"), "--input", specification.name, "--output", "models.py"]
-    ran([*command, *options, "--target-python-version", "3.11"], folder)
-    shown = ran([str(generators / "python"), "-c", WITH_GENERATED_MODELS, stack.base_url, json.dumps(ORDER)], folder)
+    shown = ran(folder, generators / "python", "-c", WITH_GENERATED_MODELS, stack.base_url, json.dumps(ORDER))
     assert shown == "generated 1.5\n"
 
 
 def test_pip_installs_the_client_and_nothing_of_the_service(stack: Stack, tmp_path: Path) -> None:
     environment = tmp_path / "of a stranger"
-    made = subprocess.run(
-        [sys.executable, "-I", "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120
-    )
-    assert made.returncode == 0
-    pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--python", str(environment)]
+    ended(sys.executable, "-I", "-m", "venv", "--without-pip", environment, check=True, timeout=120)
+    pip = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--python", environment)
     settings = for_pip(os.environ, sys.executable)
-    subprocess.run([*pip, "install", "-q", str(ROOT)], check=True, timeout=600, env=settings)
-    listed = subprocess.run(
-        [*pip, "list", "--format", "json"], capture_output=True, check=True, timeout=60, env=settings
-    )
-    names = {each["name"].lower() for each in json.loads(listed.stdout)}
+    ended(*pip, "install", "-q", ROOT, check=True, timeout=600, env=settings)
+    listed = ended(*pip, "list", "--format", "json", check=True, env=settings).stdout
+    names = {each["name"].lower() for each in json.loads(listed)}
     assert names >= {"order-engine", "aiohttp", "msgspec", "textual", "typer"}
     assert not names & {"boto3", "chalice", "psycopg", "ministack", "alembic", "pytest"}
     program = tools.command(environment / "bin" / "order-engine")
-    shown = ran([*program, "order", "--amount", "2"], tmp_path, ORDER_ENGINE_URL=stack.base_url)
+    shown = ran(tmp_path, *program, "order", "--amount", "2", ORDER_ENGINE_URL=stack.base_url)
     assert shown.startswith("Sell 2 SOL → USDC  ord_")
     assert "confirmed in" in shown
     typed = "from order_engine import Client; reveal_type(Client('http://a').get)"
     (tmp_path / "strict.py").write_text(typed)
-    checked = ran(
-        [
-            sys.executable,
-            "-m",
-            "mypy",
-            "--strict",
-            "--python-executable",
-            str(environment / "bin" / "python"),
-            "strict.py",
-        ],
-        tmp_path,
-    )
-    assert "order_id: str" in checked
+    mypy = (sys.executable, "-m", "mypy", "--strict", "--python-executable", environment / "bin" / "python")
+    assert "order_id: str" in ran(tmp_path, *mypy, "strict.py")
 
 
 CHECKS = (
@@ -178,10 +152,8 @@ def test_whatever_the_document_allows_or_forbids(stack: Stack, tmp_path: Path) -
         *("--report", "json,ndjson", "--report-dir", str(tmp_path)),
         *("--report-json-path", str(tmp_path / "run.json"), "--report-ndjson-path", str(tmp_path / "run.ndjson")),
     ]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, timeout=SCHEMATHESIS_SECONDS, cwd=tmp_path, check=False
-    )
-    assert ran.returncode == 0, ran.stdout[-8000:] + ran.stderr[-2000:]
+    done = ended(*command, timeout=SCHEMATHESIS_SECONDS, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert json.loads((tmp_path / "run.json").read_text())["test_cases"]["generated"] > 300
     statuses = set(re.findall(r'"status_code":\s*(\d{3})', (tmp_path / "run.ndjson").read_text()))
     assert statuses >= {"200", "202", "400", "404", "415", "426"}

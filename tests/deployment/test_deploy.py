@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from localstack.client import local_program
 from localstack.commands import deploy as commands
@@ -27,6 +25,7 @@ from localstack.local_stack import state_file
 from localstack.local_stack.stack_for_tests import Stack, boot
 from localstack.packaging import lambda_package, wheels
 from order_engine import Client
+from tests.fakes.programs import invoke
 from tests.fakes.service import an_order
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("deploy")]
@@ -64,9 +63,7 @@ class Command:
     shown: pytest.CaptureFixture[str]
 
     def run(self, *arguments: str, keys: str = "") -> tuple[str, BaseException | None]:
-        app = typer.Typer()
-        commands.add_to(app)
-        result = CliRunner().invoke(app, arguments, input=keys)
+        result = invoke(commands, *arguments, input=keys)
         if result.exception is None:
             assert result.exit_code == 0, result.output
         sam, errors = self.shown.readouterr()
@@ -194,19 +191,6 @@ def test_a_failed_first_deployment_is_named_repeated_and_removed(stack: Stack, d
     dev.refusal("deploy", *where, *nowhere)
     assert "broken is deleted" in dev.succeed("destroy", *where, "--yes")
     assert deploying.state_of(stack.clients, "broken").status == deploying.ABSENT
-
-
-@pytest.mark.usefixtures("up")
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("--parameter", "PythonRuntime=python3.10"), "PythonRuntime is python3."),
-        (("--parameter", "Architecture"), "--parameter takes NAME=VALUE, not 'Architecture'"),
-        (("--parameter", "LogLvel=INFO"), "no parameter 'LogLvel': did you mean LogLevel?"),
-    ],
-)
-def test_parameters_that_cannot_be_used(dev: Command, arguments: tuple[str, str], sentence: str) -> None:
-    assert sentence in dev.refusal("deploy", "--target", "embedded", *arguments)
 
 
 @pytest.mark.usefixtures("up")

@@ -19,6 +19,7 @@ from localstack.local_stack.processes import Reaper
 from localstack.packaging import lambda_package, sam_build, wheels
 from localstack.packaging.source_zip import Artifact
 from localstack.paths import ROOT
+from tests.fakes.programs import ended
 
 # The first run installs sam; in one process, for what is built once is used by all.
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("artifact")]
@@ -58,17 +59,10 @@ def clients(running: Emulator) -> Iterator[Clients]:
 
 
 def run(sam: Path, *arguments: str, **environment: str) -> str:
-    ended = subprocess.run(
-        [*deploying.sam_command(sam), *arguments],
-        env={**tools.environment(), **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert ended.returncode == 0, f"{ended.stdout[-3000:]}\n{ended.stderr[-3000:]}"
-    return ended.stdout
+    settings = {**tools.environment(), **environment}
+    done = ended(*deploying.sam_command(sam), *arguments, env=settings, stdin=subprocess.DEVNULL, timeout=300)
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
 
 
 def test_every_template_is_valid(sam: Path, built: Path) -> None:
@@ -176,14 +170,10 @@ def test_a_replacement_inside_of_a_nested_stack_is_shown_before_the_question(
     """No emulator makes nested change sets: SAM CLI is asked with answers as AWS documents them."""
     program = tmp_path / "nested.py"
     program.write_text(NESTED)
-    said = subprocess.run(
-        [*deploying.sam_command(sam)[:-1], str(program), deploying.sam_command(sam)[-1], json.dumps(refused)],
-        env=tools.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
+    *python, ours = deploying.sam_command(sam)
+    done = ended(*python, program, ours, json.dumps(refused), env=tools.environment(), timeout=120)
+    said = done.stdout
+    assert done.returncode == 0, done.stderr
     shown = [line.split() for line in said.splitlines() if line.startswith("* Modify")]
     rows = [[row[2], row[-1]] for row in shown]
     if refused:

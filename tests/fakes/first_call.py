@@ -148,19 +148,24 @@ def environment(services: Aws, database_url: str) -> dict[str, str]:
 
 
 def post(path: str, body: object) -> dict[str, object]:
+    """A POST as API Gateway hands it over."""
+    return request("POST", path, json.dumps(body))
+
+
+def request(method: str, path: str, body: str | None = None) -> dict[str, object]:
     """A request as API Gateway hands it over."""
     headers = {"Content-Type": "application/json", "Host": "localhost"}
     return {
         "resource": path,
         "path": path,
-        "httpMethod": "POST",
+        "httpMethod": method,
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
         "pathParameters": None,
         "stageVariables": None,
-        "body": json.dumps(body),
+        "body": body,
         "isBase64Encoded": False,
-        "requestContext": {"httpMethod": "POST", "resourcePath": path, "path": path, "requestId": "a-request"},
+        "requestContext": {"httpMethod": method, "resourcePath": path, "path": path, "requestId": "a-request"},
     }

@@ -1,5 +1,6 @@
 """A real Postgres in the hands of a test: its adapters, time that passes at once, answers that get lost."""
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 import psycopg
@@ -30,6 +32,26 @@ Result = TypeVar("Result")
 def settings_for(url: str) -> DatabaseSettings:
     """The settings of a worker's DATABASE_URL."""
     return DatabaseSettings.from_environment({"DATABASE_URL": url, "DATABASE_CONNECTIONS": "2"})
+
+
+@contextmanager
+def a_server(*, migrated: bool = True) -> Iterator[str]:
+    """The address of a server of its own, which is gone afterwards."""
+    # What the other tests need not load.
+    from infra.migrations.migrate import upgrade
+    from localstack.local_stack import postgres
+    from localstack.local_stack.processes import Reaper
+
+    with tempfile.TemporaryDirectory() as name, Reaper() as reaper:
+        home = Path(name)
+        home.chmod(0o755)  # the server may run as another user
+        running = postgres.run(home / "postgres", home / "postgres.log", reaper, durable=False)
+        try:
+            if migrated:
+                upgrade(running.url)
+            yield running.url
+        finally:
+            running.stop()
 
 
 def open_database(url: str, patience: float = 6.0) -> Database:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from localstack.local_stack import postgres
-from localstack.local_stack.processes import Reaper
 from localstack.paths import STATE
+from tests.fakes.postgres import a_server
 from tests.localstack import server
 
 
@@ -21,10 +20,7 @@ def localstack() -> Iterator[server.Server]:
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_url() -> Iterator[str]:
     """The address of a Postgres without a table: what is deployed migrates it."""
-    home = tmp_path_factory.mktemp("database")
-    with Reaper() as reaper:
-        running = postgres.run(home / "postgres", home / "postgres.log", reaper, durable=False)
-        yield running.url
-        running.stop()
+    with a_server(migrated=False) as url:
+        yield url

@@ -1,6 +1,5 @@
 """The crash hook works where a test asks for it, and never on AWS."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from chalicelib.adapters.crash_point import CrashFolder, NoCrash, crash_point_from
 from localstack.paths import ROOT
+from tests.fakes.programs import ended
 
 DIES = """
 import os, sys
@@ -38,20 +38,8 @@ def test_only_a_test_turns_it_on(environment: dict[str, str], kind: type) -> Non
     assert isinstance(crash_point_from(environment), kind)
 
 
-def test_no_template_parameter_turns_it_on() -> None:
-    assert "CRASH_DIRECTORY" not in (ROOT / "template.yaml").read_text()
-
-
 def test_an_armed_point_kills_the_process_of_a_function_once(tmp_path: Path) -> None:
     environment = {"CRASH_DIRECTORY": str(tmp_path), "AWS_DEFAULT_REGION": "us-east-1"}
-    died = subprocess.run(
-        [sys.executable, "-c", DIES],
-        check=False,
-        cwd=ROOT / "functions",
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    died = ended(sys.executable, "-c", DIES, cwd=ROOT / "functions", env=environment)
     assert (died.returncode, died.stdout) == (-9, "alive\n")
     assert list(tmp_path.iterdir()) == []

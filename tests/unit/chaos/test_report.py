@@ -6,42 +6,32 @@ import random
 from dataclasses import replace
 
 import pytest
-import typer
 from rich.console import Console
-from typer.testing import CliRunner
 
 from localstack.chaos import report, run
 from localstack.chaos.audit import audit
 from localstack.chaos.faults import InjectedFault, failing
 from localstack.chaos.orders import order_drafts
 from localstack.chaos.plan import ALL_CRASH_POINTS, WEIGHTS, plan
-from localstack.chaos.records import (
-    ChainRecord,
-    Connection,
-    DeadLetterRecord,
-    EventRecord,
-    Evidence,
-    Frame,
-    OrderRecord,
-    Transcript,
-)
+from localstack.chaos.records import Connection, DeadLetterRecord, Evidence, Frame, Transcript
 from localstack.chaos.report import Result
 from localstack.chaos.violations import Kind
 from localstack.commands import chaos
-
-ID = "ord_1"
+from tests.fakes.programs import invoke
+from tests.unit.chaos.evidence import ID, NOTHING, a_settlement, some_events, some_evidence, some_frames
 
 
 def evidence(settlements: int) -> Evidence:
     """An order that is confirmed, and that settled so often."""
-    statuses = ("pending", "routing", "building", "submitted", "confirmed")
-    order = OrderRecord(ID, "confirmed", 1, 5, "sig-0", 10, 20, None, None, 100.0, 104.0)
-    events = tuple(EventRecord(ID, n, status, 1, f"Event {n}.", 99.0 + n) for n, status in enumerate(statuses, 1))
-    chain = tuple(ChainRecord(f"sig-{n}", ID, 1, "settles", 1, 10, 20, 102.0, 102.5) for n in range(settlements))
-    frames = [Frame(n, status, 1, 99.5 + n) for n, status in enumerate(statuses, 1)]
-    transcript = Transcript(ID, "early", [Connection(0, 99.0, frames, 106.0, "had the end")])
-    letters = (DeadLetterRecord("m-1", ID, "failed", 105.0),)
-    return Evidence(frozenset({ID}), (order,), events, chain, letters, (transcript,))
+    transcript = Transcript(
+        ID, "early", [Connection(0, 99.0, some_frames(1, 2, 3, 4, 5, at=100.5), 106.0, "had the end")]
+    )
+    return some_evidence(
+        events=some_events(since=99.0),
+        chain=tuple(a_settlement(f"again-{n}" if n else "") for n in range(settlements)),
+        dead_letters=(DeadLetterRecord("m-1", ID, "failed", 105.0),),
+        transcripts=(transcript,),
+    )
 
 
 def result(settlements: int) -> Result:
@@ -93,7 +83,6 @@ def test_only_the_first_stories_are_told() -> None:
     assert "more orders:" in text
 
 
-NOTHING = Evidence(frozenset(), (), (), (), (), ())
 UNDELIVERED = replace(evidence(1), transcripts=())
 CANCELLED = replace(
     evidence(1),
@@ -138,9 +127,8 @@ def test_the_exit_status_tells_whether_all_held(monkeypatch: pytest.MonkeyPatch,
         return ended_as
 
     monkeypatch.setattr(run, "run", pretend)
-    app = typer.Typer()
-    importlib.reload(chaos).add_to(app)
-    ended = CliRunner().invoke(app, ["--orders", "40", "--seed", "7", "--minutes", "0.5", "--delay-scale", "0.2"])
+    load = ("--orders", "40", "--seed", "7", "--minutes", "0.5", "--delay-scale", "0.2")
+    ended = invoke(importlib.reload(chaos), *load)
     assert ended.exit_code == status, ended.output
     assert (loads[0].orders, loads[0].seed, loads[0].seconds, loads[0].delay_scale) == (40, 7, 30.0, 0.2)
     assert "seed 7" in ended.output

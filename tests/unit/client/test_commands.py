@@ -234,13 +234,7 @@ async def test_a_reader_that_has_gone_ends_the_command_as_in_a_shell(
         (INSTALLED, ("health",)),
         (INSTALLED, ("order", "get", ID, "--json")),
         (INSTALLED, ("--version",)),
-        (
-            INSTALLED,
-            (
-                "order",
-                "--help",
-            ),
-        ),
+        (INSTALLED, ("order", "--help")),
     ],
 )
 async def test_output_that_cannot_be_written_is_one_sentence_and_no_end_of_an_order(

@@ -158,10 +158,7 @@ async def test_a_break_amid_what_happened_since_loses_nothing_of_it() -> None:
 async def test_what_a_break_swallowed_is_read() -> None:
     """Both moved while nobody was connected, longer ago than the stream tells by itself: one ended, one goes on."""
     scripted = Scripted(
-        [
-            [snapshot(), status("a", 1), status("b", 1)],
-            [snapshot(("b", 3)), status("b", 4), status("b", 5)],
-        ],
+        [[snapshot(), status("a", 1), status("b", 1)], [snapshot(("b", 3)), status("b", 4), status("b", 5)]],
         histories={"a": 5, "b": 3},
     )
     came, _ = await told(scripted, ("b", 5))

@@ -1,6 +1,5 @@
 """The nested templates: what the parent gives them, and what an AWS reviewer looks for."""
 
-import ast
 import json
 import re
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pytest
 import yaml
 
 from chalicelib.adapters.telemetry import UNITS
-from tests.unit.infra.sam import ROOT, Stack, source
+from tests.unit.infra.sam import ROOT, Stack, calls_of, source
 
 NESTED = {"Network": "network", "Database": "database", "Watch": "monitoring"}
 FILES = ["template.yaml", *(f"infra/{name}.yaml" for name in NESTED.values())]
@@ -62,16 +61,10 @@ def test_the_network_has_no_way_out() -> None:
     network = Stack("infra/network.yaml")
     kinds = {resource["Type"] for resource in network.resources.values()}
     assert kinds.isdisjoint({"AWS::EC2::NatGateway", "AWS::EC2::InternetGateway", "AWS::EC2::Route"})
-    endpoints = {
-        endpoint["ServiceName"].rsplit(".", 1)[1]: endpoint
-        for endpoint in network.of_type("AWS::EC2::VPCEndpoint").values()
-    }
-    assert {name: endpoint["VpcEndpointType"] for name, endpoint in endpoints.items()} == {
-        "sqs": "Interface",
-        "dynamodb": "Gateway",
-        "s3": "Gateway",
-    }
-    for endpoint in endpoints.values():
+    assert len({subnet["AvailabilityZone"] for subnet in network.of_type("AWS::EC2::Subnet").values()}) == 2
+    endpoints = network.of_type("AWS::EC2::VPCEndpoint").values()
+    assert {each["ServiceName"].rsplit(".", 1)[1] for each in endpoints} == {"sqs", "dynamodb", "s3"}
+    for endpoint in endpoints:
         for statement in endpoint["PolicyDocument"]["Statement"]:
             assert "*" not in (statement["Resource"], *statement["Action"])
 
@@ -100,12 +93,8 @@ def test_the_endpoints_let_through_what_the_roles_in_the_vpc_allow() -> None:
     # Lambda itself receives, from outside of the VPC.
     assert wanted - {"sqs:ReceiveMessage"} <= let_through
     given = stack.resources["Network"]["Properties"]["Parameters"]
-    assert set(given["QueueArns"].split(",")) == {
-        "<OrdersQueue.Arn>",
-        "<OrdersDeadLetterQueue.Arn>",
-        "<TicksQueue.Arn>",
-        "<StatusEventsQueue.Arn>",
-    }
+    queues = {f"<{name}.Arn>" for name in ("OrdersQueue", "OrdersDeadLetterQueue", "TicksQueue", "StatusEventsQueue")}
+    assert set(given["QueueArns"].split(",")) == queues
     assert given["TableArn"] == "<ConnectionsTable.Arn>"
 
 
@@ -148,11 +137,7 @@ def test_the_proxy_is_optional_and_functions_log_in_to_it_where_it_is() -> None:
         assert proxied.outputs[f"{role}LoginArn"].endswith(f":dbuser:<Proxy.DBProxyArn>/<{role}Role>")
     (role,) = proxied.of_type("AWS::IAM::Role").values()
     (statement,) = role["Policies"][0]["PolicyDocument"]["Statement"]
-    assert [login.rpartition("/")[2] for login in statement["Resource"]] == [
-        "<ApiRole>",
-        "<WorkerRole>",
-        "<KeysRole>",
-    ]
+    assert [login.rpartition("/")[2] for login in statement["Resource"]] == ["<ApiRole>", "<WorkerRole>", "<KeysRole>"]
 
 
 def test_connections_of_frozen_functions_are_ended_but_not_those_that_a_proxy_shares() -> None:
@@ -164,25 +149,14 @@ def test_connections_of_frozen_functions_are_ended_but_not_those_that_a_proxy_sh
 # ---------------------------------------------------------------- monitoring
 
 
-def _counted() -> set[str]:
-    """The metrics that the functions count, from their source."""
-    return {name for name, _ in _dimensions()}
-
-
 @cache
 def _dimensions() -> frozenset[tuple[str, frozenset[str]]]:
-    """Each with the dimensions that it is counted with, beside the service."""
+    """The metrics that the functions count, each with its dimensions beside the service."""
     return frozenset(
         (node.args[0].value, frozenset(str(keyword.arg) for keyword in node.keywords))
         for path in (ROOT / "functions" / "chalicelib").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "add_metric"
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-        and isinstance(node.args[0].value, str)
-        and node.args[0].value[:1].isupper()
+        for node in calls_of(path, "add_metric")
+        if node.args[0].value[:1].isupper()
     )
 
 
@@ -203,13 +177,6 @@ def test_the_dashboard_is_json_and_its_widgets_do_not_overlap() -> None:
         assert taken.isdisjoint(cells)
         assert widget["x"] + widget["width"] <= 24
         taken |= cells
-
-
-def test_what_a_search_finds_is_named_by_cloudwatch() -> None:
-    """Its `${…}` is no reference of the template, and LocalStack does not know the escape for that."""
-    written = (ROOT / "infra" / "monitoring.yaml").read_text()
-    assert "${!" not in written
-    assert json.dumps(dashboard()).count("${PROP('Dim.") == written.count("SEARCH(")
 
 
 SEARCH = re.compile(r"SEARCH\('\{OrderEngine,([\w,]+)\} MetricName=\"(\w+)\" service=\"<Service>\"'")
@@ -239,27 +206,17 @@ def test_the_dashboard_shows_every_metric_under_its_name_and_dimensions() -> Non
 def test_alarms_read_metrics_under_their_names_and_dimensions() -> None:
     without_dimensions = {name for name, dimensions in _dimensions() if not dimensions}
     text = json.dumps(Stack("infra/monitoring.yaml").of_type("AWS::CloudWatch::Alarm"))
-    single = set(re.findall(r'"Namespace": "OrderEngine", "MetricName": "(\w+)", "Dimensions": \[([^]]*)\]', text))
-    assert single == {
-        (name, '{"Name": "service", "Value": "<Service>"}')
-        for name in (
-            "OrdersAccepted",
-            "OrdersConfirmed",
-            "OrdersResting",
-            "WatcherBeats",
-            "TriggersMissed",
-            "FireBacklog",
-        )
-    }
-    assert {name for name, _ in single} <= without_dimensions
+    of_ours = r'"Namespace": "OrderEngine", "MetricName": "(\w+)", "Dimensions": '
+    single = re.findall(of_ours + r'\[{"Name": "service", "Value": "<Service>"}\]', text)
+    assert set(single) <= without_dimensions
     # These sum over every other dimension.
-    queried = set(re.findall(r"SELECT SUM\((\w+)\) FROM OrderEngine WHERE service = '<Service>'", text))
-    assert queried == {"OrdersFailed", "ReconcileRepairs", "AuthFailures", "TriggersFired"} <= _counted()
-    assert text.count("OrderEngine") == len(single) + len(queried)
+    queried = re.findall(r"SELECT SUM\((\w+)\) FROM OrderEngine WHERE service = '<Service>'", text)
+    assert set(queried) <= {name for name, _ in _dimensions()}
+    assert text.count("OrderEngine") == len(single) + len(queried) > 8
 
 
 def test_every_metric_of_time_or_share_has_a_unit_without_which_it_would_be_summed() -> None:
-    assert set(UNITS) == {name for name in _counted() if name.endswith(("Ms", "Bps"))}
+    assert set(UNITS) == {name for name, _ in _dimensions() if name.endswith(("Ms", "Bps"))}
 
 
 def test_every_alarm_says_what_it_is_about_and_tells_the_operator() -> None:
@@ -370,14 +327,7 @@ def test_backups_outlive_the_database_where_there_are_any(days: str, deleted: bo
 def test_without_a_database_or_an_address_nothing_refers_to_them() -> None:
     watch = Stack("infra/monitoring.yaml", {"MetricMath": "false"})
     alarms = watch.of_type("AWS::CloudWatch::Alarm")
-    assert set(alarms) == {
-        "DeadStatusEvents",
-        "OldOrders",
-        "OldStatusEvents",
-        "DeadLetterErrors",
-        "FireBacklog",
-        "WatcherErrors",
-        "ServerErrors",
-    }
+    assert alarms.keys() >= {"DeadStatusEvents", "OldOrders", "DeadLetterErrors", "ServerErrors"}
+    assert not any("Metrics" in alarm or "<DatabaseInstance>" in json.dumps(alarm) for alarm in alarms.values())
     assert all(alarm["AlarmActions"] == [] for alarm in alarms.values())
     assert watch.of_type("AWS::SNS::Topic") == {}

@@ -15,6 +15,12 @@ from localstack.gateway.websocket_relay import STREAM_PATH
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Answer = Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse]]
 STAGE = "/_aws/execute-api/rest/live"
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
 
 
 @dataclass

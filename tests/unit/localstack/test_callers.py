@@ -11,15 +11,9 @@ from localstack.errors import UserError
 from localstack.gateway.callers import Callers
 from localstack.gateway.front_door import FrontDoor
 from localstack.local_stack.exposure import CONSENT, refuse_open_to_network
-from tests.unit.localstack.conftest import STAGE, Door
+from tests.unit.localstack.conftest import HANDSHAKE, STAGE, Door
 from tests.unit.localstack.test_front_door_requests import answered, code
 
-HANDSHAKE = {
-    "Connection": "Upgrade",
-    "Upgrade": "websocket",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-}
 REFUSED_ORIGINS = [
     "https://evil.example", "null", "http://localhost:1", "http://localhost", "http://a@localhost:{port}", "", "x",
 ]  # fmt: skip

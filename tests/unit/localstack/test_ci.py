@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from localstack.paths import ROOT
+from tests.fakes.programs import ended
 
 # Each call takes its turn from a list: the exit status, and what pytest's cache then calls failed.
 PRETENDS = """#!/usr/bin/env python3
@@ -23,10 +24,13 @@ cache.parent.mkdir(parents=True, exist_ok=True)
 cache.write_text(json.dumps(dict.fromkeys(failed, True)))
 sys.exit(status)
 """
-WELL: tuple[int, list[str]] = (0, [])
+Turn = tuple[int, list[str]]
+WELL: Turn = (0, [])
+A: Turn = (1, ["tests/a.py::test_a"])
+B: Turn = (1, ["tests/b.py::test_b"])
 
 
-def run(clone: Path, *turns: tuple[int, list[str]]) -> subprocess.CompletedProcess[str]:
+def run(clone: Path, *turns: Turn) -> "subprocess.CompletedProcess[str]":
     """Runs it; the turns are those of `./dev check`, of the tests and of each second look."""
     shutil.copytree(ROOT / ".ci", clone / ".ci")
     (clone / "turns.json").write_text(json.dumps(turns))
@@ -37,63 +41,41 @@ def run(clone: Path, *turns: tuple[int, list[str]]) -> subprocess.CompletedProce
     programs.mkdir()
     for name, program in {"bash": "bash", "dirname": "dirname", "python3": sys.executable, "chromium": "true"}.items():
         (programs / name).symlink_to(shutil.which(program) or program)
-    return subprocess.run(
-        [str(clone / ".ci" / "run")],
-        cwd="/",
-        env={"PATH": str(programs)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ended(clone / ".ci" / "run", cwd="/", env={"PATH": str(programs)})
+    assert json.loads((clone / "turns.json").read_text()) == [], done.stderr
+    return done
 
 
 def test_where_nothing_fails_nothing_is_run_twice(tmp_path: Path) -> None:
-    ended = run(tmp_path, WELL, WELL, WELL, WELL)
-    assert ended.returncode == 0, ended.stderr
-    assert [call.split()[0] for call in (tmp_path / "calls.txt").read_text().splitlines()] == [
-        "check",
-        "test",
-        "test",
-        "test",
-    ]
-    assert "passed alone" not in ended.stdout
+    done = run(tmp_path, WELL, WELL, WELL, WELL)
+    assert done.returncode == 0, done.stderr
+    assert "passed alone" not in done.stdout
 
 
 def test_one_that_passes_alone_is_told(tmp_path: Path) -> None:
-    ended = run(tmp_path, WELL, (1, ["tests/a.py::test_a@stack"]), WELL, WELL, WELL)
-    assert ended.returncode == 0, ended.stderr
-    assert "Failed first and passed alone:\n  tests/a.py::test_a@stack\n" in ended.stdout
+    done = run(tmp_path, WELL, (1, ["tests/a.py::test_a@stack"]), WELL, WELL, WELL)
+    assert done.returncode == 0, done.stderr
+    assert "Failed first and passed alone:\n  tests/a.py::test_a@stack\n" in done.stdout
     assert "--last-failed" in (tmp_path / "calls.txt").read_text().splitlines()[2]
 
 
 @pytest.mark.parametrize(
     "turns",
-    [
-        [WELL, (1, ["tests/a.py::test_a", "tests/b.py::test_b"]), WELL, WELL, WELL],
-        [WELL, (1, ["tests/a.py::test_a"]), WELL, (1, ["tests/b.py::test_b"]), WELL, WELL],
-    ],
+    [[WELL, (1, [*A[1], *B[1]]), WELL, WELL, WELL], [WELL, A, WELL, B, WELL, WELL]],
     ids=["in one run of the tests", "in one each"],
 )
-def test_two_that_pass_alone_are_a_failure(tmp_path: Path, turns: list[tuple[int, list[str]]]) -> None:
-    ended = run(tmp_path, *turns)
-    assert ended.returncode == 1
-    assert "Failed first and passed alone:\n  tests/a.py::test_a\n  tests/b.py::test_b\n" in ended.stdout
-    assert "more than one" in ended.stdout
+def test_two_that_pass_alone_are_a_failure(tmp_path: Path, turns: list[Turn]) -> None:
+    done = run(tmp_path, *turns)
+    assert done.returncode == 1
+    assert "Failed first and passed alone:\n  tests/a.py::test_a\n  tests/b.py::test_b\n" in done.stdout
+    assert "more than one" in done.stdout
 
 
 @pytest.mark.parametrize(
     "turns",
-    [
-        [(1, [])],
-        [WELL, (1, ["tests/a.py::test_a"]), (1, ["tests/a.py::test_a"])],
-        [WELL, WELL, (1, ["tests/a.py::test_a"]), (1, ["tests/a.py::test_a"])],
-        # pytest itself could not run, and so finds nothing to run again.
-        [WELL, (4, []), (5, [])],
-    ],
+    # In the last, pytest itself could not run, and so finds nothing to run again.
+    [[(1, [])], [WELL, A, A], [WELL, WELL, A, A], [WELL, (4, []), (5, [])]],
     ids=["a check", "a test", "a test of deploying", "pytest"],
 )
-def test_what_fails_twice_ends_it(tmp_path: Path, turns: list[tuple[int, list[str]]]) -> None:
-    ended = run(tmp_path, *turns)
-    assert ended.returncode != 0
-    assert json.loads((tmp_path / "turns.json").read_text()) == []
+def test_what_fails_twice_ends_it(tmp_path: Path, turns: list[Turn]) -> None:
+    assert run(tmp_path, *turns).returncode != 0

@@ -5,9 +5,8 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast, get_args
@@ -22,20 +21,12 @@ from localstack.deployment.aws_target import Target
 from localstack.deployment.deploying import DeploymentPlan, StackState
 from localstack.deployment.targets import DeployTarget
 from localstack.errors import UserError
-from localstack.local_stack import state_file
 from localstack.packaging import template, wheels
 from localstack.paths import ROOT
+from tests.unit.localstack.test_running import RUNNING
 
 DECLARED = template.parameters(ROOT / "template.yaml")
-UP = state_file.Running(
-    1,
-    "http://localhost:3000",
-    "http://127.0.0.1:4567",
-    "postgresql://u:secret@127.0.0.1:5/x",
-    "order-engine",
-    "OEK1",
-    "d",
-)
+UP = replace(RUNNING, emulator_url="http://127.0.0.1:4567", database_url="postgresql://u:secret@127.0.0.1:5/x")
 AWS = DeployTarget("aws", Target("AWS", region="eu-west-1"), "123456789012")
 
 
@@ -62,6 +53,7 @@ def test_localstack_is_addressed_by_the_name_it_gives_itself(
     monkeypatch.setenv("LOCALSTACK_HOST", set_to)
     assert targets.localstack_host() == expected
     parameters = targets.localstack_parameters(expected)
+    assert set(parameters) <= set(DECLARED)
     assert parameters["GatewayBaseUrl"] == f"http://{expected}/_aws/execute-api"
     assert parameters["WebSocketRouteResponse"] == "true"
     assert "PublicUrl" not in parameters
@@ -94,11 +86,6 @@ def test_beside_dev_up_the_front_door_is_the_public_address() -> None:
     assert own.target.endpoint_url == "http://127.0.0.1:4567"
     # The front door leads to one stack only.
     assert "PublicUrl" not in targets.embedded(UP, "another").parameters
-
-
-def test_every_address_is_one_that_the_template_takes() -> None:
-    for parameters in (targets.embedded_parameters(UP), targets.localstack_parameters("localhost:4566")):
-        assert set(parameters) <= set(DECLARED)
 
 
 # ---------------------------------------------------------------- targets that do not answer
@@ -172,6 +159,8 @@ def test_the_platform_is_as_given_else_as_deployed_else_the_templates() -> None:
 def test_the_embedded_platform_is_this_machine() -> None:
     where = targets.embedded(UP, "order-engine")
     assert deploying.chosen_platform(where, {}, {"Architecture": "arm64"}, DECLARED) == wheels.this_platform()
+    with pytest.raises(UserError, match=r"PythonRuntime is python3\."):
+        deploying.chosen_platform(where, {"PythonRuntime": "python3.10"}, {}, DECLARED)
 
 
 def test_a_plan_shows_no_secret() -> None:
@@ -192,6 +181,18 @@ def test_a_values_own_equals_sign_is_part_of_it() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("Architecture", "--parameter takes NAME=VALUE, not 'Architecture'"),
+        ("LogLvel=INFO", r"no parameter 'LogLvel': did you mean LogLevel\?"),
+    ],
+)
+def test_what_is_no_parameter(pair: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        deploying.parse_parameters([pair], DECLARED)
+
+
 def test_the_curl_line_survives_a_shell() -> None:
     words = shlex.split(deploying.order_line("https://x.execute-api.eu-west-1.amazonaws.com/live", AWS))
     assert words[:3] == ["curl", "-s", "https://x.execute-api.eu-west-1.amazonaws.com/live/api/orders/execute"]
@@ -202,12 +203,10 @@ def test_a_protected_database_stops_everything_first() -> None:
     protected = StackState("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}, has_database=True)
     with pytest.raises(UserError, match=r"DatabaseDeletionProtection=false.*Nothing was deleted"):
         deploying.refuse_protected("mine", protected)
-    deploying.refuse_protected("mine", StackState("CREATE_COMPLETE", {"DatabaseDeletionProtection": "true"}))
-
-
-@pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"])
-def test_a_database_whose_stack_cannot_be_deployed_to_is_no_reason(status: str) -> None:
-    deploying.refuse_protected("mine", StackState(status, {"DatabaseDeletionProtection": "true"}, has_database=True))
+    # Nor is it a reason in a stack that has none, or that can't be deployed to.
+    deploying.refuse_protected("mine", replace(protected, has_database=False))
+    for status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
+        deploying.refuse_protected("mine", replace(protected, status=status))
 
 
 @pytest.mark.parametrize(
@@ -290,20 +289,6 @@ NOW = datetime(2026, 11, 22, 18, tzinfo=UTC)
 ROOT_ID, CHILD_ID = "arn:aws:cloudformation:x:1:stack/root/1", "arn:aws:cloudformation:x:1:stack/root-Database/2"
 
 
-@dataclass
-class FakeEvents:
-    """CloudFormation's events of several stacks."""
-
-    of: dict[str, list[dict[str, object]]] = field(default_factory=dict)
-
-    def get_paginator(self, _: str) -> "FakeEvents":
-        return self
-
-    def paginate(self, *, StackName: str) -> Iterator[object]:  # noqa: N803
-        events = self.of[StackName]
-        return iter([{"StackEvents": events[:2]}, {"StackEvents": events[2:]}])
-
-
 def event(stack: str, name: str, status: str, seconds: int, reason: str = "", **more: str) -> dict[str, object]:
     return {
         "StackId": stack,
@@ -318,29 +303,26 @@ def event(stack: str, name: str, status: str, seconds: int, reason: str = "", **
     }
 
 
-@pytest.fixture
-def failed() -> Clients:
+def test_a_failure_in_a_nested_stack_is_told_with_its_reason() -> None:
     nested = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": CHILD_ID}
-    told = FakeEvents(
-        {
-            "root": [
-                event(ROOT_ID, "OrdersQueue", "CREATE_FAILED", 9, "Resource creation cancelled"),
-                event(ROOT_ID, "Database", "CREATE_FAILED", 8, "Embedded stack was not created", **nested),
-                event(ROOT_ID, "Database", "CREATE_IN_PROGRESS", 2, **nested),
-                event(ROOT_ID, "Old", "CREATE_FAILED", -60, "yesterday's"),
-            ],
-            CHILD_ID: [
-                event(CHILD_ID, "root-Database", "CREATE_FAILED", 7, "The following resources failed", **nested),
-                event(CHILD_ID, "Instance", "CREATE_FAILED", 6, "No more instances of db.t4g.micro"),
-            ],
-        }
-    )
+    events = {
+        "root": [
+            event(ROOT_ID, "OrdersQueue", "CREATE_FAILED", 9, "Resource creation cancelled"),
+            event(ROOT_ID, "Database", "CREATE_FAILED", 8, "Embedded stack was not created", **nested),
+            event(ROOT_ID, "Database", "CREATE_IN_PROGRESS", 2, **nested),
+            event(ROOT_ID, "Old", "CREATE_FAILED", -60, "yesterday's"),
+        ],
+        CHILD_ID: [
+            event(CHILD_ID, "root-Database", "CREATE_FAILED", 7, "The following resources failed", **nested),
+            event(CHILD_ID, "Instance", "CREATE_FAILED", 6, "No more instances of db.t4g.micro"),
+        ],
+    }
+
+    def paginate(*, StackName: str) -> list[object]:  # noqa: N803
+        return [{"StackEvents": events[StackName][:2]}, {"StackEvents": events[StackName][2:]}]
+
     clients = Clients(Target("AWS"))
-    vars(clients)["cloudformation"] = told
-    return clients
-
-
-def test_a_failure_in_a_nested_stack_is_told_with_its_reason(failed: Clients) -> None:
-    lines = deploying.failures(failed, "root", NOW.timestamp()).splitlines()
+    vars(clients)["cloudformation"] = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=paginate))
+    lines = deploying.failures(clients, "root", NOW.timestamp()).splitlines()
     assert lines[0] == "  Database/Instance (AWS::RDS::DBInstance): No more instances of db.t4g.micro"
     assert lines[1:] == ["  Database (AWS::CloudFormation::Stack): Embedded stack was not created"]

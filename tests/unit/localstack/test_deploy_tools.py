@@ -1,7 +1,6 @@
 """The built template's refusals, and tools in environments of their own."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 from localstack.deployment import tools
 from localstack.errors import UserError
 from localstack.packaging import sam_build
+from tests.fakes.programs import ended
 
 BUILT = {"PythonRuntime": "python3.12", "Architecture": "x86_64", "MigrationsDigest": "00e1"}
 TEMPLATE = """Parameters:
@@ -77,7 +77,7 @@ def test_a_tool_is_installed_once_and_again_after_a_failure_or_when_its_requirem
         tools.ensure("python", said.append)
     tool.requirements.write_text("# nothing\n")
     path = tools.ensure("python", said.append)
-    assert subprocess.run([path, "--version"], capture_output=True, timeout=60, check=True).stdout
+    assert ended(path, "--version", check=True).stdout
     assert len([line for line in said if line.startswith("installing python")]) == 2
     said.clear()
     tools.ensure("python", said.append)
@@ -94,8 +94,7 @@ def test_a_tool_runs_whatever_its_first_line_says(tmp_path: Path) -> None:
     (folder / "python").symlink_to(sys.executable)
     (folder / "checkov").write_text(f"#!{folder}/python\nimport sys; print(sys.argv[1])\n")
     (folder / "checkov").chmod(0o755)
-    command = [*tools.command(folder / "checkov"), "a word"]
-    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "a word\n"
+    assert ended(*tools.command(folder / "checkov"), "a word").stdout == "a word\n"
 
 
 def test_a_tool_that_there_is_not() -> None:

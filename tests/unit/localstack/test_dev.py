@@ -7,17 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
 from localstack.paths import ROOT
-
-REQUIREMENTS = ("requirements.txt", "constraints.txt", "functions/requirements.txt")
+from tests.fakes.programs import ended
 
 
 @pytest.fixture
@@ -36,12 +36,8 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]
     for name in module.REQUIREMENTS:
         (clone / name).touch()
     venv = clone / ".venv"
-    for name, value in {
-        "ROOT": clone,
-        "VENV": venv,
-        "PYTHON": venv / "bin" / "python",
-        "STAMP": venv / "stamp",
-    }.items():
+    places = {"ROOT": clone, "VENV": venv, "PYTHON": venv / "bin" / "python", "STAMP": venv / "stamp"}
+    for name, value in places.items():
         monkeypatch.setattr(module, name, str(value))
     yield module
     for number, handler in before.items():
@@ -78,9 +74,7 @@ def sentence(capsys: pytest.CaptureFixture[str]) -> str:
     return said[0]
 
 
-OLD_PYTHON = """#!/bin/sh
-exit 1
-"""
+OLD_PYTHON = "#!/bin/sh\nexit 1\n"
 
 
 def run_with(folder: Path, **interpreters: str) -> "subprocess.CompletedProcess[str]":
@@ -88,14 +82,7 @@ def run_with(folder: Path, **interpreters: str) -> "subprocess.CompletedProcess[
     for name, text in interpreters.items():
         (folder / name.replace("_", ".")).write_text(text)
         (folder / name.replace("_", ".")).chmod(0o755)
-    return subprocess.run(
-        ["/bin/sh", ROOT / "dev", "up", "a word"],
-        env={"PATH": str(folder), "PYTHONHOME": "/nowhere"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return ended("/bin/sh", ROOT / "dev", "up", "a word", env={"PATH": str(folder), "PYTHONHOME": "/nowhere"})
 
 
 def test_an_old_python_is_passed_over_for_a_newer_one(tmp_path: Path) -> None:
@@ -105,9 +92,9 @@ def test_an_old_python_is_passed_over_for_a_newer_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("interpreters", [{}, {"python3": OLD_PYTHON}])
 def test_without_a_new_enough_python_there_is_one_sentence(tmp_path: Path, interpreters: dict[str, str]) -> None:
-    ended = run_with(tmp_path, **interpreters)
-    assert ended.returncode == 1
-    (said,) = ended.stderr.splitlines()
+    done = run_with(tmp_path, **interpreters)
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
     assert said.startswith("dev: Python 3.11 or newer is needed and none is found on PATH")
 
 
@@ -133,9 +120,9 @@ def test_a_missing_module_names_its_package(
     dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(dev.importlib.util, "find_spec", lambda name: None if name == "ensurepip" else name)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as end:
         dev.main()
-    assert ended.value.code == 1
+    assert end.value.code == 1
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert f"lacks the module ensurepip: install it (Debian, Ubuntu: apt install python{version}-venv)" in sentence(
         capsys
@@ -169,39 +156,28 @@ def test_an_interrupted_install_is_done_again(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(dev, "install", interrupted)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as end:
         dev.main()
-    assert ended.value.code == 130
+    assert end.value.code == 130
     assert "interrupted" in capsys.readouterr().err
     assert not dev.is_ready(dev.wanted_stamp())
 
 
-def test_runs_from_any_directory_and_passes_the_exit_status_on(tmp_path: Path) -> None:
-    """What a folder in the current directory is called does not matter."""
+def helped(path: str = str(ROOT), **settings: Any) -> "subprocess.CompletedProcess[str]":
+    """How `./dev --help` ends, once the environment stands."""
+    command = (sys.executable, "-P", "-m", "localstack", "--help")
+    return ended(*command, env={**os.environ, "PYTHONPATH": path}, **settings)
+
+
+def test_what_the_current_directory_holds_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / "localstack.py").write_text("raise SystemExit('the wrong module')\n")
-    answered = subprocess.run(
-        [sys.executable, "-P", "-m", "localstack", "--help"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert answered.returncode == 0
-    assert "up" in answered.stdout
+    answered = helped(cwd=tmp_path)
+    assert (answered.returncode, "up" in answered.stdout) == (0, True)
 
 
 def test_half_of_a_library_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "yarl.py").touch()  # found before the whole one
-    answered = subprocess.run(
-        [sys.executable, "-P", "-m", "localstack", "--help"],
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    answered = helped(f"{tmp_path}{os.pathsep}{ROOT}")
     assert answered.returncode == 1
     assert "yarl or a part of it: remove .venv and run this again" in answered.stderr
     assert "Traceback" not in answered.stderr
@@ -210,22 +186,20 @@ def test_half_of_a_library_gets_a_sentence(tmp_path: Path) -> None:
 def test_a_terminal_that_has_gone_ends_a_command_as_its_signal_does() -> None:
     ours, theirs = os.openpty()
     os.close(ours)
-    ended = subprocess.run(
-        [sys.executable, "-P", "-m", "localstack", "--help"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=theirs,
-        stderr=theirs,
-        timeout=60,
-        check=False,
-    )
+    assert helped(capture_output=False, stdout=theirs, stderr=theirs).returncode == 129
     os.close(theirs)
-    assert ended.returncode == 129
 
 
 @pytest.fixture
 def installing(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """A ./dev up that installs, and its pip."""
-    for name in ("dev", "localstack/environment.py", *REQUIREMENTS):
+    for name in (
+        "dev",
+        "localstack/environment.py",
+        "requirements.txt",
+        "constraints.txt",
+        "functions/requirements.txt",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     python = tmp_path / ".venv" / "bin" / "python"
@@ -244,8 +218,7 @@ def installing(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "status"),
-    [((signal.SIGINT, signal.SIGINT), 130), ((signal.SIGTERM,), 143), ((signal.SIGHUP,), 129)],
+    ("numbers", "status"), [((signal.SIGINT, signal.SIGINT), 130), ((signal.SIGTERM,), 143), ((signal.SIGHUP,), 129)]
 )
 def test_a_signal_while_installing_leaves_nothing_behind(
     installing: tuple["subprocess.Popen[str]", int], numbers: tuple[signal.Signals, ...], status: int
@@ -261,13 +234,12 @@ def test_a_signal_while_installing_leaves_nothing_behind(
 
 def test_down_ends_an_up_that_installs(tmp_path: Path, installing: tuple["subprocess.Popen[str]", int]) -> None:
     process, pip = installing
-    down = [sys.executable, str(tmp_path / "dev"), "down"]
-    ended = subprocess.run(down, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "Stopped.\n", "")
+    first = ended(sys.executable, tmp_path / "dev", "down")
+    assert (first.returncode, first.stdout, first.stderr) == (0, "Stopped.\n", "")
     assert process.wait(60) == 143
     assert not psutil.pid_exists(pip)
-    ended = subprocess.run(down, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stdout) == (0, "Nothing runs in this clone.\n")
+    second = ended(sys.executable, tmp_path / "dev", "down")
+    assert (second.returncode, second.stdout) == (0, "Nothing runs in this clone.\n")
 
 
 def test_an_environment_that_can_be_used_is_kept(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,49 +247,37 @@ def test_an_environment_that_can_be_used_is_kept(dev: ModuleType, monkeypatch: p
     assert not made(dev, monkeypatch)
 
 
-def old(dev: ModuleType) -> None:
-    an_interpreter(dev, "3.9")
+@pytest.mark.parametrize(
+    "python",
+    ["echo 3.9", "exec sleep 60", "exit 1", "echo 3.12"],
+    ids=["old", "hanging", "without pip", "upgraded: the libraries are for another"],
+)
+def test_an_environment_whose_python_can_not_be_used_is_made_anew(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    an_interpreter(dev, "3.9" if "3.9" in python else "3.11")
+    monkeypatch.setattr(dev, "PROBE_SECONDS", 0.5)
+    Path(dev.PYTHON).write_text(f"#!/bin/sh\n{python}\n")
+    assert made(dev, monkeypatch)
 
 
-def hanging(dev: ModuleType) -> None:
+def test_an_environment_that_is_half_installed_or_whose_python_is_gone_is_made_anew(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     an_interpreter(dev)
-    Path(dev.PYTHON).write_text("#!/bin/sh\nexec sleep 60\n")
-    vars(dev)["PROBE_SECONDS"] = 0.5
-
-
-def without_pip(dev: ModuleType) -> None:
-    an_interpreter(dev)
-    Path(dev.PYTHON).write_text("#!/bin/sh\nexit 1\n")
-
-
-def upgraded(dev: ModuleType) -> None:
-    an_interpreter(dev, "3.12")
-    (Path(dev.VENV) / "lib" / "python3.12").rename(Path(dev.VENV) / "lib" / "python3.11")
-
-
-def half_installed(dev: ModuleType) -> None:
-    an_interpreter(dev)
-    (Path(dev.VENV) / "lib" / "python3.11" / "site-packages" / "aiohttp-3.dist-info").mkdir()
-
-
-def gone(dev: ModuleType) -> None:
-    an_interpreter(dev)
+    half = Path(dev.VENV) / "lib" / "python3.11" / "site-packages" / "aiohttp-3.dist-info"
+    half.mkdir()
+    assert made(dev, monkeypatch)
+    half.rmdir()
     Path(dev.PYTHON).unlink()
     Path(dev.PYTHON).symlink_to("/nowhere/python3")
-
-
-@pytest.mark.parametrize("left", [old, hanging, without_pip, upgraded, half_installed, gone])
-def test_an_environment_that_can_not_be_used_is_made_anew(
-    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, left: Callable[[ModuleType], None]
-) -> None:
-    left(dev)
     assert made(dev, monkeypatch)
 
 
 def test_what_a_link_to_an_environment_leads_to_is_never_emptied(
     dev: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    old(dev)
+    an_interpreter(dev, "3.9")
     Path(dev.VENV).rename(tmp_path / "elsewhere")
     Path(dev.VENV).symlink_to(tmp_path / "elsewhere")
     assert made(dev, monkeypatch)

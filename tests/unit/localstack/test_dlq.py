@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from localstack.commands import dlq
 from localstack.errors import UserError
 from localstack.local_stack import state_file
+from tests.fakes.programs import invoke
 
 
 @dataclass
@@ -34,12 +33,10 @@ def test_nothing_to_send_is_said_and_whom_to_send_must_be(monkeypatch: pytest.Mo
     archive = NothingLeft()
     monkeypatch.setattr(state_file, "find", lambda: None)
     monkeypatch.setattr(dlq, "Archive", lambda running: archive)
-    app = typer.Typer()
-    dlq.add_to(app)
-    done = CliRunner().invoke(app, ["dlq", "redrive", "--all"])
+    done = invoke(dlq, "dlq", "redrive", "--all")
     assert (done.exit_code, done.output) == (0, "Nothing to send: every message was sent again already.\n")
     for arguments in ([], ["an-id", "--all"]):
-        refused = CliRunner().invoke(app, ["dlq", "redrive", *arguments])
+        refused = invoke(dlq, "dlq", "redrive", *arguments)
         assert isinstance(refused.exception, UserError)
         assert "or say --all" in str(refused.exception)
     assert archive.redriven == []

@@ -1,14 +1,11 @@
 """`./dev env` and the tools that talk to the stack of this clone."""
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from localstack.client import issuer
 from localstack.client.local_program import headers_of, token_of
@@ -18,6 +15,7 @@ from localstack.errors import UserError
 from localstack.local_stack import state_file
 from localstack.local_stack.emulator_gate import DOOR_HEADER
 from order_engine.cli.program import subject_of
+from tests.fakes.programs import ended, invoke
 from tests.unit.localstack.test_running import RUNNING
 
 ELSEWHERE = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "of another account", "AWS_REGION": "eu-west-1"}
@@ -32,22 +30,15 @@ def up(monkeypatch: pytest.MonkeyPatch) -> state_file.Running:
 
 def printed(monkeypatch: pytest.MonkeyPatch, running: state_file.Running) -> str:
     monkeypatch.setattr(state_file, "find", lambda: running)
-    app = typer.Typer()
-    env.add_to(app)
-    return CliRunner().invoke(app, [], catch_exceptions=False).stdout
+    return invoke(env, catch_exceptions=False).stdout
 
 
 def test_a_shell_that_evaluates_it_talks_to_the_stack(up: state_file.Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = "\n".join(
-        [printed(monkeypatch, up), f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"]
-    )
-    ended = subprocess.run(["sh", "-euc", shell], env=ELSEWHERE, capture_output=True, text=True, check=True)
-    seen = json.loads(ended.stdout)
-    assert (seen["AWS_ENDPOINT_URL"], seen["AWS_ACCESS_KEY_ID"], seen["AWS_SECRET_ACCESS_KEY"]) == (
-        up.emulator_url,
-        "OEK1",
-        "OEK1",
-    )
+    show = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    shell = f"{printed(monkeypatch, up)}\n{show}"
+    seen = json.loads(ended("sh", "-euc", shell, env=ELSEWHERE, check=True).stdout)
+    assert seen["AWS_ENDPOINT_URL"] == up.emulator_url
+    assert seen["AWS_ACCESS_KEY_ID"] == seen["AWS_SECRET_ACCESS_KEY"] == "OEK1"
     assert seen["AWS_REGION"] == seen["AWS_DEFAULT_REGION"] == "us-east-1"
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & set(seen)
 
@@ -55,7 +46,7 @@ def test_a_shell_that_evaluates_it_talks_to_the_stack(up: state_file.Running, mo
 def test_nothing_in_it_is_run(up: state_file.Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     key = f"it's $(touch {tmp_path}/made) `touch {tmp_path}/made`;\nx"
     shell = printed(monkeypatch, replace(up, access_key=key)) + '\nprintf %s "$AWS_ACCESS_KEY_ID"'
-    assert subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout == key
+    assert ended("sh", "-c", shell, check=True).stdout == key
     assert not (tmp_path / "made").exists()
 
 
@@ -72,9 +63,7 @@ def told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) ->
     monkeypatch.setattr(deploying, "sam_command", tools.command)
     for name, value in ELSEWHERE.items():
         monkeypatch.setenv(name, value)
-    app = typer.Typer()
-    deploy.add_to(app)
-    CliRunner().invoke(app, ["tool", *arguments], catch_exceptions=False)
+    invoke(deploy, "tool", *arguments, catch_exceptions=False)
     called, environment = json.loads(seen.read_text())
     address = ["--endpoint-url", RUNNING.emulator_url] if arguments[0] == "aws" else []
     assert called == [*address, *arguments[1:]]

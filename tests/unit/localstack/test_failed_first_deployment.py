@@ -3,16 +3,15 @@
 No emulator keeps a protected database in a rollback: this stands in for AWS, which nobody could try.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import typer
 from botocore.exceptions import ClientError
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from localstack.commands import deploy as commands
 from localstack.deployment import deploying, targets
@@ -20,6 +19,7 @@ from localstack.deployment.aws_clients import Clients
 from localstack.deployment.aws_target import Target
 from localstack.deployment.targets import DeployTarget
 from localstack.packaging import lambda_package, sam_build
+from tests.fakes.programs import invoke
 
 NAME, DATABASE = "mine", "mine-database-1"
 GIVEN = {"DatabaseDeletionProtection": "true", "LogLevel": "ERROR", "DatabaseUrl": "****"}
@@ -49,15 +49,8 @@ class Account:
         return {"Stacks": [{**found, "Outputs": [{"OutputKey": "RestApiUrl", "OutputValue": "https://x"}]}]}
 
     def get_paginator(self, name: str) -> Any:
-        account = self
-
-        class Pages:
-            def paginate(self, *, StackName: str) -> Iterator[Any]:  # noqa: N803
-                yield {"list_stack_resources": account.resources, "describe_stack_events": account.events}[name](
-                    StackName
-                )
-
-        return Pages()
+        answer = {"list_stack_resources": self.resources, "describe_stack_events": self.events}[name]
+        return SimpleNamespace(paginate=lambda *, StackName: [answer(StackName)])  # noqa: N803
 
     def resources(self, stack: str) -> Any:
         nested = ("Database", "AWS::CloudFormation::Stack", "arn:nested", "DELETE_FAILED")
@@ -85,14 +78,9 @@ class Account:
         self.protected = DeletionProtection
 
     def get_waiter(self, _: str) -> Any:
-        class Waiter:
-            def wait(self, **_: Any) -> None:
-                pass
+        return SimpleNamespace(wait=lambda **_: None)
 
-        return Waiter()
-
-    def close(self) -> None:
-        pass
+    def close(self) -> None: ...
 
     # SAM CLI
     def run(self, _: DeployTarget, *arguments: str, report: object) -> bool:
@@ -125,9 +113,7 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Account:
 
 
 def call(*arguments: str) -> Result:
-    app = typer.Typer()
-    commands.add_to(app)
-    return CliRunner().invoke(app, [*arguments, "--target", "aws", "--stack-name", NAME, "--yes"])
+    return invoke(commands, *arguments, "--target", "aws", "--stack-name", NAME, "--yes")
 
 
 @pytest.mark.parametrize("database", [True, False], ids=["the database is left", "it is only listed still"])
@@ -153,10 +139,7 @@ def test_it_is_removed_by_destroy(account: Account, status: str) -> None:
 
 
 def test_what_cannot_be_deleted_is_named(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stays(*_: object) -> None:
-        pass
-
-    monkeypatch.setattr(deploying, "unprotect", stays)
+    monkeypatch.setattr(deploying, "unprotect", lambda *_: None)
     ended = call("destroy")
     assert "Instance (AWS::RDS::DBInstance): Cannot delete protected DB Instance" in str(ended.exception)
     assert account.status == "DELETE_FAILED"

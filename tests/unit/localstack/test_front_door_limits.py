@@ -13,7 +13,8 @@ from yarl import URL
 from localstack.gateway import admission, connections
 from localstack.gateway.concurrency_limiter import ConcurrencyLimiter
 from localstack.gateway.front_door import AT_ONCE, FrontDoor
-from tests.unit.localstack.conftest import Door
+from localstack.gateway.websocket_relay import STREAM_PATH
+from tests.unit.localstack.conftest import HANDSHAKE, Door
 
 LIMIT_SECONDS = 20
 NEVER = 1000.0
@@ -191,10 +192,8 @@ async def test_a_client_that_stops_before_its_request_is_whole_is_let_go(door: D
 
 
 async def test_a_websocket_whose_client_sends_no_more_ends(door: Door) -> None:
-    handshake = (
-        b"GET /api/orders/execute HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
+    fields = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE.items())
+    handshake = f"GET {STREAM_PATH} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode()
     before, during = await opened(door, handshake), await opened(door, handshake)
     assert b" 101 " in await asyncio.wait_for(before[0].readline(), LIMIT_SECONDS)
     for stream in (before, during):

@@ -5,13 +5,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from localstack.commands import logs
 from localstack.errors import UserError
 from localstack.logs.log_lines import Line
 from tests.fakes.kept_lines import append
+from tests.fakes.programs import invoke
 
 OURS = "ord_ours"
 
@@ -28,9 +28,7 @@ def about(message: str, order_id: str = "ord_another", **more: object) -> Line:
 
 
 def run(*arguments: str) -> Result:
-    app = typer.Typer()
-    logs.add_to(app)
-    return CliRunner().invoke(app, arguments, catch_exceptions=False)
+    return invoke(logs, *arguments, catch_exceptions=False)
 
 
 def shown(*arguments: str) -> list[str]:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from chalicelib.adapters.telemetry import PowertoolsTelemetry
 from localstack.commands import metrics
@@ -15,6 +13,7 @@ from localstack.commands.metrics import Series, read
 from localstack.errors import UserError
 from localstack.logs.log_lines import Line
 from tests.fakes.kept_lines import as_json
+from tests.fakes.programs import invoke
 
 Write = Callable[[], Path]
 
@@ -30,10 +29,7 @@ def telemetry(monkeypatch: pytest.MonkeyPatch) -> PowertoolsTelemetry:
 
 @pytest.fixture
 def keep(
-    telemetry: PowertoolsTelemetry,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    telemetry: PowertoolsTelemetry, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Write:
     """Ends an invocation and keeps what it wrote, as `./dev up` does."""
     path = tmp_path / "functions.jsonl"
@@ -50,9 +46,7 @@ def keep(
 
 
 def shown() -> list[list[str]]:
-    app = typer.Typer()
-    metrics.add_to(app)
-    done = CliRunner().invoke(app, [], env={"COLUMNS": "120"}, catch_exceptions=False)
+    done = invoke(metrics, env={"COLUMNS": "120"}, catch_exceptions=False)
     assert done.exit_code == 0
     return [line.split() for line in done.output.splitlines()]
 
@@ -107,37 +101,25 @@ def test_before_anything_ran_it_says_what_to_do(tmp_path: Path, monkeypatch: pyt
         metrics.metrics(watch=False)
 
 
+def counted(venue: str = "", **values: object) -> str:
+    """A line that counts these, of a venue where one is named."""
+    metrics = [{"Name": name, "Unit": "Count"} for name in values]
+    directive = {"Dimensions": [["service", "venue"] if venue else ["service"]], "Metrics": metrics}
+    line = {"_aws": {"CloudWatchMetrics": [directive]}, "service": "order-engine", "venue": venue, **values}
+    return as_json(Line("api", 1.0, json.dumps(line)))
+
+
 def test_several_metrics_may_stand_in_one_line(tmp_path: Path) -> None:
-    line = {
-        "_aws": {
-            "CloudWatchMetrics": [
-                {
-                    "Dimensions": [["service", "venue"]],
-                    "Metrics": [{"Name": "A", "Unit": "Count"}, {"Name": "B", "Unit": "Milliseconds"}],
-                }
-            ]
-        },
-        "service": "order-engine",
-        "venue": "raydium",
-        "A": 1.0,
-        "B": [2.0, 3.0],
-    }
-    path = tmp_path / "functions.jsonl"
-    path.write_text(as_json(Line("api", 1.0, json.dumps(line))))
-    assert read(path) == {
+    (tmp_path / "functions.jsonl").write_text(counted("raydium", A=1.0, B=[2.0, 3.0]))
+    assert read(tmp_path / "functions.jsonl") == {
         Series("A", "venue=raydium", "Count"): [1.0],
-        Series("B", "venue=raydium", "Milliseconds"): [2.0, 3.0],
+        Series("B", "venue=raydium", "Count"): [2.0, 3.0],
     }
-
-
-def counted(value: float) -> str:
-    directive = {"Dimensions": [["service"]], "Metrics": [{"Name": "A", "Unit": "Count"}]}
-    return as_json(Line("api", 1.0, json.dumps({"_aws": {"CloudWatchMetrics": [directive]}, "A": value})))
 
 
 def test_watching_goes_on_with_what_is_counted_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "functions.jsonl"
-    path.write_text(counted(3))
+    path.write_text(counted(A=3))
     monkeypatch.setattr(metrics, "FUNCTION_LOG", path)
     looks = iter((True, False))
 
@@ -145,10 +127,8 @@ def test_watching_goes_on_with_what_is_counted_meanwhile(tmp_path: Path, monkeyp
         if not next(looks):
             raise KeyboardInterrupt
         with path.open("a") as file:
-            file.write(counted(4))
+            file.write(counted(A=4))
 
     monkeypatch.setattr(time, "sleep", wait)
-    app = typer.Typer()
-    metrics.add_to(app)
-    shown = CliRunner().invoke(app, ["--watch"], env={"COLUMNS": "120"}).output
+    shown = invoke(metrics, "--watch", env={"COLUMNS": "120"}).output
     assert [line.split() for line in shown.splitlines() if " A " in line] == [["A", "3"], ["A", "7"]]

@@ -4,11 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from localstack.commands import mutants
 from localstack.deployment import tools
+from tests.fakes.programs import invoke
 
 PRETENDS = """#!/usr/bin/env python3
 import pathlib, sys, tomllib
@@ -39,9 +38,7 @@ def call(folder: Path, *arguments: str, status: int = 0) -> tuple[int, str]:
     # A tool is run by the interpreter beside it.
     if not (folder / "python").exists():
         (folder / "python").symlink_to(sys.executable)
-    app = typer.Typer()
-    mutants.add_to(app)
-    ended = CliRunner().invoke(app, arguments)
+    ended = invoke(mutants, *arguments)
     return ended.exit_code, ended.output or str(ended.exception)
 
 

@@ -23,20 +23,11 @@ def an_account(
     def client(service: str, region_name: str = region) -> Any:
         made = boto3.client(service, region_name=region_name, aws_access_key_id="a", aws_secret_access_key="b")
         stub = Stubber(made)
+        limits = {"ConcurrentExecutions": executions, "UnreservedConcurrentExecutions": executions}
+        state = {"accountId": "0" * 12, "accountPlanType": plan, "accountPlanStatus": "ACTIVE"}
         answers: dict[str, tuple[str, dict[str, Any]]] = {
-            "lambda": (
-                "get_account_settings",
-                {
-                    "AccountLimit": {
-                        "ConcurrentExecutions": executions,
-                        "UnreservedConcurrentExecutions": executions,
-                    }
-                },
-            ),
-            "freetier": (
-                "get_account_plan_state",
-                {"accountId": "0" * 12, "accountPlanType": plan, "accountPlanStatus": "ACTIVE"},
-            ),
+            "lambda": ("get_account_settings", {"AccountLimit": limits}),
+            "freetier": ("get_account_plan_state", state),
         }
         operation, answer = answers[service]
         if service in (errors or {}):

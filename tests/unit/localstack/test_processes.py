@@ -81,10 +81,7 @@ def test_leaving_the_guard_ends_what_was_forgotten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_the_death_of_the_runtime_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
     runtime = subprocess.Popen(
-        [sys.executable, "-c", RUNTIME, str(tmp_path), STUBBORN],
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        text=True,
+        [sys.executable, "-c", RUNTIME, str(tmp_path), STUBBORN], stdout=subprocess.PIPE, cwd=ROOT, text=True
     )
     assert runtime.stdout is not None
     with runtime.stdout:

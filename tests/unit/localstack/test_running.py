@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,38 +37,34 @@ subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
 )
 
 
-def hold(lock: Path, program: str = HOLDER) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(lock)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    process.stdout.close()
-    return process
+@contextmanager
+def held(lock: Path, program: str = HOLDER) -> Iterator["subprocess.Popen[str]"]:
+    """While a process has the lock; it ends with the block, if it has not before."""
+    command = [sys.executable, "-c", program, str(lock)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        process.stdout.close()
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
 
 
 def test_a_second_one_is_told_who_runs(tmp_path: Path) -> None:
-    process = hold(tmp_path / "lock")
-    try:
+    with held(tmp_path / "lock") as process:
         assert state_file.holder(tmp_path / "lock") == process.pid
         told = pytest.raises(UserError, match=rf"already runs in this clone \(process {process.pid}\)")
         with told, state_file.only_one(tmp_path / "lock"):
             pytest.fail("a second one got the lock")
         assert state_file.stop(tmp_path / "lock")
         assert process.wait(20) == -signal.SIGTERM
-    finally:
-        process.kill()
-        process.wait(20)
 
 
 def test_the_lock_of_a_killed_one_is_free(tmp_path: Path) -> None:
-    process = hold(tmp_path / "lock")
-    process.kill()
-    process.wait(20)
+    with held(tmp_path / "lock"):
+        pass
     assert state_file.holder(tmp_path / "lock") is None
     with state_file.only_one(tmp_path / "lock"):
         pass
@@ -77,43 +75,38 @@ def test_nothing_to_stop(tmp_path: Path) -> None:
 
 
 def test_a_stopped_one_is_ended_too(tmp_path: Path) -> None:
-    process = hold(tmp_path / "lock")
-    process.send_signal(signal.SIGSTOP)  # as Ctrl-Z does
-    assert state_file.stop(tmp_path / "lock")
-    assert process.wait(20) == -signal.SIGTERM
+    with held(tmp_path / "lock") as process:
+        process.send_signal(signal.SIGSTOP)  # as Ctrl-Z does
+        assert state_file.stop(tmp_path / "lock")
+        assert process.wait(20) == -signal.SIGTERM
 
 
 def test_one_that_does_not_end_is_killed_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_file, "_STOP_SECONDS", 0.5)
     monkeypatch.setattr(state_file, "_GONE_SECONDS", 0.5)
-    process = hold(tmp_path / "lock", DEAF)
-    (child,) = psutil.Process(process.pid).children()
-    with pytest.raises(UserError, match=f"Something of ./dev up still runs: kill -9 {child.pid} ends it"):
-        state_file.stop(tmp_path / "lock")
-    assert process.wait(20) == -signal.SIGKILL
-    child.kill()
+    with held(tmp_path / "lock", DEAF) as process:
+        (child,) = psutil.Process(process.pid).children()
+        with pytest.raises(UserError, match=f"Something of ./dev up still runs: kill -9 {child.pid} ends it"):
+            state_file.stop(tmp_path / "lock")
+        assert process.wait(20) == -signal.SIGKILL
+        child.kill()
 
 
 @pytest.mark.parametrize("written", ["", "1", "no number", "99999999"])
 def test_a_lock_that_names_another_process_ends_nobody(tmp_path: Path, written: str) -> None:
     """A number that was given to another process meanwhile, or that belongs to a container."""
-    process = hold(tmp_path / "lock")
-    (tmp_path / "lock").write_text(written)
-    try:
+    with held(tmp_path / "lock") as process:
+        (tmp_path / "lock").write_text(written)
         with pytest.raises(UserError, match="not as a process that can be seen from here"):
             state_file.stop(tmp_path / "lock")
         assert process.poll() is None
-    finally:
-        process.kill()
-        process.wait(20)
 
 
 def test_the_addresses_are_found_while_it_runs_only(tmp_path: Path) -> None:
     lock, published = tmp_path / "lock", tmp_path / "up.json"
     with pytest.raises(UserError, match="Nothing runs in this clone"):
         state_file.find(lock, published)
-    process = hold(lock)
-    try:
+    with held(lock) as process:
         with pytest.raises(UserError, match="still starting"):
             state_file.find(lock, published)
         state_file.write(RUNNING, published)  # left by an earlier one that was killed
@@ -123,8 +116,5 @@ def test_the_addresses_are_found_while_it_runs_only(tmp_path: Path) -> None:
         state_file.write(ours, published)
         assert state_file.find(lock, published) == ours
         assert published.stat().st_mode & 0o077 == 0
-    finally:
-        process.kill()
-        process.wait(20)
     state_file.remove(published)
     assert not published.exists()

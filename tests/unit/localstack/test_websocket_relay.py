@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import Mapping
 
 import aiohttp
 import pytest
@@ -12,15 +13,9 @@ from yarl import URL
 from chalicelib.services.subscriptions import MAX_FOLLOWERS
 from localstack.gateway import websocket_relay
 from localstack.gateway.websocket_relay import MAX_MESSAGE_BYTES
-from tests.unit.localstack.conftest import Door
+from tests.unit.localstack.conftest import HANDSHAKE, Door
 
 LIMIT_SECONDS = 20
-HANDSHAKE = {
-    "Connection": "Upgrade",
-    "Upgrade": "websocket",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-}
 
 
 async def test_messages_pass_both_ways_with_the_query(door: Door) -> None:
@@ -33,16 +28,12 @@ async def test_messages_pass_both_ways_with_the_query(door: Door) -> None:
     assert door.service.requests[0].raw_path == "/_aws/execute-api/websocket/live?orderId=a%2Fb&after=2"
 
 
-async def test_the_largest_message_passes(door: Door) -> None:
+async def test_the_largest_message_passes_and_a_larger_one_closes_with_1009(door: Door) -> None:
     text = "x" * (MAX_MESSAGE_BYTES - 1)
     async with door.http.ws_connect(door.stream_url, max_msg_size=0) as socket:
         await socket.send_str(text)
         assert (await socket.receive(LIMIT_SECONDS)).data == text
-
-
-async def test_a_larger_message_closes_with_1009(door: Door) -> None:
-    async with door.http.ws_connect(door.stream_url, max_msg_size=0) as socket:
-        await socket.send_str("x" * (MAX_MESSAGE_BYTES + 1))
+        await socket.send_str(text + "xx")
         assert (await socket.receive(LIMIT_SECONDS)).type is WSMsgType.CLOSE
         assert socket.close_code == 1009
 
@@ -151,17 +142,24 @@ async def refuse(_: web.Request) -> web.StreamResponse:
     return web.Response(status=403)
 
 
-async def handshake(door: Door, query: str) -> tuple[int, dict[str, object]]:
-    async with door.http.get(f"{door.stream_url}{query}", headers=HANDSHAKE) as response:
+async def handshake(door: Door, query: str, headers: Mapping[str, str] = HANDSHAKE) -> tuple[int, dict[str, object]]:
+    async with door.http.get(f"{door.stream_url}{query}", headers=headers) as response:
         assert response.content_type == "application/problem+json"
         return response.status, json.loads(await response.read())
 
 
-async def test_refused_without_an_order_id(door: Door) -> None:
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("", 400, "order_id_missing"),
+        *((f"?orderId=known&after={after}", 400, "invalid_after") for after in ("x", "-1", "1000001", "", "1.5")),
+        ("?orderId=known&after=1000000", 403, "connection_refused"),
+    ],
+)
+async def test_a_refused_handshake_says_why(door: Door, query: str, status: int, code: str) -> None:
     door.service.websocket = refuse
-    status, problem = await handshake(door, "")
-    assert (status, problem["code"]) == (400, "order_id_missing")
-    assert "orderId" in str(problem["detail"])
+    answered, problem = await handshake(door, query)
+    assert (answered, problem["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("answered", [404, 503])
@@ -217,13 +215,6 @@ async def test_streams_are_opened_by_get_at_their_path_alone(
     assert not door.service.requests
 
 
-@pytest.mark.parametrize("after", ["x", "-1", "1000001", "", "1.5"])
-async def test_refused_for_its_after(door: Door, after: str) -> None:
-    door.service.websocket = refuse
-    status, problem = await handshake(door, f"?orderId=known&after={after}")
-    assert (status, problem["code"]) == (400, "invalid_after")
-
-
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
@@ -253,19 +244,12 @@ async def test_a_token_in_a_header_is_no_ticket(door: Door, query: str) -> None:
         return web.json_response({}, status=status, content_type="application/problem+json")
 
     door.service.websocket, door.service.rest = refuse, asks_for_tokens
-    headers = {**HANDSHAKE, "Authorization": "Bearer mine"}
-    async with door.http.get(f"{door.url}/api/orders/execute{query}", headers=headers) as response:
-        assert (response.status, json.loads(await response.read())["code"]) == (401, "unauthenticated")
+    status, problem = await handshake(door, query, {**HANDSHAKE, "Authorization": "Bearer mine"})
+    assert (status, problem["code"]) == (401, "unauthenticated")
 
 
-async def test_the_door_names_as_many_followers_as_the_service_takes() -> None:
+def test_the_door_names_as_many_followers_as_the_service_takes() -> None:
     assert websocket_relay._MAX_FOLLOWERS == MAX_FOLLOWERS
-
-
-async def test_refused_for_another_reason(door: Door) -> None:
-    door.service.websocket = refuse
-    status, problem = await handshake(door, "?orderId=known&after=1000000")
-    assert (status, problem["code"]) == (403, "connection_refused")
 
 
 async def test_an_incomplete_handshake(door: Door) -> None:

@@ -2,29 +2,27 @@
 
 import json
 import os
-import subprocess
+import re
 import sys
 from functools import cache
 from typing import Any
 
+from tests.fakes.programs import ended
 from tests.unit.infra.sam import ROOT, Stack
 
+# Of an external issuer's tokens, so that every function exists.
+AWS = {
+    "AuthMode": "jwt",
+    "AuthIssuer": "https://login.example.com/",
+    "AuthJwksUrl": "https://login.example.com/jwks.json",
+}
 EMBEDDED = {
     "DatabaseUrl": "postgresql://someone@127.0.0.1:5432/orders",
     "GatewayBaseUrl": "http://127.0.0.1:4566/_aws/execute-api",
     "PublicUrl": "http://localhost:3000",
     "CursorSecret": "secret",
-    "AuthMode": "jwt",
-    "AuthIssuer": "https://login.example.com/",
-    "AuthJwksUrl": "https://login.example.com/jwks.json",
+    **AWS,
 }
-# Of an external issuer's tokens, so that every function exists.
-AUTH = {
-    "AuthMode": "jwt",
-    "AuthIssuer": "https://login.example.com/",
-    "AuthJwksUrl": "https://login.example.com/jwks.json",
-}
-AWS: dict[str, str] = AUTH
 # The queue names in the decorators, and what they are in the template.
 QUEUES = {
     "orders": "OrdersQueue",
@@ -52,27 +50,10 @@ SHARED = {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"
 SETTINGS = {
     "Api": LOGIN
     | SIMULATION
-    | {
-        "ORDERS_QUEUE_URL",
-        "STATUS_EVENTS_QUEUE_URL",
-        "TICKS_QUEUE_URL",
-        "PUBLIC_WEBSOCKET_URL",
-        "CURSOR_SECRET",
-        "STRICT_WALLETS",
-    }
-    | {
-        "ALLOWED_ORIGINS",
-        "AUTH_MODE",
-        "AUTH_ISSUER",
-        "AUTH_AUDIENCE",
-        "AUTH_KEYS",
-        "AUTH_KEYS_ISSUER",
-        "AUTH_JWKS_URL",
-        "AUTH_REVOKED",
-        "SIGNING_GENERATION",
-        "ORDERS_PER_MINUTE",
-        "MAX_OPEN_ORDERS",
-    },
+    | TICKETS
+    | {"ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL", "TICKS_QUEUE_URL", "PUBLIC_WEBSOCKET_URL", "STRICT_WALLETS"}
+    | {"ALLOWED_ORIGINS", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_KEYS", "AUTH_KEYS_ISSUER", "AUTH_JWKS_URL"}
+    | {"AUTH_REVOKED", "ORDERS_PER_MINUTE", "MAX_OPEN_ORDERS"},
     "ExecuteOrders": LOGIN
     | SIMULATION
     | {"DATABASE_CONNECTIONS", "ORDERS_QUEUE_URL", "STATUS_EVENTS_QUEUE_URL"}
@@ -91,32 +72,20 @@ SETTINGS = {
     "StoreKeys": LOGIN,
     "Migrate": DATABASE | {"DATABASE_ROLES", "DATABASE_OWNER", "DATABASE_OWNER_PASSWORD"},
 }
+# As the functions are called, in snake case.
 HANDLERS = {
-    "Api": "app",
-    "ExecuteOrders": "execute_orders",
-    "PushStatus": "push_status",
-    "Heartbeat": "heartbeat",
-    "WebsocketConnect": "websocket_connect",
-    "WebsocketMessage": "websocket_message",
-    "WebsocketDisconnect": "websocket_disconnect",
-    "Reconcile": "reconcile",
-    "Watch": "watch",
-    "DeadLetter": "dead_letter",
-    "FetchKeys": "fetch_keys",
-    "StoreKeys": "store_keys",
+    name: "app" if name == "Api" else re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    for name in SETTINGS
+    if name != "Migrate"
 }
 
 
 def facts(question: str, given: object = None) -> Any:
     """What the app says about itself, asked in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "unit" / "infra" / "app_facts.py"), str(ROOT / "functions"), question],
+    done = ended(
+        *(sys.executable, ROOT / "tests" / "unit" / "infra" / "app_facts.py", ROOT / "functions", question),
         input=json.dumps(given),
         env={"PATH": os.defpath, "AWS_DEFAULT_REGION": "us-east-1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

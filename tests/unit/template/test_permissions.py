@@ -7,43 +7,6 @@ import pytest
 from tests.unit.infra.sam import Stack, source
 from tests.unit.template.facts import ANSWER_CLIENTS, AWS, DATABASE, EMBEDDED, SETTINGS, functions, listed, statements
 
-# What Lambda needs to read a queue for a function.
-CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
-POSTPONE = {"sqs:ChangeMessageVisibility"}
-STATUS_EVENTS = ("<StatusEventsQueue.Arn>", {"sqs:SendMessage"})
-TICKS = ("<TicksQueue.Arn>", {"sqs:SendMessage"})
-TABLE = "<ConnectionsTable.Arn>"
-FOLLOW = (TABLE, {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"})
-CONNECTIONS = "arn:aws:execute-api:us-east-1:000000000000:<WebSocketApi>/live/{}/@connections/*"
-PERMISSIONS: dict[str, dict[str, set[str]]] = {
-    "Api": dict([STATUS_EVENTS, TICKS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
-    "ExecuteOrders": dict([STATUS_EVENTS, TICKS, ("<OrdersQueue.Arn>", CONSUME | POSTPONE)]),
-    "PushStatus": {
-        "<StatusEventsQueue.Arn>": CONSUME | POSTPONE | {"sqs:SendMessage"},
-        TABLE: {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
-        CONNECTIONS.format("POST"): {"execute-api:ManageConnections"},
-        CONNECTIONS.format("DELETE"): {"execute-api:ManageConnections"},
-    },
-    "Heartbeat": {
-        "<HeartbeatsQueue.Arn>": CONSUME | {"sqs:SendMessage"},
-        TABLE: {"dynamodb:Scan", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
-        CONNECTIONS.format("POST"): {"execute-api:ManageConnections"},
-        CONNECTIONS.format("DELETE"): {"execute-api:ManageConnections"},
-    },
-    "WebsocketConnect": dict([STATUS_EVENTS, FOLLOW]),
-    "WebsocketMessage": dict([STATUS_EVENTS, FOLLOW]),
-    "WebsocketDisconnect": {TABLE: {"dynamodb:Query", "dynamodb:BatchWriteItem"}},
-    "Reconcile": dict([STATUS_EVENTS, ("<OrdersQueue.Arn>", {"sqs:SendMessage", "sqs:GetQueueAttributes"})]),
-    "Watch": dict(
-        [
-            STATUS_EVENTS,
-            ("<OrdersQueue.Arn>", {"sqs:SendMessage"}),
-            ("<TicksQueue.Arn>", CONSUME | {"sqs:SendMessage"}),
-        ]
-    ),
-    "DeadLetter": dict([STATUS_EVENTS, ("<OrdersDeadLetterQueue.Arn>", CONSUME | POSTPONE)]),
-    "Migrate": {},
-}
 # The only actions on every resource, and why.
 ON_EVERYTHING = {
     "xray:PutTraceSegments": "X-Ray has no resources to name",
@@ -55,6 +18,7 @@ ON_EVERYTHING = {
     "ec2:AssignPrivateIpAddresses": "Lambda refuses a role that names interfaces, which don't exist yet",
     "ec2:UnassignPrivateIpAddresses": "Lambda refuses a role that names interfaces, which don't exist yet",
 }
+LOGINS = dict.fromkeys(ANSWER_CLIENTS, "Api") | {"StoreKeys": "Keys", "Migrate": "Owner"}
 
 
 @pytest.mark.parametrize("parameters", [EMBEDDED, AWS], ids=["embedded", "aws"])
@@ -65,23 +29,30 @@ def test_every_function_has_a_role_of_its_own(parameters: dict[str, str]) -> Non
     assert set(stack.of_type("AWS::IAM::Role")) == {f"{name}Role" for name in SETTINGS}
 
 
-@pytest.mark.parametrize("name", PERMISSIONS)
-def test_a_role_allows_what_its_function_does_and_nothing_else(name: str) -> None:
-    allowed: dict[str, set[str]] = {}
-    for statement in statements(Stack("template.yaml", AWS), f"{name}Role"):
-        for resource in listed(statement["Resource"]):
-            if statement["Effect"] == "Allow" and resource != "*":
-                allowed.setdefault(resource, set()).update(listed(statement["Action"]))
-    expected = PERMISSIONS[name] | {f"<{name}Logs.Arn>": {"logs:CreateLogStream", "logs:PutLogEvents"}}
-    if name != "Migrate" and SETTINGS[name] >= DATABASE:
-        role = "Api" if name in ANSWER_CLIENTS else "Worker"
-        expected |= {f"<Database.Outputs.{role}LoginArn>": {"rds-db:connect"}}
-    if name == "Migrate":
-        expected |= {"<Database.Outputs.OwnerLoginArn>": {"rds-db:connect"}}
-    assert allowed == expected
+def allowed(name: str, parameters: dict[str, str]) -> set[tuple[str, str]]:
+    """What a function's role allows: resources, where it names any, and actions."""
+    return {
+        (resource, action)
+        for statement in statements(Stack("template.yaml", parameters), f"{name}Role")
+        if statement["Effect"] == "Allow"
+        for resource in listed(statement["Resource"])
+        for action in listed(statement["Action"])
+        if resource != "*"
+    }
 
 
-@pytest.mark.parametrize("name", PERMISSIONS)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_on_aws_a_role_allows_what_it_does_on_an_emulator_and_to_log_in(name: str) -> None:
+    """What that is, tests/e2e/test_permissions.py proves by taking each permission away."""
+    on_aws, emulated = (allowed(name, parameters) for parameters in (AWS, EMBEDDED))
+    login = f"<Database.Outputs.{LOGINS.get(name, 'Worker')}LoginArn>"
+    assert on_aws - emulated == ({(login, "rds-db:connect")} if SETTINGS[name] >= DATABASE else set())
+    assert emulated <= on_aws
+    logs = {(resource, action) for resource, action in on_aws if action.startswith("logs:")}
+    assert logs == {(f"<{name}Logs.Arn>", action) for action in ("logs:CreateLogStream", "logs:PutLogEvents")}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 def test_the_exceptions_that_may_do_something_to_everything(name: str) -> None:
     everywhere: set[str] = set()
     denied: set[str] = set()
