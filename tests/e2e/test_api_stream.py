@@ -55,7 +55,9 @@ class OfUser:
             first = await next_frame(socket)
             assert first["type"] == "snapshot"
             self.shown = {order["orderId"]: order["sequence"] for order in first["open"]}
-            while any(self.seen.get(order_id, [0])[-1] < sequence for order_id in order_ids):
+            # Without a time nothing comes of what was over before.
+            told = order_ids if "since" in query else [order_id for order_id in order_ids if order_id in self.shown]
+            while any(self.seen.get(order_id, [0])[-1] < sequence for order_id in told):
                 frame = await socket.receive_json()
                 if frame["type"] != "status":
                     continue
@@ -86,6 +88,8 @@ async def test_whenever_a_client_follows_a_user_it_gets_every_status_of_every_or
         await client.until(order_ids[:1], sequence=2)
         await client.until(order_ids)
 
+    # After this no handshake is the first, which takes longer than an order.
+    await trader.follow(await trader.place())
     first = [await trader.place(userId=user) for _ in range(2)]
     following = [asyncio.create_task(follow(client, 0.4 * n, first)) for n, client in enumerate(clients)]
     live = asyncio.create_task(from_now_on.until(first))
