@@ -119,22 +119,30 @@ def token_id_of(text: str) -> str:
 
 
 def revoked(path: Path = REVOKED_FILE) -> list[str]:
-    """The ids of the tokens of this clone's issuer that count no more, without those that have expired anyway."""
-    try:
-        written: Mapping[str, float] = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return []
-    return [name for name, at in written.items() if at > time.time() - LONGEST_SECONDS]
+    """The ids of the tokens of this clone's issuer that count no more, without those that have expired anyway.
+
+    Raises UserError where the file is damaged: taken for empty, it would let in whoever was shut out.
+    """
+    return list(_still_revoked(path))
 
 
 def revoke(name: str, path: Path = REVOKED_FILE) -> list[str]:
-    """Adds one, and returns all."""
-    still = revoked(path)
-    written: Mapping[str, float] = json.loads(path.read_text()) if still else {}
-    with_it = {**{each: written[each] for each in still}, name: time.time()}
+    """Adds one, and returns all. Raises UserError as `revoked`."""
+    with_it = {**_still_revoked(path), name: time.time()}
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_secret(path, json.dumps(with_it))
     return list(with_it)
+
+
+def _still_revoked(path: Path) -> dict[str, float]:
+    """When each was revoked, in seconds since the epoch."""
+    try:
+        written = {str(name): float(at) for name, at in json.loads(path.read_text()).items()}
+    except FileNotFoundError:
+        return {}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged: it names revoked tokens. Remove it and revoke them again.") from error
+    return {name: at for name, at in written.items() if at > time.time() - LONGEST_SECONDS}
 
 
 def parameters() -> dict[str, str]:

@@ -87,6 +87,7 @@ class Supervisor:
         self._output = TerminalOutput(console, self._on_signal)
         self._port = port
         self._parameters = parameters
+        self._not_revoked = ""
         self._started = started
         self._door_url = _door_url(port)
         # On both loopback addresses it is `localhost`; on the one that was asked for, another stack may have the other.
@@ -266,12 +267,16 @@ class Supervisor:
         """Deploys anew where `./dev token revoke` has named another token."""
         if runtime.parameters.get("AuthIssuer") != issuer.ISSUER:
             return
-        revoked = ",".join(issuer.revoked())
-        if revoked == runtime.parameters.get("AuthRevoked", ""):
-            return
         try:
+            revoked = ",".join(issuer.revoked())
+            if revoked == runtime.parameters.get("AuthRevoked", ""):
+                return
             await in_thread(functools.partial(runtime.deploy, AuthRevoked=revoked))
         except (BotoCoreError, ClientError, UserError) as error:
-            self._output.print(f"[yellow]No token could be revoked: {escape(str(error))}[/yellow]")
+            # Tried again with each look, which need not be said each time.
+            if str(error) != self._not_revoked:
+                self._output.print(f"[yellow]No token could be revoked: {escape(str(error))}[/yellow]")
+            self._not_revoked = str(error)
             return
+        self._not_revoked = ""
         door.upstream = runtime.upstream

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -113,17 +114,7 @@ class MarketOrder(SwapRequest):
 
     def to_order(self) -> NewOrder:
         """The order to place."""
-        return NewOrder(
-            user_id=self.userId,
-            wallet_address=self.walletAddress,
-            input_token=self.inputToken,
-            output_token=self.outputToken,
-            side=self.side,
-            amount=self.base_units(),
-            slippage_bps=self.slippageBps,
-            max_price_impact_bps=self.maxPriceImpactBps,
-            client_order_id=self.clientOrderId,
-        )
+        return _new_order(self, self.slippageBps)
 
 
 class TicketBody(BaseModel):
@@ -157,16 +148,8 @@ class LimitOrder(Swap):
 
     def to_order(self) -> NewOrder:
         """The order to place."""
-        return NewOrder(
-            user_id=self.userId,
-            wallet_address=self.walletAddress,
-            input_token=self.inputToken,
-            output_token=self.outputToken,
-            side=self.side,
-            amount=self.base_units(),
-            slippage_bps=0,
-            max_price_impact_bps=self.maxPriceImpactBps,
-            client_order_id=self.clientOrderId,
+        return replace(
+            _new_order(self, 0),
             order_type=OrderType.LIMIT,
             limit_price=self.limitPrice,
             time_in_force=TimeInForce(self.timeInForce),
@@ -202,16 +185,8 @@ class SniperOrder(Swap):
 
     def to_order(self) -> NewOrder:
         """The order to place."""
-        return NewOrder(
-            user_id=self.userId,
-            wallet_address=self.walletAddress,
-            input_token=self.inputToken,
-            output_token=self.outputToken,
-            side=Side.SELL,
-            amount=self.base_units(),
-            slippage_bps=self.slippageBps,
-            max_price_impact_bps=self.maxPriceImpactBps,
-            client_order_id=self.clientOrderId,
+        return replace(
+            _new_order(self, self.slippageBps),
             order_type=OrderType.SNIPER,
             limit_price=self.limitPrice,
             expires_at=self.expiresAt,
@@ -222,6 +197,21 @@ class SniperOrder(Swap):
                 require_safe=self.launch.requireSafe,
             ),
         )
+
+
+def _new_order(body: MarketOrder | LimitOrder | SniperOrder, slippage_bps: int) -> NewOrder:
+    """What orders of every type say."""
+    return NewOrder(
+        user_id=body.userId,
+        wallet_address=body.walletAddress,
+        input_token=body.inputToken,
+        output_token=body.outputToken,
+        side=body.side,
+        amount=body.base_units(),
+        slippage_bps=slippage_bps,
+        max_price_impact_bps=body.maxPriceImpactBps,
+        client_order_id=body.clientOrderId,
+    )
 
 
 class OrderBody(RootModel[MarketOrder | LimitOrder | SniperOrder]):

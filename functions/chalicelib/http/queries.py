@@ -75,6 +75,10 @@ def _step(value: object) -> int:
     raise ValueError(f"must be a whole number of seconds from 1 to {MAX_STEP}")
 
 
+def _moment(description: str) -> WithJsonSchema:
+    return WithJsonSchema({**MOMENT_SCHEMA, "description": description})
+
+
 KnownVenue: TypeAlias = Annotated[
     Venue,
     BeforeValidator(_trading),
@@ -122,27 +126,27 @@ StatsWindow: TypeAlias = Annotated[
 PlacedFrom: TypeAlias = Annotated[
     datetime,
     BeforeValidator(read_moment),
-    WithJsonSchema({**MOMENT_SCHEMA, "description": "Only orders placed at this time or later."}),
+    _moment("Only orders placed at this time or later."),
 ]
 PlacedBefore: TypeAlias = Annotated[
     datetime,
     BeforeValidator(read_moment),
-    WithJsonSchema({**MOMENT_SCHEMA, "description": "Only orders placed before this time."}),
+    _moment("Only orders placed before this time."),
 ]
 Since: TypeAlias = Annotated[
     datetime,
     BeforeValidator(read_moment),
-    WithJsonSchema({**MOMENT_SCHEMA, "description": "The first moment, in the past; without it the present."}),
+    _moment("The first moment, in the past; without it the present."),
 ]
 Until: TypeAlias = Annotated[
     datetime,
     BeforeValidator(read_moment),
-    WithJsonSchema({**MOMENT_SCHEMA, "description": "The last moment, not in the future; without it now."}),
+    _moment("The last moment, not in the future; without it now."),
 ]
 LaunchedBefore: TypeAlias = Annotated[
     datetime,
     BeforeValidator(read_moment),
-    WithJsonSchema({**MOMENT_SCHEMA, "description": "Only launches confirmed before this time."}),
+    _moment("Only launches confirmed before this time."),
 ]
 Step: TypeAlias = Annotated[
     int,
@@ -167,12 +171,9 @@ FeedCursor: TypeAlias = Annotated[
 FeedSince: TypeAlias = Annotated[
     datetime,
     BeforeValidator(read_moment),
-    WithJsonSchema(
-        {
-            **MOMENT_SCHEMA,
-            "description": "Where to begin: only events at this time or later. To hear what happens from now on, send "
-            "the present time, then follow `nextCursor`; a time ahead of the service's clock stands for the present.",
-        }
+    _moment(
+        "Where to begin: only events at this time or later. To hear what happens from now on, send the present time, "
+        "then follow `nextCursor`; a time ahead of the service's clock stands for the present."
     ),
 ]
 Cursor: TypeAlias = Annotated[

@@ -95,6 +95,16 @@ def test_revoked_tokens_are_kept_until_they_would_have_expired(tmp_path: Path) -
     assert issuer.revoked(path) == ["b"]
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"a": "soon"}', '{"a": null}'])
+def test_a_damaged_list_of_revoked_tokens_is_not_taken_for_an_empty_one(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "revoked.json"
+    path.write_text(text)
+    for asked in (issuer.revoked, lambda path: issuer.revoke("b", path)):
+        with pytest.raises(UserError, match="is damaged"):
+            asked(path)
+    assert path.read_text() == text
+
+
 def test_a_token_and_its_id_can_be_revoked_and_another_issuer_s_token(path: Path) -> None:
     token = issuer.read_issuer(path).sign("alice", 60)
     name = issuer.token_id_of(token)
