@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import type { PricePoint } from "./prices";
 
-export interface Drawn {
+export interface PriceChart {
   set(
     venues: readonly string[],
     prices: readonly PricePoint[],
@@ -34,7 +34,7 @@ export function aligned(
 }
 
 /** A cross for each fill, so that it is told apart by form as well as by colour. */
-function crosses(plot: uPlot, series: number): uPlot.Series.Points.Filter | undefined {
+function drawFills(plot: uPlot, series: number): uPlot.Series.Points.Filter | undefined {
   const data = plot.data[series] ?? [];
   const { ctx } = plot;
   const size = 5 * devicePixelRatio;
@@ -67,7 +67,7 @@ function colour(node: HTMLElement, name: string): string {
 }
 
 /** Where the trader's own orders rest: lines across. */
-function across(plot: uPlot, limits: readonly number[]): void {
+function drawLimits(plot: uPlot, limits: readonly number[]): void {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.strokeStyle = colour(plot.root, "--line-3");
@@ -84,7 +84,7 @@ function across(plot: uPlot, limits: readonly number[]): void {
   ctx.restore();
 }
 
-export function draw(node: HTMLElement, venues: readonly string[]): Drawn {
+export function draw(node: HTMLElement, venues: readonly string[]): PriceChart {
   let resting: readonly number[] = [];
   const axis = {
     stroke: () => colour(node, "--soft"),
@@ -96,7 +96,7 @@ export function draw(node: HTMLElement, venues: readonly string[]): Drawn {
       width: Math.max(node.clientWidth, 200),
       height: HEIGHT,
       legend: { show: false },
-      hooks: { draw: [(plot) => across(plot, resting)] },
+      hooks: { draw: [(plot) => drawLimits(plot, resting)] },
       cursor: { y: false, drag: { x: false, y: false } },
       axes: [
         axis,
@@ -121,7 +121,7 @@ export function draw(node: HTMLElement, venues: readonly string[]): Drawn {
           paths: () => null,
           points: {
             show: (plot, series) => {
-              crosses(plot, series);
+              drawFills(plot, series);
               return false;
             },
           },

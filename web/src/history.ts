@@ -1,11 +1,10 @@
 // The list of orders: a window on the one store. It shows what is known and not older than what was read without a gap.
 import { computed, effect, signal } from "@preact/signals";
 import { call, unreachableSince } from "./api";
-import domain from "./generated/domain.json";
-import { OPEN } from "./lib/orders";
+import { FAILED, OPEN } from "./lib/orders";
 import type { Order, Page } from "./lib/types";
 import { claims, isReady } from "./session";
-import { form, learn, orders } from "./state";
+import { form, merge, orders } from "./state";
 
 export type Tab = "all" | "open" | "failed";
 export interface Filters {
@@ -41,8 +40,6 @@ export const MAX_CSV_ROWS = 10_000;
 /** Whose orders; empty for everybody's, which only the open mode has. */
 export const listedUser = computed(() => claims.value?.sub ?? form.value.user.trim());
 
-const FAILED = ["failed", "expired"];
-
 /** One query of the service that pages; filters that it has no parameter for make several. */
 interface Chain {
   query: Record<string, string>;
@@ -53,11 +50,7 @@ interface Chain {
 }
 
 const wantedStatuses = (tab: Tab): readonly (string | null)[] =>
-  tab === "open" ? OPEN : tab === "failed" ? FAILED.filter((status) => KNOWN.has(status)) : [null];
-let KNOWN = new Set<string>();
-export const setStatuses = (all: readonly string[]): void => {
-  KNOWN = new Set(all);
-};
+  tab === "open" ? OPEN : tab === "failed" ? FAILED : [null];
 
 function localMidnight(day: string, plusDays: number): string {
   const [year = 0, month = 1, date = 1] = day.split("-").map(Number);
@@ -68,7 +61,7 @@ function chainsFor(by: Filters, user: string): Chain[] {
   const shared: Record<string, string> = {};
   if (user) shared.userId = user;
   if (by.venue) shared.venue = by.venue;
-  if (by.type && domain.types.length > 1) shared.orderType = by.type;
+  if (by.type) shared.orderType = by.type;
   if (by.from) shared.placedFrom = localMidnight(by.from, 0);
   if (by.to) shared.placedBefore = localMidnight(by.to, 1);
   const [base, quote] = by.pair.split("/");
@@ -133,11 +126,11 @@ const filtered = computed(() => {
 });
 
 export const rows = computed(() => {
-  const looked = filters.value.search.trim().toLowerCase();
-  if (!looked) return filtered.value;
+  const searched = filters.value.search.trim().toLowerCase();
+  if (!searched) return filtered.value;
   return filtered.value.filter((order) =>
     [order.id, order.clientOrderId ?? "", order.walletAddress, order.txHash ?? ""].some((text) =>
-      text.toLowerCase().includes(looked),
+      text.toLowerCase().includes(searched),
     ),
   );
 });
@@ -160,7 +153,7 @@ export async function loadMore(): Promise<void> {
       chains.value.map(async (chain) => {
         if (chain.done || chain.floor < edge) return chain;
         const got = await page(chain, PAGE, chain.cursor);
-        if (mine === generation) learn({ orders: got.orders }, { tell: false });
+        if (mine === generation) merge({ orders: got.orders }, { tell: false });
         const last = got.orders.at(-1)?.id ?? chain.floor;
         return { ...chain, cursor: got.nextCursor, done: got.nextCursor === null, floor: last };
       }),
@@ -186,7 +179,7 @@ async function readHead(): Promise<void> {
         for (let pages = 0; pages < MAX_GAP_PAGES; pages += 1) {
           const got: Page = await page(chain, pages ? PAGE : HEAD, cursor);
           const isMet = got.orders.some((order) => orders.value.has(order.id));
-          if (mine === generation) learn({ orders: got.orders }, { tell: false });
+          if (mine === generation) merge({ orders: got.orders }, { tell: false });
           cursor = got.nextCursor;
           if (isMet || !cursor) return;
         }
@@ -225,7 +218,7 @@ export async function lookUp(clientOrderId: string): Promise<void> {
   const user = listedUser.value;
   const query = new URLSearchParams({ clientOrderId, ...(user ? { userId: user } : {}) });
   const { body } = await call<Page>("GET", `api/orders?${query}`);
-  learn({ orders: body.orders }, { tell: false });
+  merge({ orders: body.orders }, { tell: false });
 }
 
 export function start(): void {

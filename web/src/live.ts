@@ -13,7 +13,7 @@ import {
   events,
   health,
   keepFrame,
-  learn,
+  merge,
   now,
   openOrders,
   orders,
@@ -21,7 +21,7 @@ import {
   selectedOrder,
   websocketUrl,
 } from "./state";
-import { ticketForAll } from "./tickets";
+import { streamTicket } from "./tickets";
 
 /** Heartbeats come at least every 30 s: after twice that without a word a connection is dead. */
 const SILENCE_MS = 65_000;
@@ -53,10 +53,10 @@ const followedUser = signal("");
 /** Before the list was read it is not known whether a token is asked for, and so who the trader is. */
 const isUserUnknown = computed(() => !isReady.value || (!hasRead.value && listedUser.value !== ""));
 /** The newest time that the socket told, to come back with. */
-let newest = "";
+let newestAt = "";
 
 /** Orders that somebody looks at or that are not over: the selected one first. */
-const wanted = computed<readonly string[]>(() => {
+const wantedIds = computed<readonly string[]>(() => {
   if (!isReady.value) return [];
   const chosen = selected.value;
   const known = chosen ? orders.value.get(chosen) : undefined;
@@ -70,10 +70,10 @@ const wanted = computed<readonly string[]>(() => {
 });
 
 /** Those of them that do not come with the trader's own. */
-const named = computed<readonly string[]>(() =>
+const followedById = computed<readonly string[]>(() =>
   socketUser.value
-    ? wanted.value.filter((id) => (orders.value.get(id)?.userId ?? socketUser.value) !== socketUser.value)
-    : wanted.value,
+    ? wantedIds.value.filter((id) => (orders.value.get(id)?.userId ?? socketUser.value) !== socketUser.value)
+    : wantedIds.value,
 );
 
 /** The selected order, where the service has none of that id. */
@@ -81,7 +81,7 @@ export const missing = signal<string | null>(null);
 
 export const link = computed<Link>(() => {
   if (unreachableSince.value !== null) return "offline";
-  if ((!wanted.value.length && !followedUser.value) || socketState.value === "open") return "live";
+  if ((!wantedIds.value.length && !followedUser.value) || socketState.value === "open") return "live";
   return failures.value >= 2 ? "polling" : "connecting";
 });
 
@@ -102,10 +102,10 @@ let silence = 0;
 let attempts = 0;
 let retry = 0;
 
-const after = (id: string): number => events.value.get(id)?.at(-1)?.sequence ?? 0;
+const lastSequence = (id: string): number => events.value.get(id)?.at(-1)?.sequence ?? 0;
 
-async function open(): Promise<void> {
-  const first = wanted.value[0];
+async function connect(): Promise<void> {
+  const first = wantedIds.value[0];
   const user = followedUser.value;
   if (socket || !(first || user) || isUserUnknown.value || unreachableSince.value !== null) return;
   clearTimeout(retry);
@@ -116,15 +116,15 @@ async function open(): Promise<void> {
   const byUser = user !== "" && !(first && failures.value >= 2 && failures.value % 2 === 0);
   let url: string;
   try {
-    const ticket = await ticketForAll();
+    const ticket = await streamTicket();
     const query = new URLSearchParams(
-      byUser ? { userId: user } : { orderId: first ?? "", after: String(after(first ?? "")) },
+      byUser ? { userId: user } : { orderId: first ?? "", after: String(lastSequence(first ?? "")) },
     );
-    if (byUser && newest) query.set("since", newest);
+    if (byUser && newestAt) query.set("since", newestAt);
     if (ticket) query.set("ticket", ticket);
     url = `${websocketUrl}?${query}`;
   } catch {
-    if (attempt === attempts) closed();
+    if (attempt === attempts) connectAgainLater();
     return;
   }
   if (socket || attempt !== attempts || socketState.value !== "connecting") return;
@@ -132,7 +132,7 @@ async function open(): Promise<void> {
   try {
     mine = new WebSocket(url);
   } catch {
-    closed();
+    connectAgainLater();
     return;
   }
   socket = mine;
@@ -149,7 +149,7 @@ async function open(): Promise<void> {
     failures.value = 0;
     socketState.value = "open";
     listen();
-    follow();
+    updateSubscriptions();
   });
   mine.addEventListener("message", ({ data }: MessageEvent<string>) => {
     if (socket !== mine) return;
@@ -164,11 +164,11 @@ function drop(which: WebSocket): void {
   socket = null;
   clearTimeout(silence);
   which.close();
-  closed();
+  connectAgainLater();
 }
 
 /** Closes without a fault: nothing is wanted, or another trader's orders. */
-function leave(): void {
+function disconnect(): void {
   const idle = socket;
   socket = null;
   attempts += 1;
@@ -178,18 +178,18 @@ function leave(): void {
   socketState.value = "none";
 }
 
-function closed(): void {
+function connectAgainLater(): void {
   failures.value += 1;
   socketState.value = "none";
   clearTimeout(retry);
   const wait = Math.min(250 * 2 ** failures.value, MAX_WAIT_MS);
-  retry = window.setTimeout(() => void open(), wait * (0.75 + Math.random() / 2));
+  retry = window.setTimeout(() => void connect(), wait * (0.75 + Math.random() / 2));
 }
 
 /** Follows on the open connection what it does not follow yet, and no more what is over. */
-function follow(): void {
+function updateSubscriptions(): void {
   if (!socket || socketState.value !== "open") return;
-  const ids = new Set(named.value);
+  const ids = new Set(followedById.value);
   for (const id of ids) {
     if (subscribed.has(id)) continue;
     subscribed.add(id);
@@ -205,10 +205,15 @@ function follow(): void {
 async function sendSubscribe(id: string): Promise<void> {
   const on = socket;
   try {
-    const ticket = await ticketForAll();
+    const ticket = await streamTicket();
     if (on === socket && on?.readyState === WebSocket.OPEN)
       on.send(
-        JSON.stringify({ action: "subscribe", orderId: id, after: after(id), ...(ticket ? { ticket } : {}) }),
+        JSON.stringify({
+          action: "subscribe",
+          orderId: id,
+          after: lastSequence(id),
+          ...(ticket ? { ticket } : {}),
+        }),
       );
   } catch {
     subscribed.delete(id);
@@ -225,10 +230,11 @@ function read(data: string): void {
   if (frame.orderId) keepFrame(frame.orderId, data);
   if (frame.type === "error" && frame.orderId) subscribed.delete(frame.orderId);
   if (frame.type === "session_over" && socket) drop(socket);
-  if (frame.type === "snapshot") show(frame);
+  if (frame.type === "snapshot") mergeSnapshot(frame);
   // What a snapshot was asked for comes behind it: its own time counts only where that was nothing.
-  const isNewest = frame.type === "status" ? (frame.at ?? "") > newest : frame.type === "snapshot" && !newest;
-  if (socketUser.value && isNewest && frame.at) newest = frame.at;
+  const isNewest =
+    frame.type === "status" ? (frame.at ?? "") > newestAt : frame.type === "snapshot" && !newestAt;
+  if (socketUser.value && isNewest && frame.at) newestAt = frame.at;
   if (frame.type !== "status" || !frame.orderId) return;
   const {
     type: _type,
@@ -238,7 +244,7 @@ function read(data: string): void {
     ...event
   } = frame as Frame & Record<string, unknown>;
   const known = events.value.get(frame.orderId)?.length ?? 0;
-  learn({ ...(order ? { orders: [order] } : {}), events: [event as unknown as OrderEvent] });
+  merge({ ...(order ? { orders: [order] } : {}), events: [event as unknown as OrderEvent] });
   if (frame.orderId === selected.value && (events.value.get(frame.orderId)?.length ?? 0) > known)
     announcement.value = visible(
       `${(event as unknown as OrderEvent).status}: ${(event as unknown as OrderEvent).message}`,
@@ -246,14 +252,14 @@ function read(data: string): void {
 }
 
 /** What is open when the socket opens, and what has ended or moved since it was open before, however long ago. */
-function show(frame: Frame): void {
+function mergeSnapshot(frame: Frame): void {
   const open = frame.open ?? [];
   // A snapshot has no routes: what has one is read.
   const plain = open.filter((order) => order.chosenDex === null).map((order) => ({ ...order, route: null }));
   const mine = openOrders.value.filter((order) => order.userId === socketUser.value);
   const missed = missedIn(mine, open);
   const routed = open.filter((order) => order.chosenDex !== null && !orders.value.has(order.id));
-  learn({ orders: plain });
+  merge({ orders: plain });
   for (const id of new Set([...missed, ...routed.map((order) => order.id)].slice(0, MAX_FOLLOWED)))
     void refresh(id, { withEvents: id === selected.value || events.value.has(id) });
 }
@@ -267,7 +273,7 @@ export async function refresh(id: string, { withEvents = true } = {}): Promise<v
         ? call<{ events: OrderEvent[] }>("GET", `api/orders/${encodeURIComponent(id)}/events`)
         : null,
     ]);
-    learn({ orders: [order.body], events: history?.body.events ?? [] });
+    merge({ orders: [order.body], events: history?.body.events ?? [] });
     if (missing.value === id) missing.value = null;
   } catch (error) {
     if (error instanceof Refused && error.status === 404) missing.value = id;
@@ -279,7 +285,7 @@ async function poll(): Promise<void> {
   if (polling || socketState.value === "open" || unreachableSince.value !== null || document.hidden) return;
   polling = true;
   try {
-    const [first, ...others] = wanted.value;
+    const [first, ...others] = wantedIds.value;
     if (first) await refresh(first, { withEvents: first === selected.value });
     await Promise.all(others.slice(0, 8).map((id) => refresh(id, { withEvents: false })));
   } finally {
@@ -327,7 +333,7 @@ export function start(): void {
       failures.value = 0;
       const id = selected.peek();
       if (id) void refresh(id);
-      void open();
+      void connect();
     }
     wasOut = isOut;
   });
@@ -338,21 +344,21 @@ export function start(): void {
     clearTimeout(typing);
     if (followedUser.peek() === user) return;
     const change = () => {
-      newest = "";
+      newestAt = "";
       failures.value = 0;
       followedUser.value = user;
-      leave(); // what is wanted now is opened anew
+      disconnect(); // what is wanted now is opened anew
     };
     // What is being typed is no name yet.
     if (followedUser.peek()) typing = window.setTimeout(change, 600);
     else change();
   });
   effect(() => {
-    const isWanted = (wanted.value.length > 0 && !isUserUnknown.value) || followedUser.value !== "";
-    const ids = named.value;
-    if (socketState.value === "open" && ids) follow();
-    else if (isWanted && socketState.value === "none" && failures.peek() === 0) void open();
-    if (!isWanted && socket) leave();
+    const isWanted = (wantedIds.value.length > 0 && !isUserUnknown.value) || followedUser.value !== "";
+    const ids = followedById.value;
+    if (socketState.value === "open" && ids) updateSubscriptions();
+    else if (isWanted && socketState.value === "none" && failures.peek() === 0) void connect();
+    if (!isWanted && socket) disconnect();
   });
   let catching = 0;
   effect(() => {

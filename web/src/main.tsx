@@ -2,13 +2,12 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { unreachableSince, whenUnauthorized } from "./api";
-import domain from "./generated/domain.json";
-import { setStatuses, start as startHistory } from "./history";
+import { start as startHistory } from "./history";
 import { start as startLaunches } from "./launches";
 import { start as startLive } from "./live";
 import { Header, toggleTheme } from "./parts/header";
 import { Help } from "./parts/help";
-import { nextTab, Orders, step } from "./parts/list";
+import { moveSelection, nextTab, Orders } from "./parts/list";
 import { Market, Quality } from "./parts/market";
 import { addressOf, cancelSelected, OrderPane, Wire } from "./parts/order";
 import { focusAmount, Ticket } from "./parts/ticket";
@@ -19,7 +18,6 @@ import { start as startStats } from "./stats";
 import { askQuote, change, start as startTrade } from "./trade";
 
 whenUnauthorized(unauthorized);
-setStatuses(domain.statuses);
 
 function followAddress(): void {
   const found = /^#\/orders\/([^/]+)$/.exec(location.hash);
@@ -49,8 +47,8 @@ function useKeys(help: (open: boolean) => void): void {
         s: () => change({ action: "sell" }),
         b: () => change({ action: "buy" }),
         r: () => void askQuote(),
-        j: () => step(1),
-        k: () => step(-1),
+        j: () => moveSelection(1),
+        k: () => moveSelection(-1),
         o: nextTab,
         "/": () => document.getElementById("search")?.focus(),
         c: () => void cancelSelected(),

@@ -1,13 +1,11 @@
-// What both venues said for a pair, over time: every quote that came, and the trader's own fills.
+// What each venue paid for a pair, second by second, and the trader's own fills.
 import { computed, effect, signal } from "@preact/signals";
 import { call, unreachableSince } from "./api";
-import domain from "./generated/domain.json";
 import { orient, priceOf } from "./lib/orders";
-import type { Prices, Route } from "./lib/types";
+import type { Prices } from "./lib/types";
 import { isReady } from "./session";
 import { form, openOrders } from "./state";
 import { stats } from "./stats";
-import { quote } from "./trade";
 
 export interface PricePoint {
   /** Seconds since 1970. */
@@ -44,13 +42,11 @@ export const limitsOfPair = computed(() =>
     .map((order) => Number(priceOf(order.limitPrice ?? "0", order.inputToken, order.outputToken).exact)),
 );
 
-// Where the service tells what the market paid, the lines are the market's; else they are the quotes that came.
-const HAS_MARKET = domain.types.length > 1;
 const EVERY_MS = 2_000;
 const PAST_MS = 600_000;
 /** What the market pays now for the pair, as prices are told and exactly; null where nobody says. */
 export const market = signal<{ pair: string; best: string } | null>(null);
-const past = new Set<string>();
+const pairsWithPast = new Set<string>();
 
 async function readMarket(): Promise<void> {
   if (document.hidden || !isReady.peek() || unreachableSince.peek() !== null) return;
@@ -58,7 +54,7 @@ async function readMarket(): Promise<void> {
   const key = `${base}/${other}`;
   if (base === other) return;
   const query: Record<string, string> = { inputToken: base, outputToken: other };
-  if (!past.has(key)) {
+  if (!pairsWithPast.has(key)) {
     const now = Date.now() - 2_000;
     Object.assign(query, {
       from: new Date(now - PAST_MS).toISOString(),
@@ -68,7 +64,7 @@ async function readMarket(): Promise<void> {
   }
   try {
     const { body } = await call<Prices>("GET", `api/prices?${new URLSearchParams(query)}`);
-    past.add(key);
+    pairsWithPast.add(key);
     const fresh = body.points.flatMap((point) =>
       point.venues.map((each) => ({
         at: Date.parse(point.at) / 1000,
@@ -87,33 +83,10 @@ async function readMarket(): Promise<void> {
   }
 }
 
-function keep(route: Route, at: number): void {
-  const first = route.quotes[0];
-  if (!first) return;
-  const key = pairKey(first.amountIn.token, first.amountOut.token);
-  const fresh = route.quotes.map((each) => ({
-    at: at / 1000,
-    venue: each.venue,
-    price: Number(priceOf(each.effectivePrice, each.amountIn.token, each.amountOut.token).exact),
-  }));
-  points.value = new Map([...points.value, [key, [...(points.value.get(key) ?? []), ...fresh].slice(-KEPT)]]);
-}
-
 export function start(): void {
-  if (HAS_MARKET) {
-    window.setInterval(() => void readMarket(), EVERY_MS);
-    effect(() => {
-      pair.value;
-      if (isReady.value) void readMarket();
-    });
-    return;
-  }
-  let seen = 0;
+  window.setInterval(() => void readMarket(), EVERY_MS);
   effect(() => {
-    const have = quote.value;
-    if (have?.state !== "here" || !have.route || have.askedAt === seen) return;
-    seen = have.askedAt;
-    const { route, askedAt } = have;
-    queueMicrotask(() => keep(route, askedAt));
+    pair.value;
+    if (isReady.value) void readMarket();
   });
 }

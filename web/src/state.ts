@@ -38,7 +38,7 @@ interface News {
 }
 
 /** Takes in what is newer than what is known; tells the other tabs. */
-export function learn(news: Partial<News>, { tell = true } = {}): void {
+export function merge(news: Partial<News>, { tell = true } = {}): void {
   const freshOrders = (news.orders ?? []).filter((order) => {
     const known = orders.value.get(order.id);
     return (
@@ -68,7 +68,7 @@ export function learn(news: Partial<News>, { tell = true } = {}): void {
 }
 
 channel?.addEventListener("message", ({ data }: MessageEvent<News>) => {
-  learn(
+  merge(
     {
       orders: data.orders.filter(accepts),
       events: data.events.filter((event) => orders.value.has(event.orderId)),
@@ -90,10 +90,10 @@ export function keepFrame(orderId: string, frame: string): void {
 }
 
 // A tab's own form outlives a reload; a new tab begins with the last one that was used.
-function stored(): Form {
-  for (const shelf of [sessionStorage, localStorage]) {
+function storedForm(): Form {
+  for (const storage of [sessionStorage, localStorage]) {
     try {
-      const found: unknown = JSON.parse(shelf.getItem("desk.form") ?? "null");
+      const found: unknown = JSON.parse(storage.getItem("desk.form") ?? "null");
       if (found && typeof found === "object") {
         const kept = Object.entries(found).filter(
           ([name, value]) => typeof value === typeof EMPTY[name as keyof Form],
@@ -107,7 +107,7 @@ function stored(): Form {
   return EMPTY;
 }
 
-export const form = signal<Form>(stored());
+export const form = signal<Form>(storedForm());
 form.subscribe((value) => {
   const text = JSON.stringify(value);
   sessionStorage.setItem("desk.form", text);

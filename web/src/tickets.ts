@@ -12,7 +12,7 @@ effect(() => {
   kept = null;
 });
 
-export async function ticketForAll(): Promise<string | null> {
+export async function streamTicket(): Promise<string | null> {
   const session = token.peek();
   if (!session) return null;
   if (kept && Date.now() - kept.at < FRESH_MS) return kept.ticket;

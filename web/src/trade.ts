@@ -168,11 +168,11 @@ export async function askQuote(): Promise<void> {
     now.value = Date.now();
   } catch (error) {
     if (mine.signal.aborted) return;
-    quote.value = { key, state: "refused", askedAt, endsAt: 0, lifeMs: 0, ...explained(error, key) };
+    quote.value = { key, state: "refused", askedAt, endsAt: 0, lifeMs: 0, ...explain(error, key) };
   }
 }
 
-function explained(error: unknown, key: string): { problem: string; tooHigh?: string } {
+function explain(error: unknown, key: string): { problem: string; tooHigh?: string } {
   if (!(error instanceof Refused))
     return { problem: error instanceof Error ? error.message : "No quote came." };
   const { problem } = error;
@@ -227,7 +227,7 @@ function bodyOf(swap: Swap | Record<string, unknown>, value: Form): string {
 }
 
 /** The click. Returns which field needs the trader's attention, if one does. */
-export async function press(): Promise<FieldName | "consent" | null> {
+export async function submitTicket(): Promise<FieldName | "consent" | null> {
   now.value = Date.now();
   const doing = action.peek();
   if (doing === "resting") {
@@ -278,7 +278,7 @@ async function place(intent: Intent): Promise<void> {
     location.hash = `#/orders/${body.orderId}`;
     selected.value = body.orderId;
   } catch (error) {
-    if (error instanceof Refused && error.isDefinite) refused(error);
+    if (error instanceof Refused && error.isDefinite) showRefusal(error);
     else {
       inDoubt.value = intent;
       announcement.value = "No answer came. The order may have been placed.";
@@ -289,7 +289,7 @@ async function place(intent: Intent): Promise<void> {
   }
 }
 
-function refused(error: Refused): void {
+function showRefusal(error: Refused): void {
   // A token that ran out, or too many requests, say nothing about the order: the same intent can be sent again.
   if (error.status !== 401 && error.status !== 429) {
     intents.settle();
@@ -309,12 +309,12 @@ export function change(changes: Partial<Form>): void {
   serverErrors.value = {};
   formProblem.value = "";
   restUntil.value = 0;
-  attended = Date.now();
+  attendedAt = Date.now();
   intents.settle();
   inDoubt.value = null;
 }
 
-let attended = Date.now();
+let attendedAt = Date.now();
 
 export function start(): void {
   const left = intents.unsettled();
@@ -322,11 +322,11 @@ export function start(): void {
     inDoubt.value = left;
     form.value = { ...form.peek(), ...formOf(left.body, form.peek()) };
   }
-  for (const sign of ["pointerdown", "keydown"])
+  for (const kind of ["pointerdown", "keydown"])
     document.addEventListener(
-      sign,
+      kind,
       () => {
-        attended = Date.now();
+        attendedAt = Date.now();
       },
       { passive: true },
     );
@@ -343,7 +343,12 @@ export function start(): void {
   effect(() => {
     const at = now.value;
     const have = quote.peek();
-    if (document.hidden || at - attended > ATTENDED_MS || unreachableSince.peek() !== null || !isReady.peek())
+    if (
+      document.hidden ||
+      at - attendedAt > ATTENDED_MS ||
+      unreachableSince.peek() !== null ||
+      !isReady.peek()
+    )
       return;
     if (isPlacing.peek() || inDoubt.peek()) return;
     if (!have && swapKey.peek() && at >= restUntil.peek()) void askQuote();

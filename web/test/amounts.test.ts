@@ -4,10 +4,10 @@ import {
   bpsApart,
   compare,
   divide,
+  formatAmount,
+  formatPrice,
   parseAmount,
   percentToBps,
-  shown,
-  shownPrice,
   subtract,
 } from "../src/lib/amounts";
 
@@ -83,13 +83,13 @@ test("slippage is rounded to whole hundredths of a percent, half away from zero"
 });
 
 test("amounts are grouped, rounded, and never rounded to nothing", () => {
-  assert.equal(shown("9000000"), "9,000,000");
-  assert.equal(shown("250.4912345", 2), "250.49");
-  assert.equal(shown("0.00000001"), "0.00000001");
-  assert.equal(shown("-12.5"), "−12.5");
-  assert.equal(shown("0"), "0");
-  assert.equal(shown("999.9999999", 2), "1,000");
-  assert.equal(shownPrice("168.0648382"), "168.065");
-  assert.equal(shownPrice("0.0059500845"), "0.00595008");
-  assert.equal(shownPrice("123456789.123"), "123,456,789.12");
+  assert.equal(formatAmount("9000000"), "9,000,000");
+  assert.equal(formatAmount("250.4912345", 2), "250.49");
+  assert.equal(formatAmount("0.00000001"), "0.00000001");
+  assert.equal(formatAmount("-12.5"), "−12.5");
+  assert.equal(formatAmount("0"), "0");
+  assert.equal(formatAmount("999.9999999", 2), "1,000");
+  assert.equal(formatPrice("168.0648382"), "168.065");
+  assert.equal(formatPrice("0.0059500845"), "0.00595008");
+  assert.equal(formatPrice("123456789.123"), "123,456,789.12");
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Intents, type Shelf } from "../src/lib/intents";
+import { Intents, type KeyValueStore } from "../src/lib/intents";
 
-function shelf(): Shelf {
+function shelf(): KeyValueStore {
   const kept = new Map<string, string>();
   return { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value) };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import domain from "../src/generated/domain.json";
 import {
+  changesForType,
   consentedBps,
   consents,
   consentWord,
@@ -10,7 +11,6 @@ import {
   fieldErrors,
   impactGrade,
   limitPriceOf,
-  ofType,
   readParty,
   readResting,
   readSwap,
@@ -92,14 +92,11 @@ test("a limit order says output for input, rounded in the trader's favour where 
   assert.equal(limitPriceOf("168", "USDC", "SOL"), "0.00595238095238095239");
 });
 
-// What the service does not offer, the ticket does not send.
-const offered = domain.types.length > 1;
-
-test("a form of a type that is not offered is a market order", { skip: offered }, () => {
-  assert.equal(typeOf({ ...EMPTY, type: "limit" }), "market");
+test("a form of a type that is not offered is a market order", () => {
+  assert.equal(typeOf({ ...EMPTY, type: "stop" }), "market");
 });
 
-test("a limit ticket sends its price and its end, and no slippage", { skip: !offered }, () => {
+test("a limit ticket sends its price and its end, and no slippage", () => {
   const form: Form = { ...EMPTY, type: "limit", limit: "170", rests: "600", slippage: "x" };
   assert.deepEqual(readResting(form, domain.tokens, 0).order, {
     inputToken: "SOL",
@@ -130,7 +127,7 @@ test("a limit ticket sends its price and its end, and no slippage", { skip: !off
   );
 });
 
-test("a sniper spends exactly the quote token on a token that has not launched", { skip: !offered }, () => {
+test("a sniper spends exactly the quote token on a token that has not launched", () => {
   const form: Form = { ...EMPTY, type: "sniper", target: "LNCH-7", amount: "100" };
   assert.deepEqual(readResting(form, domain.tokens, 0).order, {
     inputToken: "USDC",
@@ -158,10 +155,10 @@ test("a sniper spends exactly the quote token on a token that has not launched",
 });
 
 test("a sniper order begins with the slippage that launches need, and a slippage that was chosen stays", () => {
-  const sniper = { ...EMPTY, ...ofType(EMPTY, "sniper") };
+  const sniper = { ...EMPTY, ...changesForType(EMPTY, "sniper") };
   assert.equal(sniper.slippage, "5");
-  assert.equal({ ...sniper, ...ofType(sniper, "market") }.slippage, EMPTY.slippage);
-  assert.deepEqual(ofType({ ...EMPTY, slippage: "1", limit: "170" }, "sniper"), {
+  assert.equal({ ...sniper, ...changesForType(sniper, "market") }.slippage, EMPTY.slippage);
+  assert.deepEqual(changesForType({ ...EMPTY, slippage: "1", limit: "170" }, "sniper"), {
     type: "sniper",
     limit: "",
   });

@@ -149,7 +149,7 @@ export function percentToBps(typed: string): { bps: number } | { error: string }
 export const bpsToPercent = (bps: number): string => point(BigInt(bps), 2);
 
 /** For reading: groups of three digits, and at most so many decimals, rounded half up. */
-export function shown(text: string, decimals = 6): string {
+export function formatAmount(text: string, decimals = 6): string {
   const negative = text.startsWith("-");
   const [numerator, denominator] = fractionOf(negative ? text.slice(1) : text);
   const scaled = (numerator * 10n ** BigInt(decimals) * 2n + denominator) / (denominator * 2n);
@@ -167,9 +167,9 @@ function significantOf(text: string): string {
 }
 
 /** A price for reading: six significant digits. */
-export function shownPrice(text: string): string {
+export function formatPrice(text: string): string {
   const [whole = "0", fraction = ""] = text.split(".");
-  if (whole !== "0") return shown(text, Math.max(6 - whole.length, 2));
+  if (whole !== "0") return formatAmount(text, Math.max(6 - whole.length, 2));
   const zeros = /^0*/.exec(fraction)?.[0].length ?? 0;
-  return shown(text, zeros + 6);
+  return formatAmount(text, zeros + 6);
 }

@@ -14,14 +14,14 @@ const ORPHAN_AFTER_MS = 30_000;
 // The service keeps keys for 48 hours.
 const FORGOTTEN_AFTER_MS = 47 * 3_600_000;
 
-export interface Shelf {
+export interface KeyValueStore {
   getItem(name: string): string | null;
   setItem(name: string, value: string): void;
 }
 
 export class Intents {
   constructor(
-    private readonly shelf: Shelf,
+    private readonly store: KeyValueStore,
     private readonly tab: string,
     private readonly newKey: () => string,
     private readonly now: () => number = Date.now,
@@ -64,7 +64,7 @@ export class Intents {
 
   private read(): Intent[] {
     try {
-      const found: unknown = JSON.parse(this.shelf.getItem(STORED) ?? "[]");
+      const found: unknown = JSON.parse(this.store.getItem(STORED) ?? "[]");
       const all = Array.isArray(found) ? (found as Intent[]) : [];
       return all.filter((each) => each?.key && each.body && this.now() - each.at < FORGOTTEN_AFTER_MS);
     } catch {
@@ -73,6 +73,6 @@ export class Intents {
   }
 
   private write(all: Intent[]): void {
-    this.shelf.setItem(STORED, JSON.stringify(all));
+    this.store.setItem(STORED, JSON.stringify(all));
   }
 }

@@ -1,16 +1,21 @@
 // What an order says to a trader: its sentence, its price the way round that people quote it, and how well it was filled.
 import domain from "../generated/domain.json";
-import { bpsApart, divide, shown, shownPrice, subtract } from "./amounts";
-import { capital } from "./text";
+import { bpsApart, divide, formatAmount, formatPrice, subtract } from "./amounts";
+import { capitalize } from "./text";
 import type { Order, Quote, Side } from "./types";
 
 const OVER = new Set<string>(domain.over);
 const CANCELLABLE = new Set<string>(domain.cancellable);
 export const STEPS: readonly string[] = domain.steps;
 export const OPEN: readonly string[] = domain.open;
+/** Ends without a fill that nobody asked for: the tab "failed". */
+export const FAILED: readonly string[] = domain.over.filter(
+  (end) => end !== "confirmed" && end !== "cancelled",
+);
 export const ADVICE: Readonly<Record<string, string>> = domain.failures;
 
 export const isOver = (status: string): boolean => OVER.has(status);
+export const isResting = (order: Order): boolean => order.status === "waiting";
 
 /** Until its transaction is signed. */
 export const isCancellable = (order: Order): boolean => CANCELLABLE.has(order.status) && !order.txHash;
@@ -42,21 +47,21 @@ export function priceOf(
 ): { text: string; unit: string; exact: string } {
   const { base, quote, inverted } = orient(input, output);
   const exact = inverted && price !== "0" ? divide("1", price, 12) : price;
-  return { text: shownPrice(exact), unit: `${quote} per ${base}`, exact };
+  return { text: formatPrice(exact), unit: `${quote} per ${base}`, exact };
 }
 
 export function sentence(order: Order): string {
   const { side, inputToken, outputToken } = order;
-  const amount = shown(order.amount, 9);
+  const amount = formatAmount(order.amount, 9);
   if (side === "sell") {
     const got = order.executedOutput?.amount ?? null;
     return got
-      ? `Sell ${amount} ${inputToken} → ${shown(got)} ${outputToken}`
+      ? `Sell ${amount} ${inputToken} → ${formatAmount(got)} ${outputToken}`
       : `Sell ${amount} ${inputToken} for ${outputToken}`;
   }
   const paid = order.executedInput?.amount ?? null;
   return paid
-    ? `Buy ${amount} ${outputToken} for ${shown(paid)} ${inputToken}`
+    ? `Buy ${amount} ${outputToken} for ${formatAmount(paid)} ${inputToken}`
     : `Buy ${amount} ${outputToken} with ${inputToken}`;
 }
 
@@ -89,7 +94,7 @@ export function saving(order: Order): { amount: string; token: string; venue: st
   const best = others.reduce((least, other) =>
     BigInt(gain(other).units) < BigInt(gain(least).units) ? other : least,
   );
-  return { amount: gain(best).amount, token: gain(best).token, venue: capital(best.venue) };
+  return { amount: gain(best).amount, token: gain(best).token, venue: capitalize(best.venue) };
 }
 
 export function savedAgainst(
@@ -111,7 +116,7 @@ export function savingSentence(order: Order): string | null {
   if (!saved) return null;
   if (saved.amount.startsWith("-")) return null;
   const decimals = /^\d{2,}/.test(saved.amount) ? 1 : 4;
-  return `routing saved ${shown(saved.amount, decimals)} ${saved.token} against ${saved.venue}`;
+  return `routing saved ${formatAmount(saved.amount, decimals)} ${saved.token} against ${saved.venue}`;
 }
 
 /** The other side's amount: received when selling, paid when buying; what the quote says until it has settled. */

@@ -60,7 +60,7 @@ export const EMPTY: Form = {
 export const typeOf = (form: Form): string => (domain.types.includes(form.type) ? form.type : "market");
 
 /** What changes with the type: a slippage that nobody chose becomes the other type's; a price is of one pair. */
-export const ofType = (form: Form, type: string): Partial<Form> => ({
+export const changesForType = (form: Form, type: string): Partial<Form> => ({
   type,
   ...(form.slippage === usualSlippage(form.type) ? { slippage: usualSlippage(type) } : {}),
   ...((form.type === "sniper") !== (type === "sniper") ? { limit: "" } : {}),

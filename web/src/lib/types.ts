@@ -1,14 +1,7 @@
 import type { components } from "../generated/api";
 
 type Schemas = components["schemas"];
-/** A schema of ours, or what the desk needs of it where this service is older than limit orders. */
-type Known<Name extends string, Otherwise> = Name extends keyof Schemas ? Schemas[Name] : Otherwise;
-interface MayRest {
-  limitPrice?: string | null;
-  expiresAt?: string | null;
-  launch?: { event: string; minimumLiquidityUsd: string } | null;
-}
-export type Order = Schemas["Order"] & MayRest;
+export type Order = Schemas["Order"];
 export type OrderEvent = Schemas["Event"];
 export type Status = Order["status"];
 export type Side = Order["side"];
@@ -21,11 +14,5 @@ export type Health = Schemas["Health"];
 export type ProblemBody = Schemas["Problem"];
 export type FieldError = Schemas["Field"];
 export type Stats = Schemas["Stats"];
-export type Prices = Known<
-  "Prices",
-  { points: { at: string; best: string | null; venues: { venue: string; price: string }[] }[] }
->;
-export type Launches = Known<
-  "Launches",
-  { upcoming: { pool: string; token: string; kind: string; confirmedAt: string }[] }
->;
+export type Prices = Schemas["Prices"];
+export type Launches = Schemas["Launches"];

@@ -139,7 +139,7 @@ function User() {
 }
 
 /** The word about the connection, beside the list that it keeps true. */
-export function Link() {
+export function LinkStatus() {
   const words = {
     live: "live",
     connecting: "connecting …",

@@ -15,19 +15,19 @@ import {
   rows,
   type Tab,
 } from "../history";
-import { shown } from "../lib/amounts";
+import { formatAmount } from "../lib/amounts";
 import { csv } from "../lib/csv";
-import { counterAmount, priceOf, sentence, slippageBps } from "../lib/orders";
-import { capital, clock, fullTime, seconds, shortId, visible } from "../lib/text";
+import { counterAmount, isOver, priceOf, sentence, slippageBps } from "../lib/orders";
+import { capitalize, clock, fullTime, seconds, shortId, visible } from "../lib/text";
 import type { Order } from "../lib/types";
 import { announcement, openOrders, orders, selected, tokens } from "../state";
-import { Link } from "./header";
+import { LinkStatus } from "./header";
 import { Pill } from "./small";
 
 const TABS: readonly Tab[] = ["all", "open", "failed"];
 const ROW_PX = 40;
 const CARD_PX = 68;
-const AROUND = 8;
+const ROWS_AROUND = 8;
 const NARROW = matchMedia("(max-width: 899px)");
 
 export function openOrder(id: string): void {
@@ -39,7 +39,7 @@ export function nextTab(): void {
   filters.value = { ...filters.peek(), tab: TABS[(place + 1) % TABS.length] ?? "all" };
 }
 
-export function step(by: 1 | -1): void {
+export function moveSelection(by: 1 | -1): void {
   const all = rows.peek();
   const place = all.findIndex((order) => order.id === selected.peek());
   const found = all[place < 0 ? 0 : Math.min(Math.max(place + by, 0), all.length - 1)];
@@ -62,12 +62,12 @@ export function Orders() {
         <div class="tabs" role="group" aria-label="Which orders">
           {TABS.map((tab) => (
             <button key={tab} type="button" aria-pressed={by.tab === tab} onClick={() => set({ tab })}>
-              {capital(tab)}
+              {capitalize(tab)}
               {tab === "open" && mine ? <span class="count"> {mine}</span> : null}
             </button>
           ))}
         </div>
-        <Link />
+        <LinkStatus />
         <Export />
       </div>
       <FilterBar by={by} set={set} isFiltered={isFiltered} />
@@ -91,7 +91,7 @@ interface BarProps {
 }
 function FilterBar({ by, set, isFiltered }: BarProps) {
   const [open, setOpen] = useState(!NARROW.matches);
-  const pairs = [...new Set([...usual(), ...(by.pair ? [by.pair] : [])])];
+  const pairs = [...new Set([...pairChoices(), ...(by.pair ? [by.pair] : [])])];
   const find = async (text: string) => {
     const wanted = text.trim();
     if (/^ord_[0-9a-f]{32}$/.test(wanted)) openOrder(wanted);
@@ -145,24 +145,22 @@ function FilterBar({ by, set, isFiltered }: BarProps) {
             <option value="">any</option>
             {domain.venues.map((venue) => (
               <option key={venue} value={venue}>
-                {capital(venue)}
+                {capitalize(venue)}
               </option>
             ))}
           </select>
         </label>
-        {domain.types.length > 1 ? (
-          <label>
-            <span>Type</span>
-            <select value={by.type} onChange={(event) => set({ type: event.currentTarget.value })}>
-              <option value="">any</option>
-              {domain.types.map((type) => (
-                <option key={type} value={type}>
-                  {capital(type)}
-                </option>
-              ))}
-            </select>
-          </label>
-        ) : null}
+        <label>
+          <span>Type</span>
+          <select value={by.type} onChange={(event) => set({ type: event.currentTarget.value })}>
+            <option value="">any</option>
+            {domain.types.map((type) => (
+              <option key={type} value={type}>
+                {capitalize(type)}
+              </option>
+            ))}
+          </select>
+        </label>
         <label>
           <span>From</span>
           <input type="date" value={by.from} onChange={(event) => set({ from: event.currentTarget.value })} />
@@ -181,7 +179,7 @@ function FilterBar({ by, set, isFiltered }: BarProps) {
   );
 }
 
-function usual(): string[] {
+function pairChoices(): string[] {
   const seen = [...orders.value.values()].map((order) => {
     const price = priceOf("1", order.inputToken, order.outputToken).unit.split(" per ");
     return `${price[1]}/${price[0]}`;
@@ -209,8 +207,8 @@ function Table() {
   const narrow = useNarrow();
   const all = rows.value;
   const height = narrow ? CARD_PX : ROW_PX;
-  const first = Math.max(0, Math.floor(view.top / height) - AROUND);
-  const last = Math.min(all.length, Math.ceil((view.top + view.height) / height) + AROUND);
+  const first = Math.max(0, Math.floor(view.top / height) - ROWS_AROUND);
+  const last = Math.min(all.length, Math.ceil((view.top + view.height) / height) + ROWS_AROUND);
   const nearEnd = last + 20 >= all.length;
   useEffect(() => {
     const node = box.current;
@@ -315,9 +313,7 @@ function Table() {
 
 const reason = (order: Order): string => (order.error ? order.error.code.replaceAll("_", " ") : "");
 const timeTaken = (order: Order): string =>
-  ["confirmed", "failed", "cancelled", "expired"].includes(order.status)
-    ? seconds(Date.parse(order.updatedAt) - Date.parse(order.createdAt))
-    : "";
+  isOver(order.status) ? seconds(Date.parse(order.updatedAt) - Date.parse(order.createdAt)) : "";
 const href = (order: Order): string => `#/orders/${order.id}`;
 
 function pairOf(order: Order): string {
@@ -361,10 +357,10 @@ function Row({ order, place }: { order: Order; place: number }) {
       </span>
       <span role="cell">{pairOf(order)}</span>
       <span role="cell" class="number" title={`${order.amount} ${amountTokenOf(order)}`}>
-        {shown(order.amount, 6)} {amountTokenOf(order)}
+        {formatAmount(order.amount, 6)} {amountTokenOf(order)}
       </span>
       <span role="cell" class="number" title={counter ? `${counter.amount} ${counter.token}` : ""}>
-        {counter ? `${counter.settled ? "" : "≈ "}${shown(counter.amount, 4)} ${counter.token}` : "–"}
+        {counter ? `${counter.settled ? "" : "≈ "}${formatAmount(counter.amount, 4)} ${counter.token}` : "–"}
       </span>
       <span role="cell" class="number" title={price ? `${price.exact} ${price.unit}` : ""}>
         {price ? `${price.text} ${price.unit.split(" ")[0]}` : "–"}
@@ -372,7 +368,7 @@ function Row({ order, place }: { order: Order; place: number }) {
       <span role="cell" class="number">
         {bps === null ? "–" : bps > 0 ? `+${bps}` : bps < 0 ? `−${-bps}` : "0"}
       </span>
-      <span role="cell">{order.chosenDex ? capital(order.chosenDex) : "–"}</span>
+      <span role="cell">{order.chosenDex ? capitalize(order.chosenDex) : "–"}</span>
       <span role="cell" class="number">
         {timeTaken(order) || "–"}
       </span>
@@ -393,7 +389,7 @@ function Card({ order, place }: { order: Order; place: number }) {
             <Pill status={order.status} />
           </span>
           <span class="second">
-            {clock(order.createdAt)} · {order.chosenDex ? capital(order.chosenDex) : "no venue yet"} ·{" "}
+            {clock(order.createdAt)} · {order.chosenDex ? capitalize(order.chosenDex) : "no venue yet"} ·{" "}
             {reason(order) || timeTaken(order) || shortId(order.id)}
           </span>
         </a>

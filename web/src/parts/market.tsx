@@ -1,8 +1,8 @@
 import { useEffect, useRef } from "preact/hooks";
-import type { Drawn } from "../chart";
+import type { PriceChart } from "../chart";
 import domain from "../generated/domain.json";
-import { bpsToPercent, shownPrice } from "../lib/amounts";
-import { capital, clock, seconds } from "../lib/text";
+import { bpsToPercent, formatPrice } from "../lib/amounts";
+import { capitalize, clock, seconds } from "../lib/text";
 import { fillsOfPair, limitsOfPair, pair, pricesOfPair, unit } from "../prices";
 import { stats } from "../stats";
 import { shownQuote } from "../trade";
@@ -22,7 +22,7 @@ export function Market() {
             return (
               <li key={venue} class={`line-${index + 1}`}>
                 <span class="key" aria-hidden="true" />
-                {capital(venue)} {point ? shownPrice(plain(point.price)) : "–"}
+                {capitalize(venue)} {point ? formatPrice(plain(point.price)) : "–"}
                 {route?.chosenDex === venue && route.spreadBps !== null ? (
                   <span class="best"> best, +{bpsToPercent(route.spreadBps)} %</span>
                 ) : null}
@@ -39,9 +39,8 @@ export function Market() {
       </div>
       <Chart />
       <p class="note">
-        {unit.value} after fees
-        {domain.types.length > 1 ? "; dotted: where your orders rest." : ", as quoted for your amounts."}
-        {prices.length || fills.length ? "" : " The lines begin with the first quote."}
+        {unit.value} after fees; dotted: where your orders rest.
+        {prices.length || fills.length ? "" : " The lines begin with the first price."}
       </p>
       <details class="as-text">
         <summary>As a table</summary>
@@ -59,8 +58,8 @@ export function Market() {
             </thead>
             <tbody>
               {[
-                ...prices.map((point) => ({ ...point, what: capital(point.venue) })),
-                ...fills.map((point) => ({ ...point, what: `Your fill on ${capital(point.venue)}` })),
+                ...prices.map((point) => ({ ...point, what: capitalize(point.venue) })),
+                ...fills.map((point) => ({ ...point, what: `Your fill on ${capitalize(point.venue)}` })),
               ]
                 .sort((a, b) => b.at - a.at)
                 .slice(0, 40)
@@ -68,7 +67,7 @@ export function Market() {
                   <tr key={`${point.at} ${point.what}`}>
                     <td>{clock(new Date(point.at * 1000).toISOString())}</td>
                     <td>{point.what}</td>
-                    <td class="number">{shownPrice(plain(point.price))}</td>
+                    <td class="number">{formatPrice(plain(point.price))}</td>
                   </tr>
                 ))}
             </tbody>
@@ -85,7 +84,7 @@ const plain = (value: number): string =>
 
 function Chart() {
   const node = useRef<HTMLDivElement>(null);
-  const drawn = useRef<Drawn | null>(null);
+  const drawn = useRef<PriceChart | null>(null);
   const prices = pricesOfPair.value;
   const fills = fillsOfPair.value;
   const limits = limitsOfPair.value;
@@ -108,7 +107,7 @@ function Chart() {
   }, [prices, fills, limits]);
   const last = prices.at(-1);
   const said = last
-    ? `${prices.length} quoted prices, the newest ${shownPrice(plain(last.price))} ${unit.value}; ${fills.length} fills.`
+    ? `${prices.length} quoted prices, the newest ${formatPrice(plain(last.price))} ${unit.value}; ${fills.length} fills.`
     : "No prices yet.";
   return (
     <div class="chart" ref={node} role="img" aria-label={`Prices of ${pair.value} over time. ${said}`} />
@@ -142,7 +141,7 @@ export function Quality() {
           <Bars
             title="Venue share"
             rows={known.venues.map((each) => ({
-              name: capital(each.venue),
+              name: capitalize(each.venue),
               value: each.fills,
               text: `${Math.round((each.fills / Math.max(fills, 1)) * 100)} % (${each.fills})`,
             }))}

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, Refused } from "../api";
-import { bpsToPercent, shown } from "../lib/amounts";
+import { bpsToPercent, formatAmount } from "../lib/amounts";
 import {
   ADVICE,
   counterAmount,
@@ -13,15 +13,15 @@ import {
   savingSentence,
   sentence,
 } from "../lib/orders";
-import { capital, clock, fullTime, seconds, shortId, visible } from "../lib/text";
+import { capitalize, clock, fullTime, seconds, shortId, visible } from "../lib/text";
 import { impactGrade, inTradersWords } from "../lib/ticket";
 import type { Order, OrderEvent } from "../lib/types";
 import { type Attempt, waterfall } from "../lib/waterfall";
 import { missing } from "../live";
-import { announcement, events, form, frames, learn, now, root, selected, selectedOrder } from "../state";
+import { announcement, events, frames, merge, now, root, selected, selectedOrder } from "../state";
 import { change } from "../trade";
 import { Resting } from "./resting";
-import { Copy, Outside, Pill } from "./small";
+import { Copy, ForeignText, Pill } from "./small";
 
 /** What a cancel or an amendment was answered, shown until the order moves on. */
 const refusal = signal<{ id: string; sequence: number; text: string } | null>(null);
@@ -36,7 +36,7 @@ export async function cancelSelected(): Promise<void> {
   refusal.value = null;
   try {
     const { body } = await call<Order>("POST", `api/orders/${order.id}/cancel`);
-    learn({ orders: [body] });
+    merge({ orders: [body] });
     announcement.value = "The order is cancelled.";
   } catch (error) {
     const text =
@@ -101,7 +101,7 @@ function Details({ order }: { order: Order }) {
         <p class="sentence">{sentence(order)}</p>
         <Pill status={order.status} />
       </div>
-      {said ? <p class={`verdict ${order.status}`}>{capital(said)}.</p> : null}
+      {said ? <p class={`verdict ${order.status}`}>{capitalize(said)}.</p> : null}
       {order.error ? <Failure order={order} /> : null}
       {answered ? (
         <p class="warning amber" role="alert">
@@ -113,8 +113,7 @@ function Details({ order }: { order: Order }) {
       <dl class="facts">
         {counter && !counter.settled ? (
           <Fact name="Expected">
-            {order.side === "sell" ? "≈ " : "≈ "}
-            {shown(counter.amount)} {counter.token}
+            ≈ {formatAmount(counter.amount)} {counter.token}
           </Fact>
         ) : null}
         {price ? (
@@ -124,42 +123,42 @@ function Details({ order }: { order: Order }) {
         ) : null}
         {order.executedInput ? (
           <Fact name="Paid">
-            {shown(order.executedInput.amount, 9)} {order.executedInput.token}
+            {formatAmount(order.executedInput.amount, 9)} {order.executedInput.token}
           </Fact>
         ) : null}
         {order.executedOutput ? (
           <Fact name="Received">
-            {shown(order.executedOutput.amount, 9)} {order.executedOutput.token}
+            {formatAmount(order.executedOutput.amount, 9)} {order.executedOutput.token}
           </Fact>
         ) : null}
         {order.fee ? (
           <Fact name="Fee, included">
-            {shown(order.fee.amount, 9)} {order.fee.token}
+            {formatAmount(order.fee.amount, 9)} {order.fee.token}
           </Fact>
         ) : null}
         {chosen ? (
           <Fact name="Price impact" kind={impactGrade(chosen.priceImpactPct)}>
-            {shown(chosen.priceImpactPct, 2)} % (limit {bpsToPercent(order.maxPriceImpactBps)} %)
+            {formatAmount(chosen.priceImpactPct, 2)} % (limit {bpsToPercent(order.maxPriceImpactBps)} %)
           </Fact>
         ) : null}
         {order.side === "sell" && order.minimumOutput && !isOver(order.status) ? (
           <Fact name="At least">
-            {shown(order.minimumOutput)} {order.outputToken}
+            {formatAmount(order.minimumOutput)} {order.outputToken}
           </Fact>
         ) : null}
         {order.side === "buy" && order.maximumInput && !isOver(order.status) ? (
           <Fact name="At most">
-            {shown(order.maximumInput)} {order.inputToken}
+            {formatAmount(order.maximumInput)} {order.inputToken}
           </Fact>
         ) : null}
         <Fact name="Slippage at most">{bpsToPercent(order.slippageBps)} %</Fact>
         <Fact name="Placed">{fullTime(order.createdAt)}</Fact>
         <Fact name="Wallet">
-          <Outside text={order.walletAddress} />
+          <ForeignText text={order.walletAddress} />
         </Fact>
         {order.clientOrderId ? (
           <Fact name="Your id">
-            <Outside text={order.clientOrderId} />
+            <ForeignText text={order.clientOrderId} />
           </Fact>
         ) : null}
         {order.txHash ? (
@@ -228,7 +227,7 @@ function fillTicketFrom(order: Order): void {
   document.getElementById(order.side === "sell" ? "pay" : "get")?.focus();
 }
 
-const WORDS: Readonly<Record<string, string>> = {
+const STATUS_WORDS: Readonly<Record<string, string>> = {
   pending: "in the queue",
   routing: "asking the venues",
   building: "building and signing",
@@ -302,7 +301,7 @@ function BarRow({ bar, total, end, goesOn }: BarProps) {
       </span>
       <span class="message">
         {visible(bar.message)}
-        {WORDS[bar.status] ? <span class="hidden"> ({WORDS[bar.status]})</span> : null}
+        {STATUS_WORDS[bar.status] ? <span class="hidden"> ({STATUS_WORDS[bar.status]})</span> : null}
       </span>
     </li>
   );
@@ -342,24 +341,24 @@ function Quotes({ order }: { order: Order }) {
               return (
                 <tr key={each.venue} class={each.venue === route.chosenDex ? "best" : ""}>
                   <th scope="row">
-                    {capital(each.venue)}
+                    {capitalize(each.venue)}
                     {each.venue === route.chosenDex ? " ✓" : ""}
                   </th>
                   <td class="number">{price.text}</td>
-                  <td class="number">{shown(view.amount, 4)}</td>
+                  <td class="number">{formatAmount(view.amount, 4)}</td>
                   <td class="number">
-                    {shown(each.fee.amount)}
+                    {formatAmount(each.fee.amount)}
                     {each.fee.token === feeToken ? "" : ` ${each.fee.token}`}
                   </td>
                   <td class={`number ${impactGrade(each.priceImpactPct)}`}>
-                    {shown(each.priceImpactPct, 2)} %
+                    {formatAmount(each.priceImpactPct, 2)} %
                   </td>
                 </tr>
               );
             })}
             {route.unavailable.map((each) => (
               <tr key={each.venue}>
-                <th scope="row">{capital(each.venue)}</th>
+                <th scope="row">{capitalize(each.venue)}</th>
                 <td colSpan={4}>{visible(each.message)}</td>
               </tr>
             ))}
@@ -432,4 +431,3 @@ export function Wire() {
     </section>
   );
 }
-export { form };

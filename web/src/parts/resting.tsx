@@ -1,17 +1,17 @@
 import { useState } from "preact/hooks";
 import { call, Refused } from "../api";
-import { bpsToPercent, divide, readDecimal, shownPrice } from "../lib/amounts";
-import { priceOf } from "../lib/orders";
+import { bpsToPercent, divide, formatPrice, readDecimal } from "../lib/amounts";
+import { isResting, priceOf } from "../lib/orders";
 import { fullTime, seconds } from "../lib/text";
 import { fieldErrors, inTradersWords, limitPriceOf } from "../lib/ticket";
 import type { Order } from "../lib/types";
 import { market, pairKey } from "../prices";
-import { announcement, learn, now } from "../state";
+import { announcement, merge, now } from "../state";
 
 /** An order that waits: for what, how far that is, for how long; and how to change it. */
 export function Resting({ order }: { order: Order }) {
   const [amending, setAmending] = useState(false);
-  if ((order.status as string) !== "waiting") return null;
+  if (!isResting(order)) return null;
   const limit = order.limitPrice ? priceOf(order.limitPrice, order.inputToken, order.outputToken) : null;
   const best = market.value?.pair === pairKey(order.inputToken, order.outputToken) ? market.value.best : null;
   const away =
@@ -32,7 +32,7 @@ export function Resting({ order }: { order: Order }) {
           <div>
             <dt>Market</dt>
             <dd>
-              {shownPrice(best)}, {bpsToPercent(away)} % away
+              {formatPrice(best)}, {bpsToPercent(away)} % away
             </dd>
           </div>
         ) : null}
@@ -92,12 +92,12 @@ function Amend({ order, onDone }: { order: Order; onDone: () => void }) {
     setProblem("");
     try {
       const { body: amended } = await call<Order>("PATCH", `api/orders/${order.id}`, { body });
-      learn({ orders: [amended] });
+      merge({ orders: [amended] });
       announcement.value = "The order is amended.";
       onDone();
       document.getElementById("order-title")?.focus();
     } catch (error) {
-      setProblem(explained(error));
+      setProblem(explain(error));
     } finally {
       setBusy(false);
     }
@@ -144,7 +144,7 @@ function Amend({ order, onDone }: { order: Order; onDone: () => void }) {
   );
 }
 
-function explained(error: unknown): string {
+function explain(error: unknown): string {
   if (!(error instanceof Refused)) return "The service can't be reached: nothing is known to have changed.";
   if (error.problem.code === "not_amendable") return "Too late: the order does not rest any more.";
   if (error.problem.code === "order_changed") return "The order changed meanwhile: look at it again.";

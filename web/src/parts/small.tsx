@@ -4,7 +4,7 @@ import { visible } from "../lib/text";
 import { announcement } from "../state";
 
 /** Text from outside: isolated, so that it can't turn its surroundings around, and whole in the title. */
-export function Outside({ text, class: kind }: { text: string; class?: string }) {
+export function ForeignText({ text, class: kind }: { text: string; class?: string }) {
   return (
     <bdi class={`outside ${kind ?? ""}`} title={visible(text)}>
       {visible(text)}

@@ -1,27 +1,27 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { unreachableSince } from "../api";
 import domain from "../generated/domain.json";
 import { launches } from "../launches";
 import {
   bpsToPercent,
   divide,
+  formatAmount,
+  formatPrice,
   multiply,
   percentToBps,
   readDecimal,
-  shown,
-  shownPrice,
   significant,
 } from "../lib/amounts";
 import { priceOf } from "../lib/orders";
-import { capital, seconds, visible } from "../lib/text";
+import { capitalize, seconds, visible } from "../lib/text";
 import {
   amountToken,
+  changesForType,
   consentWord,
   type FieldName,
   type Form,
   impactGrade,
   inputOf,
-  ofType,
   outputOf,
   type Swap,
   typeOf,
@@ -39,12 +39,11 @@ import {
   errorsShown,
   formProblem,
   freshQuote,
-  impactOf,
   inDoubt,
-  press,
   quote,
   restUntil,
   shownQuote,
+  submitTicket,
   touched,
 } from "../trade";
 import { askForToken } from "./token";
@@ -65,7 +64,7 @@ const described = (name: FieldName) =>
   errorsShown.value[name] ? { "aria-invalid": true, "aria-describedby": `${name}-error` } : {};
 
 /** What is typed into a field; whether it is wrong is said once it was left. */
-function Typed({
+function TextField({
   name,
   ...more
 }: {
@@ -97,7 +96,7 @@ export function Ticket() {
   const submit = async (event: Event) => {
     event.preventDefault();
     if (action.peek() === "token") return askForToken();
-    const wrong = await press();
+    const wrong = await submitTicket();
     if (!wrong) return;
     if (wrong === "slippage" || wrong === "impact" || wrong === "wallet")
       document.getElementById(wrong)?.closest("details")?.setAttribute("open", "");
@@ -115,20 +114,18 @@ export function Ticket() {
     <section class="panel ticket" aria-labelledby="ticket-title">
       <h2 id="ticket-title">Ticket</h2>
       <form onSubmit={submit} noValidate autocomplete="off">
-        {domain.types.length > 1 ? (
-          <div class="tabs" role="group" aria-label="Type of order">
-            {domain.types.map((each) => (
-              <button
-                key={each}
-                type="button"
-                aria-pressed={type === each}
-                onClick={() => change(ofType(value, each))}
-              >
-                {capital(each)}
-              </button>
-            ))}
-          </div>
-        ) : null}
+        <div class="tabs" role="group" aria-label="Type of order">
+          {domain.types.map((each) => (
+            <button
+              key={each}
+              type="button"
+              aria-pressed={type === each}
+              onClick={() => change(changesForType(value, each))}
+            >
+              {capitalize(each)}
+            </button>
+          ))}
+        </div>
         {type === "sniper" ? (
           <SniperFields />
         ) : (
@@ -142,7 +139,7 @@ export function Ticket() {
                   aria-pressed={value.action === side}
                   onClick={() => change({ action: side })}
                 >
-                  {capital(side)} {value.base}
+                  {capitalize(side)} {value.base}
                 </button>
               ))}
             </div>
@@ -164,14 +161,14 @@ export function Ticket() {
           <label class="field">
             <span>Price impact at most</span>
             <span class="unit">
-              <Typed name="impact" inputMode="decimal" />
+              <TextField name="impact" inputMode="decimal" />
               <span aria-hidden="true">%</span>
             </span>
           </label>
           <FieldError name="impact" />
           <label class="field">
             <span>Wallet</span>
-            <Typed name="wallet" spellcheck={false} />
+            <TextField name="wallet" spellcheck={false} />
           </label>
           <FieldError name="wallet" />
         </details>
@@ -198,34 +195,39 @@ export function Ticket() {
 function LimitFields() {
   const value = form.value;
   const { unit } = priceOf("1", inputOf(value), outputOf(value));
-  const now_ = market.value?.pair === pair.value ? market.value.best : null;
+  const marketPrice = market.value?.pair === pair.value ? market.value.best : null;
   const move = (percent: string) => {
-    if (now_) change({ limit: significant(multiply(now_, percent), 6) });
+    if (marketPrice) change({ limit: significant(multiply(marketPrice, percent), 6) });
   };
   const typed = readDecimal(value.limit);
-  const away = now_ && "text" in typed && typed.text !== "0" ? bpsBetween(typed.text, now_) : null;
+  const away =
+    marketPrice && "text" in typed && typed.text !== "0" ? bpsBetween(typed.text, marketPrice) : null;
   return (
     <div class="field">
       <label for="limit">
         {value.action === "sell" ? "Sell at this price or higher" : "Buy at this price or lower"}
       </label>
       <span class="unit">
-        <Typed name="limit" inputMode="decimal" placeholder={now_ ? shownPrice(now_) : ""} />
+        <TextField
+          name="limit"
+          inputMode="decimal"
+          placeholder={marketPrice ? formatPrice(marketPrice) : ""}
+        />
         <span aria-hidden="true" class="wide-unit">
           {unit}
         </span>
       </span>
       <FieldError name="limit" />
       <div class="choices">
-        {STEPS_AWAY.map(([label, factor]) => (
-          <button key={label} type="button" disabled={!now_} onClick={() => move(factor)}>
+        {LIMIT_STEPS.map(([label, factor]) => (
+          <button key={label} type="button" disabled={!marketPrice} onClick={() => move(factor)}>
             {label}
           </button>
         ))}
       </div>
-      {now_ ? (
+      {marketPrice ? (
         <p class="note">
-          The market pays {shownPrice(now_)}
+          The market pays {formatPrice(marketPrice)}
           {away === null
             ? ""
             : away === 0
@@ -238,7 +240,7 @@ function LimitFields() {
   );
 }
 
-const STEPS_AWAY: readonly (readonly [string, string])[] = [
+const LIMIT_STEPS: readonly (readonly [string, string])[] = [
   ["−5 %", "0.95"],
   ["−1 %", "0.99"],
   ["now", "1"],
@@ -250,7 +252,7 @@ const STEPS_AWAY: readonly (readonly [string, string])[] = [
 const bpsBetween = (price: string, of: string): number =>
   Math.round((Number(divide(price, of, 8)) - 1) * 10_000);
 
-const RESTS: readonly (readonly [string, string])[] = [
+const RESTING_TIMES: readonly (readonly [string, string])[] = [
   ["", "30 days"],
   ["600", "10 minutes"],
   ["3600", "1 hour"],
@@ -279,7 +281,7 @@ function Rests() {
           {...described("rests")}
         >
           {isLimit ? <option value="fok">now or never</option> : null}
-          {RESTS.map(([seconds, label]) => (
+          {RESTING_TIMES.map(([seconds, label]) => (
             <option key={seconds} value={seconds}>
               {label}
             </option>
@@ -304,7 +306,7 @@ function SniperFields() {
     <>
       <label class="field">
         <span>Token that will launch</span>
-        <Typed name="target" spellcheck={false} />
+        <TextField name="target" spellcheck={false} />
       </label>
       <FieldError name="target" />
       {soon.length ? (
@@ -359,7 +361,7 @@ function SniperFields() {
       <label class="field">
         <span>Liquidity at least</span>
         <span class="unit">
-          <Typed name="liquidity" inputMode="decimal" />
+          <TextField name="liquidity" inputMode="decimal" />
           <span aria-hidden="true">USD</span>
         </span>
       </label>
@@ -369,7 +371,7 @@ function SniperFields() {
           Price, or better <span class="note">optional</span>
         </span>
         <span class="unit">
-          <Typed name="limit" inputMode="decimal" />
+          <TextField name="limit" inputMode="decimal" />
           <span aria-hidden="true" class="wide-unit">
             {priceOf("1", value.quote, value.target.trim() || "token").unit}
           </span>
@@ -391,7 +393,7 @@ function SniperFields() {
       <label class="field">
         <span>No older than</span>
         <span class="unit">
-          <Typed name="age" inputMode="numeric" />
+          <TextField name="age" inputMode="numeric" />
           <span aria-hidden="true">s</span>
         </span>
       </label>
@@ -459,7 +461,7 @@ function AmountField({ place, token, focused, onFocus }: AmountProps) {
           id={place}
           inputMode="decimal"
           autocomplete="off"
-          value={isExact ? value.amount : other ? shown(other).replaceAll(",", "") : ""}
+          value={isExact ? value.amount : other ? formatAmount(other).replaceAll(",", "") : ""}
           placeholder={isExact ? "0" : "…"}
           onFocus={(event) => {
             onFocus(place);
@@ -490,7 +492,7 @@ function AmountField({ place, token, focused, onFocus }: AmountProps) {
   );
 }
 
-const USUAL = ["0.1", "0.5", "1"];
+const USUAL_SLIPPAGES = ["0.1", "0.5", "1"];
 
 function Slippage() {
   const value = form.value;
@@ -500,7 +502,7 @@ function Slippage() {
     <fieldset class="field slippage">
       <legend>Slippage at most</legend>
       <div class="choices">
-        {USUAL.map((each) => (
+        {USUAL_SLIPPAGES.map((each) => (
           <button
             key={each}
             type="button"
@@ -511,7 +513,7 @@ function Slippage() {
           </button>
         ))}
         <span class="unit">
-          <Typed name="slippage" aria-label="Slippage in percent" inputMode="decimal" />
+          <TextField name="slippage" aria-label="Slippage in percent" inputMode="decimal" />
           <span aria-hidden="true">%</span>
         </span>
       </div>
@@ -566,18 +568,18 @@ function QuoteView() {
           <dt>{isSell ? "At least" : "At most"}</dt>
           <dd>
             {isSell
-              ? `${shown(chosen.minimumOutput.amount)} ${chosen.minimumOutput.token}`
-              : `${shown(chosen.maximumInput.amount)} ${chosen.maximumInput.token}`}
+              ? `${formatAmount(chosen.minimumOutput.amount)} ${chosen.minimumOutput.token}`
+              : `${formatAmount(chosen.maximumInput.amount)} ${chosen.maximumInput.token}`}
           </dd>
         </div>
         <div class={grade}>
           <dt>Price impact</dt>
-          <dd>{shown(chosen.priceImpactPct, 2)} %</dd>
+          <dd>{formatAmount(chosen.priceImpactPct, 2)} %</dd>
         </div>
         <div>
           <dt>Fee</dt>
           <dd>
-            {shown(chosen.fee.amount)} {chosen.fee.token}
+            {formatAmount(chosen.fee.amount)} {chosen.fee.token}
           </dd>
         </div>
       </dl>
@@ -586,7 +588,7 @@ function QuoteView() {
           const said = priceOf(each.effectivePrice, each.amountIn.token, each.amountOut.token);
           return (
             <li key={each.venue} class={each.venue === route.chosenDex ? "best" : ""}>
-              <span>{capital(each.venue)}</span>
+              <span>{capitalize(each.venue)}</span>
               <span>
                 {said.text}
                 {each.venue === route.chosenDex && route.quotes.length > 1 && route.spreadBps !== null
@@ -598,7 +600,7 @@ function QuoteView() {
         })}
         {route.unavailable.map((each) => (
           <li key={each.venue} class="gone">
-            <span>{capital(each.venue)}</span>
+            <span>{capitalize(each.venue)}</span>
             <span>{visible(each.message)}</span>
           </li>
         ))}
@@ -627,7 +629,7 @@ function Consent() {
   return (
     <div class="warning red consent" role="alert">
       <p>
-        This swap moves the market by <b>{shown(percent, 2)} %</b> against you; your limit is{" "}
+        This swap moves the market by <b>{formatAmount(percent, 2)} %</b> against you; your limit is{" "}
         {form.value.impact} %. Swap less at a time, or type <b>{word}</b> to go on.
       </p>
       <label class="field">
@@ -729,22 +731,11 @@ function Label() {
       const sign = isBase ? (value.action === "sell" ? "→ ≈" : "for ≈") : "→ ≈";
       return (
         <>
-          {what} {sign} {shown(about, 4)} {other}
+          {what} {sign} {formatAmount(about, 4)} {other}
         </>
       );
     }
   }
 }
 
-export function useTicketKeys(): void {
-  useEffect(() => {
-    // After Back, a page that comes from the cache has an old quote: it counts as such by its age.
-    const back = () => {
-      now.value = Date.now();
-    };
-    window.addEventListener("pageshow", back);
-    return () => window.removeEventListener("pageshow", back);
-  }, []);
-}
 export const focusAmount = (): void => document.getElementById(amountField())?.focus();
-export { impactOf };
