@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from order_engine.models import (
         OVER,
+        STEPS,
         Amount,
         Check,
         Event,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "OVER",
+    "STEPS",
     "Amount",
     "Answer",
     "Check",

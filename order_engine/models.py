@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+# What a market order goes through that is filled at its first attempt.
+STEPS: Final = ("pending", "routing", "building", "submitted", "confirmed")
 OVER: Final = frozenset({"confirmed", "failed", "cancelled", "expired"})
 Side: TypeAlias = Literal["sell", "buy"]
 # A float can't hold most amounts: it would be refused, not rounded.
@@ -221,6 +223,11 @@ class Order(Model, frozen=True):
     def is_over(self) -> bool:
         """Whether nothing will happen to it any more."""
         return self.status in OVER
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it waits for its price or its launch, and can be amended."""
+        return self.status == "waiting"
 
     @property
     def below_quote_bps(self) -> Decimal | None:

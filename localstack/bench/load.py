@@ -19,11 +19,22 @@ from http import HTTPStatus
 from typing import TypeAlias, cast
 
 from localstack.client.local_program import headers_of, token_of
-from order_engine import OVER, Client, Event, NewOrder, OrderEngineError, Patience, Placed, StreamLost, StreamRefused
+from order_engine import (
+    OVER,
+    STEPS,
+    Client,
+    Event,
+    NewOrder,
+    OrderEngineError,
+    Patience,
+    Placed,
+    StreamLost,
+    StreamRefused,
+)
 from order_engine.cli.program import subject_of
 
 _POLL_SECONDS = 0.2
-_OPEN = ("pending", "routing", "building", "submitted")
+_OPEN = STEPS[:-1]  # of market orders
 _PAGE = "200"
 _BUSY = (
     HTTPStatus.TOO_MANY_REQUESTS,

@@ -31,7 +31,6 @@ _COLOURS = (
     "#332288",
     "#117733",
 )
-_STATUSES = ("pending", "routing", "building", "submitted")
 # How the percentiles are spread: the last one in a thousand is as wide as the first half.
 _NINES = (0.0, 50.0, 90.0, 99.0, 99.9)
 _POINTS = 240
@@ -143,10 +142,11 @@ def _largest_first(bars: Mapping[str, Mapping[str, float]]) -> list[str]:
 def stages(runs: Sequence[Run]) -> Figure | None:
     """How long orders stayed in each status."""
     bars = {_name(run): run["stages"] for run in runs if run["stages"]}
-    names = [*_STATUSES, *sorted({name for bar in bars.values() for name in bar} - set(_STATUSES))]
-    return (
-        _stacked("Where an order's time goes", "milliseconds in each status, on average", bars, names) if bars else None
-    )
+    if not bars:
+        return None
+    # In the order in which orders went through them.
+    names = list(dict.fromkeys(name for bar in bars.values() for name in bar))
+    return _stacked("Where an order's time goes", "milliseconds in each status, on average", bars, names)
 
 
 def processor(runs: Sequence[Run]) -> Figure | None:

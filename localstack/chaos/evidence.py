@@ -22,6 +22,7 @@ from localstack.chaos.records import (
 )
 from localstack.local_stack.stack_for_tests import Stack
 from localstack.logs.log_lines import Line
+from order_engine import OVER
 
 _USER = "user#"
 _TABLE = "connections table cannot be reached"
@@ -54,7 +55,7 @@ SELECT message_id, order_id, verdict, extract(epoch FROM arrived_at)::float8 AS 
 """
 COUNTS = """
 SELECT count(*)::int AS orders,
-       count(*) FILTER (WHERE status IN ('confirmed', 'failed', 'cancelled', 'expired'))::int AS over,
+       count(*) FILTER (WHERE status = ANY(%(over)s))::int AS over,
        count(*) FILTER (WHERE status = 'confirmed')::int AS confirmed
 FROM orders
 """
@@ -82,7 +83,7 @@ def connect(database_url: str) -> psycopg.Connection[tuple[object, ...]]:
 def counts(database_url: str) -> Counts:
     """How far the orders are. Raises psycopg.OperationalError where nobody answers."""
     with connect(database_url) as connection, connection.cursor(row_factory=class_row(Counts)) as cursor:
-        return cursor.execute(COUNTS).fetchone() or Counts(0, 0, 0)
+        return cursor.execute(COUNTS, {"over": sorted(OVER)}).fetchone() or Counts(0, 0, 0)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
-from localstack.chaos.records import TERMINAL, Connection, Frame, Transcript
-from order_engine import Client, Event, OrderEngineError, Stream
+from localstack.chaos.records import Connection, Frame, Transcript
+from order_engine import OVER, Client, Event, OrderEngineError, Stream
 
 _PAUSE_SECONDS = 0.3
 _LEAVE_AFTER_SECONDS = 1.5
@@ -119,7 +119,7 @@ class Follower:
         connection.frames.append(frame)
         if self._hear is not None:
             self._hear(frame)
-        if frame.status in TERMINAL:
+        if frame.status in OVER:
             connection.ending = "had the end"
             return True
         return False

@@ -1,15 +1,16 @@
 """What a run leaves behind, as plain values: the only thing that the audit looks at.
 
 Moments are in seconds since the epoch. Nothing here comes from the engine's own modules: an auditor that shared the
-engine's tables would share its mistakes.
+engine's tables would share its mistakes. The end states are those of the client, which knows only the wire.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from order_engine import OVER
+
 CONFIRMED = "confirmed"
-TERMINAL = frozenset({CONFIRMED, "failed", "cancelled", "expired"})
 # A status that was posted is recorded within this many seconds, a throttled table and a busy machine included; and its
 # follower, which shares the machine with the stack, has it that many after a push that is dead by then posted it.
 RECORDED_WITHIN = 5.0
@@ -55,7 +56,7 @@ class OrderRecord:
     @property
     def is_over(self) -> bool:
         """Whether nothing can follow."""
-        return self.status in TERMINAL
+        return self.status in OVER
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Transcript:
     @property
     def has_the_end(self) -> bool:
         """Whether it was told of the order's end."""
-        return any(frame.status in TERMINAL for each in self.connections for frame in each.frames)
+        return any(frame.status in OVER for each in self.connections for frame in each.frames)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from localstack.chaos.followers import Style
-from localstack.chaos.records import TERMINAL, Frame, Shown, UserConnection, UserTranscript
-from order_engine import Client, Event, OrderEngineError, Snapshot, Stream
+from localstack.chaos.records import Frame, Shown, UserConnection, UserTranscript
+from order_engine import OVER, Client, Event, OrderEngineError, Snapshot, Stream
 
 _PAUSE_SECONDS = 0.3
 
@@ -124,5 +124,5 @@ class UserFollower:
         frame = Frame(event.sequence, event.status, event.attempt, time.time())
         connection.frames.append((event.order_id, frame))
         self._newest = max(self._newest or 0.0, event.at.timestamp())
-        if frame.status in TERMINAL:
+        if frame.status in OVER:
             self._over.add(event.order_id)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class TooManyWaiting(Exception):
-    """So many wait for a place that one more would not be let in before its caller gave up."""
+    """So many wait for a slot that one more would not be let in before its caller gave up."""
 
 
 class ConcurrencyLimiter:
@@ -17,8 +17,8 @@ class ConcurrencyLimiter:
     interval keeps a slow start of those few from letting the whole burst in at once. At most `queue` wait.
     """
 
-    def __init__(self, places: int, patience: float, interval: float, queue: int = 512) -> None:
-        self._places = asyncio.Semaphore(places)
+    def __init__(self, slots: int, patience: float, interval: float, queue: int = 512) -> None:
+        self._slots = asyncio.Semaphore(slots)
         self._patience = patience
         self._interval = interval
         self._past_patience = asyncio.Lock()
@@ -26,9 +26,9 @@ class ConcurrencyLimiter:
         self._waiting = 0
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Holds a place, or goes on without one once it has waited long enough. Raises `TooManyWaiting`."""
-        held = not self._places.locked() and await self._places.acquire()
+    async def slot(self) -> AsyncIterator[None]:
+        """Holds a slot, or goes on without one once it has waited long enough. Raises `TooManyWaiting`."""
+        held = not self._slots.locked() and await self._slots.acquire()
         if not held:
             if self._waiting >= self._queue:
                 raise TooManyWaiting
@@ -44,12 +44,12 @@ class ConcurrencyLimiter:
             yield
         finally:
             if held:
-                self._places.release()
+                self._slots.release()
 
     async def _wait(self, seconds: float) -> bool:
-        """Whether a place was free in time."""
+        """Whether a slot was free in time."""
         try:
             async with asyncio.timeout(seconds):
-                return await self._places.acquire()
+                return await self._slots.acquire()
         except TimeoutError:
             return False

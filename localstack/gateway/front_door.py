@@ -135,11 +135,11 @@ class FrontDoor:
         try:
             if websocket_relay.is_handshake(request):
                 return await websocket_relay.relay(request, upstream, session, self._handshakes, self._websockets)
-            # Only a whole request takes a place, and only until its answer begins: a client that stalls holds none.
+            # Only a whole request takes a slot, and only until its answer begins: a client that stalls holds none.
             body = await whole_body(request)
             url = URL(upstream.rest_url + path_and_query(request), encoded=True)
             headers = forwarded_headers(request, upstream)
-            async with self._requests.place():
+            async with self._requests.slot():
                 answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
             async with answer:
                 return await _answer(request, answer)

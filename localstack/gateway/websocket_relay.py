@@ -265,7 +265,7 @@ async def relay(
         return problem(HTTPStatus.BAD_REQUEST, "not_a_websocket", "This is no complete WebSocket handshake (RFC 6455).")
     target = URL(f"{to.websocket_url}?{path_and_query(request).partition('?')[2]}", encoded=True)
     try:
-        async with asyncio.timeout(_HANDSHAKE_SECONDS), handshakes.place():
+        async with asyncio.timeout(_HANDSHAKE_SECONDS), handshakes.slot():
             upstream = await session.ws_connect(
                 target,
                 headers=headers,

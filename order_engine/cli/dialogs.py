@@ -197,7 +197,7 @@ def ask_to_amend(app: App[None], client: Client, order: Order) -> None:
         if limit:
             app.run_worker(amend(limit))
 
-    if order.status == "waiting" and order.limit_price is not None:
+    if order.is_resting and order.limit_price is not None:
         app.push_screen(AmendDialog(order), answered)
     else:
         app.notify("Only a limit order that rests can be amended.")

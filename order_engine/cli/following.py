@@ -118,7 +118,7 @@ async def show_to_the_end(
             done = await _follow(client, order, seconds, progress, may_rest=may_rest)
             for line in text.outcome(done):
                 progress.line(line)
-            if done.status == "waiting":
+            if done.is_resting:
                 progress.line(f"{again} goes on watching, {program.name} order amend and cancel change it")
         if output.as_json and not output.verbose:
             print_json((await client.request("GET", path_of(order_id))).text)

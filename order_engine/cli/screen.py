@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Footer, Input, Static
 
-from order_engine import Client, Event, Health, Order, OrderEngineError, StreamRefused
+from order_engine import STEPS, Client, Event, Health, Order, OrderEngineError, StreamRefused
 from order_engine.cli import text
 from order_engine.cli.console import visible
 from order_engine.cli.dialogs import OrderScreen, ask_to_amend, ask_to_cancel, open_logs
@@ -23,7 +23,6 @@ from order_engine.cli.signals import ENDING
 _LOOK_SECONDS = 1.0
 _HEALTH_EVERY = 5
 _RATE_WINDOW = timedelta(seconds=30)
-_STEPS = ("pending", "routing", "building", "submitted", "confirmed")
 _COLUMNS = ("TIME", "ORDER", "SIDE", "PAIR", "AMOUNT", "RECEIVED", "PRICE", "VENUE", "STAGE", "STATUS")
 _NARROW_COLUMNS = ("TIME", "ORDER", "STATUS", "SIDE", "PAIR", "AMOUNT")
 _WIDE = 100
@@ -52,8 +51,8 @@ def _cells(order: Order, now: datetime, *, is_wide: bool) -> list[Text]:
 def _stage(order: Order, now: datetime) -> Text:
     """How far it is, and how long it has taken."""
     took = (order.updated_at if order.is_over else now) - order.created_at
-    done = _STEPS.index(order.status) + 1 if order.status in _STEPS else 0
-    bar = Text("━" * done + "╌" * (len(_STEPS) - done), style=text.COLOURS.get(order.status, "dim"))
+    done = STEPS.index(order.status) + 1 if order.status in STEPS else 0
+    bar = Text("━" * done + "╌" * (len(STEPS) - done), style=text.COLOURS.get(order.status, "dim"))
     return bar.append(f" {max(took.total_seconds(), 0):.1f} s", style="dim")
 
 

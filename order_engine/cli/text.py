@@ -112,7 +112,7 @@ def outcome(order: Order) -> list[Text]:
         first.append(f": {order.error.message}")
         again = "Placing it again may work." if order.error.retryable else "Placing it again as it is will not work."
         return [first, Text(f"{again} Nothing was exchanged.", style="dim")]
-    if order.status == "waiting":
+    if order.is_resting:
         return [Text.assemble(status_text(order.status), f": {ask_of(order)} rests")]
     if order.is_over:
         first.append(": nothing was exchanged")

@@ -15,8 +15,9 @@ import pytest
 from chalicelib.http.responses import SECURITY_HEADERS
 from localstack.client import issuer
 from localstack.local_stack.stack_for_tests import Stack
+from order_engine import OVER
 from tests.e2e.token_proxy import token_proxy
-from tests.e2e.trader import ORDER, OVER, Trader, column
+from tests.e2e.trader import ORDER, Trader, column
 from tests.fakes.aws import websocket_event
 from tests.fakes.tokens import ED, ISSUER, Token, b64, jwks
 from tests.unit.client.commands import Ended, invoke, run

@@ -11,7 +11,8 @@ import pytest
 
 from localstack.chaos import orders
 from localstack.local_stack.stack_for_tests import Stack
-from tests.e2e.trader import LIMIT_SECONDS, OVER, Json, Trader, column
+from order_engine import OVER
+from tests.e2e.trader import LIMIT_SECONDS, Json, Trader, column
 from tests.scene import scene
 
 LIFECYCLE = ["pending", "routing", "building", "submitted", "confirmed"]

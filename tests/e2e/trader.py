@@ -8,8 +8,9 @@ from http import HTTPStatus
 
 import aiohttp
 
+from order_engine import OVER
+
 LIMIT_SECONDS = 90
-OVER = ("confirmed", "failed", "cancelled", "expired")
 ORDER = {
     "userId": "trader",
     "walletAddress": "wallet_12345",

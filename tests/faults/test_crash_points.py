@@ -16,8 +16,9 @@ from localstack.chaos.audit import audit, repeats
 from localstack.chaos.evidence import connect
 from localstack.chaos.orders import HOPELESS, PLAIN, wait_until
 from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS
-from localstack.chaos.records import TERMINAL, Evidence
+from localstack.chaos.records import Evidence
 from localstack.local_stack.stack_for_tests import Stack
+from order_engine import OVER
 from tests.crashes import Kill, Recovery, RecoveryWatch, arm, wait_for_crash
 from tests.scene import Scene, scene
 
@@ -81,11 +82,7 @@ async def kill_at(point: str, directory: Path, on: Scene, watch: RecoveryWatch) 
         await asyncio.sleep(1)
         left = await watch.look(order_id)
         needs_somebody = left.progress != str(left.sequence)
-        if (
-            needs_somebody
-            and left.status == LEFT[point]
-            and (left.lease_expires_at is None) == (left.status in TERMINAL)
-        ):
+        if needs_somebody and left.status == LEFT[point] and (left.lease_expires_at is None) == (left.status in OVER):
             watch.add(Kill(point, order_id, moment), left)
             # A copy of the message at once: it must wait for the dead worker's lease.
             await on.send(order_id)

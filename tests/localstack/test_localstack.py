@@ -21,6 +21,7 @@ from localstack.local_stack import cloudformation
 from localstack.local_stack.processes import wait_until
 from localstack.packaging import interpreters
 from localstack.paths import ROOT
+from order_engine import OVER
 from tests.localstack.server import MISSING, PYTHON, Server
 
 pytestmark = [
@@ -104,7 +105,7 @@ class Api:
         assert placed.status == 202, placed
         deadline = time.monotonic() + _ORDER_SECONDS
         statuses: list[str] = []
-        while not {"confirmed", "failed", "cancelled"} & set(statuses):
+        while not OVER & set(statuses):
             assert time.monotonic() < deadline, statuses
             time.sleep(0.5)
             answer = self.call("GET", f"/api/orders/{placed.body['orderId']}/events")
