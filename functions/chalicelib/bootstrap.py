@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from chalicelib.http.api import Api
     from chalicelib.http.identity import Identify
     from chalicelib.http.signing import SigningKeys
-    from chalicelib.services.browse import OwnedHistory
+    from chalicelib.ports.access import Admission, Allowances
+    from chalicelib.ports.history import OwnedHistory
+    from chalicelib.ports.orders import OwnedOrders
     from chalicelib.services.execute_order import Worker
     from chalicelib.services.heartbeat import HeartbeatPorts
     from chalicelib.services.issuer_keys import KeyFetcher
-    from chalicelib.services.limits import Allowances
-    from chalicelib.services.ports import OwnedOrders
     from chalicelib.services.push_status import Pusher
-    from chalicelib.services.subscriptions import Admission, SubscriptionPorts
+    from chalicelib.services.subscriptions import SubscriptionPorts
     from chalicelib.services.watch import WatcherPorts
     from chalicelib.venues.router import VenueRouter
     from chalicelib.venues.simulation.chance import Simulation

@@ -13,30 +13,30 @@ from types import MappingProxyType
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _bound: dict[str, object] = {}
-_about: ContextVar[Mapping[str, str]] = ContextVar("about", default=_NOTHING)
+_scoped: ContextVar[Mapping[str, str]] = ContextVar("scoped", default=_NOTHING)
 
 
 def bind(**fields: object) -> None:
-    """Adds fields to every log line until `release`."""
+    """Adds fields to every log line until `clear`."""
     _bound.update(fields)
 
 
 @contextmanager
-def about(**fields: str | None) -> Iterator[None]:
+def scoped(**fields: str | None) -> Iterator[None]:
     """Adds fields to the log lines of this thread for the time of the block; those without a value are left out."""
-    token = _about.set({**_about.get(), **{name: value for name, value in fields.items() if value}})
+    token = _scoped.set({**_scoped.get(), **{name: value for name, value in fields.items() if value}})
     try:
         yield
     finally:
-        _about.reset(token)
+        _scoped.reset(token)
 
 
-def bound() -> Mapping[str, object]:
-    """The fields of the present invocation, and of what this thread is about."""
-    return MappingProxyType({**_bound, **_about.get()})
+def current() -> Mapping[str, object]:
+    """The fields of the present invocation, and of the blocks that this thread is in."""
+    return MappingProxyType({**_bound, **_scoped.get()})
 
 
-def release() -> None:
+def clear() -> None:
     """Forgets the fields: the next invocation starts with none."""
     _bound.clear()
 

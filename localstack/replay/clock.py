@@ -7,7 +7,8 @@ from typing import ParamSpec, TypeVar
 
 from chalicelib.domain.order import Order, SignedTransaction
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, Venue
-from chalicelib.services.ports import CrashPoint, Telemetry, VenueConnector
+from chalicelib.ports.runtime import CrashPoint, Telemetry
+from chalicelib.ports.venues import VenueConnector
 from chalicelib.venues.router import QUOTE_DEADLINE_SECONDS, VenueRouter
 
 Parameters = ParamSpec("Parameters")

@@ -18,8 +18,8 @@ from chalicelib.domain.events import Move, OrderPlaced, RoutingStarted, apply
 from chalicelib.domain.launches import Launch
 from chalicelib.domain.order import Failure, History, Meta, Order, OrderEvent, OrderType, SignedTransaction
 from chalicelib.domain.transitions import WORKABLE, OrderStatus
+from chalicelib.ports.orders import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 from chalicelib.services.event_messages import describe
-from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition
 from localstack.replay.clock import VirtualClock
 
 _Pair = tuple[str, str]
@@ -98,8 +98,8 @@ class Orders:
         if self._orders[before.id].sequence != before.sequence:
             raise Fenced
         self._store(transition.after, *describe(before, transition.event), self._clock.now())
-        if transition.resume_in:
-            self._due[before.id] = self._clock.now() + timedelta(seconds=transition.resume_in)
+        if transition.retry_after_seconds:
+            self._due[before.id] = self._clock.now() + timedelta(seconds=transition.retry_after_seconds)
         del history
         return self.get(before.id)
 
@@ -110,9 +110,9 @@ class Orders:
         self._orders[order.id] = replace(self._orders[order.id], transaction=transaction)
         return replace(order, transaction=transaction)
 
-    def release(self, order: Order, lease: Lease, resume_in: float) -> None:
+    def release(self, order: Order, lease: Lease, retry_after_seconds: float) -> None:
         del lease
-        self._due[order.id] = self._clock.now() + timedelta(seconds=resume_in)
+        self._due[order.id] = self._clock.now() + timedelta(seconds=retry_after_seconds)
 
     def record_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
         """A worker's defect goes on to whoever runs the replay."""
@@ -136,7 +136,7 @@ class Orders:
 
     # What the watcher reads and moves.
 
-    def anybody(self) -> bool:
+    def any_resting(self) -> bool:
         return bool(self._by_expiry)
 
     def count(self, most: int) -> int:
@@ -162,10 +162,10 @@ class Orders:
                     found.append(self._orders[order_id])
         return found
 
-    def sniped(self, symbols: Sequence[str]) -> Collection[str]:
+    def tokens_with_snipers(self, symbols: Sequence[str]) -> Collection[str]:
         return {symbol for symbol in symbols if self._by_launch.get(symbol)}
 
-    def sniping(self, symbol: str, after: str, limit: int) -> Sequence[Order]:
+    def snipers_of(self, symbol: str, after: str, limit: int) -> Sequence[Order]:
         resting = (self._orders[order_id] for order_id in self._by_launch.get(symbol, ()) if order_id > after)
         return [order for order in resting if self._may_fire(order)][:limit]
 

@@ -18,7 +18,7 @@ from chalicelib.adapters.postgres.history import PostgresHistory, page_statement
 from chalicelib.domain.order import placed_at
 from chalicelib.domain.tokens import BONK, RAY, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.browse import OrderFilter
+from chalicelib.ports.history import OrderFilter
 from localstack.bench.history import analyze, fill
 from tests.benchmarks.resting import blocks
 from tests.fakes.builders import METEORA, RAYDIUM

@@ -22,7 +22,7 @@ from chalicelib.adapters.postgres.pool import Database
 from chalicelib.bootstrap import SystemClock
 from chalicelib.domain.order import OrderType
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.browse import OrderFilter
+from chalicelib.ports.history import OrderFilter
 from chalicelib.services.watch import WatcherPorts, beat
 from tests.fakes import CrashAt, MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import ScriptedMarket

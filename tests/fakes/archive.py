@@ -17,13 +17,13 @@ class Kept:
 
 
 class MemoryArchive:
-    """`Archive`."""
+    """`DeadLetterArchive`."""
 
     def __init__(self) -> None:
         self.kept: list[Kept] = []
         self.outage = False
 
-    def keep(self, message_id: str, order_id: str | None, body: str, receive_count: int, verdict: str) -> None:
+    def keep(self, message_id: str, order_id: str | None, body: str, receive_count: int, outcome: str) -> None:
         if self.outage:
             raise Unavailable("The archive is down.")
-        self.kept.append(Kept(message_id, order_id, body, receive_count, verdict))
+        self.kept.append(Kept(message_id, order_id, body, receive_count, outcome))

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from chalicelib.domain.errors import ErrorCode, OutcomeUnknown, Rejected, Retryable
 from chalicelib.domain.order import Failure, Fill, Order, SignedTransaction
 from chalicelib.domain.quotes import Route
-from chalicelib.services.ports import TransactionResult, TransactionStatus
+from chalicelib.ports.chain import TransactionResult, TransactionStatus
 from tests.fakes.clock import FakeClock
 
 BLOCKS_PER_SECOND = 10

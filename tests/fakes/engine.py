@@ -9,10 +9,14 @@ from typing import Protocol, TypeVar, cast
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History, NewOrder, Order, SignedTransaction
 from chalicelib.domain.transitions import TRANSITIONS, OrderStatus
+from chalicelib.ports.chain import ChainClient
+from chalicelib.ports.orders import OrderStore
+from chalicelib.ports.queues import StatusEvents
+from chalicelib.ports.runtime import CrashPoint
+from chalicelib.ports.venues import Router, SwapBuilder
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
 from chalicelib.services.place_order import PlacingPorts, place_order
-from chalicelib.services.ports import ChainClient, CrashPoint, OrderStore, Router, StatusEvents, SwapBuilder
 from chalicelib.services.reconcile import reconcile
 from tests.fakes.builders import an_order, new_order
 from tests.fakes.chain import FakeChain

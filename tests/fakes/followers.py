@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import MAX_SUBSCRIPTIONS, Delivery, Follower, TooManySubscriptions
+from chalicelib.ports.followers import MAX_SUBSCRIPTIONS, Delivery, Follower, TooManySubscriptions
 from tests.fakes.clock import FakeClock
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from chalicelib.domain.order import OrderEvent
-from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page, StageTime, symbols_of
+from chalicelib.ports.history import FeedPage, FeedPlace, OrderFilter, Page, StageTime, symbols_of
 from tests.fakes.store import MemoryOrders
 
 

@@ -13,7 +13,7 @@ from chalicelib.domain.launches import Launch
 from chalicelib.domain.limits import in_base_units
 from chalicelib.domain.quotes import VENUES, NoQuote, Quote, QuoteRequest, Side, Venue
 from chalicelib.domain.tokens import USDC, Token
-from chalicelib.services.ports import CrashPoint
+from chalicelib.ports.runtime import CrashPoint
 from chalicelib.venues.router import VenueRouter
 from chalicelib.venues.simulation.chance import Simulation
 from chalicelib.venues.simulation.market import SimulatedMarket

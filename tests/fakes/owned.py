@@ -7,8 +7,8 @@ from chalicelib.domain.errors import OrderNotFound
 from chalicelib.domain.events import OrderPlaced
 from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import History, Order
-from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page, StageTime
-from chalicelib.services.ports import ClientOrders, Idempotency, Transition
+from chalicelib.ports.history import FeedPage, FeedPlace, OrderFilter, Page, StageTime
+from chalicelib.ports.orders import ClientOrders, Idempotency, Transition
 from tests.fakes.history import MemoryHistory
 from tests.fakes.store import MemoryOrders
 

@@ -20,7 +20,7 @@ from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.config import DatabaseSettings
 from chalicelib.domain.order import History, Order
 from chalicelib.domain.transitions import Trigger, next_status
-from chalicelib.services.ports import Claimed, Lease, Transition
+from chalicelib.ports.orders import Claimed, Lease, Transition
 from tests.fakes.builders import a_transaction, an_event, an_id, an_order
 
 LEASE = Lease("11111111-1111-1111-1111-111111111111", 18)

@@ -12,11 +12,11 @@ from chalicelib.domain.launches import Launch, LaunchKind
 from chalicelib.domain.order import LaunchConditions, NewOrder, Order, OrderType, TimeInForce
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import SOL, USDC, launch_token
+from chalicelib.ports.runtime import CrashPoint
 from chalicelib.services.amend_order import Amendment, amend_order
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.execute_order import Ack, RetryAfter, Worker, execute_order
 from chalicelib.services.place_order import PlacingPorts, place_order
-from chalicelib.services.ports import CrashPoint
 from chalicelib.services.reconcile import reconcile
 from chalicelib.services.watch import WatcherPorts, beat
 from tests.fakes import CrashAt, FakeChain, FakeClock, MemoryQueue, MemoryStatusEvents, MemoryTicks

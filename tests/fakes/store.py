@@ -9,8 +9,8 @@ from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyR
 from chalicelib.domain.events import OrderPlaced, RoutingStarted, apply
 from chalicelib.domain.order import Failure, History, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import WORKABLE, OrderStatus
+from chalicelib.ports.orders import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition, UserSnapshot
 from chalicelib.services.event_messages import Message, describe
-from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition, UserSnapshot
 from tests.fakes.clock import FakeClock
 
 PICKED_UP_WITHIN = 15
@@ -271,15 +271,15 @@ class MemoryOrders:
             self.writes += 1
             return replace(order, transaction=transaction)
 
-    def release(self, order: Order, lease: Lease, resume_in: float) -> None:
+    def release(self, order: Order, lease: Lease, retry_after_seconds: float) -> None:
         with self._lock:
             self.reach("release")
             row = self._row(order.id)
             if row.lease_token == lease.token:
                 row.lease_token = row.lease_until = None
-                row.next_attempt_at = self._in(resume_in)
+                row.next_attempt_at = self._in(retry_after_seconds)
                 row.fruitless_claims = 0
-                row.attend(self._in(resume_in + PICKED_UP_WITHIN))
+                row.attend(self._in(retry_after_seconds + PICKED_UP_WITHIN))
                 self.writes += 1
 
     def record_failure(self, order: Order, lease: Lease, failure: Failure) -> None:
@@ -383,20 +383,20 @@ class MemoryOrders:
                 raise ClientOrderIdTaken(other.id)
 
     def _hand_on(self, row: Row, transition: Transition) -> None:
-        lease, resume_in = transition.lease, transition.resume_in
+        lease, retry_after_seconds = transition.lease, transition.retry_after_seconds
         seconds = lease.seconds if lease is not None else 0
         if transition.release:
             row.lease_token = row.lease_until = None
         else:
             row.lease_until = self._in(seconds)
-        row.next_attempt_at = self._in(resume_in) if resume_in > 0 else None
+        row.next_attempt_at = self._in(retry_after_seconds) if retry_after_seconds > 0 else None
         row.fruitless_claims = 0
         if row.is_only_told and not self._is_followed(row):
             row.attention_at = row.look_at = None
         elif row.is_only_told:
             row.attend(self._in(PUBLISHED_WITHIN), look=transition.before.status is not transition.after.status)
         elif transition.release:
-            row.attend(self._in(resume_in + PICKED_UP_WITHIN))
+            row.attend(self._in(retry_after_seconds + PICKED_UP_WITHIN))
         else:
             row.attend(self._in(seconds + AFTER_LEASE))
 

@@ -24,8 +24,8 @@ from chalicelib.chain.transactions import SimulatedSwap, sign, signature_of
 from chalicelib.config import BLOCK_MS, Fault, SimulationSettings
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import SignedTransaction
+from chalicelib.ports.runtime import CrashPoint
 from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
-from chalicelib.services.ports import CrashPoint
 from chalicelib.services.reconcile import reconcile
 from chalicelib.venues.simulation import venue
 from chalicelib.venues.simulation.chance import Simulation

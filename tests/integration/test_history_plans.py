@@ -15,7 +15,7 @@ from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.order import placed_at
 from chalicelib.domain.tokens import BONK, RAY, SOL, USDC, Token
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.browse import OrderFilter, symbols_of
+from chalicelib.ports.history import OrderFilter, symbols_of
 from localstack.bench.history import analyze, fill
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import settings_for

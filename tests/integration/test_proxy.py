@@ -8,7 +8,7 @@ from chalicelib.adapters.postgres.history import PostgresHistory
 from chalicelib.adapters.postgres.ledger import PostgresLedger
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.transitions import Trigger
-from chalicelib.services.browse import OrderFilter
+from chalicelib.ports.history import OrderFilter
 from tests.fakes.postgres import LEASE, claimed, open_database, step
 from tests.fakes.postgres_door import door_before
 

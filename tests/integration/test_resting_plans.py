@@ -15,7 +15,7 @@ from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.events import PriceReached
 from chalicelib.domain.order import OrderType
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.browse import OrderFilter
+from chalicelib.ports.history import OrderFilter
 from tests.benchmarks.resting import PAIRS, blocks, fill_resting
 from tests.fakes.postgres import settings_for
 

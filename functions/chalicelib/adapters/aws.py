@@ -37,7 +37,7 @@ def token_signer(region: str, host: str, port: int, user: str) -> Callable[[], s
 def sqs_client() -> SQSClient:
     """SQS, given up after 5 s at most: what could not be queued is repaired by reconcile.
 
-    A worker's reserve (batches.RESERVE_MS) has room for one such call behind its last step.
+    A worker's reserve (sqs_batch.RESERVE_MS) has room for one such call behind its last step.
     """
     from chalicelib.adapters.json_calls import JsonCalls
     from chalicelib.adapters.sqs_calls import SqsCalls
@@ -49,7 +49,7 @@ def sqs_client() -> SQSClient:
 def dynamo_calls() -> DynamoCalls:
     """DynamoDB for PynamoDB, given up after 3.6 s.
 
-    A pusher's reserve (batches.RESERVE_MS) has room for one such call behind its last post.
+    A pusher's reserve (sqs_batch.RESERVE_MS) has room for one such call behind its last post.
     """
     from chalicelib.adapters.dynamo_calls import DynamoCalls
     from chalicelib.adapters.json_calls import JsonCalls

@@ -27,7 +27,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
+from chalicelib.ports.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
 
 if TYPE_CHECKING:
     from chalicelib.adapters.dynamo_calls import DynamoCalls
@@ -74,7 +74,7 @@ class DynamoFollowers:
     def add(self, follower: Follower) -> None:
         if not follower.of_user:
             self._take_room(follower)
-        _reaching(self._row(follower).save)
+        _translate_errors(self._row(follower).save)
 
     def _take_room(self, follower: Follower) -> None:
         orders = self._model.orders
@@ -111,17 +111,17 @@ class DynamoFollowers:
         self._update(*follower.key, [self._model.apart.set(True)], self._model.connected_at == follower.connected_at)
 
     def of_order(self, order_id: str) -> Sequence[Follower]:
-        return _reaching(lambda: _followers(self._model.query(order_id, consistent_read=True)))
+        return _translate_errors(lambda: _followers(self._model.query(order_id, consistent_read=True)))
 
     def orders_of(self, connection_id: str) -> Sequence[str]:
         key = self._model.connection_id == connection_id
-        found = _reaching(lambda: list(self._model.query(connection_id, key, consistent_read=True)))
+        found = _translate_errors(lambda: list(self._model.query(connection_id, key, consistent_read=True)))
         return sorted(found[0].orders or ()) if found else []
 
     def sessions(self) -> Mapping[str, datetime | None]:
         """Every connection that follows an order, and when the last of its sessions ends. Raises `Unavailable`."""
         sessions: dict[str, datetime | None] = {}
-        for connection_id, ends_at in _reaching(
+        for connection_id, ends_at in _translate_errors(
             lambda: [
                 (row.connection_id, row.session_ends_at)
                 for row in self._model.scan()
@@ -135,7 +135,7 @@ class DynamoFollowers:
 
     def find(self, order_id: str, connection_id: str) -> Follower | None:
         key = self._model.connection_id == connection_id
-        found = _reaching(lambda: _followers(self._model.query(order_id, key, consistent_read=True)))
+        found = _translate_errors(lambda: _followers(self._model.query(order_id, key, consistent_read=True)))
         return found[0] if found else None
 
     def record(self, follower: Follower, sequence: int) -> None:
@@ -173,13 +173,13 @@ class DynamoFollowers:
         self._update(connection_id, connection_id, [orders.delete({order_id})], orders.contains(order_id))
 
     def remove(self, order_id: str, connection_id: str) -> None:
-        _reaching(self._model(order_id, connection_id).delete)
+        _translate_errors(self._model(order_id, connection_id).delete)
         orders = self._model.orders
         self._update(connection_id, connection_id, [orders.delete({order_id})], orders.contains(order_id))
 
     def forget(self, connection_id: str) -> Sequence[str]:
         followed = self.orders_of(connection_id)
-        _reaching(lambda: self._delete_all([*followed, connection_id], connection_id))
+        _translate_errors(lambda: self._delete_all([*followed, connection_id], connection_id))
         return followed
 
     def _delete_all(self, order_ids: Sequence[str], connection_id: str) -> None:
@@ -223,7 +223,7 @@ def _followers(rows: Iterable[Connection]) -> list[Follower]:
     ]
 
 
-def _reaching(call: Callable[[], Result]) -> Result:
+def _translate_errors(call: Callable[[], Result]) -> Result:
     try:
         return call()
     except PynamoDBException as error:

@@ -9,8 +9,8 @@ import urllib3
 from botocore.exceptions import BotoCoreError
 
 from chalicelib.adapters.signed_calls import SignedCalls
-from chalicelib.services.followers import Delivery
-from chalicelib.services.ports import Telemetry
+from chalicelib.ports.followers import Delivery
+from chalicelib.ports.runtime import Telemetry
 
 GONE = 410
 _REASON_LENGTH = 300

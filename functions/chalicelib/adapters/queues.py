@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.correlation import bound
+from chalicelib.correlation import current
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
+from chalicelib.ports.access import KeyDocument
+from chalicelib.ports.queues import Opening
 from chalicelib.services.heartbeat import INTERVAL_SECONDS
-from chalicelib.services.issuer_keys import KeyDocument, message_of
+from chalicelib.services.issuer_keys import message_of
 from chalicelib.services.push_status import Push
-from chalicelib.services.user_stream import Opening
 from chalicelib.services.views import history_view
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _trace() -> dict[Literal["AWSTraceHeader"], MessageSystemAttributeValueTypeD
 
 def _request() -> dict[str, MessageAttributeValueTypeDef]:
     """Carries the id of the request that all of this is about, for the receiver's log lines."""
-    request_id = bound().get("request_id")
+    request_id = current().get("request_id")
     return {"requestId": {"DataType": "String", "StringValue": str(request_id)}} if request_id else {}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from chalicelib.correlation import bound
+from chalicelib.correlation import current
 
 Dimensions = tuple[tuple[str, str], ...]
 UNITS = {
@@ -37,16 +37,16 @@ class PowertoolsTelemetry:
 
     def debug(self, event: str, **fields: object) -> None:
         if self.logger.log_level <= logging.DEBUG:
-            self.logger.debug(event, extra={**bound(), **fields})
+            self.logger.debug(event, extra={**current(), **fields})
 
     def log(self, event: str, **fields: object) -> None:
-        self.logger.info(event, extra={**bound(), **fields})
+        self.logger.info(event, extra={**current(), **fields})
 
     def warn(self, event: str, **fields: object) -> None:
-        self.logger.warning(event, extra={**bound(), **fields})
+        self.logger.warning(event, extra={**current(), **fields})
 
     def exception(self, event: str, error: Exception, **fields: object) -> None:
-        self.logger.error(event, exc_info=error, extra={**bound(), **fields})
+        self.logger.error(event, exc_info=error, extra={**current(), **fields})
 
     def add_metric(self, metric: str, value: float = 1, **dimensions: str) -> None:
         with self._lock:
@@ -56,7 +56,7 @@ class PowertoolsTelemetry:
         """Logs that an invocation is over, with what it counted: in one line, and in more only where metrics differ in
         the value of one dimension.
         """
-        line, *others = self._counted({**bound(), **fields})
+        line, *others = self._counted({**current(), **fields})
         if self.logger.log_level <= logging.INFO:
             self.logger.info("invocation", extra=line)
         elif "_aws" in line:

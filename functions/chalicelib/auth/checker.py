@@ -17,11 +17,11 @@ from typing import Protocol
 
 from jwt.api_jwk import PyJWK
 
-from chalicelib.auth.claims import Claims
 from chalicelib.auth.errors import Reason, Refused
 from chalicelib.domain.identity import Scope
 from chalicelib.domain.text import is_name
 from chalicelib.http import strict_json
+from chalicelib.ports.access import Claims
 
 MAX_AUTHORIZATION = 8 * 1024
 MAX_HEADER, MAX_PAYLOAD, MAX_SIGNATURE = 1024, 6 * 1024, 1024

@@ -6,27 +6,19 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from jwt.api_jwk import PyJWK
 
 from chalicelib.auth.checker import MAX_LIFETIME
 from chalicelib.auth.keys import InvalidKeys, read_keys
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.issuer_keys import KeyDocument
-from chalicelib.services.ports import Telemetry
+from chalicelib.ports.access import KeyDocuments
+from chalicelib.ports.runtime import Telemetry
 
 # How often a process reads the row, and how soon again where a token names a key that is not in it.
 READ_AGAIN, READ_AGAIN_FOR_A_KID = timedelta(minutes=1), timedelta(seconds=10)
 # From when on an alarm tells that the keys are old, and nobody is let in by them.
 STALE, TOO_OLD = timedelta(hours=1), timedelta(hours=24)
-
-
-class KeyDocuments(Protocol):
-    """Where issuers' key sets are kept."""
-
-    def read(self, issuer: str) -> KeyDocument | None:
-        """The newest of this issuer, None where none ever came. Raises `Unavailable`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The chain that swaps settle on: behind `ChainClient` (services/ports.py) stands a simulated one."""
+"""The chain that swaps settle on: behind `ChainClient` (ports/chain.py) stands a simulated one."""

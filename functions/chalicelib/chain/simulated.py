@@ -9,7 +9,7 @@ from chalicelib.chain.transactions import read
 from chalicelib.config import Fault
 from chalicelib.domain.errors import ErrorCode, OutcomeUnknown, Retryable
 from chalicelib.domain.order import Failure, SignedTransaction
-from chalicelib.services.ports import TransactionResult, TransactionStatus
+from chalicelib.ports.chain import TransactionResult, TransactionStatus
 from chalicelib.venues.simulation.chance import Simulation
 
 SLOW_FACTOR = 8

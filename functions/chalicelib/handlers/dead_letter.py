@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
 
 from chalice.app import SQSEvent
 
@@ -11,14 +10,9 @@ from chalicelib import bootstrap
 from chalicelib.domain.errors import ErrorCode, OrderNotFound
 from chalicelib.handlers import sqs_batch
 from chalicelib.handlers.sqs_batch import Message, order_id_of
+from chalicelib.ports.dead_letters import DeadLetterArchive
 from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker
 from chalicelib.services.fail_dead_order import DeadLetter, fail_dead_order
-
-
-class Archive(Protocol):
-    """Messages kept for a post-mortem. Raises `Unavailable`."""
-
-    def keep(self, message_id: str, order_id: str | None, body: str, receive_count: int, outcome: str) -> None: ...
 
 
 def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
@@ -34,7 +28,7 @@ def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
     )
 
 
-def end_order(message: Message, *, worker: Worker, archive: Archive, until: datetime) -> Ack | RetryAfter:
+def end_order(message: Message, *, worker: Worker, archive: DeadLetterArchive, until: datetime) -> Ack | RetryAfter:
     """Ends the order of the message or leaves it to reconcile, then archives the message. Raises `Unavailable`."""
     try:
         order_id = order_id_of(message)

@@ -25,4 +25,4 @@ def observe(event: object, get_response: Callable[[object], Result]) -> Result:
     finally:
         milliseconds = round((time.monotonic() - start) * 1000)
         telemetry.end_invocation(kind=type(event).__name__, milliseconds=milliseconds)
-        correlation.release()
+        correlation.clear()

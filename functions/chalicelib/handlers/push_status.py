@@ -11,8 +11,8 @@ from chalice.app import SQSEvent
 from chalicelib import bootstrap
 from chalicelib.handlers import sqs_batch
 from chalicelib.handlers.sqs_batch import Message
+from chalicelib.ports.queues import Opening
 from chalicelib.services.push_status import Push, push_newest, push_opening
-from chalicelib.services.user_stream import Opening
 
 
 def handle(event: SQSEvent) -> sqs_batch.BatchResponse:

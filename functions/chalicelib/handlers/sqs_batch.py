@@ -17,8 +17,9 @@ from chalice.app import CloudWatchEvent, SQSEvent
 from chalicelib import correlation
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import is_order_id
+from chalicelib.ports.queues import GroupQueue
+from chalicelib.ports.runtime import Telemetry
 from chalicelib.services.execute_order import Ack, RetryAfter
-from chalicelib.services.ports import Telemetry
 from chalicelib.services.push_status import Postponed
 
 # What a worker leaves of its invocation for the step that it has just begun, in milliseconds: quotes, a build or a
@@ -183,10 +184,12 @@ def _run(
     telemetry: Telemetry,
 ) -> bool:
     """Whether the message can go."""
-    with correlation.about(order_id=_named(message), request_id=message.request_id, trace_id=message.trace_id):
+    with correlation.scoped(
+        order_id=_order_id_or_none(message), request_id=message.request_id, trace_id=message.trace_id
+    ):
         # One that comes again shows what went on before.
-        say = telemetry.debug if message.receive_count == 1 else telemetry.log
-        say("message_received", message_id=message.id, receive_count=message.receive_count)
+        log = telemetry.debug if message.receive_count == 1 else telemetry.log
+        log("message_received", message_id=message.id, receive_count=message.receive_count)
         pause: int | None
         try:
             outcome = work(message)
@@ -221,22 +224,12 @@ def outage_pause(receive_count: int) -> int | None:
     return min(FIRST_OUTAGE_PAUSE << doublings, LONGEST_OUTAGE_PAUSE)
 
 
-def _named(message: Message) -> str | None:
+def _order_id_or_none(message: Message) -> str | None:
     """The order that the log lines are about. What else a message holds is not logged: it may be anything."""
     try:
         return order_id_of(message)
     except ValueError:
         return None
-
-
-class GroupQueue(Protocol):
-    """A FIFO queue, for the messages of a batch. Raises `Unavailable`."""
-
-    def acknowledge(self, receipt_handles: Sequence[str]) -> None:
-        """Deletes them, so that their groups go on at once."""
-
-    def postpone(self, receipt_handles: Sequence[str], seconds: int) -> None:
-        """Makes them come back in so many seconds."""
 
 
 def run_in_groups(
@@ -259,7 +252,7 @@ def run_in_groups(
         groups.setdefault(message.group, []).append(message)
     failed: list[Message] = []
 
-    def settle(done: Iterable[Future[int | None]], *, early: bool) -> None:
+    def finish(done: Iterable[Future[int | None]], *, early: bool) -> None:
         over: list[Message] = []
         for future in done:
             group, pause = running[future], future.result()
@@ -276,9 +269,9 @@ def run_in_groups(
         running = {threads.submit(_run_group, group, work, telemetry): group for group in groups.values()}
         done, left = wait(running, timeout=SLOW_GROUP_SECONDS)
         while left:
-            settle(done, early=True)
+            finish(done, early=True)
             done, left = wait(left, return_when=FIRST_COMPLETED)
-        settle(done, early=False)
+        finish(done, early=False)
     return {"batchItemFailures": [{"itemIdentifier": message.id} for message in messages if message in failed]}
 
 
@@ -298,7 +291,7 @@ def _run_group(group: Sequence[Message], work: Callable[[Sequence[Message]], Non
     """In how many seconds the group is to come again; None where it is done."""
     newest = group[-1]
     pause = min(1 << min(max(message.receive_count for message in group) - 1, 6), LONGEST_GROUP_PAUSE)
-    with correlation.about(order_id=_order_of(newest), request_id=newest.request_id, trace_id=newest.trace_id):
+    with correlation.scoped(order_id=_order_of(newest), request_id=newest.request_id, trace_id=newest.trace_id):
         try:
             work(group)
         except Postponed as later:

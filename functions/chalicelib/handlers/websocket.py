@@ -20,7 +20,7 @@ from chalicelib.http.admission import order_id_shown
 from chalicelib.http.cors import EVERY_ORIGIN
 from chalicelib.http.moments import read_moment
 from chalicelib.http.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, Reply, StreamCode, StreamErrorView
-from chalicelib.services.followers import TooManySubscriptions
+from chalicelib.ports.followers import TooManySubscriptions
 from chalicelib.services.subscriptions import (
     SubscriptionPorts,
     TooManyFollowers,
@@ -47,7 +47,7 @@ class StreamError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class OrderNamed:
+class OrderTopic:
     """Which order, from behind which sequence, by which ticket."""
 
     order_id: str
@@ -56,7 +56,7 @@ class OrderNamed:
 
 
 @dataclass(frozen=True, slots=True)
-class UserNamed:
+class UserTopic:
     """All orders of whom, from when on, by which ticket."""
 
     user_id: str
@@ -122,10 +122,10 @@ def _correlate(event: WebsocketEvent) -> None:
 def handshake_status(query: Mapping[str, Sequence[str]], connection_id: str, ports: SubscriptionPorts) -> int:
     """Follows what the URL names and returns the status that the handshake is answered with."""
     try:
-        match _named({name: _only(name, query[name]) for name in PARAMETERS if name in query}):
-            case OrderNamed(order_id, after, ticket):
+        match _read_topic({name: _single_value(name, query[name]) for name in PARAMETERS if name in query}):
+            case OrderTopic(order_id, after, ticket):
                 subscribe(order_id, connection_id, after, ticket=ticket, ports=ports)
-            case UserNamed(user_id, since, ticket):
+            case UserTopic(user_id, since, ticket):
                 subscribe_to_user(user_id, connection_id, since, ticket=ticket, ports=ports)
     except StreamError as error:
         return _refused(400, error, connection_id, ports)
@@ -141,7 +141,7 @@ def handshake_status(query: Mapping[str, Sequence[str]], connection_id: str, por
     return 200
 
 
-def _only(name: str, values: Sequence[str]) -> str:
+def _single_value(name: str, values: Sequence[str]) -> str:
     if len(values) != 1:
         raise StreamError(StreamCode.REPEATED_PARAMETER, f"{name} stands {len(values)} times: send it once.")
     return values[0]
@@ -179,7 +179,7 @@ def reply_to(text: str, connection_id: str, ports: SubscriptionPorts) -> Reply:
     except Exception as error:  # noqa: BLE001 - a defect must not show its insides, which the gateway would send on
         ports.telemetry.exception("message_failed", error, connection_id=connection_id)
         reply = _error(StreamCode.INTERNAL_ERROR, "Something broke on our side; please report the requestId.")
-        return {**reply, "requestId": str(correlation.bound().get("request_id", ""))}
+        return {**reply, "requestId": str(correlation.current().get("request_id", ""))}
 
 
 def _dispatch(message: Mapping[str, object], connection_id: str, ports: SubscriptionPorts) -> Reply:
@@ -189,35 +189,35 @@ def _dispatch(message: Mapping[str, object], connection_id: str, ports: Subscrip
         case "ping":
             return {"type": "pong", "at": timestamp(ports.clock.now())}
         case "subscribe":
-            return _subscribe(_named(message), connection_id, ports)
+            return _subscribe(_read_topic(message), connection_id, ports)
         case "unsubscribe":
-            named = {name: message[name] for name in ("orderId", "userId") if name in message}
-            return _unsubscribe(_named(named), connection_id, ports)
+            given = {name: message[name] for name in ("orderId", "userId") if name in message}
+            return _unsubscribe(_read_topic(given), connection_id, ports)
     raise StreamError(StreamCode.UNKNOWN_ACTION, f"The message needs an action: {ACTIONS}.")
 
 
-def _subscribe(wanted: OrderNamed | UserNamed, connection_id: str, ports: SubscriptionPorts) -> Reply:
-    if isinstance(wanted, UserNamed):
-        add_user_subscription(wanted.user_id, connection_id, wanted.since, ticket=wanted.ticket, ports=ports)
-        since = timestamp(wanted.since) if wanted.since else None
-        return {"type": "subscribed", "userId": wanted.user_id, "since": since}
-    history = add_subscription(wanted.order_id, connection_id, wanted.after, ticket=wanted.ticket, ports=ports)
+def _subscribe(topic: OrderTopic | UserTopic, connection_id: str, ports: SubscriptionPorts) -> Reply:
+    if isinstance(topic, UserTopic):
+        add_user_subscription(topic.user_id, connection_id, topic.since, ticket=topic.ticket, ports=ports)
+        since = timestamp(topic.since) if topic.since else None
+        return {"type": "subscribed", "userId": topic.user_id, "since": since}
+    history = add_subscription(topic.order_id, connection_id, topic.after, ticket=topic.ticket, ports=ports)
     return {
         "type": "subscribed",
-        "orderId": wanted.order_id,
-        "after": wanted.after,
+        "orderId": topic.order_id,
+        "after": topic.after,
         "sequence": history.order.sequence,
     }
 
 
-def _unsubscribe(wanted: OrderNamed | UserNamed, connection_id: str, ports: SubscriptionPorts) -> Reply:
-    if isinstance(wanted, UserNamed):
-        unsubscribe_from_user(wanted.user_id, connection_id, followers=ports.followers)
-        return {"type": "unsubscribed", "userId": wanted.user_id}
-    if not is_order_id(wanted.order_id):
-        raise OrderNotFound(order_id_shown(wanted.order_id))
-    unsubscribe(wanted.order_id, connection_id, followers=ports.followers)
-    return {"type": "unsubscribed", "orderId": wanted.order_id}
+def _unsubscribe(topic: OrderTopic | UserTopic, connection_id: str, ports: SubscriptionPorts) -> Reply:
+    if isinstance(topic, UserTopic):
+        unsubscribe_from_user(topic.user_id, connection_id, followers=ports.followers)
+        return {"type": "unsubscribed", "userId": topic.user_id}
+    if not is_order_id(topic.order_id):
+        raise OrderNotFound(order_id_shown(topic.order_id))
+    unsubscribe(topic.order_id, connection_id, followers=ports.followers)
+    return {"type": "unsubscribed", "orderId": topic.order_id}
 
 
 def _parse(text: str) -> Mapping[str, object]:
@@ -234,7 +234,7 @@ def _parse(text: str) -> Mapping[str, object]:
     return message
 
 
-def _named(given: Mapping[str, object]) -> OrderNamed | UserNamed:
+def _read_topic(given: Mapping[str, object]) -> OrderTopic | UserTopic:
     """What a message or a query names. Raises `StreamError`."""
     # What is no text is no ticket: a number where a ticket is asked for is refused as one that does not hold.
     ticket = given.get("ticket")
@@ -242,7 +242,7 @@ def _named(given: Mapping[str, object]) -> OrderNamed | UserNamed:
     if "userId" not in given:
         if "since" in given:
             raise StreamError(StreamCode.ORDER_OR_USER, "since goes with userId: with an order, send after.")
-        return _order_named(given.get("orderId"), given.get("after", "0"), shown)
+        return _read_order_topic(given.get("orderId"), given.get("after", "0"), shown)
     if "orderId" in given or "after" in given:
         raise StreamError(
             StreamCode.ORDER_OR_USER, "Name an order, with after, or a user, with since: not both at once."
@@ -254,10 +254,10 @@ def _named(given: Mapping[str, object]) -> OrderNamed | UserNamed:
         since = read_moment(given["since"]) if "since" in given else None
     except ValueError as error:
         raise StreamError(StreamCode.INVALID_SINCE, f"since {error}.") from None
-    return UserNamed(user_id, since, shown)
+    return UserTopic(user_id, since, shown)
 
 
-def _order_named(order_id: object, after: object, ticket: str | None) -> OrderNamed:
+def _read_order_topic(order_id: object, after: object, ticket: str | None) -> OrderTopic:
     if not isinstance(order_id, str) or not order_id:
         wrong = "is missing" if order_id in (None, "") else "must be a string"
         raise StreamError(
@@ -267,7 +267,7 @@ def _order_named(order_id: object, after: object, ticket: str | None) -> OrderNa
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_AFTER))
     if not is_number or int(digits) > MAX_AFTER:
         raise StreamError(StreamCode.INVALID_AFTER, f"after takes a whole number from 0 to {MAX_AFTER}.")
-    return OrderNamed(order_id, int(digits), ticket)
+    return OrderTopic(order_id, int(digits), ticket)
 
 
 def _error(code: StreamCode, message: str) -> StreamErrorView:

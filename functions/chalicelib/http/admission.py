@@ -18,7 +18,7 @@ from chalicelib.http.identity import owner_of
 from chalicelib.http.requests import MAX_ID_SHOWN
 from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import StreamTicket, read_ticket
-from chalicelib.services.ports import OwnedOrders
+from chalicelib.ports.orders import OwnedOrders
 
 
 def order_id_shown(order_id: str) -> str:

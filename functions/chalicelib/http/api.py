@@ -27,24 +27,18 @@ from chalicelib.http.responses import (
 from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import issue_ticket, order_named, stream_url, user_named, write_ticket
 from chalicelib.http.validation import validated
+from chalicelib.ports.access import Allowances
+from chalicelib.ports.history import FeedPlace, OwnedHistory
+from chalicelib.ports.market import Market
+from chalicelib.ports.orders import OwnedOrders
+from chalicelib.ports.queues import OrdersQueue, StatusEvents, Ticks
+from chalicelib.ports.runtime import Clock, CrashPoint, Telemetry
+from chalicelib.ports.venues import Router
 from chalicelib.services import look_at_market
 from chalicelib.services.amend_order import Amendment, amend_order
-from chalicelib.services.browse import FeedPlace, OwnedHistory
 from chalicelib.services.cancel_order import cancel_order
 from chalicelib.services.check_health import check_health
-from chalicelib.services.limits import Allowances
 from chalicelib.services.place_order import PlacingPorts, place_order
-from chalicelib.services.ports import (
-    Clock,
-    CrashPoint,
-    Market,
-    OrdersQueue,
-    OwnedOrders,
-    Router,
-    StatusEvents,
-    Telemetry,
-    Ticks,
-)
 from chalicelib.services.quote_pair import quote_pair
 from chalicelib.services.statistics import execution_stats
 from chalicelib.services.views import event_view, order_view, route_view

@@ -10,7 +10,7 @@ from datetime import datetime
 from chalicelib.domain.errors import InvalidField
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.signing import MAC_BYTES, Purpose, SigningKeys
-from chalicelib.services.browse import FeedPlace, OrderFilter, symbols_of
+from chalicelib.ports.history import FeedPlace, OrderFilter, symbols_of
 
 
 def encode_cursor(last_id: str, filters: OrderFilter, keys: SigningKeys) -> str:

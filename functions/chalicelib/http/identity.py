@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from chalicelib.domain.identity import Identity, Owner, Scope
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.requests import HttpRequest
-from chalicelib.services.browse import OrderFilter
-from chalicelib.services.ports import Telemetry
+from chalicelib.ports.history import OrderFilter
+from chalicelib.ports.runtime import Telemetry
 
 if TYPE_CHECKING:
-    from chalicelib.auth.claims import TokenChecker
     from chalicelib.http.tickets import StreamTicket
+    from chalicelib.ports.access import TokenChecker
 
 Identify: TypeAlias = Callable[[HttpRequest], Identity]
 # One sentence whatever is wrong: which check failed is in the log.

@@ -36,7 +36,7 @@ from chalicelib.http.fields import (
 from chalicelib.http.moments import read_moment
 from chalicelib.http.problems import printable
 from chalicelib.http.validation import Model, validated
-from chalicelib.services.browse import DEFAULT_PAGE, MAX_PAGE, OrderFilter
+from chalicelib.ports.history import DEFAULT_PAGE, MAX_PAGE, OrderFilter
 
 MAX_POINTS = 600
 MAX_STEP = 86_400

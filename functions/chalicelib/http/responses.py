@@ -23,11 +23,12 @@ from chalicelib.http.problems import RETRY_AFTER_SECONDS, problem_from, problem_
 from chalicelib.http.requests import HttpRequest
 from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import StreamTicket
-from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page
+from chalicelib.ports.history import FeedPage, FeedPlace, OrderFilter, Page
+from chalicelib.ports.runtime import Telemetry
 from chalicelib.services.check_health import Check
 from chalicelib.services.event_messages import market_meta, resting_sentence
 from chalicelib.services.look_at_market import Launches, PricePoint
-from chalicelib.services.ports import PlacedOrder, Telemetry
+from chalicelib.services.place_order import PlacedOrder
 from chalicelib.services.views import EventView, OrderView, event_view, order_view, timestamp
 from chalicelib.services.wire import Exact, Moment, OrderId, SchemaInfo, Symbol, VenueName
 

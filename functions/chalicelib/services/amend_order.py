@@ -17,8 +17,11 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.events import OrderAmended
 from chalicelib.domain.order import History, Order, OrderType
 from chalicelib.domain.transitions import OrderStatus
+from chalicelib.ports.market import Market
+from chalicelib.ports.orders import ClientOrders, Transition
+from chalicelib.ports.queues import StatusEvents
+from chalicelib.ports.runtime import Clock, Telemetry
 from chalicelib.services.place_order import bound_of, check_limit, present_price
-from chalicelib.services.ports import ClientOrders, Clock, Market, StatusEvents, Telemetry, Transition
 from chalicelib.services.publish import publish
 
 # A resting order moves when it fires and when it is amended; whoever loses so many races in a row has not looked.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.domain.identity import Owner
-from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, OrderHistory, Page, StageTime
-from chalicelib.services.ports import ClientOrders
+from chalicelib.ports.history import FeedPage, FeedPlace, OrderFilter, OrderHistory, Page, StageTime
+from chalicelib.ports.orders import ClientOrders
 
 
 class AnyonesOrders:

@@ -6,7 +6,9 @@ from chalicelib.domain.errors import Fenced, IllegalTransition, NotCancellable
 from chalicelib.domain.events import OrderCancelled
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import ClientOrders, StatusEvents, Telemetry, Transition
+from chalicelib.ports.orders import ClientOrders, Transition
+from chalicelib.ports.queues import StatusEvents
+from chalicelib.ports.runtime import Telemetry
 from chalicelib.services.publish import publish
 
 # A worker moves an order a handful of times; a cancel that loses this many races in a row never had a chance.

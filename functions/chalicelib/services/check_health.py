@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.ports import Telemetry
+from chalicelib.ports.runtime import Telemetry
 
 
 @dataclass(frozen=True, slots=True)

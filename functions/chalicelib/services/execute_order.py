@@ -43,26 +43,13 @@ from chalicelib.domain.order import (
 )
 from chalicelib.domain.quotes import Route, choose_route
 from chalicelib.domain.transitions import WORKABLE, OrderStatus, next_status
+from chalicelib.ports.chain import ChainClient, TransactionResult, TransactionStatus
+from chalicelib.ports.orders import Claimed, Held, Lease, OrderStore, Settled, Transition
+from chalicelib.ports.queues import StatusEvents, Ticks
+from chalicelib.ports.runtime import Clock, CrashPoint, Telemetry
+from chalicelib.ports.venues import Router, SwapBuilder
 from chalicelib.services.order_metrics import record_fill, record_move, record_route
 from chalicelib.services.place_order import wake_watcher
-from chalicelib.services.ports import (
-    ChainClient,
-    Claimed,
-    Clock,
-    CrashPoint,
-    Held,
-    Lease,
-    OrderStore,
-    Router,
-    Settled,
-    StatusEvents,
-    SwapBuilder,
-    Telemetry,
-    Ticks,
-    TransactionResult,
-    TransactionStatus,
-    Transition,
-)
 from chalicelib.services.publish import publish
 
 # A firing that misses looks again for so long before the order rests: of those that miss at the first look, a third
@@ -135,7 +122,7 @@ def execute_order(order_id: str, *, worker: Worker, timings: ExecutionTimings, u
     try:
         execution = _Execution(claim, lease, worker, timings, until)
         if claim.started:
-            execution.tell()
+            execution.publish_move()
         return execution.run()
     except Fenced:
         worker.telemetry.warn("order_fenced", order_id=order_id)
@@ -188,16 +175,16 @@ class _Execution:
             OrderStatus.PENDING: self.start,
             OrderStatus.ROUTING: self.choose_route,
             OrderStatus.BUILDING: self.build_and_submit,
-            OrderStatus.SUBMITTED: self.settle,
+            OrderStatus.SUBMITTED: self.await_confirmation,
         }
         while self.order.status in steps:
             if self.expires():
                 return Ack()
             if self.out_of_time():
                 return self.pause(self.timings.return_seconds)
-            again = steps[self.order.status]()
-            if again is not None:
-                return again
+            retry = steps[self.order.status]()
+            if retry is not None:
+                return retry
         return Ack()
 
     def start(self) -> None:
@@ -206,9 +193,9 @@ class _Execution:
     def choose_route(self) -> RetryAfter | None:
         request = self.order.quote_request()
         try:
-            answers = self.worker.router.quotes(request)
+            quotes = self.worker.router.quotes(request)
             order = self.order
-            route = choose_route(request, answers, order.slippage_bps, order.max_price_impact_bps, guard=order.guard)
+            route = choose_route(request, quotes, order.slippage_bps, order.max_price_impact_bps, guard=order.guard)
         except LimitNotMet as error:
             return self.look_again_or_rest(error)
         except VenueError as error:
@@ -219,9 +206,9 @@ class _Execution:
         return None
 
     def build_and_submit(self) -> RetryAfter | None:
-        again = self.build() if self.order.transaction is None else self.resume(self.order.transaction)
-        if again is not None or self.order.status is not OrderStatus.BUILDING:
-            return again
+        retry = self.build() if self.order.transaction is None else self.resume(self.order.transaction)
+        if retry is not None or self.order.status is not OrderStatus.BUILDING:
+            return retry
         self.worker.crash_point("after_submit")
         self.move(TransactionSubmitted(self.stored_transaction().signature))
         return None
@@ -271,7 +258,7 @@ class _Execution:
             self.worker.telemetry.warn("submit_unanswered", order_id=self.order.id, reason=error.message)
         self.sent_at = self.worker.clock.now()
 
-    def settle(self) -> RetryAfter | None:
+    def await_confirmation(self) -> RetryAfter | None:
         """Waits for the confirmation; sends the same bytes again while the chain has not seen them."""
         transaction = self.stored_transaction()
         self.wait_for_the_soonest_confirmation()
@@ -341,7 +328,7 @@ class _Execution:
             self.worker.telemetry.add_metric("OrdersFailed", code=failure.code)
             return None
         delay = self.timings.first_backoff_seconds * 2.0 ** (self.order.attempt - 1)
-        self.move(AttemptFailed(failure, delay), resume_in=delay)
+        self.move(AttemptFailed(failure, delay), retry_after_seconds=delay)
         return RetryAfter(delay)
 
     def gives_up(self, error: VenueError) -> bool:
@@ -368,13 +355,13 @@ class _Execution:
             self.move(OrderFailed(Failure(ErrorCode.LIMIT_NOT_MET, sentence, retryable=True)))
             self.worker.telemetry.add_metric("OrdersFailed", code=ErrorCode.LIMIT_NOT_MET)
             return None
-        again_in = min(2 ** min(order.fires, 10), LONGEST_REST_SECONDS)
+        rests_for = min(2 ** min(order.fires, 10), LONGEST_REST_SECONDS)
         self.move(
             LimitMissed(
                 failure=Failure(error.code, error.message, retryable=True),
                 best=error.best if isinstance(error, LimitNotMet) else None,
-                again_in=again_in,
-                fires_from=self.worker.clock.now() + timedelta(seconds=again_in),
+                again_in=rests_for,
+                fires_from=self.worker.clock.now() + timedelta(seconds=rests_for),
             )
         )
         self.worker.crash_point("after_rest_commit")
@@ -391,19 +378,19 @@ class _Execution:
         self.worker.telemetry.add_metric("OrdersExpired")
         return True
 
-    def move(self, event: Move, *, resume_in: float | None = None) -> None:
+    def move(self, event: Move, *, retry_after_seconds: float | None = None) -> None:
         """Stores what happened and what it makes of the order, then tells the followers."""
         transition = Transition(
             before=self.order,
             event=event,
             lease=self.lease,
-            release=next_status(self.order.status, event.trigger) not in WORKABLE or resume_in is not None,
-            resume_in=resume_in or 0,
+            release=next_status(self.order.status, event.trigger) not in WORKABLE or retry_after_seconds is not None,
+            retry_after_seconds=retry_after_seconds or 0,
         )
         self.history = self.worker.store.advance(self.history, transition)
-        self.tell()
+        self.publish_move()
 
-    def tell(self) -> None:
+    def publish_move(self) -> None:
         """What follows a move that is stored."""
         record_move(self.worker.telemetry, self.history)
         self.worker.crash_point(f"after_commit_{self.order.status}")

@@ -13,8 +13,9 @@ from datetime import datetime
 from chalicelib.domain.errors import ErrorCode, Fenced
 from chalicelib.domain.events import OrderFailed
 from chalicelib.domain.order import Failure, History, Order
+from chalicelib.ports.chain import TransactionStatus
+from chalicelib.ports.orders import Claimed, Held, Lease, Transition
 from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
-from chalicelib.services.ports import Claimed, Held, Lease, TransactionStatus, Transition
 from chalicelib.services.publish import publish
 
 # Of these claims neither ended in a move or a release: two workers in a row died or stumbled.

@@ -7,15 +7,13 @@ the next one (decision 0006).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import Delivery, Follower, Notifier
-from chalicelib.services.ports import Clock, Telemetry
+from chalicelib.ports.followers import Connections, Delivery, Notifier
+from chalicelib.ports.runtime import Clock, Telemetry
 from chalicelib.services.views import timestamp
 
 # Promised are 30 s, from connecting too: what schedule, queue and the posts themselves take must fit in between.
@@ -30,22 +28,6 @@ SESSION_OVER = json.dumps(
     },
     separators=(",", ":"),
 )
-
-
-class Connections(Protocol):
-    """The connections table, as heartbeats need it. Every method raises `Unavailable`."""
-
-    def sessions(self) -> Mapping[str, datetime | None]:
-        """Every connection that follows an order, and when the last of its sessions ends: None for never."""
-
-    def orders_of(self, connection_id: str) -> Iterable[str]:
-        """The ids of all orders that the connection follows."""
-
-    def find(self, order_id: str, connection_id: str) -> Follower | None:
-        """This follower, read consistently."""
-
-    def remove(self, order_id: str, connection_id: str) -> None:
-        """Forgets the follower."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.services.ports import Telemetry
+from chalicelib.ports.access import KeyDocument
+from chalicelib.ports.runtime import Telemetry
 
 # A set that stays the same is sent again after this long, so that its age says when the issuer was last heard of.
 SENT_AGAIN = timedelta(minutes=10)
@@ -15,15 +15,6 @@ SENT_AGAIN = timedelta(minutes=10)
 
 class KeysNotFetched(Exception):
     """The issuer gave no keys; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyDocument:
-    """An issuer's JWK set as it was fetched."""
-
-    issuer: str
-    text: str
-    fetched_at: datetime
 
 
 def message_of(document: KeyDocument) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from chalicelib.domain.identity import Owner
 
@@ -14,18 +13,6 @@ class OrderLimits:
 
     per_minute: int
     max_open: int
-
-
-class Allowances(Protocol):
-    """Quotes and tickets; for orders the statement that stores them looks."""
-
-    def take(self, owner: Owner) -> None:
-        """Takes one from what the owner has left.
-
-        Raises:
-            RateLimited: nothing is left.
-            Unavailable: the database cannot be reached.
-        """
 
 
 class NoLimits:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from chalicelib.domain.launches import Launch
 from chalicelib.domain.quotes import Venue
 from chalicelib.domain.tokens import Token
-from chalicelib.services.ports import Market
+from chalicelib.ports.market import Market
 
 LAUNCHES_A_PAGE = 50
 UPCOMING = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.domain.amounts import BPS
 from chalicelib.domain.order import Fill, History, Order
 from chalicelib.domain.quotes import Route, Side
-from chalicelib.services.ports import Telemetry
+from chalicelib.ports.runtime import Telemetry
 
 
 def record_move(telemetry: Telemetry, history: History) -> None:

@@ -34,22 +34,27 @@ from chalicelib.domain.order import (
 from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, Quote
 from chalicelib.domain.tokens import is_launched
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import (
-    ClientOrders,
-    CrashPoint,
-    Idempotency,
-    Market,
-    OrdersQueue,
-    PlacedOrder,
-    StatusEvents,
-    Telemetry,
-    Ticks,
-)
+from chalicelib.ports.market import Market
+from chalicelib.ports.orders import ClientOrders, Idempotency
+from chalicelib.ports.queues import OrdersQueue, StatusEvents, Ticks
+from chalicelib.ports.runtime import CrashPoint, Telemetry
 from chalicelib.services.publish import publish
 from chalicelib.services.views import timestamp
 
 MOST_RESTING = 1_000
 _WIDE = Context(prec=80)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order that is durable; `replayed` where an earlier request with the same key had placed it.
+
+    `market` is what a limit order's full size would be paid right now.
+    """
+
+    order: Order
+    replayed: bool
+    market: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import ClientOrders, StatusEvents, Telemetry
+from chalicelib.ports.orders import ClientOrders
+from chalicelib.ports.queues import StatusEvents
+from chalicelib.ports.runtime import Telemetry
 
 
 def publish(

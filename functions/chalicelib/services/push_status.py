@@ -16,9 +16,10 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.transitions import TERMINAL
-from chalicelib.services.followers import Delivery, Follower, Followers, Notifier
-from chalicelib.services.ports import Clock, CrashPoint, Telemetry
-from chalicelib.services.user_stream import Opening, user_key
+from chalicelib.ports.followers import Delivery, Follower, Followers, Notifier
+from chalicelib.ports.queues import Opening
+from chalicelib.ports.runtime import Clock, CrashPoint, Telemetry
+from chalicelib.services.user_stream import user_key
 from chalicelib.services.views import EventView, HistoryView, status_message
 
 
@@ -85,7 +86,7 @@ def push_newest(pushes: Sequence[Push], pusher: Pusher, until: datetime | None =
     # Each in a copy of this context: its log lines name the order and the request.
     pushing = [
         pusher.threads.submit(copy_context().run, _bring_up_to_date, follower, push, pusher, until)
-        for follower, push in _addressed(pushes, pusher.followers)
+        for follower, push in _recipients(pushes, pusher.followers)
     ]
     # An error is raised when all are through: a container that is frozen with threads at work would post the rest
     # whenever it wakes up, beside whoever got the message meanwhile.
@@ -95,8 +96,8 @@ def push_newest(pushes: Sequence[Push], pusher: Pusher, until: datetime | None =
         pusher.telemetry.add_metric("PushedMessages", sum(outcomes))
     order = max(pushes, key=_sequence).history["order"]
     # At INFO the end alone, which tells whether followers heard it.
-    say = pusher.telemetry.log if order["status"] in TERMINAL else pusher.telemetry.debug
-    say(
+    log = pusher.telemetry.log if order["status"] in TERMINAL else pusher.telemetry.debug
+    log(
         "status_pushed",
         order_id=order["orderId"],
         sequence=order["sequence"],
@@ -110,7 +111,7 @@ def _sequence(push: Push) -> int:
     return push.history["order"]["sequence"]
 
 
-def _addressed(pushes: Sequence[Push], followers: Followers) -> Iterator[tuple[Follower, Push]]:
+def _recipients(pushes: Sequence[Push], followers: Followers) -> Iterator[tuple[Follower, Push]]:
     """Whom to bring up to date with what: the newest that is for all or for this one.
 
     A follower is stored before its own message is queued, so whoever a message is for is found, if he is still there.
@@ -134,7 +135,7 @@ def _addressed(pushes: Sequence[Push], followers: Followers) -> Iterator[tuple[F
         found = followers.find(order_id, connection_id)
         if found is not None and found.of_user:
             subscription = followers.find(user_key(push.history["order"]["userId"]), connection_id)
-            found = _as_told(found, subscription) if subscription is not None else None
+            found = _as_shown_to(found, subscription) if subscription is not None else None
         # Who has subscribed anew is told in the order's group again, and would hear of it twice.
         if found is not None and not (push.apart and not found.apart):
             yield found, replace(push, tries=tries)
@@ -149,13 +150,13 @@ def _through_user(history: HistoryView, rows: Sequence[Follower], followers: Fol
         if row is None:
             row = Follower(order_id, subscription.connection_id, 0, subscription.connected_at, of_user=True)
         if row.of_user:
-            yield _as_told(row, subscription)
+            yield _as_shown_to(row, subscription)
     for row in rows:
         if row.of_user and row.connection_id not in {subscription.connection_id for subscription in of_user}:
             followers.remove(*row.key)
 
 
-def _as_told(row: Follower, subscription: Follower) -> Follower:
+def _as_shown_to(row: Follower, subscription: Follower) -> Follower:
     """The follower as this subscription to all orders of the user has been told of the order."""
     if row.connected_at < subscription.connected_at:
         # It is of an earlier subscription, which this one replaced.
@@ -203,7 +204,7 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
         _record(follower, missing[sent - 1]["sequence"], pusher, until)
         follower = replace(follower, last_sequence=missing[sent - 1]["sequence"])
     if delivery is not Delivery.DELIVERED:
-        _give_way(follower, delivery, push, pusher, until)
+        _requeue_or_drop(follower, delivery, push, pusher, until)
     return sent
 
 
@@ -221,7 +222,7 @@ def _wait_for_beginning(follower: Follower, push: Push, pusher: Pusher) -> Follo
     limit = 0.0 if push.apart else HANDSHAKE_TIMEOUT_SECONDS
     while subscription is not None:
         if subscription.has_begun:
-            return _as_told(follower, subscription)
+            return _as_shown_to(follower, subscription)
         if waited >= limit:
             break
         pusher.clock.sleep(HANDSHAKE_POLL_SECONDS)
@@ -285,7 +286,7 @@ def _forget(follower: Follower, delivery: Delivery, pusher: Pusher) -> None:
     if delivery is Delivery.BUSY and not pusher.notifier.close(follower.connection_id):
         raise Unavailable(f"The connection {follower.connection_id} can neither be posted to nor closed.")
     pusher.followers.remove(*follower.key)
-    _tell_dropped(follower, delivery, pusher)
+    _record_dropped(follower, delivery, pusher)
 
 
 def _record(follower: Follower, sequence: int, pusher: Pusher, until: datetime | None) -> None:
@@ -316,7 +317,9 @@ def _post(follower: Follower, frame: str, pusher: Pusher, limit: float) -> Deliv
     return delivery
 
 
-def _give_way(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher, until: datetime | None) -> None:
+def _requeue_or_drop(
+    follower: Follower, delivery: Delivery, push: Push, pusher: Pusher, until: datetime | None
+) -> None:
     """A follower that cannot be served now never holds up the others: it gets a message group of its own.
 
     Raises:
@@ -350,10 +353,10 @@ def _drop(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) ->
     pusher.followers.remove(follower.order_id, follower.connection_id)
     if follower.through is not None:
         pusher.followers.remove(*follower.through.key)
-    _tell_dropped(follower, delivery, pusher)
+    _record_dropped(follower, delivery, pusher)
 
 
-def _tell_dropped(follower: Follower, delivery: Delivery, pusher: Pusher) -> None:
+def _record_dropped(follower: Follower, delivery: Delivery, pusher: Pusher) -> None:
     pusher.telemetry.log(
         "follower_dropped",
         order_id=follower.order_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.domain.quotes import QuoteRequest, Route, choose_route
-from chalicelib.services.ports import Router
+from chalicelib.ports.venues import Router
 
 
 def quote_pair(request: QuoteRequest, slippage_bps: int, max_price_impact_bps: int, *, router: Router) -> Route:

@@ -16,7 +16,9 @@ from threading import Event
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
-from chalicelib.services.ports import Clock, OrdersQueue, OrderStore, StatusEvents, Telemetry
+from chalicelib.ports.orders import OrderStore
+from chalicelib.ports.queues import OrdersQueue, StatusEvents
+from chalicelib.ports.runtime import Clock, Telemetry
 from chalicelib.services.publish import publish
 
 BATCH = 500

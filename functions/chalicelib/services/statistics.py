@@ -16,7 +16,7 @@ from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import Order
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.browse import OrderFilter, OwnedHistory
+from chalicelib.ports.history import OrderFilter, OwnedHistory
 from chalicelib.services.views import timestamp
 from chalicelib.services.wire import Exact, Moment, OrderId, Reason, SchemaInfo, SideName, Symbol, VenueName
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from chalicelib.domain.order import History
-from chalicelib.services.followers import Follower, Followers
-from chalicelib.services.ports import Clock, CrashPoint, FollowedOrders, StreamEvents, Telemetry, UserSnapshot
+from chalicelib.ports.access import Admission
+from chalicelib.ports.followers import Follower, Followers
+from chalicelib.ports.orders import FollowedOrders, UserSnapshot
+from chalicelib.ports.queues import StreamEvents
+from chalicelib.ports.runtime import Clock, CrashPoint, Telemetry
 from chalicelib.services.user_stream import (
     MOST_EVENTS,
     MOST_OPEN,
@@ -33,19 +35,6 @@ STAND_BACK_SECONDS = 0.05
 
 class TooManyFollowers(Exception):
     """As many connections follow the order as may."""
-
-
-class Admission(Protocol):
-    """Whether somebody may follow an order, or all of a user's. Asked before anything is stored about him."""
-
-    def __call__(self, named: str, ticket: str | None, /) -> datetime | None:
-        """When what he proved ends, None for never.
-
-        Raises:
-            TicketRefused: he proves nothing.
-            OrderNotFound: there is no such order, or it is not his.
-            Unavailable: nobody can tell right now.
-        """
 
 
 @dataclass(frozen=True, slots=True)

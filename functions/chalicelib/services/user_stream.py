@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from chalicelib.services.ports import UserSnapshot
+from chalicelib.ports.orders import UserSnapshot
+from chalicelib.ports.queues import Opening
 from chalicelib.services.views import (
     SnapshotMessage,
     StatusMessage,
@@ -46,21 +46,6 @@ def user_key(user_id: str) -> str:
 def is_user_key(key: str) -> bool:
     """Whether this stands for all orders of a user."""
     return key.startswith(PREFIX)
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Frames that a stream of all of a user's orders begins with: all of them, or from the `first`, from 1, on.
-
-    `subscribed_at` is the moment of the subscription that they are for; `tries` are the message's earlier deliveries.
-    """
-
-    user_id: str
-    connection_id: str
-    subscribed_at: datetime
-    first: int
-    frames: tuple[Frame, ...]
-    tries: int = 0
 
 
 def overlapping(since: datetime) -> datetime:

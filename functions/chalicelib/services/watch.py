@@ -21,17 +21,11 @@ from chalicelib.domain.limits import full_price, in_display_units, rounded_up
 from chalicelib.domain.order import Failure, LaunchEvent, Order
 from chalicelib.domain.quotes import Quote
 from chalicelib.domain.tokens import Token, find_token
-from chalicelib.services.ports import (
-    Clock,
-    CrashPoint,
-    Market,
-    OrdersQueue,
-    OrderStore,
-    RestingOrders,
-    StatusEvents,
-    Telemetry,
-    Ticks,
-)
+from chalicelib.ports.market import Market
+from chalicelib.ports.orders import OrderStore
+from chalicelib.ports.queues import OrdersQueue, StatusEvents, Ticks
+from chalicelib.ports.resting import RestingOrders
+from chalicelib.ports.runtime import Clock, CrashPoint, Telemetry
 from chalicelib.services.publish import publish
 
 # Orders that fired and have no worker yet, at most: a crash through many limits never stands before other orders.
@@ -78,7 +72,7 @@ class Beat:
 
 def begin_minute(ports: WatcherPorts) -> None:
     """The minute's first beat: where no order rests it queues no others. Raises `Unavailable`."""
-    if not ports.resting.anybody():
+    if not ports.resting.any_resting():
         ports.telemetry.add_metric("OrdersResting", 0)
         return
     ports.telemetry.add_metric("OrdersResting", ports.resting.count(COUNTED))
@@ -231,7 +225,7 @@ def _look_at_launches(now: datetime, room: int, ports: WatcherPorts) -> tuple[in
     seen = ports.market.launches(min(last, now) - LAUNCH_WINDOW, now)
     if not seen:
         return 0, 0
-    wanted = ports.resting.sniped([launch.token.symbol for launch in seen])
+    wanted = ports.resting.tokens_with_snipers([launch.token.symbol for launch in seen])
     launches = [launch for launch in seen if launch.token.symbol in wanted]
     ports.resting.save_launches(launches)
     fires: list[tuple[Order, Move]] = []
@@ -257,7 +251,7 @@ def _look_at_launches(now: datetime, room: int, ports: WatcherPorts) -> tuple[in
 
 def _snipers(launch: Launch, ports: WatcherPorts) -> Iterator[Order]:
     after = ""
-    while orders := ports.resting.sniping(launch.token.symbol, after, SNIPERS_A_READ):
+    while orders := ports.resting.snipers_of(launch.token.symbol, after, SNIPERS_A_READ):
         yield from orders
         after = orders[-1].id
 

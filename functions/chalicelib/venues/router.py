@@ -8,7 +8,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from chalicelib.domain.errors import ErrorCode, Retryable, VenueError
 from chalicelib.domain.order import Order, SignedTransaction
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Route, Venue
-from chalicelib.services.ports import Telemetry, VenueConnector
+from chalicelib.ports.runtime import Telemetry
+from chalicelib.ports.venues import VenueConnector
 
 QUOTE_DEADLINE_SECONDS = 1.5
 # A worker's batch of ten orders asks two venues each; the rest are venues that hang.

@@ -9,7 +9,7 @@ from chalicelib.adapters.postgres.resting import PostgresResting
 from chalicelib.domain.errors import Fenced, NotCancellable
 from chalicelib.domain.events import OrderCancelled
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import Transition
+from chalicelib.ports.orders import Transition
 from chalicelib.services.watch import beat, begin_minute
 from tests.fakes import CrashAt, Killed
 from tests.fakes.postgres import row_of

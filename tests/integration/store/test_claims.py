@@ -13,8 +13,8 @@ from chalicelib.domain.errors import Fenced, NotCancellable
 from chalicelib.domain.events import RoutingStarted
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import OrderStatus, Trigger
+from chalicelib.ports.orders import Claimed, Held, Lease, Settled, Transition
 from chalicelib.services.cancel_order import cancel_order
-from chalicelib.services.ports import Claimed, Held, Lease, Settled, Transition
 from tests.fakes import MemoryStatusEvents, RecordingTelemetry, a_route, a_transaction, an_event
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import LEASE, OTHER, at_once, claimed, let_time_pass, placed, step
@@ -59,7 +59,7 @@ def test_one_of_twenty_workers_gets_the_order(connect: Callable[[], Database]) -
 def test_an_attempt_is_not_due_before_its_time(store: PostgresOrders, database_url: str) -> None:
     history = claimed(store)
     event = an_event(history.order, Trigger.START)
-    store.advance(history, Transition(history.order, event, LEASE, release=True, resume_in=4))
+    store.advance(history, Transition(history.order, event, LEASE, release=True, retry_after_seconds=4))
     held = store.claim(history.order.id, OTHER)
     assert isinstance(held, Held)
     assert 3 < held.seconds <= 4

@@ -14,7 +14,7 @@ from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import OrderEvent
 from chalicelib.domain.transitions import Trigger
-from chalicelib.services.browse import FeedPlace
+from chalicelib.ports.history import FeedPlace
 from infra.migrations.roles import SETTINGS
 from tests.fakes.postgres import claimed, fresh, placed, step, waits_for_a_lock
 

@@ -11,8 +11,8 @@ import pytest
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import Trigger
+from chalicelib.ports.orders import UserSnapshot
 from chalicelib.services.cancel_order import cancel_order
-from chalicelib.services.ports import UserSnapshot
 from chalicelib.services.push_status import push_newest
 from chalicelib.services.subscriptions import subscribe
 from tests.fakes import MemoryStatusEvents, RecordingTelemetry

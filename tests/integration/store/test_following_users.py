@@ -13,10 +13,10 @@ from chalicelib.adapters.postgres.following import EVENTS_SINCE, OPEN, OPEN_ORDE
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import Trigger
-from chalicelib.services.ports import Claimed, UserSnapshot
+from chalicelib.ports.orders import Claimed, UserSnapshot
+from chalicelib.ports.queues import Opening
 from chalicelib.services.push_status import Postponed, Push, push_newest, push_opening
 from chalicelib.services.subscriptions import subscribe_to_user
-from chalicelib.services.user_stream import Opening
 from tests.fakes.postgres import (
     LEASE,
     PATH,

@@ -16,7 +16,7 @@ from chalicelib.domain.order import Failure, Order
 from chalicelib.domain.quotes import VENUES
 from chalicelib.domain.tokens import JUP, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus, Trigger
-from chalicelib.services.browse import OrderFilter, Page
+from chalicelib.ports.history import OrderFilter, Page
 from tests.fakes import FakeClock, MemoryHistory, MemoryOrders, an_order
 from tests.fakes.builders import RAYDIUM, an_id
 from tests.fakes.postgres import claimed, step

@@ -17,7 +17,7 @@ from chalicelib.domain.errors import EngineError, ErrorCode, Fenced
 from chalicelib.domain.events import Move, RoutingStarted, apply
 from chalicelib.domain.order import Failure, History, Order
 from chalicelib.domain.transitions import TRANSITIONS, WORKABLE, OrderStatus, Trigger
-from chalicelib.services.ports import Claimed, Held, Idempotency, Lease, Settled, Transition
+from chalicelib.ports.orders import Claimed, Held, Idempotency, Lease, Settled, Transition
 from tests.fakes import FakeClock, MemoryOrders, a_transaction, an_event
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import PATH, fresh, move_deadlines
@@ -162,7 +162,9 @@ class StoreAndModel:
         legal = [each for each in legal if each is Trigger.CANCEL or (view.lease and each is not Trigger.REST)]
         if legal:
             event = an_event(view.order, self.chance.choice(legal), self.chance.choice(["same", "other"]))
-            self.advance(view, event, release=self.chance.random() < 0.3, resume_in=self.chance.choice([0, 0, 0, 3]))
+            self.advance(
+                view, event, release=self.chance.random() < 0.3, retry_after_seconds=self.chance.choice([0, 0, 0, 3])
+            )
 
     def work(self, view: View) -> None:
         """A part of a worker's turn."""
@@ -175,9 +177,11 @@ class StoreAndModel:
             else:
                 view = self.advance(view, an_event(order, NEXT[order.status]))
 
-    def advance(self, view: View, event: Move, *, release: bool = False, resume_in: int = 0) -> View:
-        release = view.lease is None or release or apply(view.order, event).status.is_terminal or resume_in > 0
-        transition = Transition(view.order, event, view.lease, release, resume_in)
+    def advance(self, view: View, event: Move, *, release: bool = False, retry_after_seconds: int = 0) -> View:
+        release = (
+            view.lease is None or release or apply(view.order, event).status.is_terminal or retry_after_seconds > 0
+        )
+        transition = Transition(view.order, event, view.lease, release, retry_after_seconds)
 
         def advance(store: Store) -> object:
             # A cancel whose answer was lost cannot be told from another's: its sender looks at the order.
@@ -196,10 +200,10 @@ class StoreAndModel:
         return self.see(view.order, view.lease)
 
     def give_up(self, view: View) -> None:
-        lease, resume_in = view.lease or LEASES[0], self.chance.choice([0, 3])
+        lease, retry_after_seconds = view.lease or LEASES[0], self.chance.choice([0, 3])
         failure = Failure(ErrorCode.PROCESSING_FAILED, self.chance.choice(["one", "other"]), retryable=True)
         if self.chance.random() < 0.6:
-            self.in_both(lambda store: store.release(view.order, lease, resume_in))
+            self.in_both(lambda store: store.release(view.order, lease, retry_after_seconds))
         else:
             self.in_both(lambda store: store.record_failure(view.order, lease, failure))
 

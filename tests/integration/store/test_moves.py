@@ -12,7 +12,7 @@ from chalicelib.domain.amounts import MAX_BASE_UNITS
 from chalicelib.domain.errors import ErrorCode, Fenced
 from chalicelib.domain.order import Failure, Fill, History, SignedTransaction
 from chalicelib.domain.transitions import Trigger
-from chalicelib.services.ports import Claimed, Held
+from chalicelib.ports.orders import Claimed, Held
 from tests.fakes import a_quote, a_route, a_transaction, no_quote
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.postgres import LEASE, OTHER, at_once, claimed, count_of, fresh, let_time_pass, row_of, step

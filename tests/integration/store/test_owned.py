@@ -16,8 +16,8 @@ from chalicelib.domain.events import OrderCancelled
 from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.browse import OrderFilter
-from chalicelib.services.ports import Idempotency, Lease, Transition
+from chalicelib.ports.history import OrderFilter
+from chalicelib.ports.orders import Idempotency, Lease, Transition
 from tests.fakes.postgres import fresh
 
 ANN, BOB, NOBODY = Owner("ann"), Owner("bob"), Owner(None)

@@ -12,7 +12,7 @@ from chalicelib.domain.order import Order
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.tokens import REGISTRY
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import Idempotency
+from chalicelib.ports.orders import Idempotency
 from tests.fakes.postgres import at_once, count_of, fresh, placed
 
 KEY = Idempotency("key", "fingerprint")

@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.order import History
-from chalicelib.services.ports import Claimed
+from chalicelib.ports.orders import Claimed
 from chalicelib.services.publish import publish
 from chalicelib.services.subscriptions import SubscriptionPorts
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, MemoryStatusEvents, RecordingTelemetry

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.adapters.connections import ROW_LIFETIME, DynamoFollowers
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
+from chalicelib.ports.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
 from tests.fakes.aws import create_connections_table
 
 TABLES = ("connections", "others")

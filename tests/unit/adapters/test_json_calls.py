@@ -19,7 +19,7 @@ from chalicelib.adapters.dynamo_calls import DynamoCalls
 from chalicelib.adapters.json_calls import JsonCalls
 from chalicelib.adapters.sqs_calls import SqsCalls
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import Follower, TooManySubscriptions
+from chalicelib.ports.followers import Follower, TooManySubscriptions
 from tests.fakes.http_server import answer, body_of, serving
 
 URL = "/000000000000/orders"

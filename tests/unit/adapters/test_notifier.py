@@ -12,7 +12,7 @@ from botocore.session import get_session
 
 from chalicelib.adapters.aws import websocket_calls
 from chalicelib.adapters.notifier import ApiGatewayNotifier
-from chalicelib.services.followers import Delivery
+from chalicelib.ports.followers import Delivery
 from tests.fakes.http_server import answer, body_of, serving
 from tests.fakes.telemetry import RecordingTelemetry
 

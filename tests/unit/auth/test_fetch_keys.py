@@ -16,7 +16,8 @@ from chalicelib import bootstrap
 from chalicelib.adapters.issuer import MAX_DOCUMENT, fetch
 from chalicelib.auth.keys import read_keys
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.issuer_keys import KeyDocument, KeyFetcher, KeysNotFetched, document_of, message_of
+from chalicelib.ports.access import KeyDocument
+from chalicelib.services.issuer_keys import KeyFetcher, KeysNotFetched, document_of, message_of
 from tests.fakes import FakeClock, RecordingTelemetry
 from tests.fakes.aws import LambdaContext, sqs_event
 from tests.fakes.http_server import answer, body_of, serving

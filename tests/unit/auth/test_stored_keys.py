@@ -10,7 +10,7 @@ from chalicelib.auth.checker import JwtChecker
 from chalicelib.auth.stored import StoredKeySet
 from chalicelib.domain.errors import Unavailable
 from chalicelib.http.identity import bearer
-from chalicelib.services.issuer_keys import KeyDocument
+from chalicelib.ports.access import KeyDocument
 from tests.fakes import FakeClock, RecordingTelemetry
 from tests.fakes.tokens import AUDIENCE, ED, EXTERNAL, THEIRS, Token, a_key, jwks
 from tests.unit.http.conftest import serve

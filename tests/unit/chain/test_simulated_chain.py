@@ -10,7 +10,7 @@ from chalicelib.chain.transactions import BASE58, SimulatedSwap, read, sign, sig
 from chalicelib.config import Fault
 from chalicelib.domain.errors import ErrorCode, OutcomeUnknown, Retryable
 from chalicelib.domain.order import Fill, SignedTransaction
-from chalicelib.services.ports import TransactionResult, TransactionStatus
+from chalicelib.ports.chain import TransactionResult, TransactionStatus
 from tests.fakes import FakeClock, MemoryLedger
 from tests.fakes.market import a_market
 

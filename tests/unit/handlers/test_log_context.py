@@ -15,7 +15,7 @@ from chalicelib import bootstrap, correlation
 from chalicelib.adapters.telemetry import PowertoolsTelemetry
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import new_order_id
-from chalicelib.services.ports import Lease
+from chalicelib.ports.orders import Lease
 from tests.fakes.aws import SCHEDULED, LambdaContext, drain, record_of, sqs_event, sqs_record, websocket_event
 from tests.unit.handlers.conftest import Stack
 from tests.unit.http.service import ORDER as AN_ORDER
@@ -131,7 +131,7 @@ def test_every_function_says_what_it_decided_and_that_it_ran(stack: Stack, writt
         assert (line["function_request_id"], line["xray_trace_id"]) == ("invocation-1", trace(1))
         if name.startswith("websocket"):
             assert (line["request_id"], line["connection_id"]) == ("request-1", "c=")
-    assert not correlation.bound()
+    assert not correlation.current()
 
 
 def test_the_api_s_lines_have_the_client_s_request_id(written: Run) -> None:

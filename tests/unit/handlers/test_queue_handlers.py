@@ -8,7 +8,7 @@ import app
 from chalicelib import bootstrap
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.handlers.sqs_batch import POSTPONE_MS, RESERVE_MS
-from chalicelib.services.ports import Lease
+from chalicelib.ports.orders import Lease
 from tests.fakes import an_order
 from tests.fakes.aws import SCHEDULED, LambdaContext, drain, sqs_event, sqs_record
 from tests.unit.handlers.conftest import Stack

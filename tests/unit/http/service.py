@@ -12,9 +12,11 @@ import app
 from chalicelib.http.api import Api
 from chalicelib.http.responses import SECURITY_HEADERS
 from chalicelib.http.signing import SigningKeys
+from chalicelib.ports.access import Allowances
+from chalicelib.ports.market import Market
+from chalicelib.ports.venues import Router
 from chalicelib.services.anyone import AnyonesHistory, AnyonesOrders
-from chalicelib.services.limits import Allowances, NoLimits
-from chalicelib.services.ports import Market, Router
+from chalicelib.services.limits import NoLimits
 from tests.fakes import (
     CrashAt,
     FakeClock,

@@ -15,7 +15,7 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.cursors import decode_cursor, encode_cursor
 from chalicelib.http.problems import Problem, ProblemCode
 from chalicelib.http.signing import Purpose, SigningKeys
-from chalicelib.services.browse import OrderFilter
+from chalicelib.ports.history import OrderFilter
 from tests.fakes.builders import METEORA, RAYDIUM
 
 KEYS = SigningKeys("secret", 3)

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.domain.order import placed_at
 from chalicelib.http.cursors import decode_cursor, decode_place, encode_cursor
 from chalicelib.http.problems import Problem
-from chalicelib.services.browse import OrderFilter
+from chalicelib.ports.history import OrderFilter
 from chalicelib.services.views import timestamp
 from tests.unit.http.service import Service
 

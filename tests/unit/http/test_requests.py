@@ -13,7 +13,7 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.http.queries import ListQuery, read_query
 from chalicelib.http.requests import MAX_BODY_BYTES
 from chalicelib.http.wallets import ALPHABET, InvalidWallet, check_wallet
-from chalicelib.services.browse import OrderFilter
+from chalicelib.ports.history import OrderFilter
 from tests.unit.http.service import ORDER, SWAP, Service
 
 WALLET = "7EYnhQoR9YM3N7UoaKRoA44Uy8JeaZV3qyouov87awMs"

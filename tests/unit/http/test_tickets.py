@@ -19,7 +19,7 @@ from chalicelib.http.cursors import encode_cursor
 from chalicelib.http.requests import HttpRequest
 from chalicelib.http.signing import SigningKeys
 from chalicelib.http.tickets import issue_ticket, read_ticket, write_ticket
-from chalicelib.services.browse import OrderFilter
+from chalicelib.ports.history import OrderFilter
 from chalicelib.services.subscriptions import MAX_FOLLOWERS, SubscriptionPorts
 from tests.fakes import FakeClock, MemoryFollowers, MemoryOrders, an_order
 from tests.fakes.owned import MemoryOwnedOrders

@@ -6,9 +6,9 @@ import pytest
 
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.transitions import OrderStatus
+from chalicelib.ports.orders import Lease
 from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter
 from chalicelib.services.fail_dead_order import POISON_CLAIMS, DeadLetter, fail_dead_order
-from chalicelib.services.ports import Lease
 from tests.fakes import Behaviour, FakeChain, Killed, an_order
 from tests.fakes.engine import At, Engine, die
 

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.handlers.heartbeat import parse_beat
-from chalicelib.services.followers import Delivery, Follower
+from chalicelib.ports.followers import Delivery, Follower
 from chalicelib.services.heartbeat import BEATS_A_MINUTE, FIRST, INTERVAL_SECONDS, HeartbeatPorts, send_heartbeats
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, RecordingTelemetry
 from tests.unit.http.specification import check_frame

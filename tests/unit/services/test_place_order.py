@@ -12,8 +12,7 @@ from chalicelib.domain.order import LaunchConditions, LaunchEvent, NewOrder, Ord
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.tokens import JUP, USDT
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.place_order import fingerprint, place_order
-from chalicelib.services.ports import PlacedOrder
+from chalicelib.services.place_order import PlacedOrder, fingerprint, place_order
 from tests.fakes import new_order
 from tests.fakes.clock import START
 from tests.fakes.engine import Engine

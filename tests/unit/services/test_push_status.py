@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.services.followers import HANDSHAKE_AGE, Delivery, Follower
-from chalicelib.services.ports import CrashPoint
+from chalicelib.ports.followers import HANDSHAKE_AGE, Delivery, Follower
+from chalicelib.ports.runtime import CrashPoint
 from chalicelib.services.push_status import (
     BETWEEN_TRIES_SECONDS,
     HANDSHAKE_TIMEOUT_SECONDS,

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import Idempotency, Lease
+from chalicelib.ports.orders import Idempotency, Lease
 from chalicelib.services.reconcile import AGAIN_SECONDS, BATCH, MANY_AGAIN_SECONDS, THREADS, WITHOUT_PROOF
 from tests.fakes import CrashAt, Killed, an_order
 from tests.fakes.engine import Engine

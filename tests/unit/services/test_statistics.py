@@ -8,8 +8,8 @@ from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import Failure, Fill, Order
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.transitions import OrderStatus
+from chalicelib.ports.history import OrderFilter
 from chalicelib.services.anyone import AnyonesHistory
-from chalicelib.services.browse import OrderFilter
 from chalicelib.services.statistics import bins_of, execution_stats, quantile, slippage_bps
 from tests.fakes import FakeClock, MemoryHistory, MemoryOrders, an_order
 from tests.fakes.builders import ONE_SOL, a_quote, an_id

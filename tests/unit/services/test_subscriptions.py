@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.domain.errors import OrderNotFound, Unavailable
-from chalicelib.services.followers import Follower
+from chalicelib.ports.followers import Follower
 from chalicelib.services.subscriptions import add_subscription, forget_connection, subscribe
 from tests.fakes import CrashAt, Killed, MemoryFollowers
 from tests.fakes.engine import Engine

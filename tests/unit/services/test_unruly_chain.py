@@ -14,7 +14,7 @@ from chalicelib.domain.errors import ErrorCode, OutcomeUnknown
 from chalicelib.domain.order import Failure, Fill, Order, SignedTransaction
 from chalicelib.domain.quotes import Route
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import TransactionResult, TransactionStatus
+from chalicelib.ports.chain import TransactionResult, TransactionStatus
 from tests.fakes import FakeClock, Killed
 from tests.fakes.chain import FakeChain
 from tests.fakes.engine import VISIBILITY_SECONDS, At, Engine, die

@@ -9,8 +9,8 @@ import pytest
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.followers import HANDSHAKE_AGE, Delivery
-from chalicelib.services.ports import UserSnapshot
+from chalicelib.ports.followers import HANDSHAKE_AGE, Delivery
+from chalicelib.ports.orders import UserSnapshot
 from chalicelib.services.push_status import MAX_TRIES, OPENING_AGE, Postponed, push_newest, push_opening
 from chalicelib.services.subscriptions import (
     add_subscription,

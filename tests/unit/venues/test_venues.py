@@ -22,7 +22,7 @@ from chalicelib.domain.order import Order
 from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Side, Venue, choose_route
 from chalicelib.domain.tokens import BONK, REGISTRY, SOL, USDC, Token
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import VenueConnector
+from chalicelib.ports.venues import VenueConnector
 from chalicelib.venues import raydium
 from chalicelib.venues.meteora import BIN_STEP, nearest_bin
 from chalicelib.venues.raydium import TRADE_FEE_RATE

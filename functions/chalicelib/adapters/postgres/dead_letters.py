@@ -17,13 +17,13 @@ class PostgresDeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, message_id: str, order_id: str | None, body: str, receive_count: int, verdict: str) -> None:
+    def keep(self, message_id: str, order_id: str | None, body: str, receive_count: int, outcome: str) -> None:
         """Archives a message with what was decided about it. Raises `Unavailable`."""
         values = {
             "message_id": message_id,
             "order_id": order_id,
             "body": body.replace("\x00", "\ufffd"),
             "receive_count": receive_count,
-            "verdict": verdict,
+            "verdict": outcome,
         }
         self._database.run(lambda connection: connection.execute(KEEP, values))

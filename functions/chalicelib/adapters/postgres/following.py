@@ -13,7 +13,7 @@ from datetime import datetime
 from chalicelib.adapters.postgres.pool import Connection
 from chalicelib.adapters.postgres.rows import EVENT_COLUMNS, ORDER_COLUMNS, event_from, order_from
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.ports import UserSnapshot
+from chalicelib.ports.orders import UserSnapshot
 
 # A mark outlasts the connections table's rows, and so every connection. It is made longer than that, so that it is
 # written only once for all who come within a quarter of an hour.

@@ -20,7 +20,7 @@ from psycopg.rows import DictRow
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.adapters.postgres.rows import EVENT_COLUMNS, ORDER_COLUMNS, event_from, order_from
 from chalicelib.domain.order import first_id_at
-from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page, StageTime, symbols_of
+from chalicelib.ports.history import FeedPage, FeedPlace, OrderFilter, Page, StageTime, symbols_of
 
 # Index entries that a search reads for one page: a few milliseconds.
 WINDOW = 2_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.adapters.postgres.pool import Database
-from chalicelib.services.issuer_keys import KeyDocument
+from chalicelib.ports.access import KeyDocument
 
 READ = """
 SELECT issuer, document, fetched_at FROM issuer_keys WHERE issuer = %(issuer)s

@@ -55,8 +55,8 @@ from chalicelib.domain.errors import ClientOrderIdTaken, Fenced, IdempotencyKeyR
 from chalicelib.domain.events import LimitMissed, OrderPlaced, RoutingStarted
 from chalicelib.domain.order import Failure, History, Meta, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import TRANSITIONS, OrderStatus
+from chalicelib.ports.orders import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition, UserSnapshot
 from chalicelib.services.event_messages import asking, describe
-from chalicelib.services.ports import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition, UserSnapshot
 
 KEY_REUSED = "The Idempotency-Key came with another order before."
 PLACED = OrderPlaced()
@@ -180,11 +180,11 @@ class PostgresOrders(PostgresClientOrders):
             raise Fenced
         return replace(order, transaction=transaction)
 
-    def release(self, order: Order, lease: Lease, resume_in: float) -> None:
+    def release(self, order: Order, lease: Lease, retry_after_seconds: float) -> None:
         values = {
             "id": order.id,
             "token": lease.token,
-            "resume_in": resume_in,
+            "retry_after_seconds": retry_after_seconds,
             "picked_up_within": PICKED_UP_WITHIN,
         }
         self._database.run(lambda connection: connection.execute(RELEASE, values))
@@ -335,7 +335,7 @@ def _advance(
         "token": lease.token if lease else None,
         "lease": lease.seconds if lease else 0,
         "release": transition.release,
-        "resume_in": transition.resume_in,
+        "retry_after_seconds": transition.retry_after_seconds,
         "over": after.status.is_terminal,
         "again_in": transition.event.again_in if isinstance(transition.event, LimitMissed) else 0,
         "message": message,

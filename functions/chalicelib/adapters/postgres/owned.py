@@ -23,7 +23,7 @@ from chalicelib.adapters.postgres.limits import limited_insert, refuse
 from chalicelib.adapters.postgres.orders import STATEMENTS, PostgresClientOrders, Statements
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.domain.identity import Owner
-from chalicelib.services.browse import FeedPage, FeedPlace, OrderFilter, Page, StageTime
+from chalicelib.ports.history import FeedPage, FeedPlace, OrderFilter, Page, StageTime
 from chalicelib.services.limits import OrderLimits
 
 IS_THE_OWNERS: Final = "user_id = %(owner)s"

@@ -119,7 +119,7 @@ WITH wanted AS (
       AND orders.status = 'waiting' AND orders.sequence = move.sequence
     RETURNING orders.id, orders.user_id, orders.status, orders.attempt, orders.sequence, orders.updated_at,
               move.message, move.meta
-), told AS (
+), written AS (
     INSERT INTO order_events (order_id, user_id, sequence, status, attempt, message, meta, occurred_at)
     SELECT id, user_id, sequence, status, attempt, message, meta, updated_at FROM moved
 )
@@ -150,7 +150,7 @@ class PostgresResting:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def anybody(self) -> bool:
+    def any_resting(self) -> bool:
         return self._count(COUNT, 1) > 0
 
     def count(self, most: int) -> int:
@@ -180,12 +180,12 @@ class PostgresResting:
 
         return sorted(self._orders(CROSSING, values), key=by_price_then_time)
 
-    def sniped(self, symbols: Sequence[str]) -> Collection[str]:
+    def tokens_with_snipers(self, symbols: Sequence[str]) -> Collection[str]:
         values = {"symbols": list(symbols)}
         rows = self._database.run(lambda connection: connection.execute(SNIPED, values).fetchall())
         return {row["symbol"] for row in rows}
 
-    def sniping(self, symbol: str, after: str, limit: int) -> Sequence[Order]:
+    def snipers_of(self, symbol: str, after: str, limit: int) -> Sequence[Order]:
         return self._orders(SNIPING, {"symbol": symbol, "after": after, "limit": limit})
 
     def postpone(self, orders: Sequence[Order], seconds: int) -> None:

@@ -150,13 +150,13 @@ WITH moved AS (
         lease_expires_at = CASE WHEN %(release)s THEN NULL
                                 ELSE clock_timestamp() + make_interval(secs => %(lease)s) END,
         fruitless_claims = 0,
-        next_attempt_at = CASE WHEN %(resume_in)s > 0
-                               THEN clock_timestamp() + make_interval(secs => %(resume_in)s) END,
+        next_attempt_at = CASE WHEN %(retry_after_seconds)s > 0
+                               THEN clock_timestamp() + make_interval(secs => %(retry_after_seconds)s) END,
         attention_at = clock_timestamp() + CASE
             -- null, which the sum is then, where nobody has to be told
             WHEN %(over)s OR %(rests)s
                 THEN CASE WHEN followed_until > clock_timestamp() THEN %(published_within)s::interval END
-            WHEN %(release)s THEN make_interval(secs => %(resume_in)s) + %(picked_up_within)s::interval
+            WHEN %(release)s THEN make_interval(secs => %(retry_after_seconds)s) + %(picked_up_within)s::interval
             ELSE make_interval(secs => %(lease)s) + %(after_lease)s::interval END
     WHERE id = %(id)s AND status = %(before)s AND sequence = %(sequence)s - 1
       AND signature IS NOT DISTINCT FROM %(signature_before)s
@@ -183,8 +183,8 @@ RETURNING id
 RELEASE = """
 UPDATE orders SET
     lease_token = NULL, lease_expires_at = NULL, fruitless_claims = 0,
-    next_attempt_at = clock_timestamp() + make_interval(secs => %(resume_in)s),
-    attention_at = clock_timestamp() + make_interval(secs => %(resume_in)s) + %(picked_up_within)s::interval
+    next_attempt_at = clock_timestamp() + make_interval(secs => %(retry_after_seconds)s),
+    attention_at = clock_timestamp() + make_interval(secs => %(retry_after_seconds)s) + %(picked_up_within)s::interval
 WHERE id = %(id)s AND lease_token = %(token)s
 """
 

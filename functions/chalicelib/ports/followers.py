@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -125,3 +125,19 @@ class Notifier(Protocol):
 
     def close(self, connection_id: str) -> bool:
         """Closes the connection, so that its client knows that it must come back; False where it could not be."""
+
+
+class Connections(Protocol):
+    """The connections table, as heartbeats need it. Every method raises `Unavailable`."""
+
+    def sessions(self) -> Mapping[str, datetime | None]:
+        """Every connection that follows an order, and when the last of its sessions ends: None for never."""
+
+    def orders_of(self, connection_id: str) -> Iterable[str]:
+        """The ids of all orders that the connection follows."""
+
+    def find(self, order_id: str, connection_id: str) -> Follower | None:
+        """This follower, read consistently."""
+
+    def remove(self, order_id: str, connection_id: str) -> None:
+        """Forgets the follower."""

@@ -1,4 +1,4 @@
-"""Filters, pages and ports of the order history, newest first."""
+"""Pages of the order history, newest first, and the feed of a user's events."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from chalicelib.domain.tokens import Token
 from chalicelib.domain.transitions import OrderStatus
 
 MAX_PAGE = 200
+
+
 DEFAULT_PAGE = 50
 
 
