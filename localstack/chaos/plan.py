@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from chalicelib.domain.quotes import VENUES
+
+QUOTE_POINTS: Final = tuple(f"after_quote_{venue}" for venue in VENUES)
 CRASH_POINTS: Final = (
     "after_claim",
-    "after_quote_raydium",
-    "after_quote_meteora",
+    *QUOTE_POINTS,
     "after_route",
     "after_signature",
     "after_submit",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from chalicelib.domain.quotes import VENUES, NoQuote, Quote, QuoteRequest, Side, Venue
+from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side, Venue
 from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM, a_quote
 from tests.fakes.clock import FakeClock
 
@@ -16,7 +16,7 @@ class FakeRouter:
         self._clock = clock
         self.answers: dict[int, Answers] = {}
         self.asked: list[QuoteRequest] = []
-        self.venues: Sequence[Venue] = VENUES
+        self.venues: Sequence[Venue] = (RAYDIUM, METEORA)
         self.on_quotes: Callable[[QuoteRequest], None] = lambda _: None
 
     def quotes(self, request: QuoteRequest) -> Answers:

@@ -15,7 +15,7 @@ from localstack.chaos import orders
 from localstack.chaos.audit import audit, repeats
 from localstack.chaos.evidence import connect
 from localstack.chaos.orders import HOPELESS, PLAIN, wait_until
-from localstack.chaos.plan import CRASH_POINTS, RESTING_CRASH_POINTS
+from localstack.chaos.plan import CRASH_POINTS, QUOTE_POINTS, RESTING_CRASH_POINTS
 from localstack.chaos.records import Evidence
 from localstack.local_stack.stack_for_tests import Stack
 from order_engine import OVER
@@ -26,8 +26,7 @@ pytestmark = pytest.mark.timeout(500)
 # Where each point leaves its order; from the second group on its transaction is signed and may be on the chain.
 LEFT = {
     "after_claim": "routing",
-    "after_quote_raydium": "routing",
-    "after_quote_meteora": "routing",
+    **dict.fromkeys(QUOTE_POINTS, "routing"),
     "after_route": "building",
     "after_commit_routing": "routing",
     "after_commit_building": "building",

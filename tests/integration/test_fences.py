@@ -31,6 +31,7 @@ from chalicelib.venues.simulation import venue
 from chalicelib.venues.simulation.chance import Simulation
 from localstack.chaos import evidence
 from localstack.chaos.audit import audit
+from localstack.chaos.plan import QUOTE_POINTS
 from localstack.chaos.violations import Kind
 from tests.fakes import MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_router
@@ -41,7 +42,7 @@ TIMINGS = ExecutionTimings(
 )
 LIMIT_SECONDS = 30
 POINTS = (
-    "after_claim", "after_commit_routing", "after_quote_raydium", "after_quote_meteora", "after_route",
+    "after_claim", "after_commit_routing", *QUOTE_POINTS, "after_route",
     "after_commit_building", "after_signature", "after_submit", "after_commit_submitted", "before_confirmed",
 )  # fmt: skip
 Containers = Callable[..., Worker]

@@ -300,7 +300,7 @@ def test_a_body_over_the_limit_is_refused(service: Service) -> None:
         {"limit": "٣"},
         {"limit": ""},
         {"status": "open"},
-        {"venue": "orca"},
+        {"venue": "nowhere"},
         {"inputToken": "DOGE"},
         {"userId": "\x00"},
         {"userId": ""},

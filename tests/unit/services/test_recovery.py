@@ -11,6 +11,7 @@ from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Route, Venue
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.execute_order import Ack, RetryAfter, Worker
 from chalicelib.venues.router import VenueRouter
+from localstack.chaos.plan import QUOTE_POINTS
 from tests.fakes import Behaviour, CrashAt, Killed, a_quote
 from tests.fakes.engine import VISIBILITY_SECONDS, At, Engine, die, fall_silent
 
@@ -28,7 +29,7 @@ STORIES: dict[str, dict[int, Behaviour]] = {
     "reverted three times": dict.fromkeys((1, 2, 3), B.REVERTS),
 }
 POINTS = [
-    "after_claim", "after_commit_routing", "after_quote_raydium", "after_quote_meteora", "after_route",
+    "after_claim", "after_commit_routing", *QUOTE_POINTS, "after_route",
     "after_commit_building", "after_signature", "after_submit", "after_commit_submitted", "before_confirmed",
     "after_commit_confirmed",
 ]  # fmt: skip

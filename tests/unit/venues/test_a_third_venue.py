@@ -22,16 +22,20 @@ from chalicelib.venues.pools.swap import PoolSwap
 from chalicelib.venues.simulation import launches
 from chalicelib.venues.simulation.venue import SimulatedVenue
 from tests.fakes import MemoryLedger, new_order
+from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.engine import Engine
 from tests.fakes.market import a_market
+
+# No venue is called so, however many trade.
+THIRD = "third"
 
 # What the new module would hold.
 
 
-class OrcaVenue(SimulatedVenue):
+class ThirdVenue(SimulatedVenue):
     """Deeper than the others, and a tenth dearer or cheaper as the test wants."""
 
-    name = "orca"
+    name = THIRD
     lean = 0
     fee = Fraction(5, 10_000)
     premium_bps = 1_000
@@ -60,10 +64,10 @@ class Desk:
 def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """With the module in the room, and its name in the register."""
     engine = Engine()
-    module = ModuleType("chalicelib.venues.orca")
-    module.connect = OrcaVenue  # type: ignore[attr-defined]
+    module = ModuleType(f"chalicelib.venues.{THIRD}")
+    module.connect = ThirdVenue  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(quotes, "VENUES", (*quotes.VENUES, "orca"))
+    monkeypatch.setattr(quotes, "VENUES", (RAYDIUM, METEORA, THIRD))
     market = a_market(engine.clock, delay_scale=0)
     monkeypatch.setattr(bootstrap, "simulation", lambda: market)
     bootstrap.router.cache_clear()
@@ -83,26 +87,26 @@ def test_it_is_asked_chosen_told_of_and_traded_on(desk: Desk, side: Side) -> Non
     order = engine.order(order_id)
     assert order.status is OrderStatus.CONFIRMED
     messages = [event.message for event in engine.history(order_id).events]
-    assert messages[1] == "Asking Raydium, Meteora and Orca for quotes."
-    assert messages[2].startswith("Route chosen: orca gives ")
+    assert messages[1] == "Asking Raydium, Meteora and Third for quotes."
+    assert messages[2].startswith("Route chosen: third gives ")
     assert ", raydium " in messages[2]
     assert ", meteora " in messages[2]
     assert order.route is not None
-    assert [quote.venue for quote in order.route.quotes] == ["raydium", "meteora", "orca"]
-    assert order.route.steps[1] == "swap WSOL for USDC on orca"
-    assert order_view(order)["chosenDex"] == "orca"
+    assert [quote.venue for quote in order.route.quotes] == [RAYDIUM, METEORA, THIRD]
+    assert order.route.steps[1] == "swap WSOL for USDC on third"
+    assert order_view(order)["chosenDex"] == THIRD
     assert order.fill is not None
     # Its own program's fee, on what really went in.
     assert order.fill.fee == -(-order.fill.amount_in * 500 // 1_000_000)
-    assert [entry.entry.venue for entry in desk.ledger.known.values()] == ["orca"]
+    assert [entry.entry.venue for entry in desk.ledger.known.values()] == [THIRD]
     assert desk.ledger.settled() == [order.fill]
 
 
 def test_where_it_is_dearer_the_others_trade(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OrcaVenue, "premium_bps", -1_000)
+    monkeypatch.setattr(ThirdVenue, "premium_bps", -1_000)
     request = QuoteRequest(SOL, USDC, Side.SELL, 1_000_000_000, "quote:1")
     answers = bootstrap.router().quotes(request)
-    assert quotes.choose_route(request, answers, 50).chosen.venue != "orca"
+    assert quotes.choose_route(request, answers, 50).chosen.venue != THIRD
 
 
 def test_resting_orders_are_compared_with_it_and_tokens_launched_on_it(
@@ -110,14 +114,14 @@ def test_resting_orders_are_compared_with_it_and_tokens_launched_on_it(
 ) -> None:
     monkeypatch.setattr(launches, "VENUES", quotes.VENUES)
     at = desk.engine.clock.now()
-    assert set(bootstrap.market().touches(SOL, USDC, at)) == {"raydium", "meteora", "orca"}
+    assert set(bootstrap.market().touches(SOL, USDC, at)) == {RAYDIUM, METEORA, THIRD}
     plan = a_market(desk.engine.clock, launch_seconds=60).launches
-    assert {plan.numbered(number).venue for number in range(50)} == {"raydium", "meteora", "orca"}
+    assert {plan.numbered(number).venue for number in range(50)} == {RAYDIUM, METEORA, THIRD}
 
 
 def test_one_that_only_quotes_and_builds_serves_market_orders(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    simulated = OrcaVenue(bootstrap.simulation())
-    real = SimpleNamespace(name="orca", quote=simulated.quote, build=simulated.build)
-    monkeypatch.setattr(sys.modules["chalicelib.venues.orca"], "connect", lambda _simulation: real)
-    assert bootstrap.router().venues == ("raydium", "meteora", "orca")
-    assert set(bootstrap.market().touches(SOL, USDC, desk.engine.clock.now())) == {"raydium", "meteora"}
+    simulated = ThirdVenue(bootstrap.simulation())
+    real = SimpleNamespace(name=THIRD, quote=simulated.quote, build=simulated.build)
+    monkeypatch.setattr(sys.modules[f"chalicelib.venues.{THIRD}"], "connect", lambda _simulation: real)
+    assert bootstrap.router().venues == (RAYDIUM, METEORA, THIRD)
+    assert set(bootstrap.market().touches(SOL, USDC, desk.engine.clock.now())) == {RAYDIUM, METEORA}
