@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from chalicelib.ports.history import OwnedHistory
     from chalicelib.ports.orders import OwnedOrders
     from chalicelib.services.execute_order import Worker
+    from chalicelib.services.firing import WatcherPorts
     from chalicelib.services.heartbeat import HeartbeatPorts
     from chalicelib.services.issuer_keys import KeyFetcher
-    from chalicelib.services.push_status import Pusher
+    from chalicelib.services.posting import Pusher
     from chalicelib.services.subscriptions import SubscriptionPorts
-    from chalicelib.services.watch import WatcherPorts
     from chalicelib.venues.router import VenueRouter
     from chalicelib.venues.simulation.chance import Simulation
     from chalicelib.venues.simulation.market import SimulatedMarket
@@ -276,7 +276,7 @@ def watcher() -> WatcherPorts:
     """Everything that watches the market."""
     from chalicelib.adapters.postgres.resting import PostgresResting
     from chalicelib.config import watch_interval
-    from chalicelib.services.watch import WatcherPorts
+    from chalicelib.services.firing import WatcherPorts
 
     return WatcherPorts(
         resting=PostgresResting(database()),
@@ -307,7 +307,7 @@ def pusher() -> Pusher:
     """What a push needs, with threads that are kept from one invocation to the next."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from chalicelib.services.push_status import Pusher
+    from chalicelib.services.posting import Pusher
 
     return Pusher(
         followers=followers(),

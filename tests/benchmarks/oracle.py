@@ -30,8 +30,9 @@ from chalicelib.domain.order import NewOrder, Order, OrderType, TimeInForce, fir
 from chalicelib.domain.quotes import Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import BONK, JUP, SOL, USDC, Token
 from chalicelib.domain.transitions import OrderStatus
+from chalicelib.services.firing import LOOK_AGAIN_SECONDS, MOST_FIRED, WatcherPorts
 from chalicelib.services.place_order import PlacingPorts, place_order
-from chalicelib.services.watch import LOOK_AGAIN_SECONDS, MOST_FIRED, WatcherPorts, beat
+from chalicelib.services.watch import beat
 from chalicelib.venues.simulation.market import SimulatedMarket
 from localstack.replay.reading import ReplayOrder
 from localstack.replay.run import Replay, ReplayEvent, replay

@@ -23,7 +23,8 @@ from chalicelib.bootstrap import SystemClock
 from chalicelib.domain.order import OrderType
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.history import OrderFilter
-from chalicelib.services.watch import WatcherPorts, beat
+from chalicelib.services.firing import WatcherPorts
+from chalicelib.services.watch import beat
 from tests.fakes import CrashAt, MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import ScriptedMarket
 from tests.fakes.postgres import a_server, settings_for

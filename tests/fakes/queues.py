@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.ports.queues import Opening
-from chalicelib.services.push_status import Push
+from chalicelib.services.posting import Push
 from chalicelib.services.views import history_view
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.http.admission import admit_anyone, admit_to_any_user
-from chalicelib.services.push_status import Pusher
+from chalicelib.services.posting import Pusher
 from chalicelib.services.subscriptions import SubscriptionPorts
 from tests.fakes.crash import CrashAt
 from tests.fakes.followers import MemoryFollowers, MemoryNotifier

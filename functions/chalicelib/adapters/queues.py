@@ -20,7 +20,7 @@ from chalicelib.ports.access import KeyDocument
 from chalicelib.ports.queues import Opening
 from chalicelib.services.heartbeat import INTERVAL_SECONDS
 from chalicelib.services.issuer_keys import message_of
-from chalicelib.services.push_status import Push
+from chalicelib.services.posting import Push
 from chalicelib.services.views import history_view
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from chalicelib import bootstrap
 from chalicelib.handlers import sqs_batch
 from chalicelib.handlers.sqs_batch import Message
 from chalicelib.ports.queues import Opening
-from chalicelib.services.push_status import Push, push_newest, push_opening
+from chalicelib.services.posting import Push
+from chalicelib.services.push_opening import push_opening
+from chalicelib.services.push_status import push_newest
 
 
 def handle(event: SQSEvent) -> sqs_batch.BatchResponse:

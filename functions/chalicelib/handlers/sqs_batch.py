@@ -20,7 +20,7 @@ from chalicelib.domain.order import is_order_id
 from chalicelib.ports.queues import GroupQueue
 from chalicelib.ports.runtime import Telemetry
 from chalicelib.services.execute_order import Ack, RetryAfter
-from chalicelib.services.push_status import Postponed
+from chalicelib.services.posting import Postponed
 
 # What a worker leaves of its invocation for the step that it has just begun, in milliseconds: quotes, a build or a
 # submit takes up to 2.5 s, and telling of it 5 s where SQS hangs. Killed instead, it takes ten orders' turns along.

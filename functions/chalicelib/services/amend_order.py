@@ -21,7 +21,7 @@ from chalicelib.ports.market import Market
 from chalicelib.ports.orders import ClientOrders, Transition
 from chalicelib.ports.queues import StatusEvents
 from chalicelib.ports.runtime import Clock, Telemetry
-from chalicelib.services.place_order import bound_of, check_limit, present_price
+from chalicelib.services.limit_price import bound_of, check_limit, present_price
 from chalicelib.services.publish import publish
 
 # A resting order moves when it fires and when it is amended; whoever loses so many races in a row has not looked.

@@ -49,8 +49,8 @@ from chalicelib.ports.queues import StatusEvents, Ticks
 from chalicelib.ports.runtime import Clock, CrashPoint, Telemetry
 from chalicelib.ports.venues import Router, SwapBuilder
 from chalicelib.services.order_metrics import record_fill, record_move, record_route
-from chalicelib.services.place_order import wake_watcher
 from chalicelib.services.publish import publish
+from chalicelib.services.wake_watcher import wake_watcher
 
 # A firing that misses looks again for so long before the order rests: of those that miss at the first look, a third
 # have their price back within three seconds.

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Context, Decimal
 from fractions import Fraction
 
-from chalicelib.domain.amounts import plain
 from chalicelib.domain.errors import InvalidField, InvalidOrder, TooManyRestingOrders, Unavailable
 from chalicelib.domain.events import OrderPlaced
 from chalicelib.domain.limits import (
-    BAND,
-    buys_nothing,
-    full_price,
     in_base_units,
-    in_display_units,
-    rounded,
-    rounded_down,
 )
 from chalicelib.domain.order import (
     RESTS_FOR,
@@ -31,18 +21,19 @@ from chalicelib.domain.order import (
     new_order_id,
     placed_at,
 )
-from chalicelib.domain.quotes import DEFAULT_MAX_PRICE_IMPACT_BPS, Quote
 from chalicelib.domain.tokens import is_launched
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.market import Market
 from chalicelib.ports.orders import ClientOrders, Idempotency
 from chalicelib.ports.queues import OrdersQueue, StatusEvents, Ticks
 from chalicelib.ports.runtime import CrashPoint, Telemetry
+from chalicelib.services.fingerprint import fingerprint
+from chalicelib.services.limit_price import bound_of, check_limit, present_price
 from chalicelib.services.publish import publish
 from chalicelib.services.views import timestamp
+from chalicelib.services.wake_watcher import wake_watcher
 
 MOST_RESTING = 1_000
-_WIDE = Context(prec=80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +103,6 @@ def place_order(new_order: NewOrder, *, idempotency_key: str | None, ports: Plac
     return PlacedOrder(order, replayed=False, market=price)
 
 
-def wake_watcher(order_id: str, *, store: ClientOrders, ticks: Ticks, telemetry: Telemetry) -> None:
-    """Sends for the watcher where nobody watches; where that fails, the next minute's beat finds the order."""
-    try:
-        if store.wake_watcher():
-            ticks.wake()
-    except Unavailable as error:
-        telemetry.warn("wake_failed", order_id=order_id, reason=str(error))
-
-
 def _enqueue(order_id: str, ports: PlacingPorts) -> None:
     try:
         ports.queue.send(order_id)
@@ -128,51 +110,6 @@ def _enqueue(order_id: str, ports: PlacingPorts) -> None:
         # The 202 stands: the order is committed, and reconcile enqueues it.
         ports.telemetry.warn("enqueue_failed", order_id=order_id, reason=str(error))
         ports.telemetry.add_metric("EnqueueFailures")
-
-
-def fingerprint(new_order: NewOrder) -> str:
-    """Tells whether two requests ask for the same order, however they were written."""
-    fields = [
-        new_order.user_id,
-        new_order.wallet_address,
-        new_order.input_token.symbol,
-        new_order.output_token.symbol,
-        new_order.side,
-        str(new_order.amount),
-        str(new_order.slippage_bps),
-        new_order.client_order_id,
-    ]
-    if new_order.max_price_impact_bps != DEFAULT_MAX_PRICE_IMPACT_BPS:
-        # Only then: a key that came before the field existed still stands for the same order.
-        fields.append(f"maxPriceImpactBps={new_order.max_price_impact_bps}")
-    if new_order.order_type is not OrderType.MARKET:
-        fields += _resting_fields(new_order)
-    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
-
-
-def _resting_fields(new_order: NewOrder) -> list[str | None]:
-    """`expires_at` as it was given: the moment that stands for none would make every repeat another order."""
-    launch = new_order.launch
-    return [
-        new_order.order_type,
-        _normal(new_order.limit_price),
-        new_order.time_in_force,
-        timestamp(new_order.expires_at) if new_order.expires_at else None,
-        *(
-            (
-                launch.event,
-                _normal(launch.minimum_liquidity_usd),
-                str(launch.max_age_seconds),
-                str(launch.require_safe),
-            )
-            if launch
-            else ()
-        ),
-    ]
-
-
-def _normal(value: Decimal | None) -> str | None:
-    return None if value is None else str(value.normalize(_WIDE))
 
 
 def _as_limit_order(order: Order, market: Market) -> tuple[Order, Fraction]:
@@ -195,51 +132,6 @@ def _price_now_or_none(order: Order, market: Market) -> Fraction | None:
         return present_price(order, market) if order.order_type is OrderType.LIMIT else None
     except InvalidOrder:
         return None
-
-
-def present_price(order: Order, market: Market) -> Fraction:
-    """What the order's full size is paid right now at the best venue, after fees. Raises `InvalidOrder`."""
-    answers = market.preview(order.quote_request(), order.created_at)
-    prices = [full_price(answer) for answer in answers if isinstance(answer, Quote)]
-    if prices:
-        return max(prices)
-    launched = [token for token in (order.input_token, order.output_token) if is_launched(token)]
-    if launched:
-        field = "inputToken" if order.input_token in launched else "outputToken"
-        raise InvalidOrder(InvalidField(field, "has no open pool yet: a sniper order waits for one"))
-    if all(getattr(answer, "code", None) == "amount_too_small" for answer in answers):
-        raise InvalidOrder(InvalidField("amount", f"is too small to get any {order.output_token}"))
-    raise InvalidOrder(InvalidField("amount", "no pool holds that much"))
-
-
-def check_limit(order: Order, limit_price: Decimal, price: Fraction) -> None:
-    """Raises `InvalidOrder`: the limit is far from the market, or nothing could be bought for it."""
-    market = in_display_units(price, order.input_token, order.output_token)
-    limit = Fraction(limit_price)
-    if not market / BAND <= limit <= market * BAND:
-        low, high = plain(rounded(market / BAND, 4)), plain(rounded(market * BAND, 6))
-        said = f"must be within {low} and {high}, a twentieth and twenty times the present price"
-        # The further of the two from one is the more wrong.
-        if _times_apart(limit, 1 / market) < _times_apart(limit, market):
-            said += f"; it looks inverted: it is {order.output_token} per {order.input_token}"
-        raise InvalidOrder(InvalidField("limitPrice", said))
-    nothing = buys_nothing(limit_price, order.side, order.amount, order.input_token, order.output_token)
-    if nothing is not None:
-        said = f"would buy nothing at limitPrice ({plain(nothing)} base units)"
-        raise InvalidOrder(InvalidField("amount", said))
-
-
-def _times_apart(one: Fraction, other: Fraction) -> Fraction:
-    return max(one / other, other / one)
-
-
-def bound_of(order: Order, market: Market) -> Decimal:
-    """The lowest touch at which the watcher looks at the order, in display units."""
-    if order.limit_price is None:
-        raise ValueError("Only an order with a limit price has a bound.")
-    limit = in_base_units(order.limit_price, order.input_token, order.output_token)
-    bound = market.bound(order.quote_request(), limit, order.created_at)
-    return rounded_down(in_display_units(bound, order.input_token, order.output_token))
 
 
 def _as_sniper_order(order: Order, market: Market) -> Order:

@@ -8,67 +8,32 @@ after: only a crash between the two can repeat it, with the same sequence.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.transitions import TERMINAL
-from chalicelib.ports.followers import Delivery, Follower, Followers, Notifier
-from chalicelib.ports.queues import Opening
-from chalicelib.ports.runtime import Clock, CrashPoint, Telemetry
+from chalicelib.ports.followers import Delivery, Follower, Followers
+from chalicelib.services.posting import (
+    BETWEEN_TRIES_SECONDS,
+    HANDSHAKE_POLL_SECONDS,
+    HANDSHAKE_TIMEOUT_SECONDS,
+    MAX_TRIES,
+    Postponed,
+    Push,
+    Pusher,
+    post,
+    record,
+    record_dropped,
+)
 from chalicelib.services.user_stream import user_key
 from chalicelib.services.views import EventView, HistoryView, status_message
 
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """A message of the status-events queue; `connection_id` narrows it to one follower.
-
-    `apart` where it stands in that follower's own message group; `tries` are its deliveries before this one.
-    `of_user` where somebody may follow all orders of the order's user.
-    """
-
-    history: HistoryView
-    connection_id: str | None = None
-    apart: bool = False
-    tries: int = 0
-    of_user: bool = True
-
-
-class Postponed(Exception):
-    """The message is to come again in so many seconds; nothing went wrong."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"It comes again in {seconds} s.")
-        self.seconds = seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Pusher:
-    """The ports that a push needs; `requeue` puts a push into its follower's own message group."""
-
-    followers: Followers
-    notifier: Notifier
-    clock: Clock
-    telemetry: Telemetry
-    crash_point: CrashPoint
-    requeue: Callable[[Push], None]
-    threads: ThreadPoolExecutor
-
-
-# A handshake usually takes some tens of milliseconds. One that takes longer must not hold up the order's next statuses.
-HANDSHAKE_TIMEOUT_SECONDS = 1.0
-HANDSHAKE_POLL_SECONDS = 0.02
-# In a follower's own message group, where nobody else waits.
-MAX_TRIES = 4
-BETWEEN_TRIES_SECONDS = 1
 # How long a stream of all of a user's orders may take for what it begins with; what happens meanwhile waits apart.
 OPENING_AGE = timedelta(seconds=60)
-RECORD_TRIES = 5
-RECORD_PAUSE_SECONDS = 0.1
 
 
 def push_newest(pushes: Sequence[Push], pusher: Pusher, until: datetime | None = None) -> None:
@@ -192,7 +157,7 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
             break
         newest = event is missing[-1]
         frame = status_message(event, push.history["order"] if newest else None)
-        delivery = _post(
+        delivery = post(
             follower, json.dumps(frame, separators=(",", ":")), pusher, 0.0 if push.apart else HANDSHAKE_TIMEOUT_SECONDS
         )
         if delivery is not Delivery.DELIVERED:
@@ -201,7 +166,7 @@ def _bring_up_to_date(follower: Follower, push: Push, pusher: Pusher, until: dat
         sent += 1
     if sent:
         pusher.crash_point("after_post")
-        _record(follower, missing[sent - 1]["sequence"], pusher, until)
+        record(follower, missing[sent - 1]["sequence"], pusher, until)
         follower = replace(follower, last_sequence=missing[sent - 1]["sequence"])
     if delivery is not Delivery.DELIVERED:
         _requeue_or_drop(follower, delivery, push, pusher, until)
@@ -242,81 +207,6 @@ def _wait_for_beginning(follower: Follower, push: Push, pusher: Pusher) -> Follo
     return None
 
 
-def push_opening(messages: Sequence[Opening], pusher: Pusher, until: datetime | None = None) -> None:
-    """Posts what streams of all orders of a user begin with: the messages of one connection's group, in order.
-
-    Raises:
-        Postponed: the connection cannot be posted to yet.
-        Unavailable: as `push_newest`.
-    """
-    for message in messages:
-        follower = pusher.followers.find(user_key(message.user_id), message.connection_id)
-        if follower is not None and follower.connected_at == message.subscribed_at:
-            _post_opening(follower, message, pusher, until)
-
-
-def _post_opening(follower: Follower, message: Opening, pusher: Pusher, until: datetime | None) -> None:
-    sent, delivery = follower.last_sequence, Delivery.DELIVERED
-    for number, frame in enumerate(message.frames, message.first):
-        now = pusher.clock.now()
-        if number <= sent or follower.is_over(now):
-            continue
-        if until is not None and now >= until:
-            break
-        delivery = _post(follower, json.dumps(frame, separators=(",", ":")), pusher, HANDSHAKE_TIMEOUT_SECONDS)
-        if delivery is not Delivery.DELIVERED:
-            break
-        follower, sent = replace(follower, opened=True), number
-    if sent > follower.last_sequence:
-        pusher.crash_point("after_post")
-        _record(follower, sent, pusher, until)
-        pusher.telemetry.add_metric("PushedMessages", sent - follower.last_sequence)
-    opening = delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now())
-    if delivery is Delivery.DELIVERED:
-        if sent < message.first + len(message.frames) - 1 and not follower.is_over(pusher.clock.now()):
-            raise Unavailable("Too many frames for one invocation: the others are posted by the next.")
-    elif opening or (delivery is Delivery.BUSY and message.tries < MAX_TRIES):
-        raise Postponed(BETWEEN_TRIES_SECONDS)
-    else:
-        _forget(follower, delivery, pusher)
-
-
-def _forget(follower: Follower, delivery: Delivery, pusher: Pusher) -> None:
-    """Ends a stream of all orders of a user that cannot go on. Its client comes back with the time of what it has."""
-    if delivery is Delivery.BUSY and not pusher.notifier.close(follower.connection_id):
-        raise Unavailable(f"The connection {follower.connection_id} can neither be posted to nor closed.")
-    pusher.followers.remove(*follower.key)
-    _record_dropped(follower, delivery, pusher)
-
-
-def _record(follower: Follower, sequence: int, pusher: Pusher, until: datetime | None) -> None:
-    """Notes what was posted, patiently: what is not noted is posted a second time. Raises `Unavailable`.
-
-    Past `until` it tries once: the invocation has no time for more.
-    """
-    for tries in range(RECORD_TRIES - 1):
-        if until is not None and pusher.clock.now() >= until:
-            break
-        try:
-            pusher.followers.record(follower, sequence)
-        except Unavailable:
-            pusher.clock.sleep(RECORD_PAUSE_SECONDS * 2**tries)
-        else:
-            return
-    pusher.followers.record(follower, sequence)
-
-
-def _post(follower: Follower, frame: str, pusher: Pusher, limit: float) -> Delivery:
-    """Posts the frame; a handshake that is not over is waited for so many seconds."""
-    delivery = pusher.notifier.post(follower.connection_id, frame)
-    waited = 0.0
-    while delivery is Delivery.GONE and follower.may_still_open(pusher.clock.now()) and waited < limit:
-        pusher.clock.sleep(HANDSHAKE_POLL_SECONDS)
-        waited += HANDSHAKE_POLL_SECONDS
-        delivery = pusher.notifier.post(follower.connection_id, frame)
-    return delivery
-
-
 def _requeue_or_drop(
     follower: Follower, delivery: Delivery, push: Push, pusher: Pusher, until: datetime | None
 ) -> None:
@@ -353,14 +243,4 @@ def _drop(follower: Follower, delivery: Delivery, push: Push, pusher: Pusher) ->
     pusher.followers.remove(follower.order_id, follower.connection_id)
     if follower.through is not None:
         pusher.followers.remove(*follower.through.key)
-    _record_dropped(follower, delivery, pusher)
-
-
-def _record_dropped(follower: Follower, delivery: Delivery, pusher: Pusher) -> None:
-    pusher.telemetry.log(
-        "follower_dropped",
-        order_id=follower.order_id,
-        connection_id=follower.connection_id,
-        reason=delivery.value,
-    )
-    pusher.telemetry.add_metric("FollowersDropped", reason=delivery.value)
+    record_dropped(follower, delivery, pusher)

@@ -13,7 +13,8 @@ from chalicelib.adapters.postgres.pool import Database
 from chalicelib.adapters.postgres.resting import PostgresResting
 from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.watch import MOST_FIRED, beat, begin_minute, watch_on
+from chalicelib.services.firing import MOST_FIRED
+from chalicelib.services.watch import beat, begin_minute, watch_on
 from tests.fakes import CrashAt, Killed
 from tests.fakes.builders import ONE_SOL
 from tests.fakes.postgres import open_database, row_of

@@ -15,7 +15,9 @@ from chalicelib.domain.order import History
 from chalicelib.domain.transitions import Trigger
 from chalicelib.ports.orders import Claimed, UserSnapshot
 from chalicelib.ports.queues import Opening
-from chalicelib.services.push_status import Postponed, Push, push_newest, push_opening
+from chalicelib.services.posting import Postponed, Push
+from chalicelib.services.push_opening import push_opening
+from chalicelib.services.push_status import push_newest
 from chalicelib.services.subscriptions import subscribe_to_user
 from tests.fakes.postgres import (
     LEASE,

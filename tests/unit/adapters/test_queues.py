@@ -20,7 +20,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.handlers.push_status import parse
 from chalicelib.handlers.sqs_batch import messages_of
-from chalicelib.services.push_status import Push
+from chalicelib.services.posting import Push
 from chalicelib.services.views import history_view
 from tests.fakes.aws import Record, drain, record_of
 from tests.fakes.engine import Engine

@@ -20,7 +20,7 @@ from chalicelib.handlers.sqs_batch import (
     run_in_groups,
 )
 from chalicelib.services.execute_order import Ack, RetryAfter
-from chalicelib.services.push_status import Postponed
+from chalicelib.services.posting import Postponed
 from tests.fakes import MemoryQueue, RecordingTelemetry
 from tests.fakes.aws import Record, sqs_record
 from tests.fakes.clock import START

@@ -12,7 +12,8 @@ from chalicelib.domain.order import LaunchConditions, LaunchEvent, NewOrder, Ord
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.tokens import JUP, USDT
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.place_order import PlacedOrder, fingerprint, place_order
+from chalicelib.services.fingerprint import fingerprint
+from chalicelib.services.place_order import PlacedOrder, place_order
 from tests.fakes import new_order
 from tests.fakes.clock import START
 from tests.fakes.engine import Engine

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.domain.errors import Unavailable
 from chalicelib.ports.followers import HANDSHAKE_AGE, Delivery, Follower
 from chalicelib.ports.runtime import CrashPoint
-from chalicelib.services.push_status import (
+from chalicelib.services.posting import (
     BETWEEN_TRIES_SECONDS,
     HANDSHAKE_TIMEOUT_SECONDS,
     MAX_TRIES,
@@ -20,8 +20,8 @@ from chalicelib.services.push_status import (
     Postponed,
     Push,
     Pusher,
-    push_newest,
 )
+from chalicelib.services.push_status import push_newest
 from chalicelib.services.views import history_view
 from tests.fakes import Behaviour, CrashAt, Killed, MemoryFollowers, MemoryNotifier
 from tests.fakes.engine import Engine

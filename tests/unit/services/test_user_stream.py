@@ -11,7 +11,9 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.followers import HANDSHAKE_AGE, Delivery
 from chalicelib.ports.orders import UserSnapshot
-from chalicelib.services.push_status import MAX_TRIES, OPENING_AGE, Postponed, push_newest, push_opening
+from chalicelib.services.posting import MAX_TRIES, Postponed
+from chalicelib.services.push_opening import push_opening
+from chalicelib.services.push_status import OPENING_AGE, push_newest
 from chalicelib.services.subscriptions import (
     add_subscription,
     add_user_subscription,
