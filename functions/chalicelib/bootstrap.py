@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from chalicelib.ports.access import Admission, Allowances
     from chalicelib.ports.history import OwnedHistory
     from chalicelib.ports.orders import OwnedOrders
-    from chalicelib.services.execute_order import Worker
     from chalicelib.services.firing import WatcherPorts
     from chalicelib.services.heartbeat import HeartbeatPorts
     from chalicelib.services.issuer_keys import KeyFetcher
     from chalicelib.services.posting import Pusher
     from chalicelib.services.subscriptions import SubscriptionPorts
+    from chalicelib.services.worker import Worker
     from chalicelib.venues.router import VenueRouter
     from chalicelib.venues.simulation.chance import Simulation
     from chalicelib.venues.simulation.market import SimulatedMarket
@@ -256,7 +256,7 @@ def worker() -> Worker:
     """Everything that executes an order."""
     from chalicelib.adapters.postgres.ledger import PostgresLedger
     from chalicelib.chain.simulated import SimulatedChain
-    from chalicelib.services.execute_order import Worker
+    from chalicelib.services.worker import Worker
 
     return Worker(
         store=orders(),

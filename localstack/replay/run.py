@@ -14,10 +14,11 @@ from chalicelib.domain.launches import Launch
 from chalicelib.domain.order import NewOrder, Order, OrderEvent, first_id_at
 from chalicelib.domain.quotes import VENUES, NoQuote, Quote, QuoteRequest, Venue
 from chalicelib.domain.tokens import Token
-from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
+from chalicelib.services.execute_order import execute_order
 from chalicelib.services.firing import WatcherPorts
 from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.watch import Beat, beat
+from chalicelib.services.worker import Ack, ExecutionTimings, Worker
 from chalicelib.venues.simulation.chance import Simulation
 from chalicelib.venues.simulation.market import SimulatedMarket
 from localstack.replay.clock import VirtualClock, VirtualRouter

@@ -20,7 +20,8 @@ from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.bootstrap import SystemClock
 from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.config import SimulationSettings
-from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
+from chalicelib.services.execute_order import execute_order
+from chalicelib.services.worker import Ack, ExecutionTimings, Worker
 from chalicelib.venues.simulation.chance import Simulation
 from localstack.bench.history import analyze, fill
 from tests.fakes import CrashAt, MemoryStatusEvents, MemoryTicks, RecordingTelemetry

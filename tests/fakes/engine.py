@@ -15,9 +15,10 @@ from chalicelib.ports.queues import StatusEvents
 from chalicelib.ports.runtime import CrashPoint
 from chalicelib.ports.venues import Router, SwapBuilder
 from chalicelib.services.cancel_order import cancel_order
-from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
+from chalicelib.services.execute_order import execute_order
 from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.reconcile import reconcile
+from chalicelib.services.worker import Ack, ExecutionTimings, RetryAfter, Worker
 from tests.fakes.builders import an_order, new_order
 from tests.fakes.chain import FakeChain
 from tests.fakes.clock import FakeClock

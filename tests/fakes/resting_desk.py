@@ -15,11 +15,12 @@ from chalicelib.domain.tokens import SOL, USDC, launch_token
 from chalicelib.ports.runtime import CrashPoint
 from chalicelib.services.amend_order import Amendment, amend_order
 from chalicelib.services.cancel_order import cancel_order
-from chalicelib.services.execute_order import Ack, RetryAfter, Worker, execute_order
+from chalicelib.services.execute_order import execute_order
 from chalicelib.services.firing import WatcherPorts
 from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.reconcile import reconcile
 from chalicelib.services.watch import beat
+from chalicelib.services.worker import Ack, RetryAfter, Worker
 from tests.fakes import CrashAt, FakeChain, FakeClock, MemoryQueue, MemoryStatusEvents, MemoryTicks
 from tests.fakes import RecordingTelemetry as Telemetry
 from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM

@@ -25,8 +25,9 @@ from chalicelib.config import BLOCK_MS, Fault, SimulationSettings
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import SignedTransaction
 from chalicelib.ports.runtime import CrashPoint
-from chalicelib.services.execute_order import Ack, ExecutionTimings, Worker, execute_order
+from chalicelib.services.execute_order import execute_order
 from chalicelib.services.reconcile import reconcile
+from chalicelib.services.worker import Ack, ExecutionTimings, Worker
 from chalicelib.venues.simulation import venue
 from chalicelib.venues.simulation.chance import Simulation
 from localstack.chaos import evidence

@@ -9,10 +9,10 @@ from chalice.app import SQSEvent
 from chalicelib import bootstrap
 from chalicelib.domain.errors import ErrorCode, OrderNotFound
 from chalicelib.handlers import sqs_batch
-from chalicelib.handlers.sqs_batch import Message, order_id_of
+from chalicelib.handlers.sqs_message import Message, messages_of, order_id_of
 from chalicelib.ports.dead_letters import DeadLetterArchive
-from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker
 from chalicelib.services.fail_dead_order import DeadLetter, fail_dead_order
+from chalicelib.services.worker import Ack, ExecutionTimings, RetryAfter, Worker
 
 
 def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
@@ -20,7 +20,7 @@ def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
     worker, archive = bootstrap.worker(), bootstrap.dead_letters()
     until = sqs_batch.deadline(bootstrap.clock().now(), sqs_batch.remaining_ms(event))
     return sqs_batch.run_each(
-        sqs_batch.messages_of(event),
+        messages_of(event),
         lambda message: end_order(message, worker=worker, archive=archive, until=until),
         postpone=bootstrap.dead_letter_queue().postpone,
         telemetry=bootstrap.telemetry(),

@@ -8,8 +8,9 @@ from chalice.app import SQSEvent
 
 from chalicelib import bootstrap
 from chalicelib.handlers import sqs_batch
-from chalicelib.handlers.sqs_batch import Message, order_id_of
-from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
+from chalicelib.handlers.sqs_message import Message, messages_of, order_id_of
+from chalicelib.services.execute_order import execute_order
+from chalicelib.services.worker import Ack, ExecutionTimings, RetryAfter, Worker
 
 
 def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
@@ -17,7 +18,7 @@ def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
     worker, timings = bootstrap.worker(), ExecutionTimings()
     until = sqs_batch.deadline(bootstrap.clock().now(), sqs_batch.remaining_ms(event))
     return sqs_batch.run_each(
-        sqs_batch.messages_of(event),
+        messages_of(event),
         lambda message: execute(message, worker, timings, until),
         postpone=bootstrap.orders_queue().postpone,
         telemetry=bootstrap.telemetry(),

@@ -7,13 +7,13 @@ import json
 from chalice.app import SQSEvent
 
 from chalicelib import bootstrap
-from chalicelib.handlers import sqs_batch
+from chalicelib.handlers.sqs_message import messages_of
 from chalicelib.services.heartbeat import BEATS_A_MINUTE, FIRST, send_heartbeats
 
 
 def handle(event: SQSEvent) -> None:
     """Sends the beat of each message, of which there is one."""
-    for message in sqs_batch.messages_of(event):
+    for message in messages_of(event):
         send_heartbeats(parse_beat(message.body), bootstrap.heartbeats())
 
 

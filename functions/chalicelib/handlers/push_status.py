@@ -10,7 +10,8 @@ from chalice.app import SQSEvent
 
 from chalicelib import bootstrap
 from chalicelib.handlers import sqs_batch
-from chalicelib.handlers.sqs_batch import Message
+from chalicelib.handlers.fifo_batch import run_in_groups
+from chalicelib.handlers.sqs_message import Message, messages_of
 from chalicelib.ports.queues import Opening
 from chalicelib.services.posting import Push
 from chalicelib.services.push_opening import push_opening
@@ -27,8 +28,8 @@ def handle(event: SQSEvent) -> sqs_batch.BatchResponse:
         push_opening([one for one in parsed if isinstance(one, Opening)], pusher, until)
         push_newest([one for one in parsed if isinstance(one, Push)], pusher, until)
 
-    return sqs_batch.run_in_groups(
-        sqs_batch.messages_of(event),
+    return run_in_groups(
+        messages_of(event),
         push,
         queue=bootstrap.status_events(),
         telemetry=bootstrap.telemetry(),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from chalice.app import SQSEvent
 
 from chalicelib import bootstrap
-from chalicelib.handlers import sqs_batch
+from chalicelib.handlers.sqs_message import messages_of
 from chalicelib.services.issuer_keys import document_of
 
 
 def handle(event: SQSEvent) -> None:
     """Stores what each message carries; one that is none of ours is left out. Raises `Unavailable`: it comes again."""
-    for message in sqs_batch.messages_of(event):
+    for message in messages_of(event):
         try:
             document = document_of(message.body)
         except (ValueError, KeyError, TypeError) as error:

@@ -7,14 +7,14 @@ import json
 from chalice.app import SQSEvent
 
 from chalicelib import bootstrap
-from chalicelib.handlers import sqs_batch
+from chalicelib.handlers.sqs_message import messages_of
 from chalicelib.services.watch import beat, begin_minute, watch_on
 
 
 def handle(event: SQSEvent) -> None:
     """Makes the beat of each message, of which there is one."""
     watcher = bootstrap.watcher()
-    for message in sqs_batch.messages_of(event):
+    for message in messages_of(event):
         match parse_tick(message.body):
             case "beat":
                 beat(watcher)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from chalice.app import WebsocketEvent
@@ -13,13 +11,19 @@ from chalice.app import WebsocketEvent
 from chalicelib import bootstrap, correlation
 from chalicelib.domain.errors import OrderNotFound, TicketOfAnotherOrder, TicketRefused, Unavailable
 from chalicelib.domain.order import is_order_id
-from chalicelib.domain.text import MAX_TEXT, is_name
-from chalicelib.http import strict_json
 from chalicelib.http.access import STREAM
 from chalicelib.http.admission import order_id_shown
 from chalicelib.http.cors import EVERY_ORIGIN
-from chalicelib.http.moments import read_moment
-from chalicelib.http.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, Reply, StreamCode, StreamErrorView
+from chalicelib.http.stream_messages import Reply, StreamCode, StreamErrorView
+from chalicelib.http.stream_requests import (
+    PARAMETERS,
+    OrderTopic,
+    StreamError,
+    UserTopic,
+    read_message,
+    read_topic,
+    single_value,
+)
 from chalicelib.ports.followers import TooManySubscriptions
 from chalicelib.services.subscriptions import (
     SubscriptionPorts,
@@ -35,33 +39,6 @@ from chalicelib.services.subscriptions import (
 from chalicelib.services.views import timestamp
 
 ACTIONS = "subscribe, unsubscribe, ping"
-PARAMETERS = ("orderId", "after", "userId", "since", "ticket")
-
-
-class StreamError(Exception):
-    """A message or a handshake that cannot be understood; `code` is for programs."""
-
-    def __init__(self, code: StreamCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class OrderTopic:
-    """Which order, from behind which sequence, by which ticket."""
-
-    order_id: str
-    after: int
-    ticket: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class UserTopic:
-    """All orders of whom, from when on, by which ticket."""
-
-    user_id: str
-    since: datetime | None
-    ticket: str | None
 
 
 def connect(event: WebsocketEvent) -> dict[str, object]:
@@ -122,7 +99,7 @@ def _correlate(event: WebsocketEvent) -> None:
 def handshake_status(query: Mapping[str, Sequence[str]], connection_id: str, ports: SubscriptionPorts) -> int:
     """Follows what the URL names and returns the status that the handshake is answered with."""
     try:
-        match _read_topic({name: _single_value(name, query[name]) for name in PARAMETERS if name in query}):
+        match read_topic({name: single_value(name, query[name]) for name in PARAMETERS if name in query}):
             case OrderTopic(order_id, after, ticket):
                 subscribe(order_id, connection_id, after, ticket=ticket, ports=ports)
             case UserTopic(user_id, since, ticket):
@@ -141,12 +118,6 @@ def handshake_status(query: Mapping[str, Sequence[str]], connection_id: str, por
     return 200
 
 
-def _single_value(name: str, values: Sequence[str]) -> str:
-    if len(values) != 1:
-        raise StreamError(StreamCode.REPEATED_PARAMETER, f"{name} stands {len(values)} times: send it once.")
-    return values[0]
-
-
 def _count_refused_ticket(ports: SubscriptionPorts) -> None:
     ports.telemetry.add_metric("AuthFailures", reason="ticket")
 
@@ -159,7 +130,7 @@ def _refused(status: int, error: Exception, connection_id: str, ports: Subscript
 def reply_to(text: str, connection_id: str, ports: SubscriptionPorts) -> Reply:
     """The reply to one message; nonsense gets an error, never a dropped connection."""
     try:
-        return _dispatch(_parse(text), connection_id, ports)
+        return _dispatch(read_message(text), connection_id, ports)
     except StreamError as error:
         return _error(error.code, str(error))
     except TooManySubscriptions as error:
@@ -189,10 +160,10 @@ def _dispatch(message: Mapping[str, object], connection_id: str, ports: Subscrip
         case "ping":
             return {"type": "pong", "at": timestamp(ports.clock.now())}
         case "subscribe":
-            return _subscribe(_read_topic(message), connection_id, ports)
+            return _subscribe(read_topic(message), connection_id, ports)
         case "unsubscribe":
             given = {name: message[name] for name in ("orderId", "userId") if name in message}
-            return _unsubscribe(_read_topic(given), connection_id, ports)
+            return _unsubscribe(read_topic(given), connection_id, ports)
     raise StreamError(StreamCode.UNKNOWN_ACTION, f"The message needs an action: {ACTIONS}.")
 
 
@@ -218,56 +189,6 @@ def _unsubscribe(topic: OrderTopic | UserTopic, connection_id: str, ports: Subsc
         raise OrderNotFound(order_id_shown(topic.order_id))
     unsubscribe(topic.order_id, connection_id, followers=ports.followers)
     return {"type": "unsubscribed", "orderId": topic.order_id}
-
-
-def _parse(text: str) -> Mapping[str, object]:
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_BYTES:
-        raise StreamError(StreamCode.MESSAGE_TOO_LARGE, f"A message takes at most {MAX_MESSAGE_BYTES} bytes.")
-    try:
-        message = strict_json.read(text)
-    except RecursionError:
-        raise StreamError(StreamCode.MALFORMED_JSON, "The message is nested too deeply.") from None
-    except ValueError as error:
-        raise StreamError(StreamCode.MALFORMED_JSON, f"The message is no valid JSON: {error}.") from None
-    if not isinstance(message, dict):
-        raise StreamError(StreamCode.MALFORMED_JSON, "The message must be a JSON object.")
-    return message
-
-
-def _read_topic(given: Mapping[str, object]) -> OrderTopic | UserTopic:
-    """What a message or a query names. Raises `StreamError`."""
-    # What is no text is no ticket: a number where a ticket is asked for is refused as one that does not hold.
-    ticket = given.get("ticket")
-    shown = ticket if isinstance(ticket, str) else None
-    if "userId" not in given:
-        if "since" in given:
-            raise StreamError(StreamCode.ORDER_OR_USER, "since goes with userId: with an order, send after.")
-        return _read_order_topic(given.get("orderId"), given.get("after", "0"), shown)
-    if "orderId" in given or "after" in given:
-        raise StreamError(
-            StreamCode.ORDER_OR_USER, "Name an order, with after, or a user, with since: not both at once."
-        )
-    user_id = given["userId"]
-    if not isinstance(user_id, str) or not is_name(user_id):
-        raise StreamError(StreamCode.INVALID_USER_ID, f"userId must be text of 1 to {MAX_TEXT} characters.")
-    try:
-        since = read_moment(given["since"]) if "since" in given else None
-    except ValueError as error:
-        raise StreamError(StreamCode.INVALID_SINCE, f"since {error}.") from None
-    return UserTopic(user_id, since, shown)
-
-
-def _read_order_topic(order_id: object, after: object, ticket: str | None) -> OrderTopic:
-    if not isinstance(order_id, str) or not order_id:
-        wrong = "is missing" if order_id in (None, "") else "must be a string"
-        raise StreamError(
-            StreamCode.ORDER_ID_MISSING, f"orderId {wrong}: name the order to follow, or in userId whose orders."
-        )
-    digits = str(strict_json.whole(after))
-    is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_AFTER))
-    if not is_number or int(digits) > MAX_AFTER:
-        raise StreamError(StreamCode.INVALID_AFTER, f"after takes a whole number from 0 to {MAX_AFTER}.")
-    return OrderTopic(order_id, int(digits), ticket)
 
 
 def _error(code: StreamCode, message: str) -> StreamErrorView:

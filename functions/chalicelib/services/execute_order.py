@@ -7,7 +7,7 @@ relies on: the lease fences out a worker that lost the order, and the signed byt
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -43,14 +43,12 @@ from chalicelib.domain.order import (
 )
 from chalicelib.domain.quotes import Route, choose_route
 from chalicelib.domain.transitions import WORKABLE, OrderStatus, next_status
-from chalicelib.ports.chain import ChainClient, TransactionResult, TransactionStatus
-from chalicelib.ports.orders import Claimed, Held, Lease, OrderStore, Settled, Transition
-from chalicelib.ports.queues import StatusEvents, Ticks
-from chalicelib.ports.runtime import Clock, CrashPoint, Telemetry
-from chalicelib.ports.venues import Router, SwapBuilder
+from chalicelib.ports.chain import TransactionResult, TransactionStatus
+from chalicelib.ports.orders import Claimed, Held, Lease, Settled, Transition
 from chalicelib.services.order_metrics import record_fill, record_move, record_route
 from chalicelib.services.publish import publish
 from chalicelib.services.wake_watcher import wake_watcher
+from chalicelib.services.worker import Ack, ExecutionTimings, RetryAfter, Worker
 
 # A firing that misses looks again for so long before the order rests: of those that miss at the first look, a third
 # have their price back within three seconds.
@@ -61,48 +59,6 @@ MAX_FIRES = 100
 LONGEST_REST_SECONDS = 300
 # Outages of ours after which an order is routed anew for free; each adds two events to its history.
 MAX_FREE_RESTARTS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """The ports that a worker needs."""
-
-    store: OrderStore
-    events: StatusEvents
-    router: Router
-    swaps: SwapBuilder
-    chain: ChainClient
-    clock: Clock
-    telemetry: Telemetry
-    crash_point: CrashPoint
-    ticks: Ticks
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionTimings:
-    """How long a worker waits for what."""
-
-    # Outlasts the longest time between two writes (a quote, a build or a submit, about 2 s) many times over, and is
-    # shorter than the queue's visibility timeout: when a killed worker's message returns, its lease has run out.
-    lease_seconds: float = 18
-    first_backoff_seconds: float = 1  # before the second attempt; twice as long before the third
-    poll_seconds: float = 0.05  # between two looks at the chain, from the soonest moment at which it may confirm
-    resend_seconds: float = 2  # between two submissions of the same bytes
-    return_seconds: float = 1  # before an order's message comes again when the invocation's time is up
-    # Past a transaction's last one: more than the second between two turns explains, 10 s on a chain of 400 ms a block.
-    unwatched_blocks: int = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """The message can go: the order is terminal, or somebody else's."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryAfter:
-    """Deliver the message again in so many seconds."""
-
-    seconds: float
 
 
 def execute_order(order_id: str, *, worker: Worker, timings: ExecutionTimings, until: datetime) -> Ack | RetryAfter:

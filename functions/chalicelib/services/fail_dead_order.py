@@ -15,8 +15,9 @@ from chalicelib.domain.events import OrderFailed
 from chalicelib.domain.order import Failure, History, Order
 from chalicelib.ports.chain import TransactionStatus
 from chalicelib.ports.orders import Claimed, Held, Lease, Transition
-from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter, Worker, execute_order
+from chalicelib.services.execute_order import execute_order
 from chalicelib.services.publish import publish
+from chalicelib.services.worker import Ack, ExecutionTimings, RetryAfter, Worker
 
 # Of these claims neither ended in a move or a release: two workers in a row died or stumbled.
 POISON_CLAIMS = 2

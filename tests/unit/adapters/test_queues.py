@@ -19,7 +19,7 @@ from chalicelib.adapters.queues import SqsHeartbeats, SqsOrders, SqsStatusEvents
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.handlers.push_status import parse
-from chalicelib.handlers.sqs_batch import messages_of
+from chalicelib.handlers.sqs_message import messages_of
 from chalicelib.services.posting import Push
 from chalicelib.services.views import history_view
 from tests.fakes.aws import Record, drain, record_of

@@ -9,18 +9,11 @@ import pytest
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import new_order_id
-from chalicelib.handlers.sqs_batch import (
-    RESERVE_MS,
-    Message,
-    deadline,
-    messages_of,
-    order_id_of,
-    outage_pause,
-    run_each,
-    run_in_groups,
-)
-from chalicelib.services.execute_order import Ack, RetryAfter
+from chalicelib.handlers.fifo_batch import run_in_groups
+from chalicelib.handlers.sqs_batch import RESERVE_MS, deadline, outage_pause, run_each
+from chalicelib.handlers.sqs_message import Message, messages_of, order_id_of
 from chalicelib.services.posting import Postponed
+from chalicelib.services.worker import Ack, RetryAfter
 from tests.fakes import MemoryQueue, RecordingTelemetry
 from tests.fakes.aws import Record, sqs_record
 from tests.fakes.clock import START
@@ -223,7 +216,7 @@ def test_a_slow_group_holds_up_none_of_its_batch(telemetry: RecordingTelemetry, 
     assert set(at_work[0]) == (set() if outage else {"handle-done1", "handle-done2", "handle-other"})
     assert "handle-slow" not in groups.acknowledged
     if outage:
-        assert {line.event for line in telemetry.warnings} == {"group_returned", "group_not_settled"}
+        assert {line.event for line in telemetry.warnings} == {"group_returned", "group_not_answered"}
     else:
         assert groups.postponed == [("handle-fails", 1)]
 

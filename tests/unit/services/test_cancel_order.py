@@ -9,7 +9,7 @@ from chalicelib.domain.order import History, Order
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.orders import Lease
 from chalicelib.services.cancel_order import TRIES
-from chalicelib.services.execute_order import Ack
+from chalicelib.services.worker import Ack
 from tests.fakes import Behaviour, a_transaction, an_order
 from tests.fakes.engine import At, Engine
 

@@ -13,7 +13,8 @@ from chalicelib.domain.order import MAX_ATTEMPTS, SignedTransaction
 from chalicelib.domain.quotes import VENUES, NoQuote, Quote
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.orders import Lease
-from chalicelib.services.execute_order import MAX_FREE_RESTARTS, Ack, ExecutionTimings, RetryAfter
+from chalicelib.services.execute_order import MAX_FREE_RESTARTS
+from chalicelib.services.worker import Ack, ExecutionTimings, RetryAfter
 from tests.fakes import Behaviour, CrashAt, Killed, a_quote, an_order, new_order, no_quote
 from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM
 from tests.fakes.engine import VISIBILITY_SECONDS, Engine

@@ -7,8 +7,8 @@ import pytest
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.orders import Lease
-from chalicelib.services.execute_order import Ack, ExecutionTimings, RetryAfter
 from chalicelib.services.fail_dead_order import POISON_CLAIMS, DeadLetter, fail_dead_order
+from chalicelib.services.worker import Ack, ExecutionTimings, RetryAfter
 from tests.fakes import Behaviour, FakeChain, Killed, an_order
 from tests.fakes.engine import At, Engine, die
 

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Failure, Order
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import Ack
+from chalicelib.services.worker import Ack
 from tests.fakes.engine import Engine
 from tests.unit.services.test_fail_dead_order import bury
 

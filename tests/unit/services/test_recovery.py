@@ -9,7 +9,7 @@ import pytest
 from chalicelib.domain.order import Order, SignedTransaction
 from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Route, Venue
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import Ack, RetryAfter, Worker
+from chalicelib.services.worker import Ack, RetryAfter, Worker
 from chalicelib.venues.router import VenueRouter
 from localstack.chaos.plan import QUOTE_POINTS
 from tests.fakes import Behaviour, CrashAt, Killed, a_quote

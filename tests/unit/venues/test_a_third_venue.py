@@ -15,8 +15,8 @@ from chalicelib.domain.amounts import BPS
 from chalicelib.domain.quotes import QuoteRequest, Side
 from chalicelib.domain.tokens import SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import Ack
 from chalicelib.services.views import order_view
+from chalicelib.services.worker import Ack
 from chalicelib.venues.pools.constant_product import ConstantProductPool
 from chalicelib.venues.pools.swap import PoolSwap
 from chalicelib.venues.simulation import launches

@@ -10,7 +10,7 @@ from chalicelib.domain.order import NewOrder, Order
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.tokens import BONK, SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.execute_order import Ack
+from chalicelib.services.worker import Ack
 from tests.fakes import CrashAt, MemoryLedger, new_order
 from tests.fakes.engine import Engine
 from tests.fakes.market import a_market, a_router
