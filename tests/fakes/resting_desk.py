@@ -1,17 +1,17 @@
-"""Everything that serves resting orders, on a real Postgres, with a scripted market and a clock that tests move."""
+"""Everything that serves resting orders, with a scripted market and a clock that tests move."""
 
+import math
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
-from chalicelib.adapters.postgres.orders import PostgresOrders
-from chalicelib.adapters.postgres.pool import Database
-from chalicelib.adapters.postgres.resting import PostgresResting
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.launches import Launch, LaunchKind
 from chalicelib.domain.order import LaunchConditions, NewOrder, Order, OrderType, TimeInForce
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import SOL, USDC, launch_token
+from chalicelib.ports.orders import OrderStore
+from chalicelib.ports.resting import RestingOrders
 from chalicelib.ports.runtime import CrashPoint
 from chalicelib.services.amend_order import Amendment, amend_order
 from chalicelib.services.cancel_order import cancel_order
@@ -21,12 +21,12 @@ from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.reconcile import reconcile
 from chalicelib.services.watch import beat
 from chalicelib.services.worker import Ack, RetryAfter, Worker
-from tests.fakes import CrashAt, FakeChain, FakeClock, MemoryQueue, MemoryStatusEvents, MemoryTicks
+from tests.fakes import CrashAt, FakeChain, FakeClock, MemoryOrders, MemoryQueue, MemoryStatusEvents, MemoryTicks
 from tests.fakes import RecordingTelemetry as Telemetry
-from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM
+from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM, an_id
 from tests.fakes.engine import TIMINGS
 from tests.fakes.market import ScriptedMarket
-from tests.fakes.postgres import let_time_pass
+from tests.fakes.resting import MemoryResting
 
 TEN_SOL = 10 * ONE_SOL
 TOKEN = launch_token(7)
@@ -56,11 +56,11 @@ class ScriptedRouter:
 
 @dataclass
 class Desk:
-    """Everything that serves resting orders, on one database; time passes in it and in the database alike."""
+    """Whoever places, amends and cancels, the watcher, the workers and reconcile, on one store."""
 
-    url: str
-    database: Database
-    clock: FakeClock = field(default_factory=lambda: FakeClock(datetime.now(UTC).replace(microsecond=0)))
+    store: OrderStore
+    resting: RestingOrders
+    clock: FakeClock
     market: ScriptedMarket = field(default_factory=lambda: ScriptedMarket(usual="169"))
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     events: MemoryStatusEvents = field(default_factory=MemoryStatusEvents)
@@ -68,14 +68,13 @@ class Desk:
     telemetry: Telemetry = field(default_factory=Telemetry)
 
     def __post_init__(self) -> None:
-        self.store = PostgresOrders(self.database)
         self.router = ScriptedRouter(self.market, self.clock)
         self.chain = FakeChain(self.clock)
 
-    def watcher(self, database: Database | None = None, crash: CrashPoint | None = None) -> WatcherPorts:
+    def watcher(self, crash: CrashPoint | None = None) -> WatcherPorts:
         return WatcherPorts(
-            resting=PostgresResting(database or self.database),
-            store=PostgresOrders(database or self.database),
+            resting=self.resting,
+            store=self.store,
             queue=self.queue,
             events=self.events,
             market=self.market,
@@ -132,7 +131,14 @@ class Desk:
 
     def _place(self, order: NewOrder, crash: CrashPoint | None = None) -> Order:
         ports = PlacingPorts(
-            self.store, self.queue, self.market, self.ticks, self.events, self.telemetry, crash or CrashAt()
+            self.store,
+            self.queue,
+            self.market,
+            self.ticks,
+            self.events,
+            self.telemetry,
+            crash or CrashAt(),
+            new_id=lambda: an_id(self.clock.now()),
         )
         return place_order(order, idempotency_key=None, ports=ports).order
 
@@ -158,7 +164,6 @@ class Desk:
 
     def pass_time(self, seconds: int) -> None:
         self.clock.advance(seconds)
-        let_time_pass(self.url, seconds)
 
     def beat(self) -> int:
         return beat(self.watcher()).fired
@@ -167,16 +172,14 @@ class Desk:
         return [event.status.value for event in self.store.get(order.id).events]
 
     def run(self, order: Order, worker: Worker | None = None, *, deliveries: int = 20) -> None:
-        """Delivers the order's message until it is done; the worker's clock is no later than the database's."""
-        self.clock.advance(max((datetime.now(UTC) - self.clock.now()).total_seconds(), 0))
+        """Delivers the order's message until it is done."""
         for _ in range(deliveries):
             until = self.clock.in_seconds(12)
             verdict = execute_order(order.id, worker=worker or self.worker(), timings=TIMINGS, until=until)
             if isinstance(verdict, Ack):
                 return
             assert isinstance(verdict, RetryAfter)
-            self.clock.advance(verdict.seconds)
-            let_time_pass(self.url, max(verdict.seconds, 1))
+            self.pass_time(math.ceil(verdict.seconds))
         raise AssertionError("The message is not done.")
 
     def reconcile(self) -> int:
@@ -203,3 +206,28 @@ class Desk:
         )
         self.market.launched_pools.append(replace(launch, **changes))  # type: ignore[arg-type]
         return self.market.launched_pools[-1]
+
+
+@dataclass(kw_only=True)
+class MemoryDesk(Desk):
+    """`Desk` in memory; nobody follows its orders yet."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    store: MemoryOrders = field(init=False)
+    resting: MemoryResting = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.store = MemoryOrders(self.clock, all_followed=False)
+        self.resting = MemoryResting(self.store, self.clock)
+
+    def place_five(self) -> list[Order]:
+        """Five orders whose limits the price has just reached, the lowest first."""
+        orders = [self.place(f"169.{number}") for number in range(1, 6)]
+        self.pays("170")
+        return orders
+
+    def change(self, order: Order, **changes: object) -> None:
+        """What no service does: stores the order with these fields."""
+        row = self.store.rows[order.id]
+        row.order = replace(row.order, **changes)  # type: ignore[arg-type]

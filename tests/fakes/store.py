@@ -193,7 +193,8 @@ class MemoryOrders:
     def _is_followed(self, row: Row) -> bool:
         return self._holds(row.followed_until)
 
-    def _as_marked(self, row: Row) -> History:
+    def as_marked(self, row: Row) -> History:
+        """The history, with who follows it."""
         user_followed = self._holds(row.user_followed_until)
         return replace(row.history, followed=self._is_followed(row), user_followed=user_followed)
 
@@ -223,7 +224,7 @@ class MemoryOrders:
                 row.order = replace(apply(row.order, start), failure=None, updated_at=moment)
                 self._write_event(row, describe(row.order, start))
                 row.fruitless_claims = 0
-            history = self._as_marked(row)
+            history = self.as_marked(row)
             started = start is not None and row.order.status is OrderStatus.ROUTING and row.fruitless_claims == 0
             return Claimed(history, max(row.fruitless_claims - 1, 0), started)
 
@@ -244,7 +245,7 @@ class MemoryOrders:
             self._write_event(row, (message, meta))
             self._hand_on(row, transition)
             self.writes += 1
-            return self._as_marked(row)
+            return self.as_marked(row)
 
     @staticmethod
     def _write_event(row: Row, message: Message) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes.postgres import open_database
-from tests.fakes.resting_desk import Desk
+from tests.integration.resting.desk import DatabaseDesk
 
 
 @pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
+def desk(database_url: str) -> Iterator[DatabaseDesk]:
     database = open_database(database_url)
-    yield Desk(database_url, database)
+    yield DatabaseDesk(url=database_url, database=database)
     database.close()

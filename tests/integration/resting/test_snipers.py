@@ -3,165 +3,44 @@
 from dataclasses import replace
 
 import psycopg
-import pytest
 
-from chalicelib.domain.launches import LaunchFlag
-from chalicelib.domain.order import (
-    LaunchEvent,
-)
+from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.transitions import OrderStatus
-from tests.fakes.resting_desk import Desk
+from tests.integration.resting.desk import DatabaseDesk
 
 
-def test_case_45_a_sniper_fires_at_its_launch(desk: Desk) -> None:
+def test_cases_45_and_47_a_sniper_fires_at_its_launch_which_is_kept_once(desk: DatabaseDesk) -> None:
     order = desk.snipe()
     assert desk.beat() == 0
-    desk.launch()
+    first = desk.launch()
+    desk.market.launched_pools.append(replace(first, event_id="evt_2"))
     assert desk.beat() == 1
-    newest = desk.store.get(order.id).events[-1]
-    assert newest.message == "LNCH-7 opened on meteora with 41200 USD: queued."
-    trigger = newest.meta["trigger"]
-    assert isinstance(trigger, dict)
-    assert (trigger["kind"], trigger["pool"], trigger["eventId"]) == ("launch", "pool_1", "evt_1")
+    with psycopg.connect(desk.url) as connection:
+        rows = connection.execute("SELECT pool, event_ids FROM launches").fetchall()
+    assert rows == [("pool_1", ["evt_1", "evt_2"])]
     desk.run(order)
     assert desk.statuses(order) == ["waiting", "pending", "routing", "building", "submitted", "confirmed"]
     assert desk.beat() == 0
 
 
-@pytest.mark.parametrize("most", [60, 30])
-def test_case_46_it_fires_when_the_pool_opens_and_the_age_counts_from_then(desk: Desk, most: int) -> None:
-    desk.snipe(max_age_seconds=most)
-    desk.launch(opens_in=40)
-    fired = []
-    for second in range(45):
-        if desk.beat():
-            fired.append(second)
-        desk.pass_time(1)
-    assert fired == [40]
-
-
-def test_case_47_a_pool_that_is_told_of_twice_is_one(desk: Desk) -> None:
+def test_one_that_was_not_bought_is_stored_with_the_reason_and_told(desk: DatabaseDesk) -> None:
     order = desk.snipe()
-    first = desk.launch()
-    desk.market.launched_pools.append(replace(first, event_id="evt_2"))
-    assert desk.beat() == 1
-    assert desk.statuses(order) == ["waiting", "pending"]
-    with psycopg.connect(desk.url) as connection:
-        rows = connection.execute("SELECT pool, event_ids FROM launches").fetchall()
-    assert rows == [("pool_1", ["evt_1", "evt_2"])]
-
-
-def test_case_49_liquidity_that_comes_later_is_waited_for(desk: Desk) -> None:
-    desk.snipe()
-    desk.launch(liquidity=800)
-    for second in range(12):
-        if second == 10:
-            desk.market.launched_pools = [replace(desk.market.launched_pools[0], liquidity_usd=6_000)]
-        assert desk.beat() == (second == 10)
-        desk.pass_time(1)
-
-
-@pytest.mark.parametrize(
-    ("conditions", "changes", "named", "sentence"),
-    [
-        ({}, {"liquidity": 800}, ["liquidity"], "Not bought: liquidity 800 of 5000 USD."),
-        (
-            {"event": LaunchEvent.MIGRATION},
-            {},
-            ["event"],
-            "Not bought: it was a launch, not a migration.",
-        ),
-        (
-            {},
-            {"flags": (LaunchFlag.MINT_AUTHORITY,)},
-            ["safety"],
-            "Not bought: the token has mint authority.",
-        ),
-        (
-            {},
-            {"flags": (LaunchFlag.TRANSFER_FEE,), "liquidity": 1},
-            ["liquidity", "safety"],
-            "Not bought: liquidity 1 of 5000 USD; the token has transfer fee.",
-        ),
-    ],
-)
-def test_cases_49_to_51_what_does_not_hold_until_the_launch_is_too_old_is_named(
-    desk: Desk, conditions: dict[str, object], changes: dict[str, object], named: list[str], sentence: str
-) -> None:
-    order = desk.snipe(**conditions)  # type: ignore[arg-type]
     desk.store.follow(order.id)
-    desk.launch(**changes)  # type: ignore[arg-type]
-    ended = None
-    for second in range(35):
-        desk.beat()
-        if desk.statuses(order)[-1] == "failed":
-            ended = second
-            break
-        desk.pass_time(1)
-    assert ended == 31
-    newest = desk.store.get(order.id).events[-1]
-    assert (newest.message, newest.meta["conditions"]) == (sentence, named)
-    assert isinstance(newest.meta["error"], dict)
-    assert newest.meta["error"]["code"] == "launch_skipped"
-    assert [sent.history.order.status for sent in desk.events.sent] == [OrderStatus.FAILED]
-
-
-def test_unsafe_tokens_are_bought_by_those_who_want_them(desk: Desk) -> None:
-    desk.snipe(require_safe=False)
-    desk.launch(flags=(LaunchFlag.FREEZE_AUTHORITY,))
-    assert desk.beat() == 1
-
-
-def test_case_52_a_launch_between_the_check_and_the_insert_fires_at_the_next_beat(desk: Desk) -> None:
-    desk.snipe()
-    desk.launch(age=3)
-    assert desk.beat() == 1
-    # One that is long before the order is not its launch.
-    desk.market.launched_pools.clear()
-    desk.snipe()
-    desk.launch(age=20)
-    assert desk.beat() == 0
-
-
-@pytest.mark.parametrize(("down", "end"), [(400, "failed"), (20, "pending")])
-def test_case_53_a_watcher_that_was_down_skips_what_is_too_old(desk: Desk, down: int, end: str) -> None:
-    order = desk.snipe()
+    desk.launch(liquidity=800)
+    desk.pass_time(31)
     desk.beat()
-    desk.launch()
-    desk.pass_time(down)
-    desk.beat()
-    history = desk.store.get(order.id)
-    assert history.order.status.value == end
-    if end == "failed":
-        assert history.events[-1].meta["conditions"] == ["age"]
+    failed = desk.store.get(order.id).order
+    assert failed.failure is not None
+    assert (failed.status, failed.failure.code) == (OrderStatus.FAILED, ErrorCode.LAUNCH_SKIPPED)
+    assert [sent.history.order for sent in desk.events.sent] == [failed]
 
 
-def test_case_55_a_sniper_with_a_limit_waits_for_its_price_and_rests_where_it_is_gone(desk: Desk) -> None:
-    order = desk.snipe(limit="1.0")
-    second = int(desk.clock.now().timestamp())
+def test_case_55_one_with_a_limit_is_looked_at_again_two_seconds_later(desk: DatabaseDesk) -> None:
+    desk.snipe(limit="1.0")
     desk.launch()
-    # SOL pays so many of the token.
     desk.market.usual = "0.9"
-    desk.market.usdc = {second + late: "1.1" for late in (2, 3, *range(8, 60))}
     assert desk.beat() == 0
-    desk.pass_time(2)
+    desk.market.usual = "1.1"
+    assert desk.beat() == 0
+    desk.pass_time(3)
     assert desk.beat() == 1
-    desk.router.script = ["0.9", "0.9", "0.9"]
-    before = desk.clock.now()
-    desk.run(order)
-    assert desk.statuses(order) == ["waiting", "pending", "routing", "waiting"]
-    spent = int((desk.clock.now() - before).total_seconds())
-    desk.router.script = []
-    fired = 0
-    for _ in range(12 - spent):
-        fired = desk.beat()
-        if fired:
-            break
-        desk.pass_time(1)
-    assert fired == 1
-    assert int(desk.clock.now().timestamp()) - second >= 8
-    desk.run(order)
-    assert desk.statuses(order)[-1] == "confirmed"
-    ended = desk.store.get(order.id).order
-    assert ended.fill is not None
-    assert ended.fill.amount_out >= 1_000_000

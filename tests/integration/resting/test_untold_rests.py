@@ -8,31 +8,31 @@ from chalicelib.domain.order import Order
 from chalicelib.domain.transitions import OrderStatus
 from tests.fakes import CrashAt, Killed
 from tests.fakes.postgres import row_of
-from tests.fakes.resting_desk import Desk
+from tests.integration.resting.desk import DatabaseDesk
 
 
-def follow_user(desk: Desk) -> None:
+def follow_user(desk: DatabaseDesk) -> None:
     desk.store.follow_user("user-1", None, most_open=100, most_events=500)
 
 
-def newest(desk: Desk) -> Order:
+def newest(desk: DatabaseDesk) -> Order:
     """The user's only order."""
     (order,) = desk.store.follow_user("user-1", None, most_open=1, most_events=1).open
     return order
 
 
-def amended(desk: Desk, order: Order) -> None:
+def amended(desk: DatabaseDesk, order: Order) -> None:
     desk.amend(order, "171")
 
 
-def missed(desk: Desk, order: Order) -> None:
+def missed(desk: DatabaseDesk, order: Order) -> None:
     desk.pays("170")
     desk.beat()
     desk.router.script = ["169", "169", "169"]
     desk.run(order)
 
 
-def check_told_by_reconcile(desk: Desk, order: Order) -> None:
+def check_told_by_reconcile(desk: DatabaseDesk, order: Order) -> None:
     """Once, and without handing it to a worker."""
     enqueued = list(desk.queue.sent)
     desk.events.sent.clear()
@@ -47,7 +47,7 @@ def check_told_by_reconcile(desk: Desk, order: Order) -> None:
     assert row_of(desk.url, order.id)["attention_at"] is None
 
 
-def test_the_first_status_is_told_though_the_api_died_behind_its_commit(desk: Desk) -> None:
+def test_the_first_status_is_told_though_the_api_died_behind_its_commit(desk: DatabaseDesk) -> None:
     follow_user(desk)
     with pytest.raises(Killed):
         desk.place(crash=CrashAt("after_placed"))
@@ -55,7 +55,7 @@ def test_the_first_status_is_told_though_the_api_died_behind_its_commit(desk: De
     check_told_by_reconcile(desk, newest(desk))
 
 
-def test_what_was_told_is_not_told_again(desk: Desk) -> None:
+def test_what_was_told_is_not_told_again(desk: DatabaseDesk) -> None:
     follow_user(desk)
     order = desk.place()
     assert [sent.history.order.id for sent in desk.events.sent] == [order.id]
@@ -65,7 +65,7 @@ def test_what_was_told_is_not_told_again(desk: Desk) -> None:
 
 @pytest.mark.parametrize("rests_again", [amended, missed])
 def test_resting_again_is_told_though_the_queue_was_down(
-    desk: Desk, rests_again: Callable[[Desk, Order], None]
+    desk: DatabaseDesk, rests_again: Callable[[DatabaseDesk, Order], None]
 ) -> None:
     order = desk.place()
     desk.store.follow(order.id)
@@ -75,7 +75,7 @@ def test_resting_again_is_told_though_the_queue_was_down(
     check_told_by_reconcile(desk, order)
 
 
-def test_an_order_that_fires_untold_is_executed_like_any_other(desk: Desk) -> None:
+def test_an_order_that_fires_untold_is_executed_like_any_other(desk: DatabaseDesk) -> None:
     """Its attention is the worker's again: where the message is lost, reconcile enqueues it."""
     follow_user(desk)
     desk.events.outage = True
@@ -88,7 +88,7 @@ def test_an_order_that_fires_untold_is_executed_like_any_other(desk: Desk) -> No
     assert desk.queue.sent == [order.id]
 
 
-def test_an_order_that_is_cancelled_untold_is_told_with_its_end(desk: Desk) -> None:
+def test_an_order_that_is_cancelled_untold_is_told_with_its_end(desk: DatabaseDesk) -> None:
     follow_user(desk)
     desk.events.outage = True
     order = desk.place()
