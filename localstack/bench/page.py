@@ -1,17 +1,17 @@
 """One HTML page of plots from a result of the bench: `python page.py RESULTS.json PAGE.html [--pictures FOLDER]`.
 
-Runs in the environment that has matplotlib (requirements.txt beside it) and imports nothing of ours. The page holds its
-pictures (SVG) and needs no script and no network. --pictures also writes each as a file.
+Runs in the environment that has matplotlib and Jinja (requirements.txt beside it) and imports nothing of ours. The page
+holds its pictures (SVG) and needs no script and no network. --pictures also writes each as a file.
 """
 
 import argparse
-import html
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -35,17 +35,7 @@ _COLOURS = (
 _NINES = (0.0, 50.0, 90.0, 99.0, 99.9)
 _POINTS = 240
 _MANY = 50
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-body { color: #1a1a1a; background: #fff; }
-figure { margin: 1.5rem 0; }
-figure svg { width: 100%; height: auto; }
-table { border-collapse: collapse; margin: 1rem 0; }
-td, th { padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd; text-align: left; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.reached { color: #00695c; }
-.missed { color: #b71c1c; }
-"""
+_TEMPLATES = Path(__file__).parent
 
 
 def _name(run: Run) -> str:
@@ -185,39 +175,27 @@ def _svg(figure: Figure) -> str:
     return text.getvalue()
 
 
-def _cell(value: object, kind: str = "") -> str:
-    return f'<td class="{kind}">{html.escape(str(value))}</td>'
-
-
-def _table(runs: Sequence[Run]) -> str:
-    rows = ["<tr><th>row</th><th>figure</th><th>measured</th><th>to reach</th><th></th></tr>"]
-    for run in runs:
-        for value in run["values"]:
-            measured, target = value["value"], value["target"]
-            verdict = ""
-            if measured is not None and target is not None:
-                met = measured <= target if value["better"] == "≤" else measured >= target
-                verdict = "reached" if met else "missed"
-            shown = "–" if measured is None else f"{measured:,.1f} {value['unit']}"
-            wanted = "" if target is None else f"{value['better']} {target:,g} {value['unit']}"
-            cells = _cell(_name(run)) + _cell(value["name"]) + _cell(shown, "number") + _cell(wanted, "number")
-            rows.append(f"<tr>{cells}{_cell(verdict, verdict)}</tr>")
-    return f"<table>{''.join(rows)}</table>"
+def _verdict(value: Run) -> str:
+    measured, target = value["value"], value["target"]
+    if measured is None or target is None:
+        return ""
+    met = measured <= target if value["better"] == "≤" else measured >= target
+    return "reached" if met else "missed"
 
 
 def page(results: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
-    """The whole page."""
-    machine = ", ".join(f"{name}: {text}" for name, text in results["machine"].items())
-    where = (
-        f"Commit {results['commit']}, {results['at']}, seed {results['seed']}, scale {results['scale']:g}. {machine}."
+    """The whole page, from the template beside this file."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    rows = [(_name(run), value, _verdict(value)) for run in results["runs"] for value in run["values"]]
     # What precedes <svg is for a file of its own.
-    drawn = "".join(f"<figure>{picture[picture.index('<svg') :]}</figure>" for picture in pictures.values())
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Order engine bench</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        f"<h1>Order engine bench</h1><p>{html.escape(where)}</p>{_table(results['runs'])}{drawn}</body></html>\n"
-    )
+    drawn = [picture[picture.index("<svg") :] for picture in pictures.values()]
+    return environment.get_template("page.html").render(results=results, rows=rows, pictures=drawn)
 
 
 def main() -> None:
