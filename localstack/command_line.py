@@ -15,7 +15,7 @@ from localstack.client import local_program
 from localstack.errors import UserError
 from order_engine import cli as client_commands
 from order_engine.cli import program as client_program
-from order_engine.cli.console import Console, give_up, open_streams, output_fails
+from order_engine.cli.console import Console, discard_output, open_streams, output_failure
 from order_engine.cli.signals import run_to_the_end
 from order_engine.errors import OrderEngineError
 
@@ -79,7 +79,7 @@ def _run() -> None:
         _fail(str(error), error.exit_status)
     except OrderEngineError as error:
         local_program.adopt()
-        _fail(client_program.explained(error), client_program.exit_of(error))
+        _fail(client_program.explain(error), client_program.exit_status(error))
     except PermissionError as error:
         if error.filename is None:
             raise
@@ -91,8 +91,8 @@ def _run() -> None:
         if error.filename is not None:
             _fail(f"{error.filename} can't be used ({error.strerror}): mend that and run this again.")
         if error.errno == errno.EIO:  # the terminal has gone
-            give_up(sys.stdout, sys.stderr)
+            discard_output(sys.stdout, sys.stderr)
             sys.exit(128 + signal.SIGHUP)
-        if error.errno not in _FULL or output_fails():
+        if error.errno not in _FULL or output_failure():
             raise
         _fail(f"{error.strerror}: make room, or name another folder with TMPDIR, and run this again.")

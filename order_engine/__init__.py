@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from order_engine.answers import Answer
-    from order_engine.client import Client, Patience
+    from order_engine.client import Client
     from order_engine.errors import (
         Conflict,
         ConnectionLost,
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         Unsubscribed,
         VenuePrice,
     )
+    from order_engine.patience import Patience
     from order_engine.stream import Stream
 
 __version__ = "0.1.0"
@@ -126,7 +127,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Loads what is asked for: the command line's --help needs no HTTP client."""
     if name in __all__:
-        for module in ("errors", "models", "stream", "answers", "client"):
+        for module in ("errors", "models", "stream", "answers", "patience", "client"):
             found = getattr(importlib.import_module(f"order_engine.{module}"), name, None)
             if found is not None:
                 return found

@@ -98,9 +98,3 @@ def fields_of(text: str) -> Mapping[str, object]:
 def seconds_of(header: str | None) -> float | None:
     """The seconds of a Retry-After; its other form, a date, is not taken."""
     return float(header) if header and header.isascii() and header.isdigit() else None
-
-
-def wait_after(failure: Exception | None, pause: float) -> float:
-    """How long to wait before the next try: as the service says, else the pause."""
-    named = failure.retry_after if isinstance(failure, errors.Refused) else None
-    return pause if named is None else max(pause, min(named, 60.0))

@@ -33,6 +33,11 @@ from http import HTTPStatus
 class OrderEngineError(Exception):
     """Base of every error that this package raises."""
 
+    @property
+    def clause(self) -> str:
+        """The message without a full stop, to stand within a sentence."""
+        return str(self).rstrip(".")
+
 
 class InvalidUrl(OrderEngineError):
     """The address of the service can't be used."""

@@ -103,7 +103,7 @@ def read_frame(text: str) -> Frame | None:
         raise errors.StreamLost(f"The stream says what is no frame: {text[:200]!r}.") from error
 
 
-async def refuse_stream(response: aiohttp.ClientResponse) -> None:
+async def raise_refused_handshake(response: aiohttp.ClientResponse) -> None:
     """A session's `raise_for_status`: why a handshake is refused, which aiohttp itself does not read.
 
     Raises:
@@ -136,7 +136,7 @@ def _refusal(place: str, status: int, body: bytes) -> errors.StreamRefused:
 
 
 @asynccontextmanager
-async def opened(
+async def open_stream(
     http: aiohttp.ClientSession, url: URL, proxy: str | None, silence_seconds: float
 ) -> AsyncIterator[Stream]:
     """An open stream. Its address has a ticket in it, so no error names more than its host."""

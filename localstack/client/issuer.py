@@ -3,8 +3,6 @@
 The private key stays in a file that only its owner can read; a stack knows the public half.
 """
 
-import base64
-import binascii
 import json
 import re
 import secrets
@@ -18,6 +16,8 @@ from typing import Any
 from localstack.errors import UserError
 from localstack.local_stack.files import write_secret
 from localstack.paths import STATE
+from order_engine.cli.program import read_claims
+from order_engine.cli.times import parse_duration
 
 ISSUER, AUDIENCE = "urn:order-engine:local", "order-engine"
 KEY_FILE = STATE / "issuer" / "key.json"
@@ -27,14 +27,12 @@ LONGEST_SECONDS = 90 * 24 * 3600
 JTI = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Of the tokens that are made here.
 _OWN_JTI = re.compile(r"[0-9a-f]{16}")
-_DURATION = re.compile(r"([0-9]{1,7})([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
 
 def seconds_of(text: str) -> int:
     """A duration such as 30m, 12h or 90d in seconds. Raises UserError for anything else, and past 90 days."""
-    match = _DURATION.fullmatch(text)
-    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
+    duration = parse_duration(text)
+    seconds = int(duration.total_seconds()) if duration is not None else 0
     if not 0 < seconds <= LONGEST_SECONDS:
         raise UserError(f"--for takes a time such as 30m, 12h or 90d, 90 days at most, not {text!r}.")
     return seconds
@@ -106,11 +104,9 @@ def _make_key(path: Path) -> None:
 def token_id_of(text: str) -> str:
     """The id (jti) that this is, or that this token has. Raises UserError where it is neither."""
     if text.count(".") == 2 and len(text) > 64:
-        payload = text.split(".")[1]
-        try:
-            text = str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"])
-        except (binascii.Error, ValueError, KeyError, TypeError) as error:
-            raise UserError("That token cannot be revoked: it has no jti.") from error
+        text = str(read_claims(text).get("jti", ""))
+        if not text:
+            raise UserError("That token cannot be revoked: it has no jti.")
         if not JTI.fullmatch(text):
             raise UserError("That token cannot be revoked: its jti has more than letters, digits, dots and dashes.")
     elif not _OWN_JTI.fullmatch(text):

@@ -24,9 +24,9 @@ def url() -> str:
 
 def url_of(given: str) -> str:
     """The address that was given, else that of the stack that runs here. Raises InvalidUrl, Unreachable."""
-    from order_engine.client import checked
+    from order_engine.transport import check_url
 
-    return checked(given) if given else url()
+    return check_url(given) if given else url()
 
 
 def headers_of(address: str) -> dict[str, str]:

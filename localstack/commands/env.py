@@ -6,7 +6,7 @@ import shlex
 import typer
 
 from localstack.local_stack import state_file
-from order_engine.cli.console import put
+from order_engine.cli.console import write_line
 
 # Of another account, or what would make a tool look elsewhere than where the variables above lead.
 _IN_THE_WAY = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
@@ -24,8 +24,8 @@ def env() -> None:
         **{name: os.environ[name] for name in ("NO_PROXY", "no_proxy") if name in os.environ},
     }
     for name, value in variables.items():
-        put(f"export {name}={shlex.quote(value)}")
-    put(f"unset {' '.join(_IN_THE_WAY)}")
+        write_line(f"export {name}={shlex.quote(value)}")
+    write_line(f"unset {' '.join(_IN_THE_WAY)}")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,11 +16,10 @@ from localstack.errors import UserError
 from localstack.logs.log_lines import LEVELS, Line, level_of, order_of, readable
 from localstack.logs.log_reader import KeptLines
 from localstack.paths import FUNCTION_LOG
-from order_engine.cli.console import Console, put, visible
+from order_engine.cli.console import Console, visible, write_line
+from order_engine.cli.times import parse_duration
 
 _LOOK_SECONDS = 0.3
-_AGO = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Level(StrEnum):
@@ -35,8 +34,8 @@ class Level(StrEnum):
 def moment(since: str, now: datetime) -> datetime:
     """`10m`, `13:02`, `13:02:38` or an ISO 8601 time, in local time where it names no zone. Raises UserError."""
     try:
-        if ago := _AGO.fullmatch(since):
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        if (ago := parse_duration(since)) is not None:
+            return now - ago
         if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", since):
             clock = datetime.strptime(since, "%H:%M:%S" if since.count(":") > 1 else "%H:%M")  # noqa: DTZ007  # of today
             return now.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)
@@ -101,7 +100,7 @@ def logs(
 
     def show(text: str | Text) -> None:
         if isinstance(text, str):
-            put(visible(text))  # a tab in it stays one
+            write_line(visible(text))  # a tab in it stays one
         else:
             console.print(text, soft_wrap=True)
 

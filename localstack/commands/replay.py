@@ -1,7 +1,6 @@
 """`replay`: when limit and sniper orders would fire on the simulated market, and at what, without a stack."""
 
 import json
-import re
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -14,13 +13,13 @@ from rich.text import Text
 from localstack.errors import UserError
 from localstack.paths import adopt_functions
 from order_engine.cli.console import Console
-from order_engine.cli.text import status_text, until
+from order_engine.cli.text import status_text
+from order_engine.cli.times import parse_duration
 
 if TYPE_CHECKING:
     from chalicelib.config import SimulationSettings
     from localstack.replay.run import RefusedOrder, ReplayEvent
 
-_DURATION = re.compile(r"[0-9]{1,5}[smhd]")
 _LONGEST = timedelta(days=7)
 # Of an order that needs no explanation only these are shown.
 _SHOWN = ("waiting", "pending", "confirmed", "failed", "cancelled", "expired")
@@ -85,12 +84,14 @@ def _end(to: str, start: datetime) -> datetime:
     """Of both ways to write it."""
     from localstack.replay.reading import moment_of
 
-    end = until(to, start) if _DURATION.fullmatch(to) else moment_of(to, "--to")
-    if end <= start:
+    duration = parse_duration(to)
+    if duration is None:
+        duration = moment_of(to, "--to") - start
+    if duration <= timedelta():
         raise UserError("--to must be later than --from.")
-    if end - start > _LONGEST:
+    if duration > _LONGEST:
         raise UserError(f"--to is more than {_LONGEST.days} days after --from, the most that is replayed.")
-    return end
+    return start + duration
 
 
 class _Lines:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from localstack.errors import UserError
-from order_engine.cli.console import Console, put
+from order_engine.cli.console import Console, write_line
 
 group = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
@@ -39,7 +39,7 @@ def token(
 
     name, named = issuer or issuers.ISSUER, audience or issuers.AUDIENCE
     if public:
-        put(issuers.read_issuer(key or issuers.KEY_FILE, name, named).public_keys)
+        write_line(issuers.read_issuer(key or issuers.KEY_FILE, name, named).public_keys)
         return
     # The same rule as the service's for a subject; 1 to 128 characters, none of them invisible.
     if not 1 <= len(user) <= 128 or user.isspace() or not user.isprintable():
@@ -48,7 +48,7 @@ def token(
     if unknown := set(scopes) - set(issuers.SCOPES):
         raise UserError(f"--scope takes {' and '.join(issuers.SCOPES)}, not {', '.join(sorted(unknown))}.")
     seconds = issuers.seconds_of(lifetime)
-    put(issuers.read_issuer(key or issuers.KEY_FILE, name, named).sign(user, seconds, scopes))
+    write_line(issuers.read_issuer(key or issuers.KEY_FILE, name, named).sign(user, seconds, scopes))
 
 
 @group.command("revoke")

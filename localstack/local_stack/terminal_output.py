@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import RenderableType
 
-from order_engine.cli.console import Console, give_up
+from order_engine.cli.console import Console, discard_output
 
 _LINES_AT_MOST = 10_000
 _LAST_SECONDS = 1.0
@@ -48,6 +48,6 @@ class TerminalOutput:
                 self._lost(signal.SIGPIPE)
                 return
             except OSError:
-                give_up(self._console.file)
+                discard_output(self._console.file)
                 self._lost(signal.SIGHUP)
                 return

@@ -21,9 +21,9 @@ def add_to(app: typer.Typer) -> None:
 def _version(wanted: bool) -> None:
     if wanted:
         from order_engine import __version__
-        from order_engine.cli.console import put
+        from order_engine.cli.console import write_line
 
-        put(f"order-engine {__version__}")
+        write_line(f"order-engine {__version__}")
         raise typer.Exit
 
 

@@ -30,7 +30,7 @@ def _instead(character: str) -> str:
     return " " if unicodedata.category(character) == "Zs" else _REPLACED
 
 
-def give_up(*streams: IO[str]) -> None:
+def discard_output(*streams: IO[str]) -> None:
     """Has nothing more go to a terminal that is gone: the interpreter's last flush would fail, its status be 120.
 
     Whoever does so has dealt with the failure.
@@ -77,7 +77,7 @@ def open_streams() -> None:
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
 
 
-def output_fails() -> OSError | None:
+def output_failure() -> OSError | None:
     """What keeps the text that was written from arriving on standard output; None where nothing does."""
     out = Output.standard
     if out is not None:
@@ -110,7 +110,7 @@ class Console(rich.console.Console):
             raise SystemExit(128 + signal.SIGPIPE) from None
 
 
-def put(line: str) -> None:
+def write_line(line: str) -> None:
     """Writes a line to standard output as it is, for programs; ends the command as `Console` does."""
     try:
         sys.stdout.write(f"{line}\n")

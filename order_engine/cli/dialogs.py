@@ -105,7 +105,7 @@ class CancelDialog(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="question"):
-            yield Static(Text(visible(f"Cancel {text.ask_of(self._order)}?\n{self._order.id}\n\ny yes   n no")))
+            yield Static(Text(visible(f"Cancel {text.order_sentence(self._order)}?\n{self._order.id}\n\ny yes   n no")))
 
 
 class AmendDialog(ModalScreen[str]):
@@ -119,7 +119,9 @@ class AmendDialog(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="question"):
-            yield Static(Text(visible(f"Another limit for {text.ask_of(self._order)}, Enter to send, Esc to leave it")))
+            yield Static(
+                Text(visible(f"Another limit for {text.order_sentence(self._order)}, Enter to send, Esc to leave it"))
+            )
             yield Input(value=text.number(self._order.limit_price or Decimal(0)), id="limit")
 
     def on_input_submitted(self, sent: Input.Submitted) -> None:

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from order_engine.cli import text
-from order_engine.cli.console import Console, put
-from order_engine.cli.program import Exit, print_json, program, say
+from order_engine.cli.console import Console, write_line
+from order_engine.cli.program import Exit, print_error, print_json, program
 
 if TYPE_CHECKING:
     from order_engine import Client, Event, Order, Placed
@@ -68,7 +68,7 @@ class Progress:
     def event(self, event: "Event") -> None:
         """A new status."""
         if self._output.as_json and self._output.verbose:
-            put(json.dumps(event_json(event), separators=(",", ":")))
+            write_line(json.dumps(event_json(event), separators=(",", ":")))
         elif self._output.verbose:
             self.line(text.event_row(event) if self._console.is_terminal else text.event_line(event))
         elif event.status in ("building", "waiting", "expired"):
@@ -105,11 +105,11 @@ async def _follow(
         return last if last is not None and last.is_over else await client.get(order_id)
 
 
-async def show_to_the_end(
+async def follow_to_end(
     client: "Client", order: "Placed | str", seconds: float, output: OutputMode, *, may_rest: bool = False
 ) -> Exit:
     """Follows the order and shows it until it ends, or rests where that is enough; the status says how it ended."""
-    from order_engine.client import path_of
+    from order_engine.transport import order_path
 
     order_id = order if isinstance(order, str) else order.order_id
     again = f"{program.name} order watch {order_id}"
@@ -121,24 +121,24 @@ async def show_to_the_end(
             if done.is_resting:
                 progress.line(f"{again} goes on watching, {program.name} order amend and cancel change it")
         if output.as_json and not output.verbose:
-            print_json((await client.request("GET", path_of(order_id))).text)
+            print_json((await client.request("GET", order_path(order_id))).text)
     except TimeoutError:
-        say(f"The order {order_id} did not end within {seconds:.0f} s and goes on: {again} follows it.")
+        print_error(f"The order {order_id} did not end within {seconds:.0f} s and goes on: {again} follows it.")
         return Exit.NOT_KNOWN
     return _ENDS.get(done.status, Exit.FAILED)
 
 
 @contextmanager
-def tell_when_interrupted(sentences: list[str]) -> Iterator[None]:
+def print_when_interrupted(sentences: list[str]) -> Iterator[None]:
     """Says the last of the sentences where Ctrl-C ends what is inside, wherever it was."""
     try:
         yield
     except KeyboardInterrupt:
         for sentence in sentences[-1:]:
-            say(sentence)
+            print_error(sentence)
         raise
 
 
-def goes_on(order_id: str) -> str:
-    """What to say where Ctrl-C ends the following, and not the order."""
+def interrupted_sentence(order_id: str) -> str:
+    """What to print_error where Ctrl-C ends the following, and not the order."""
     return f"interrupted, and the order is not: {program.name} order watch {order_id} goes on watching."

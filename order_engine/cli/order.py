@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +11,14 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from order_engine.cli import text
-from order_engine.cli.console import Console, put
-from order_engine.cli.following import OutputMode, event_json, goes_on, show_to_the_end, tell_when_interrupted
+from order_engine.cli.console import Console, write_line
+from order_engine.cli.following import (
+    OutputMode,
+    event_json,
+    follow_to_end,
+    interrupted_sentence,
+    print_when_interrupted,
+)
 from order_engine.cli.order_list import list_orders
 from order_engine.cli.program import (
     EXITS,
@@ -24,12 +29,13 @@ from order_engine.cli.program import (
     Url,
     Verbose,
     fail,
+    print_error,
     print_json,
     program,
     run,
-    say,
     user_of,
 )
+from order_engine.cli.times import parse_moment
 
 if TYPE_CHECKING:
     from order_engine import Client, NewOrder
@@ -111,7 +117,7 @@ def place(
 
     from order_engine import Launch, NewOrder
 
-    wanted = NewOrder(
+    order = NewOrder(
         user_id=user_of(user or None, url, token),
         wallet_address=wallet,
         input_token=source,
@@ -123,28 +129,28 @@ def place(
         client_order_id=client_order_id,
         limit_price=limit,
         time_in_force="fok" if fok else None,
-        expires_at=_expiry(expires),
+        expires_at=_moment(expires, "--expires"),
         launch=Launch() if snipe else None,
     )
     if idempotency_key is not None:
-        wanted = dataclasses.replace(wanted, idempotency_key=idempotency_key)
+        order = dataclasses.replace(order, idempotency_key=idempotency_key)
     output = OutputMode(as_json, quiet, verbose)
 
-    known: list[str] = []
+    sentences: list[str] = []
 
     async def work(client: "Client") -> Exit:
         if dry_run:
-            await _show_quote(client, wanted, output)
+            await _show_quote(client, order, output)
             return Exit.DONE
-        known.append(
-            f"interrupted, and the order may have been placed: {program.name} order list --user {wanted.user_id} "
+        sentences.append(
+            f"interrupted, and the order may have been placed: {program.name} order list --user {order.user_id} "
             "--last 1 tells."
         )
-        placed = await client.place(wanted)
-        known.append(goes_on(placed.order_id))
+        placed = await client.place(order)
+        sentences.append(interrupted_sentence(placed.order_id))
         console = Console()
         if output.is_plain:
-            ask = text.wanted(wanted.side, amount, source, destination)
+            ask = text.swap_sentence(order.side, amount, source, destination)
             console.print(Text.assemble((ask, "bold"), "  ", (placed.order_id, "cyan")), soft_wrap=True)
         if quiet:
             console.print(placed.order_id, markup=False, soft_wrap=True)
@@ -152,18 +158,18 @@ def place(
             if as_json:
                 print_json(json.dumps({"orderId": placed.order_id, "websocketUrl": placed.websocket_url}))
             return Exit.DONE
-        return await show_to_the_end(client, placed, timeout, output, may_rest=True)
+        return await follow_to_end(client, placed, timeout, output, may_rest=True)
 
-    with tell_when_interrupted(known):
+    with print_when_interrupted(sentences):
         status = run(work, url, token)
     raise typer.Exit(status)
 
 
-def _expiry(given: str | None) -> datetime | None:
+def _moment(written: str | None, option: str) -> datetime | None:
     try:
-        return text.until(given, datetime.now().astimezone()) if given else None
+        return parse_moment(written, datetime.now().astimezone()) if written else None
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"takes 10m, 2h, 3d or an ISO date, not {given!r}", param_hint="--expires") from None
+        raise typer.BadParameter(f"takes 10m, 2h, 3d or an ISO date, not {written!r}", param_hint=option) from None
 
 
 @app.command()
@@ -181,71 +187,69 @@ def amend(
     quiet: Quiet = False,
 ) -> None:
     """Changes the limit or the end of an order that rests."""
-    ends = _expiry(expires)
+    ends = _moment(expires, "--expires")
     if limit is None and ends is None:
         raise typer.BadParameter("say what to change: --limit, --expires or both")
 
     async def work(client: "Client") -> None:
         order = await client.amend(order_id, limit_price=limit, expires_at=ends, if_sequence=if_sequence)
         if as_json:
-            print_json((await client.request("GET", path_of(order_id))).text)
+            print_json((await client.request("GET", order_path(order_id))).text)
         elif not quiet:
             text.show(Console(), text.order_details(order))
 
-    from order_engine.client import path_of
+    from order_engine.transport import order_path
 
     run(work, url, token)
 
 
-async def _show_quote(client: "Client", wanted: "NewOrder", output: OutputMode) -> None:
+async def _show_quote(client: "Client", order: "NewOrder", output: OutputMode) -> None:
     from order_engine import Swap
 
     if output.as_json:
-        print_json((await client.request("POST", "/api/quotes", body=Swap.body(wanted))).text)
+        print_json((await client.request("POST", "/api/quotes", body=Swap.body(order))).text)
         return
-    route = await client.quote(wanted)
+    route = await client.quote(order)
     console = Console()
     if output.quiet:
-        got = route.chosen.amount_out if wanted.side == "sell" else route.chosen.amount_in
+        got = route.chosen.amount_out if order.side == "sell" else route.chosen.amount_in
         console.print(text.number(got.amount), markup=False)
         return
-    ask = text.wanted(wanted.side, str(wanted.amount), wanted.input_token, wanted.output_token)
+    ask = text.swap_sentence(order.side, str(order.amount), order.input_token, order.output_token)
     console.print(Text.assemble((ask, "bold"), "  nothing is placed"))
-    text.show(console, text.quote_lines(route, wanted.side))
+    text.show(console, text.quote_lines(route, order.side))
     if output.verbose:
-        console.print(json.dumps(wanted.body(), indent=2), markup=False, soft_wrap=True)
+        console.print(json.dumps(order.body(), indent=2), markup=False, soft_wrap=True)
 
 
-def _since(given: str | None) -> datetime | None:
+def _past_moment(written: str | None, option: str) -> datetime | None:
     now = datetime.now().astimezone()
-    try:
-        # What is so far ahead is as far back.
-        moment = text.until(given, now) if given else None
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"takes 10m, 2h, 3d or an ISO date, not {given!r}", param_hint="--since") from None
+    moment = _moment(written, option)
+    # What is so far ahead is as far back.
     return now - (moment - now) if moment is not None and moment > now else moment
 
 
 async def _watch_user(
     client: "Client", user: str, since: datetime | None, seconds: float | None, output: OutputMode
 ) -> None:
-    """A line for each status of each of the user's orders. Raises TimeoutError."""
+    """A line for each status of each of the user's orders, for as long as was asked for."""
     from order_engine import Event
 
     console = Console()
-    async with asyncio.timeout(seconds), aclosing(client.follow_user(user, since=since)) as following:
-        async for frame in following:
-            if isinstance(frame, Event):
-                if output.as_json:
-                    put(json.dumps(event_json(frame), separators=(",", ":")))
-                elif output.quiet:
-                    put(f"{frame.order_id} {frame.sequence} {frame.status}")
-                else:
-                    line = Text.assemble((f"…{frame.order_id[-8:]} ", "cyan"), text.event_line(frame))
-                    console.print(line, markup=False, soft_wrap=True)
-            elif output.is_plain:
-                more = " and more" if frame.more else ""
-                console.print(Text(f"{user} has {len(frame.open)}{more} open", style="dim"), soft_wrap=True)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds), aclosing(client.follow_user(user, since=since)) as following:
+            async for frame in following:
+                if isinstance(frame, Event):
+                    if output.as_json:
+                        write_line(json.dumps(event_json(frame), separators=(",", ":")))
+                    elif output.quiet:
+                        write_line(f"{frame.order_id} {frame.sequence} {frame.status}")
+                    else:
+                        line = Text.assemble((f"…{frame.order_id[-8:]} ", "cyan"), text.event_line(frame))
+                        console.print(line, markup=False, soft_wrap=True)
+                elif output.is_plain:
+                    more = " and more" if frame.more else ""
+                    console.print(Text(f"{user} has {len(frame.open)}{more} open", style="dim"), soft_wrap=True)
 
 
 @app.command()
@@ -275,32 +279,21 @@ def watch(
     if (order_id is None) == (user is None) or (since is not None and user is None):
         raise typer.BadParameter("takes an order's ID, or --user with or without --since")
     if user is not None:
-        run(_all_of(user, _since(since), timeout, output), url, token)
+        moment = _past_moment(since, "--since")
+        run(lambda client: _watch_user(client, user, moment, timeout, output), url, token)
         return
     assert order_id is not None  # noqa: S101 - said above
-
-    known = [goes_on(order_id)]
 
     async def work(client: "Client") -> Exit:
         if output.is_plain:
             order = await client.get(order_id)
-            title = Text.assemble((text.ask_of(order), "bold"), "  ", (order.id, "cyan"))
+            title = Text.assemble((text.order_sentence(order), "bold"), "  ", (order.id, "cyan"))
             Console().print(title, soft_wrap=True)
-        return await show_to_the_end(client, order_id, timeout or 120.0, output)
+        return await follow_to_end(client, order_id, timeout or 120.0, output)
 
-    with tell_when_interrupted(known):
+    with print_when_interrupted([interrupted_sentence(order_id)]):
         status = run(work, url, token)
     raise typer.Exit(status)
-
-
-def _all_of(
-    user: str, since: datetime | None, seconds: float | None, output: OutputMode
-) -> "Callable[[Client], Awaitable[None]]":
-    async def work(client: "Client") -> None:
-        with suppress(TimeoutError):  # as long as was asked for
-            await _watch_user(client, user, since, seconds, output)
-
-    return work
 
 
 @app.command()
@@ -315,11 +308,11 @@ def get(
 ) -> None:
     """Shows an order as it now is; with -v its whole history too, with --quiet only its status."""
 
-    from order_engine.client import path_of
+    from order_engine.transport import order_path
 
     async def work(client: "Client") -> None:
         if as_json:
-            print_json((await client.request("GET", path_of(order_id))).text)
+            print_json((await client.request("GET", order_path(order_id))).text)
             return
         order = await client.get(order_id)
         console = Console()
@@ -351,19 +344,19 @@ def cancel(
     Of several it tries all; the exit status is that of the first that was refused.
     """
     from order_engine import Refused
-    from order_engine.client import path_of
+    from order_engine.transport import order_path
 
     async def work(client: "Client") -> "Refused | None":
         first = None
         for order_id in order_ids:
             try:
                 if as_json:
-                    print_json((await client.request("POST", f"{path_of(order_id)}/cancel")).text)
+                    print_json((await client.request("POST", f"{order_path(order_id)}/cancel")).text)
                     continue
                 order = await client.cancel(order_id)
             except Refused as error:
                 if len(order_ids) > 1:
-                    say(f"{order_id}: {error}")
+                    print_error(f"{order_id}: {error}")
                 first = first or error
                 continue
             if not quiet:

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from order_engine.cli import text
-from order_engine.cli.console import Console, put, visible
-from order_engine.cli.program import AsJson, Bearer, Quiet, Url, escaped, program, run, say
+from order_engine.cli.console import Console, visible, write_line
+from order_engine.cli.program import AsJson, Bearer, Quiet, Url, escape_json, print_error, program, run
 
 if TYPE_CHECKING:
     from order_engine import Client, Order
@@ -76,9 +76,9 @@ def list_orders(
                 console.print(order.id, markup=False, soft_wrap=True)
         elif not console.is_terminal:
             for order in orders:
-                put("\t".join(visible(column).replace("\t", " ") for column in _columns(order)))
+                write_line("\t".join(visible(column).replace("\t", " ") for column in _columns(order)))
         elif not orders:
-            say("No such orders.")
+            print_error("No such orders.")
         else:
             console.print(_table(orders) if console.width >= _WIDE_COLUMNS else _cards(orders))
 
@@ -107,7 +107,7 @@ async def _print_each(client: "Client", limit: int, filters: Mapping[str, str | 
         answer = await client.request("GET", "/api/orders", query={**query, "limit": min(limit, 200), "cursor": cursor})
         page = msgspec.json.decode(answer.text, type=RawPage)
         for order in page.orders:
-            put(escaped(bytes(order).decode()))
+            write_line(escape_json(bytes(order).decode()))
         limit -= len(page.orders)
         cursor = page.next_cursor
         if cursor is None:
@@ -150,7 +150,7 @@ def _table(orders: "list[Order]") -> Table:
     )
     for order in orders:
         table.add_row(
-            text.when(order.created_at),
+            text.local_time(order.created_at),
             Text(order.id, style="cyan", no_wrap=True),
             order.side,
             f"{order.input_token}/{order.output_token}",
@@ -168,6 +168,6 @@ def _cards(orders: "list[Order]") -> Text:
     lines = Text()
     for order in orders:
         lines.append(f"{order.id}\n", style="cyan")
-        lines.append_text(Text.assemble("  ", text.status_text(order.status), f"  {text.ask_of(order)}\n"))
+        lines.append_text(Text.assemble("  ", text.status_text(order.status), f"  {text.order_sentence(order)}\n"))
     lines.rstrip()
     return lines

@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from order_engine.cli import signals
-from order_engine.cli.console import put
+from order_engine.cli.console import write_line
 
 if TYPE_CHECKING:
     from order_engine import Client
@@ -92,18 +92,24 @@ def connect(url: str, token: str) -> "Client":
     )
 
 
-def subject_of(token: str | None) -> str | None:
-    """Whose token it is, as it says itself; None where it says nothing. Whether it holds, the service finds out."""
+def read_claims(token: str) -> Mapping[str, object]:
+    """What a token says; nothing where it is none. Whether it holds, the service finds out."""
     try:
-        payload = (token or "").split(".")[1]
-        subject = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
-    except (IndexError, ValueError, KeyError, TypeError):
-        return None
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def subject_of(token: str | None) -> str | None:
+    """Whose token it is, as it says itself; None where it says nothing."""
+    subject = read_claims(token or "").get("sub")
     return subject if isinstance(subject, str) else None
 
 
 def user_of(user: str | None, url: str, token: str) -> str:
-    """Whose order it becomes: the user that is named, else whom the token is for, else anybody's name."""
+    """Whose order it becomes: the user that is named, else whom the token is for, else `dev`."""
     from order_engine import OrderEngineError
 
     program.user = user
@@ -129,7 +135,7 @@ def run(work: Callable[["Client"], Awaitable[T]], url: str, token: str) -> T:
         fail(error)
 
 
-def exit_of(error: Exception) -> Exit:
+def exit_status(error: Exception) -> Exit:
     """The exit status for a failure."""
     from order_engine import errors
 
@@ -143,31 +149,31 @@ def exit_of(error: Exception) -> Exit:
     return Exit.NOT_KNOWN
 
 
-def explained(error: Exception) -> str:
-    """What to say of a failure: what happened and what to do."""
-    needs_hint = exit_of(error) is Exit.UNREACHABLE and not str(error).endswith("/live.")
+def explain(error: Exception) -> str:
+    """What to print_error of a failure: what happened and what to do."""
+    needs_hint = exit_status(error) is Exit.UNREACHABLE and not str(error).endswith("/live.")
     return f"{error} {program.hint}" if needs_hint else str(error)
 
 
 def fail(error: Exception) -> NoReturn:
     """Says on standard error what happened, in one sentence, and ends the command."""
-    say(explained(error))
-    raise typer.Exit(exit_of(error))
+    print_error(explain(error))
+    raise typer.Exit(exit_status(error))
 
 
-def say(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """One line on standard error, after the program's name."""
-    signals.say(program.name.removeprefix("./"), sentence)
+    signals.print_error(program.name.removeprefix("./"), sentence)
 
 
 def print_json(text: str) -> None:
     """A JSON document, indented, as it came but with everything that a terminal could take amiss written as escapes."""
     import msgspec
 
-    put(escaped(msgspec.json.format(text, indent=2)))
+    write_line(escape_json(msgspec.json.format(text, indent=2)))
 
 
-def escaped(text: str) -> str:
+def escape_json(text: str) -> str:
     """JSON in ASCII: the same document."""
     if text.isascii() and text.replace("\n", "").isprintable():
         return text

@@ -20,7 +20,7 @@ from order_engine.cli.console import visible
 from order_engine.cli.dialogs import OrderScreen, ask_to_amend, ask_to_cancel, open_logs
 from order_engine.cli.signals import ENDING
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _HEALTH_EVERY = 5
 _RATE_WINDOW = timedelta(seconds=30)
 _COLUMNS = ("TIME", "ORDER", "SIDE", "PAIR", "AMOUNT", "RECEIVED", "PRICE", "VENUE", "STAGE", "STATUS")
@@ -63,7 +63,7 @@ class OrderTable(DataTable[Text]):
 
 
 class WatchApp(App[None]):
-    """The newest orders, looked at once a second."""
+    """The newest orders, read once a second."""
 
     TITLE = "order-engine"
     ENABLE_COMMAND_PALETTE = False
@@ -92,13 +92,13 @@ class WatchApp(App[None]):
         self._last = last
         self._orders: dict[str, Order] = {}
         self._health: Health | None = None
-        self._trouble = ""
-        self._seen_at = time.monotonic()
+        self._error = ""
+        self._refreshed_at = time.monotonic()
         self._filter = ""
         self._live = False
         self.ended_by: int | None = None  # the signal
         self._shown: tuple[str, ...] = ()
-        self._shown_wide: bool | None = None
+        self._shown_is_wide: bool | None = None
 
     def compose(self) -> ComposeResult:
         """State above, table, keys below."""
@@ -108,12 +108,12 @@ class WatchApp(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Begins to look; from now on a signal, however often it comes, ends it and leaves the terminal whole."""
+        """Begins to read; from now on a signal, however often it comes, ends it and leaves the terminal whole."""
         if threading.current_thread() is threading.main_thread():
             for number in ENDING:
                 asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.query_one(OrderTable).focus()
-        self._look_again_and_again()
+        self._poll()
         if self._user is not None:
             self._follow_user(self._user)
 
@@ -126,17 +126,17 @@ class WatchApp(App[None]):
         await self._client.close()
 
     @work
-    async def _look_again_and_again(self) -> None:
+    async def _poll(self) -> None:
         number = 0
         while True:
             if not self._live or number % _HEALTH_EVERY == 0:
-                await self._look(with_health=number % _HEALTH_EVERY == 0)
+                await self._refresh(with_health=number % _HEALTH_EVERY == 0)
             number += 1
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     @work
     async def _follow_user(self, user: str) -> None:
-        """All of the user's orders through one socket; the look once a second heals what it does not bring."""
+        """All of the user's orders through one socket; reading once a second heals what it does not bring."""
         refused = False
         while True:
             try:
@@ -144,19 +144,19 @@ class WatchApp(App[None]):
                     async for frame in following:
                         self._live = True
                         if isinstance(frame, Event):
-                            self._learn(frame)
+                            self._apply(frame)
             except StreamRefused as error:
                 # Once: what it shows comes all the same, only later.
                 if not refused:
-                    sentence = f"{str(error).rstrip('.')}. The screen looks once a second instead."
+                    sentence = f"{error.clause}. The screen looks once a second instead."
                     self.notify(visible(sentence), severity="warning", markup=False)
                 refused = True
             except OrderEngineError:
-                pass  # said by the look
+                pass  # said by the next read
             self._live = False
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
-    def _learn(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         """A status that the socket brought."""
         known = self._orders.get(event.order_id)
         if event.order is not None and (known is None or known.sequence < event.order.sequence):
@@ -167,10 +167,10 @@ class WatchApp(App[None]):
                 self._orders = dict([(event.order_id, event.order), *rest.items()][: self._last])
             self._show()
 
-    async def _look(self, *, with_health: bool) -> None:
+    async def _refresh(self, *, with_health: bool) -> None:
         try:
             page = await self._client.page(user_id=self._user, limit=self._last)
-            if with_health or self._trouble:
+            if with_health or self._error:
                 self._health = await self._client.health()
             known = self._orders
             # What the socket brought meanwhile may be newer than the page.
@@ -178,44 +178,44 @@ class WatchApp(App[None]):
                 order.id: known[order.id] if order.id in known and known[order.id].sequence > order.sequence else order
                 for order in page.orders
             }
-            self._trouble, self._seen_at = "", time.monotonic()
+            self._error, self._refreshed_at = "", time.monotonic()
         except OrderEngineError as error:
-            self._trouble = visible(str(error))
+            self._error = visible(str(error))
         self._show()
 
-    def _visible_orders(self) -> list[Order]:
-        wanted = self._filter.lower()
-        return [order for order in self._orders.values() if wanted in _searched(order)]
+    def _filtered_orders(self) -> list[Order]:
+        part = self._filter.lower()
+        return [order for order in self._orders.values() if part in _search_text(order)]
 
     def _show(self) -> None:
-        orders = self._visible_orders()
+        orders = self._filtered_orders()
         self.query_one("#state", Static).update(self._state())
         table = self.query_one(OrderTable)
         is_wide = self.size.width >= _WIDE
         now = datetime.now(UTC)
         names = tuple(order.id for order in orders)
         rows = [_cells(order, now, is_wide=is_wide) for order in orders]
-        if names == self._shown and is_wide == self._shown_wide:
+        if names == self._shown and is_wide == self._shown_is_wide:
             for at, row in enumerate(rows):
                 for column, cell in enumerate(row):
                     table.update_cell_at(Coordinate(at, column), cell)
             return
-        chosen = self._chosen()
-        table.clear(columns=is_wide != self._shown_wide)
-        if is_wide != self._shown_wide:
+        selected = self._selected_order()
+        table.clear(columns=is_wide != self._shown_is_wide)
+        if is_wide != self._shown_is_wide:
             table.add_columns(*(_COLUMNS if is_wide else _NARROW_COLUMNS))
         for name, row in zip(names, rows, strict=True):
             table.add_row(*row, key=name)
-        self._shown, self._shown_wide = names, is_wide
-        if chosen is not None and chosen.id in names:
-            table.move_cursor(row=names.index(chosen.id), animate=False)
+        self._shown, self._shown_is_wide = names, is_wide
+        if selected is not None and selected.id in names:
+            table.move_cursor(row=names.index(selected.id), animate=False)
 
     def _state(self) -> Text:
         address = self._client.url.partition("://")[2]
         line = Text.assemble(("order-engine ", "bold"), (address, "dim"))
-        if self._trouble:
-            age = time.monotonic() - self._seen_at
-            return line.append(f"  ● {self._trouble} What you see is {age:.0f} s old.", style="bold red")
+        if self._error:
+            age = time.monotonic() - self._refreshed_at
+            return line.append(f"  ● {self._error} What you see is {age:.0f} s old.", style="bold red")
         for name, check in (self._health.checks if self._health else {}).items():
             line.append("  ● ", style="green" if check.ok else "red")
             line.append(f"{visible(name)} {check.milliseconds} ms" if check.ok else f"{visible(name)} is down")
@@ -233,7 +233,7 @@ class WatchApp(App[None]):
         if self._orders and self.is_mounted(self.query_one(OrderTable)):
             self._show()
 
-    def _chosen(self) -> Order | None:
+    def _selected_order(self) -> Order | None:
         table = self.query_one(OrderTable)
         if not self._shown or table.cursor_row >= len(self._shown):
             return None
@@ -245,12 +245,12 @@ class WatchApp(App[None]):
 
     def action_open(self) -> None:
         """The details of the order under the cursor."""
-        if (order := self._chosen()) is not None:
+        if (order := self._selected_order()) is not None:
             self.push_screen(OrderScreen(self._client, order))
 
     def action_cancel(self) -> None:
         """Cancels the order under the cursor, once it was asked."""
-        order = self._chosen()
+        order = self._selected_order()
         if order is None:
             return
         if order.is_over:
@@ -260,16 +260,16 @@ class WatchApp(App[None]):
 
     def action_amend(self) -> None:
         """Another limit for the order under the cursor."""
-        if (order := self._chosen()) is not None:
+        if (order := self._selected_order()) is not None:
             ask_to_amend(self, self._client, order)
 
     def action_logs(self) -> None:
         """What the functions logged about the order under the cursor."""
-        if (order := self._chosen()) is not None:
+        if (order := self._selected_order()) is not None:
             open_logs(self, order.id)
 
     def action_filter(self) -> None:
-        """Asks for a part of what is wanted."""
+        """Asks for a part of what is looked for."""
         field = self.query_one("#filter", Input)
         field.add_class("is-open")
         field.focus()
@@ -292,6 +292,6 @@ class WatchApp(App[None]):
         self.close_filter()
 
 
-def _searched(order: Order) -> str:
+def _search_text(order: Order) -> str:
     parts = (order.id, order.input_token, f"{order.input_token}/{order.output_token}", order.side, order.status)
     return " ".join((*parts, order.chosen_dex or "", order.user_id)).lower()

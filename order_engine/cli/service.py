@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from order_engine.cli import text
-from order_engine.cli.console import Console, put
+from order_engine.cli.console import Console, write_line
 from order_engine.cli.order import Amount, Destination, Impact, Sell, Slippage, Source
-from order_engine.cli.program import AsJson, Bearer, Exit, Quiet, Url, escaped, print_json, run
+from order_engine.cli.program import AsJson, Bearer, Exit, Quiet, Url, escape_json, print_json, run
 
 if TYPE_CHECKING:
     from order_engine import Client
@@ -61,7 +61,7 @@ def quote(
             f"at least {text.amount(route.minimum_output)}" if sell else f"at most {text.amount(route.maximum_input)}"
         )
         apart = f"{route.spread_bps} bps apart; " if route.spread_bps is not None else ""
-        console.print(Text(f"{apart}{limit}; holds until {text.when(chosen.expires_at)}", style="dim"))
+        console.print(Text(f"{apart}{limit}; holds until {text.local_time(chosen.expires_at)}", style="dim"))
 
     run(work, url, token)
 
@@ -103,7 +103,7 @@ def market(
         while True:
             if as_json:
                 answer = await client.request("GET", "/api/prices", query=query)
-                put(escaped(answer.text))
+                write_line(escape_json(answer.text))
             else:
                 price = await client.price(source, destination)
                 best = text.price(price.best) if price.best is not None else "nobody trades it"
@@ -111,7 +111,7 @@ def market(
                     console.print(best, markup=False)
                 else:
                     venues = "  ".join(f"{each.venue} {text.price(each.price)}" for each in price.venues)
-                    line = Text.assemble(f"{text.when(price.at)}  {source}/{destination}  ", (best, "bold"))
+                    line = Text.assemble(f"{text.local_time(price.at)}  {source}/{destination}  ", (best, "bold"))
                     console.print(line.append(f"  {venues}", style="dim"), soft_wrap=True)
             if not watch:
                 break
@@ -128,7 +128,7 @@ async def _show_launches(client: "Client", console: Console) -> None:
     for each in (*found.upcoming[:5], *found.launches[:5]):
         held = f"{text.number(each.liquidity_usd)} USD"
         safe = "yes" if each.safe else "no"
-        table.add_row(each.token, each.kind, each.venue, text.when(each.opens_at), held, safe)
+        table.add_row(each.token, each.kind, each.venue, text.local_time(each.opens_at), held, safe)
     if table.row_count:
         text.show(console, table)
 

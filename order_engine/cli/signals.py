@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final, NoReturn
 
-from order_engine.cli.console import Console, give_up, output_fails
+from order_engine.cli.console import Console, discard_output, output_failure
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 128 + signal.SIGINT  # typer's for KeyboardInterrupt
@@ -65,24 +65,24 @@ def run_to_the_end(name: str, work: Callable[[], None]) -> NoReturn:
     except SystemExit as end:
         status = signals.exit_status if end.code == INTERRUPTED else end.code
     except OSError:
-        if output_fails() is None:
+        if output_failure() is None:
             raise
-    failure = output_fails()
+    failure = output_failure()
     if failure is None:
         sys.exit(status)
-    give_up(sys.stdout)
+    discard_output(sys.stdout)
     if isinstance(failure, BrokenPipeError):
         sys.exit(NOBODY_READS)
     if failure.errno == errno.EIO:  # the terminal has gone, and its SIGHUP may not have come yet
-        give_up(sys.stderr)
+        discard_output(sys.stderr)
         sys.exit(128 + signal.SIGHUP)
-    say(name, f"The output can't be written: {failure.strerror}.")
+    print_error(name, f"The output can't be written: {failure.strerror}.")
     sys.exit(OUTPUT_LOST)
 
 
-def say(name: str, sentence: str) -> None:
+def print_error(name: str, sentence: str) -> None:
     """One line on standard error, if it can be written there, after the program's name."""
     try:
         Console(stderr=True).print(f"{name}: {sentence}", markup=False, soft_wrap=True)
     except OSError:
-        give_up(sys.stderr)
+        discard_output(sys.stderr)

@@ -24,7 +24,6 @@ COLOURS: Final = {
     "expired": "bright_black",
 }
 _META_LENGTH = 100
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _PRICE_DIGITS = 8
 _FILE_COLUMNS = 250
 
@@ -57,16 +56,16 @@ def amount(value: Amount) -> str:
     return f"{number(value.amount)} {value.token}"
 
 
-def wanted(side: str, how_much: str, source: str, destination: str) -> str:
+def swap_sentence(side: str, how_much: str, source: str, destination: str) -> str:
     """`Sell 1.5 SOL → USDC`, `Buy 250 USDC ← SOL`: the token that the amount counts stands beside it."""
     if side == "buy":
         return f"Buy {how_much} {destination} ← {source}"
     return f"Sell {how_much} {source} → {destination}"
 
 
-def ask_of(order: Order) -> str:
+def order_sentence(order: Order) -> str:
     """What the order is for."""
-    return wanted(order.side, number(order.amount), order.input_token, order.output_token)
+    return swap_sentence(order.side, number(order.amount), order.input_token, order.output_token)
 
 
 def status_text(status: str) -> Text:
@@ -74,26 +73,18 @@ def status_text(status: str) -> Text:
     return Text(status, style=COLOURS.get(status, ""))
 
 
-def seconds(duration: timedelta) -> str:
+def duration_text(duration: timedelta) -> str:
     """`3.4 s`, `2 min 5 s`."""
     total = duration.total_seconds()
     return f"{total:.1f} s" if total < 60 else f"{total // 60:.0f} min {total % 60:.0f} s"
 
 
-def until(given: str, now: datetime) -> datetime:
-    """`10m`, `2h`, `3d` from now, or an ISO 8601 time, local where it names no zone. Raises ValueError."""
-    if ago := re.fullmatch(r"([0-9]{1,5})([smhd])", given):
-        return now + timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    moment = datetime.fromisoformat(given)
-    return moment if moment.tzinfo else moment.astimezone()
-
-
-def clock(moment: datetime) -> str:
+def time_of_day(moment: datetime) -> str:
     """The local time of day, to the millisecond."""
     return moment.astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
-def when(moment: datetime) -> str:
+def local_time(moment: datetime) -> str:
     """The local time, with the day where it is another."""
     local = moment.astimezone()
     return f"{local:%H:%M:%S}" if local.date() == datetime.now(local.tzinfo).date() else f"{local:%Y-%m-%d %H:%M:%S}"
@@ -101,7 +92,7 @@ def when(moment: datetime) -> str:
 
 def outcome(order: Order) -> list[Text]:
     """How an order ended: what happened, and what to think or do about it."""
-    took = seconds(order.updated_at - order.created_at)
+    took = duration_text(order.updated_at - order.created_at)
     first = Text.assemble(status_text(order.status), f" after {took}")
     if order.status == "confirmed" and order.executed_input and order.executed_output and order.executed_price:
         pair = f"{order.output_token} per {order.input_token}"
@@ -113,7 +104,7 @@ def outcome(order: Order) -> list[Text]:
         again = "Placing it again may work." if order.error.retryable else "Placing it again as it is will not work."
         return [first, Text(f"{again} Nothing was exchanged.", style="dim")]
     if order.is_resting:
-        return [Text.assemble(status_text(order.status), f": {ask_of(order)} rests")]
+        return [Text.assemble(status_text(order.status), f": {order_sentence(order)} rests")]
     if order.is_over:
         first.append(": nothing was exchanged")
     return [first]
@@ -139,13 +130,13 @@ def event_row(event: Event) -> Table:
     row.add_column(no_wrap=True, style="dim")
     row.add_column(no_wrap=True, min_width=9)
     row.add_column(overflow="fold")
-    row.add_row(clock(event.at), status_text(event.status), event_text(event))
+    row.add_row(time_of_day(event.at), status_text(event.status), event_text(event))
     return row
 
 
 def event_line(event: Event) -> Text:
     """One status in one line, for a file or another program."""
-    line = Text.assemble(f"{clock(event.at)} {event.status:<10}", event.message)
+    line = Text.assemble(f"{time_of_day(event.at)} {event.status:<10}", event.message)
     for name, value in details(event.meta).items():
         line.append(f"; {name} {value}")
     return line
@@ -185,16 +176,16 @@ def order_details(order: Order) -> Table:
     rows: list[tuple[str, str | Text | None]] = [
         ("order", order.id),
         ("status", status_text(order.status)),
-        ("what", ask_of(order)),
+        ("what", order_sentence(order)),
         ("user", order.user_id),
         ("wallet", order.wallet_address),
         ("own id", order.client_order_id),
         ("type", order.order_type if order.order_type != "market" else None),
         ("limit", f"{price(order.limit_price)} {pair}" if order.limit_price else None),
         ("in force", order.time_in_force),
-        ("until", when(order.expires_at) if order.expires_at else None),
-        ("placed", when(order.created_at)),
-        ("changed", when(order.updated_at)),
+        ("until", local_time(order.expires_at) if order.expires_at else None),
+        ("placed", local_time(order.created_at)),
+        ("changed", local_time(order.updated_at)),
         ("attempt", f"{order.attempts} of {order.max_attempts}" if order.max_attempts else None),
         ("venue", order.chosen_dex),
         ("quoted", f"{number(order.expected_output)} {order.output_token}" if order.expected_output else None),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from order_engine.cli.program import Bearer, Exit, Url, connect, program, run, say
+from order_engine.cli.program import Bearer, Exit, Url, connect, print_error, program, run
 
 if TYPE_CHECKING:
     from order_engine import Client
@@ -22,7 +22,7 @@ def watch(
 ) -> None:
     """Shows the newest orders on a screen of its own, live, with their details, logs and a way to cancel them."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        say(f"watch needs a terminal: {program.name} order list prints the same once.")
+        print_error(f"watch needs a terminal: {program.name} order list prints the same once.")
         raise typer.Exit(Exit.USAGE)
 
     async def reached(client: "Client") -> None:

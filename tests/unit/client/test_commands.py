@@ -93,7 +93,11 @@ async def test_a_limit_order_rests_and_can_be_amended(service: Service) -> None:
     amended = await invoke("order", "amend", ID, "--limit", "171", "--if-sequence", "1", "--url", service.url)
     assert service.amended == [{"limitPrice": "171", "ifSequence": 1}]
     assert "171 USDC per SOL" in amended.out
-    for wrong in (("amend", ID), ("amend", ID, "--expires", "soon"), ("place", "--limit", "1", "--expires", "999999d")):
+    for wrong in (
+        ("amend", ID),
+        ("amend", ID, "--expires", "soon"),
+        ("place", "--limit", "1", "--expires", "9999999d"),
+    ):
         assert (await invoke("order", *wrong, "--url", service.url)).status == 2
 
 

@@ -73,7 +73,7 @@ async def test_of_one_user_every_order_comes_through_one_socket(service: Service
         assert isinstance(desk, WatchApp)
         await until(pilot, lambda: desk._live)
         newest = {**service.event(1), "type": "status", "order": order("confirmed", sequence=1)}
-        desk._learn(msgspec.convert(newest, Event, strict=False))
+        desk._apply(msgspec.convert(newest, Event, strict=False))
         assert rows(pilot)[0][-1] == "confirmed"
         looked = service.calls.count("GET /api/orders")
         await pilot.pause(1.5)
