@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from chalicelib.services.posting import Pusher
     from chalicelib.services.subscriptions import SubscriptionPorts
     from chalicelib.services.worker import Worker
+    from chalicelib.simulation.chance import Simulation
     from chalicelib.venues.router import VenueRouter
-    from chalicelib.venues.simulation.chance import Simulation
-    from chalicelib.venues.simulation.market import SimulatedMarket
+    from chalicelib.venues.simulated.market import SimulatedMarket
 
 # As many as DynamoDB answers in time even where it is an emulator on two busy cores: a post that cannot be recorded in
 # time is posted twice.
@@ -133,7 +133,7 @@ def allowances() -> Allowances:
     from chalicelib import config
 
     if auth_mode() is config.AuthMode.OPEN:
-        from chalicelib.services.limits import NoLimits
+        from chalicelib.services.anyone import NoLimits
 
         return NoLimits()
     from chalicelib.adapters.postgres.limits import PostgresAllowances
@@ -221,7 +221,7 @@ def followers() -> DynamoFollowers:
 def simulation() -> Simulation:
     """The simulated market's seed, faults and delays, which venues and chain share."""
     from chalicelib.config import SimulationSettings
-    from chalicelib.venues.simulation.chance import Simulation
+    from chalicelib.simulation.chance import Simulation
 
     return Simulation(SimulationSettings.from_environment(os.environ), now=clock().now, sleep=clock().sleep)
 
@@ -244,8 +244,8 @@ def market() -> SimulatedMarket:
     from importlib import import_module
 
     from chalicelib.domain.quotes import VENUES
-    from chalicelib.venues.simulation.market import SimulatedMarket
-    from chalicelib.venues.simulation.venue import SimulatedVenue
+    from chalicelib.venues.simulated.market import SimulatedMarket
+    from chalicelib.venues.simulated.venue import SimulatedVenue
 
     venues = [import_module(f"chalicelib.venues.{name}").connect(simulation()) for name in VENUES]
     return SimulatedMarket(simulation(), [venue for venue in venues if isinstance(venue, SimulatedVenue)])

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Final
 
-from chalicelib.services.limits import OrderLimits
+from chalicelib.ports.access import OrderLimits
 
 # Solana's slot.
 BLOCK_MS = 400

@@ -22,8 +22,8 @@ SEED = 15
 BATCH = 10
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- capacity: made by ./dev bench capacity --write -->", "<!-- end of capacity -->"
-# What the venues and the chain take, as they are shipped (chalicelib/venues/simulation, chalicelib/chain/simulated.py):
-# the slower of two quotes, the build, the venue's program, the block.
+# What the venues and the chain take, as they are shipped (simulated/venue.py, chain/simulated.py): the slower of two
+# quotes, the build, the venue's program, the block.
 _WAITS = ((0.15, 0.25), (0.8, 1.2), (1.2, 1.8), (0.8, 1.2))
 # Statements of a worker before, between and after those. In the last wait the chain is asked from its soonest answer
 # on, twenty times a second.

@@ -175,7 +175,7 @@ def _svg(figure: Figure) -> str:
     return text.getvalue()
 
 
-def _verdict(value: Run) -> str:
+def _verdict(value: Mapping[str, Any]) -> str:
     measured, target = value["value"], value["target"]
     if measured is None or target is None:
         return ""

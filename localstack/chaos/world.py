@@ -12,8 +12,8 @@ from chalicelib.domain.amounts import to_base_units
 from chalicelib.domain.limits import full_price, in_display_units
 from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import find_token
-from chalicelib.venues.simulation.chance import Simulation
-from chalicelib.venues.simulation.market import SimulatedMarket
+from chalicelib.simulation.chance import Simulation
+from chalicelib.venues.simulated.market import SimulatedMarket
 from localstack.chaos.records import EventRecord, Market, OrderRecord, Pool
 
 _DIGITS = Context(prec=9)

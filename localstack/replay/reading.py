@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from chalicelib import strict_json
 from chalicelib.domain.errors import InvalidOrder
 from chalicelib.domain.order import NewOrder
 from chalicelib.domain.text import is_name
-from chalicelib.http import strict_json
 from chalicelib.http.bodies import read_order
 from localstack.errors import UserError
 

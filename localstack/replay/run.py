@@ -19,8 +19,8 @@ from chalicelib.services.firing import WatcherPorts
 from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.watch import Beat, beat
 from chalicelib.services.worker import Ack, ExecutionTimings, Worker
-from chalicelib.venues.simulation.chance import Simulation
-from chalicelib.venues.simulation.market import SimulatedMarket
+from chalicelib.simulation.chance import Simulation
+from chalicelib.venues.simulated.market import SimulatedMarket
 from localstack.replay.clock import VirtualClock, VirtualRouter
 from localstack.replay.memory import MemoryLedger, NoFollowers, NoTicks, Orders, Queue, SilentTelemetry
 from localstack.replay.reading import ReplayOrder

@@ -33,7 +33,7 @@ from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.firing import LOOK_AGAIN_SECONDS, MOST_FIRED, WatcherPorts
 from chalicelib.services.place_order import PlacingPorts, place_order
 from chalicelib.services.watch import beat
-from chalicelib.venues.simulation.market import SimulatedMarket
+from chalicelib.venues.simulated.market import SimulatedMarket
 from localstack.replay.reading import ReplayOrder
 from localstack.replay.run import Replay, ReplayEvent, replay
 from tests.fakes import CrashAt, FakeClock, MemoryQueue, MemoryStatusEvents, MemoryTicks, RecordingTelemetry

@@ -22,7 +22,7 @@ from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.config import SimulationSettings
 from chalicelib.services.execute_order import execute_order
 from chalicelib.services.worker import Ack, ExecutionTimings, Worker
-from chalicelib.venues.simulation.chance import Simulation
+from chalicelib.simulation.chance import Simulation
 from localstack.bench.history import analyze, fill
 from tests.fakes import CrashAt, MemoryStatusEvents, MemoryTicks, RecordingTelemetry
 from tests.fakes.market import a_router

@@ -17,8 +17,8 @@ from chalicelib.domain.limits import full_price, in_display_units, rounded
 from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import JUP, RAY, SOL, USDC, Token
 from chalicelib.http.bodies import read_order
-from chalicelib.venues.simulation.chance import Simulation
-from chalicelib.venues.simulation.market import SimulatedMarket
+from chalicelib.simulation.chance import Simulation
+from chalicelib.venues.simulated.market import SimulatedMarket
 from localstack.local_stack.stack_for_tests import Stack
 from localstack.replay.reading import ReplayOrder
 from localstack.replay.run import RefusedOrder, Replay, ReplayEvent, replay

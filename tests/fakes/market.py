@@ -14,9 +14,9 @@ from chalicelib.domain.limits import in_base_units
 from chalicelib.domain.quotes import VENUES, NoQuote, Quote, QuoteRequest, Side, Venue
 from chalicelib.domain.tokens import USDC, Token
 from chalicelib.ports.runtime import CrashPoint
+from chalicelib.simulation.chance import Simulation
 from chalicelib.venues.router import VenueRouter
-from chalicelib.venues.simulation.chance import Simulation
-from chalicelib.venues.simulation.market import SimulatedMarket
+from chalicelib.venues.simulated.market import SimulatedMarket
 from tests.fakes.builders import RAYDIUM
 from tests.fakes.clock import FakeClock
 from tests.fakes.telemetry import RecordingTelemetry

@@ -28,8 +28,8 @@ from chalicelib.ports.runtime import CrashPoint
 from chalicelib.services.execute_order import execute_order
 from chalicelib.services.reconcile import reconcile
 from chalicelib.services.worker import Ack, ExecutionTimings, Worker
-from chalicelib.venues.simulation import venue
-from chalicelib.venues.simulation.chance import Simulation
+from chalicelib.simulation.chance import Simulation
+from chalicelib.venues.simulated import venue
 from localstack.chaos import evidence
 from localstack.chaos.audit import audit
 from localstack.chaos.plan import QUOTE_POINTS

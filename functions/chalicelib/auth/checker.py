@@ -17,10 +17,10 @@ from typing import Protocol
 
 from jwt.api_jwk import PyJWK
 
+from chalicelib import strict_json
 from chalicelib.auth.errors import Reason, Refused
 from chalicelib.domain.identity import Scope
 from chalicelib.domain.text import is_name
-from chalicelib.http import strict_json
 from chalicelib.ports.access import Claims
 
 MAX_AUTHORIZATION = 8 * 1024

@@ -10,7 +10,7 @@ from chalicelib.config import Fault
 from chalicelib.domain.errors import ErrorCode, OutcomeUnknown, Retryable
 from chalicelib.domain.order import Failure, SignedTransaction
 from chalicelib.ports.chain import TransactionResult, TransactionStatus
-from chalicelib.venues.simulation.chance import Simulation
+from chalicelib.simulation.chance import Simulation
 
 SLOW_FACTOR = 8
 CONFIRMED_WITHIN = (0.8, 1.2)

@@ -19,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from chalicelib import strict_json
 from chalicelib.domain.amounts import BPS
 from chalicelib.domain.order import (
     LaunchConditions,
@@ -27,7 +28,6 @@ from chalicelib.domain.order import (
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.text import FORBIDDEN_CHARS, MAX_TEXT, has_good_length
 from chalicelib.domain.tokens import LAUNCH_SYMBOL, REGISTRY, Token, find_token, is_launched
-from chalicelib.http import strict_json
 from chalicelib.http.moments import read_moment
 from chalicelib.http.wallets import check_wallet
 

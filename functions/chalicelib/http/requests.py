@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from chalicelib import strict_json
 from chalicelib.domain.errors import OrderNotFound
 from chalicelib.domain.identity import Identity, Owner
 from chalicelib.domain.order import is_order_id
-from chalicelib.http import strict_json
 from chalicelib.http.problems import Problem, ProblemCode, printable
 
 # An order is smaller than 2 KiB.

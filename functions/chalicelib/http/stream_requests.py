@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from chalicelib import strict_json
 from chalicelib.domain.text import MAX_TEXT, is_name
-from chalicelib.http import strict_json
 from chalicelib.http.moments import read_moment
 from chalicelib.http.stream_messages import MAX_AFTER, MAX_MESSAGE_BYTES, StreamCode
 

@@ -10,6 +10,17 @@ from typing import Protocol
 from chalicelib.domain.identity import Owner, Scope
 
 
+@dataclass(frozen=True, slots=True)
+class OrderLimits:
+    """Orders, quotes and stream tickets a minute, and orders under way, without those that rest; 0 is no limit.
+
+    Where users prove who they are: in open mode a user is whatever one writes.
+    """
+
+    per_minute: int
+    max_open: int
+
+
 class Allowances(Protocol):
     """Quotes and tickets; for orders the statement that stores them looks."""
 

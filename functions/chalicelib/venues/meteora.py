@@ -9,6 +9,7 @@ from functools import lru_cache
 from chalicelib.domain.amounts import BPS
 from chalicelib.domain.quotes import QuoteRequest, Side
 from chalicelib.domain.tokens import Token
+from chalicelib.simulation.chance import Simulation
 from chalicelib.venues.pools.bins import (
     FEE_PRECISION,
     ONE,
@@ -21,8 +22,7 @@ from chalicelib.venues.pools.bins import (
     fee_rate,
 )
 from chalicelib.venues.pools.swap import PoolSwap
-from chalicelib.venues.simulation.chance import Simulation
-from chalicelib.venues.simulation.venue import SimulatedVenue
+from chalicelib.venues.simulated.venue import SimulatedVenue
 
 BIN_STEP = 10
 # On either side of the price; together they hold a pool's depth.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from chalicelib.domain.quotes import QuoteRequest, Side
+from chalicelib.simulation.chance import Simulation
 from chalicelib.venues.pools.constant_product import RATE_ONE, ConstantProductPool
 from chalicelib.venues.pools.swap import PoolSwap
-from chalicelib.venues.simulation.chance import Simulation
-from chalicelib.venues.simulation.venue import SimulatedVenue
+from chalicelib.venues.simulated.venue import SimulatedVenue
 
 # In millionths: 0.25 %, that of most pools.
 TRADE_FEE_RATE = 2_500

@@ -15,8 +15,8 @@ from chalicelib.adapters.postgres.pool import Database
 from chalicelib.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused, RateLimited, TooManyOpenOrders
 from chalicelib.domain.identity import Owner
 from chalicelib.domain.order import Order
+from chalicelib.ports.access import OrderLimits
 from chalicelib.ports.orders import Idempotency
-from chalicelib.services.limits import OrderLimits
 from tests.fakes.postgres import Forgetful, fresh, open_database, settings_for
 
 ANN, BOB = Owner("ann"), Owner("bob")

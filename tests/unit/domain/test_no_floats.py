@@ -19,6 +19,7 @@ MODULES = sorted(
         "domain/*.py",
         "http/*.py",
         "venues/**/*.py",
+        "simulation/*.py",
         "chain/*.py",
         "adapters/postgres/*.py",
         "services/views.py",
@@ -42,13 +43,13 @@ ALLOWED = {
     ("chain/simulated.py", "SimulatedChain.send"): "seconds that settling takes",
     ("venues/router.py", "<module>"): "seconds of patience",
     ("venues/router.py", "VenueRouter.__init__"): "seconds of patience",
-    ("venues/simulation/chance.py", "Simulation"): "seconds of sleep",
-    ("venues/simulation/chance.py", "Simulation.delay"): "seconds",
-    ("venues/simulation/chance.py", "Simulation.wait"): "seconds",
-    ("venues/simulation/launches.py", "LaunchPlan"): "the rate of a fault",
-    ("venues/simulation/venue.py", "<module>"): "seconds of a quote that times out",
-    ("venues/simulation/venue.py", "SimulatedVenue.build"): "seconds that building takes",
-    ("venues/simulation/venue.py", "SimulatedVenue.quote"): "seconds that a quote takes",
+    ("simulation/chance.py", "Simulation"): "seconds of sleep",
+    ("simulation/chance.py", "Simulation.delay"): "seconds",
+    ("simulation/chance.py", "Simulation.wait"): "seconds",
+    ("simulation/launches.py", "LaunchPlan"): "the rate of a fault",
+    ("venues/simulated/venue.py", "<module>"): "seconds of a quote that times out",
+    ("venues/simulated/venue.py", "SimulatedVenue.build"): "seconds that building takes",
+    ("venues/simulated/venue.py", "SimulatedVenue.quote"): "seconds that a quote takes",
 }
 
 

@@ -15,8 +15,7 @@ from chalicelib.http.signing import SigningKeys
 from chalicelib.ports.access import Allowances
 from chalicelib.ports.market import Market
 from chalicelib.ports.venues import Router
-from chalicelib.services.anyone import AnyonesHistory, AnyonesOrders
-from chalicelib.services.limits import NoLimits
+from chalicelib.services.anyone import AnyonesHistory, AnyonesOrders, NoLimits
 from tests.fakes import (
     CrashAt,
     FakeClock,

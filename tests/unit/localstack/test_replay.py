@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.config import SimulationSettings
 from chalicelib.domain.tokens import find_token
-from chalicelib.venues.simulation.chance import Simulation
+from chalicelib.simulation.chance import Simulation
 from localstack.commands import replay as command
 from localstack.errors import UserError
 from localstack.replay import run

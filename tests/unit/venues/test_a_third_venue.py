@@ -17,10 +17,10 @@ from chalicelib.domain.tokens import SOL, USDC
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.views import order_view
 from chalicelib.services.worker import Ack
+from chalicelib.simulation import launches
 from chalicelib.venues.pools.constant_product import ConstantProductPool
 from chalicelib.venues.pools.swap import PoolSwap
-from chalicelib.venues.simulation import launches
-from chalicelib.venues.simulation.venue import SimulatedVenue
+from chalicelib.venues.simulated.venue import SimulatedVenue
 from tests.fakes import MemoryLedger, new_order
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.engine import Engine

@@ -13,7 +13,7 @@ from chalicelib.config import Fault
 from chalicelib.domain.limits import full_price, in_base_units
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import BONK, JUP, RAY, SOL, USDC, USDT, WSOL, Token
-from chalicelib.venues.simulation.prices import Prices
+from chalicelib.simulation.prices import Prices
 from localstack.packaging import interpreters
 from tests.fakes import FakeClock
 from tests.fakes.clock import START
@@ -27,7 +27,7 @@ DIGITS = """
 import hashlib, sys
 sys.path.insert(0, sys.argv[1])
 from chalicelib.domain.tokens import REGISTRY
-from chalicelib.venues.simulation.prices import Prices
+from chalicelib.simulation.prices import Prices
 digest = hashlib.sha256()
 for second in range(1_764_000_000, 1_764_000_600):
     for token in REGISTRY:

@@ -23,10 +23,10 @@ from chalicelib.domain.quotes import VENUES, Quote, QuoteRequest, Side, Venue, c
 from chalicelib.domain.tokens import BONK, REGISTRY, SOL, USDC, Token
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.venues import VenueConnector
+from chalicelib.simulation.prices import REFERENCE_USD, Prices, depth
 from chalicelib.venues import raydium
 from chalicelib.venues.meteora import BIN_STEP, nearest_bin
 from chalicelib.venues.raydium import TRADE_FEE_RATE
-from chalicelib.venues.simulation.prices import REFERENCE_USD, Prices, depth
 from tests.fakes import FakeClock, an_order
 from tests.fakes.builders import METEORA, RAYDIUM
 from tests.fakes.clock import START

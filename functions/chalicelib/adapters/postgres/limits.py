@@ -15,7 +15,7 @@ from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.adapters.postgres.statements import WORKABLE_STATUSES, insert_statement
 from chalicelib.domain.errors import RateLimited, TooManyOpenOrders
 from chalicelib.domain.identity import Owner
-from chalicelib.services.limits import OrderLimits
+from chalicelib.ports.access import OrderLimits
 
 # Of which a clock that jumped back takes nothing away.
 SECONDS: Final = "greatest(0, extract(epoch FROM clock_timestamp() - bucket.at))::float8"

@@ -23,8 +23,8 @@ from chalicelib.adapters.postgres.limits import limited_insert, refuse
 from chalicelib.adapters.postgres.orders import STATEMENTS, PostgresClientOrders, Statements
 from chalicelib.adapters.postgres.pool import Connection, Database
 from chalicelib.domain.identity import Owner
+from chalicelib.ports.access import OrderLimits
 from chalicelib.ports.history import FeedPage, FeedPlace, OrderFilter, Page, StageTime
-from chalicelib.services.limits import OrderLimits
 
 IS_THE_OWNERS: Final = "user_id = %(owner)s"
 # For the place that a statement has for a user: what is stored and looked for is the owner, whatever an order says.

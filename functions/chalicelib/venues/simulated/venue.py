@@ -17,10 +17,10 @@ from chalicelib.domain.errors import ErrorCode, Rejected, Retryable
 from chalicelib.domain.order import Fill, Order, SignedTransaction
 from chalicelib.domain.quotes import Quote, QuoteRequest, Route, Side, Venue
 from chalicelib.domain.tokens import Token, is_launched
+from chalicelib.simulation.chance import Simulation
+from chalicelib.simulation.launches import PlannedLaunch
+from chalicelib.simulation.prices import POOL_DEPTH_USD, Prices, depth
 from chalicelib.venues.pools.swap import PoolSwap, TooLarge, TooSmall
-from chalicelib.venues.simulation.chance import Simulation
-from chalicelib.venues.simulation.launches import PlannedLaunch
-from chalicelib.venues.simulation.prices import POOL_DEPTH_USD, Prices, depth
 
 QUOTE_LIFETIME = timedelta(seconds=30)
 # Longer than the router's patience: a venue that times out answers, but too late.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.config import Fault, SimulationSettings
-from chalicelib.venues.simulation.launches import LaunchPlan
-from chalicelib.venues.simulation.prices import Prices
+from chalicelib.simulation.launches import LaunchPlan
+from chalicelib.simulation.prices import Prices
 
 
 @dataclass(frozen=True, slots=True)

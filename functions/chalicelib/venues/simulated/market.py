@@ -12,10 +12,10 @@ from chalicelib.domain.errors import VenueError
 from chalicelib.domain.launches import Launch
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Venue
 from chalicelib.domain.tokens import Token
+from chalicelib.simulation.chance import Simulation
+from chalicelib.simulation.launches import LATE_LIQUIDITY_SECONDS, PlannedLaunch
 from chalicelib.venues.pools.swap import TooLarge, TooSmall
-from chalicelib.venues.simulation.chance import Simulation
-from chalicelib.venues.simulation.launches import LATE_LIQUIDITY_SECONDS, PlannedLaunch
-from chalicelib.venues.simulation.venue import SimulatedVenue
+from chalicelib.venues.simulated.venue import SimulatedVenue
 
 # A bin of Meteora's is so wide: its price may lie anywhere within one.
 MARGIN = Fraction(10, 10_000)

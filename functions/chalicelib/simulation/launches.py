@@ -15,7 +15,7 @@ from chalicelib.config import Fault
 from chalicelib.domain.launches import Launch, LaunchFlag, LaunchKind
 from chalicelib.domain.quotes import VENUES, Venue
 from chalicelib.domain.tokens import Token, launch_number, launch_token
-from chalicelib.venues.simulation.prices import BILLION, Prices, random_bits, uniform
+from chalicelib.simulation.prices import BILLION, Prices, random_bits, uniform
 
 # Until a late pool opens, until late liquidity comes, and how long before its pool a decoy stands, in seconds.
 LATE_OPEN = (5, 60)
