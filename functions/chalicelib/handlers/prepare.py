@@ -41,14 +41,14 @@ def _heartbeat() -> None:
     bootstrap.followers()
 
 
-def _stream() -> None:
+def _connect_or_message() -> None:
     from chalicelib.handlers import websocket  # noqa: F401
 
     bootstrap.subscriptions()
     bootstrap.followers()
 
 
-def _leaving() -> None:
+def _disconnect() -> None:
     from chalicelib.handlers import websocket  # noqa: F401
 
     bootstrap.followers()
@@ -93,9 +93,9 @@ _BY_HANDLER: dict[str, Callable[[], None]] = {
     "app.execute_orders": _execute_orders,
     "app.push_status": _push_status,
     "app.heartbeat": _heartbeat,
-    "app.websocket_connect": _stream,
-    "app.websocket_message": _stream,
-    "app.websocket_disconnect": _leaving,
+    "app.websocket_connect": _connect_or_message,
+    "app.websocket_message": _connect_or_message,
+    "app.websocket_disconnect": _disconnect,
     "app.reconcile": _reconcile,
     "app.watch": _watch,
     "app.dead_letter": _dead_letter,

@@ -25,7 +25,7 @@ class Claimed:
     """The order is ours until the lease runs out.
 
     `fruitless_claims` counts those in a row before this one that ended neither in a move nor in a release: their
-    workers died or stumbled. Throttled deliveries never get as far as a claim, and who merely waits releases.
+    workers died or met an error. Throttled deliveries never get as far as a claim, and who merely waits releases.
     `started` where the claim itself made the first move, of which nobody was told yet.
     """
 

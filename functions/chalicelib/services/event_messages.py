@@ -53,7 +53,7 @@ def describe(order: Order, event: OrderPlaced | Move) -> Message:  # noqa: C901 
         case OrderPlaced(market=market):
             return _rested(order, market) if order.status is OrderStatus.WAITING else ("Order accepted.", {})
         case RoutingStarted(venues=venues):
-            return asking(venues), {"attempt": order.attempt}
+            return routing_sentence(venues), {"attempt": order.attempt}
         case RouteChosen(route=route):
             return f"Route chosen: {route.reason}", route_meta(order, route)
         case TransactionSubmitted(signature=signature):
@@ -85,7 +85,7 @@ def describe(order: Order, event: OrderPlaced | Move) -> Message:  # noqa: C901 
             return _describe_resting(order, event)
 
 
-def asking(venues: Sequence[Venue]) -> str:
+def routing_sentence(venues: Sequence[Venue]) -> str:
     """The sentence of an order whose venues are asked."""
     *others, last = (venue.title() for venue in venues)
     return f"Asking {', '.join(others)} and {last} for quotes." if others else f"Asking {last} for quotes."

@@ -114,7 +114,7 @@ class _Execution:
     def __init__(
         self, claim: Claimed, lease: Lease, worker: Worker, timings: ExecutionTimings, until: datetime
     ) -> None:
-        # The next move clears what an earlier worker stumbled over.
+        # The next move clears the error that stopped an earlier worker.
         self.history = replace(claim.history, order=replace(claim.history.order, failure=None))
         self.lease = lease
         self.worker = worker

@@ -19,20 +19,20 @@ from chalicelib.services.execute_order import execute_order
 from chalicelib.services.publish import publish
 from chalicelib.services.worker import Ack, ExecutionTimings, RetryAfter, Worker
 
-# Of these claims neither ended in a move or a release: two workers in a row died or stumbled.
+# Of these claims neither ended in a move or a release: two workers in a row died or met an error.
 POISON_CLAIMS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that reached the dead-letter queue after so many deliveries."""
+    """A message that reached the dead-dead_letter queue after so many deliveries."""
 
     order_id: str
     receive_count: int
 
 
 def fail_dead_order(
-    letter: DeadLetter, *, worker: Worker, timings: ExecutionTimings, until: datetime
+    dead_letter: DeadLetter, *, worker: Worker, timings: ExecutionTimings, until: datetime
 ) -> Ack | RetryAfter:
     """Fails the order and tells its followers, or leaves it to reconcile, which enqueues it anew.
 
@@ -44,25 +44,27 @@ def fail_dead_order(
         OutcomeUnknown: the chain cannot be asked.
     """
     lease = Lease(str(uuid.uuid4()), timings.lease_seconds)
-    claim = worker.store.claim(letter.order_id, lease)
+    claim = worker.store.claim(dead_letter.order_id, lease)
     if isinstance(claim, Held):
         return RetryAfter(claim.seconds)
     if not isinstance(claim, Claimed):
-        worker.telemetry.log("dead_letter_ignored", order_id=letter.order_id)
+        worker.telemetry.log("dead_letter_ignored", order_id=dead_letter.order_id)
         return Ack()
     order = claim.history.order
     if claim.fruitless_claims < POISON_CLAIMS:
         worker.store.release(order, lease, 0)
-        worker.telemetry.warn("dead_letter_left", order_id=order.id, status=order.status, receives=letter.receive_count)
+        worker.telemetry.warn(
+            "dead_letter_left", order_id=order.id, status=order.status, receives=dead_letter.receive_count
+        )
         return Ack()
-    if _may_settle(order, worker):
+    if _may_land(order, worker):
         worker.store.release(order, lease, 0)
         return execute_order(order.id, worker=worker, timings=timings, until=until)
-    failure = Failure(ErrorCode.PROCESSING_FAILED, _reason(claim.history, letter), retryable=True)
+    failure = Failure(ErrorCode.PROCESSING_FAILED, _reason(claim.history, dead_letter), retryable=True)
     try:
         failed = worker.store.advance(claim.history, Transition(order, OrderFailed(failure), lease, release=True))
     except Fenced:
-        # A worker took the order over, or it was cancelled: the letter waits to see how that ends.
+        # A worker took the order over, or it was cancelled: the message waits to see how that ends.
         return RetryAfter(timings.return_seconds)
     worker.telemetry.warn("dead_order_failed", order_id=order.id, reason=failure.message)
     worker.telemetry.add_metric("OrdersFailed", code=failure.code)
@@ -70,21 +72,21 @@ def fail_dead_order(
     return Ack()
 
 
-def _may_settle(order: Order, worker: Worker) -> bool:
+def _may_land(order: Order, worker: Worker) -> bool:
     if order.transaction is None:
         return False
     result = worker.chain.transaction_status(order.transaction)
     return not (result.status is TransactionStatus.REVERTED or result.rules_out(order.transaction))
 
 
-def _reason(history: History, letter: DeadLetter) -> str:
+def _reason(history: History, dead_letter: DeadLetter) -> str:
     last = _last_error(history)
-    told = f" The last error was: {last}" if last else ""
-    return f"No worker could finish the order in {letter.receive_count} deliveries of its message.{told}"
+    cause = f" The last error was: {last}" if last else ""
+    return f"No worker could finish the order in {dead_letter.receive_count} deliveries of its message.{cause}"
 
 
 def _last_error(history: History) -> str | None:
-    """What a worker stumbled over, else why the last attempt was repeated: only the events keep that."""
+    """The error that stopped a worker, else why the last attempt was repeated: only the events keep that."""
     if history.order.failure is not None:
         return history.order.failure.message
     errors = [event.meta["error"] for event in history.events if "error" in event.meta]

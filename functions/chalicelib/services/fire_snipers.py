@@ -46,7 +46,7 @@ def fire_snipers(now: datetime, room: int, ports: WatcherPorts) -> tuple[int, in
                     fires.append((order, event))
                 case LaunchSkipped() as event:
                     ends.append((order, event))
-                case TooDear():
+                case PriceNotMet():
                     early.append(order)
     ports.resting.postpone(early, LOOK_AGAIN_SECONDS)
     ended = ports.resting.move(ends)
@@ -64,13 +64,13 @@ def _snipers(launch: Launch, ports: WatcherPorts) -> Iterator[Order]:
 
 
 @dataclass(frozen=True, slots=True)
-class TooDear:
+class PriceNotMet:
     """All conditions hold but the price."""
 
 
 def _decide(
     order: Order, launch: Launch, now: datetime, market: Market
-) -> TokenLaunched | LaunchSkipped | TooDear | None:
+) -> TokenLaunched | LaunchSkipped | PriceNotMet | None:
     """What the launch means for the order; None while it has to wait."""
     if order.launch is None or launch.confirmed_at <= order.created_at - PLACED_SINCE or now < launch.opens_at:
         return None
@@ -83,7 +83,7 @@ def _decide(
     if unmet:
         return None
     if order.limit_price is not None and executable_price(order, now, market) is None:
-        return TooDear()
+        return PriceNotMet()
     return TokenLaunched(launch, now, milliseconds(now - launch.counted_from))
 
 

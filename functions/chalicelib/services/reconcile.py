@@ -1,7 +1,7 @@
 """Repairing what a crash or an outage left behind; safe to run at any time, and several at once.
 
 An open order that nobody has moved for a while either lost its message, or merely waits for its turn in a long queue.
-Only the queue can tell: messages are lost where it holds fewer of them than there are open orders. That many are
+Only the queue can republish: messages are lost where it holds fewer of them than there are open orders. That many are
 enqueued again, the longest due first, however many they are. Beyond those a handful is enqueued in each run without
 proof: the queue's number is approximate, and a message of an order that is over, or of none, hides that another is
 missing. A queue that holds as many messages as there are orders grows by that handful and no more.
@@ -27,8 +27,8 @@ WITHOUT_PROOF = 100
 # Until an order is due again: the handful at the next run, many at once only when the queue's number has caught up.
 AGAIN_SECONDS = 45
 MANY_AGAIN_SECONDS = 300
-# Of a run's time, what is kept for forgetting keys: else a long outage would be followed by a full table.
-FORGETTING = timedelta(seconds=8)
+# Of a run's time, what is kept for deleting old keys: else a long outage would be followed by a full table.
+CLEANUP = timedelta(seconds=8)
 THREADS = 8
 
 
@@ -50,7 +50,7 @@ def reconcile(
     """
 
     def in_time() -> bool:
-        return clock.now() < until - FORGETTING
+        return clock.now() < until - CLEANUP
 
     repairs = _enqueue_idle(store, queue, telemetry, in_time) + _publish_ends(store, events, telemetry, in_time)
     while store.delete_expired_idempotency_keys() and clock.now() < until:
@@ -87,7 +87,7 @@ def _publish_ends(store: OrderStore, events: StatusEvents, telemetry: Telemetry,
     # After the first failure the rest waits for the next run: each would only wait for its time-out.
     down = Event()
 
-    def tell(history: History) -> bool:
+    def republish(history: History) -> bool:
         if down.is_set() or not in_time():
             return False
         try:
@@ -103,8 +103,8 @@ def _publish_ends(store: OrderStore, events: StatusEvents, telemetry: Telemetry,
     total = 0
     with ThreadPoolExecutor(THREADS, thread_name_prefix="end") as threads:
         while not down.is_set() and in_time() and (ended := store.unpublished(BATCH)):
-            answers = [tell(ended[0]), *threads.map(tell, ended[1:])]
-            published = [history.order.id for history, answer in zip(ended, answers, strict=True) if answer]
+            results = [republish(ended[0]), *threads.map(republish, ended[1:])]
+            published = [history.order.id for history, result in zip(ended, results, strict=True) if result]
             _note(published, "published", telemetry)
             total += len(published)
     return total

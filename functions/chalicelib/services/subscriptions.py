@@ -154,7 +154,7 @@ def add_subscription(
         TicketRefused, OrderNotFound, TooManyFollowers, Unavailable: as `subscribe`; what the connection followed
             before it still follows.
     """
-    with _or_as_before(order_id, connection_id, ports):
+    with _keeping_earlier(order_id, connection_id, ports):
         return subscribe(order_id, connection_id, after, ports=ports, ticket=ticket, opened=True)
 
 
@@ -171,12 +171,12 @@ def add_user_subscription(
     Raises:
         TooManySubscriptions, TicketRefused, TooManyFollowers, Unavailable: as `add_subscription`.
     """
-    with _or_as_before(user_key(user_id), connection_id, ports):
+    with _keeping_earlier(user_key(user_id), connection_id, ports):
         return subscribe_to_user(user_id, connection_id, since, ports=ports, ticket=ticket, opened=True)
 
 
 @contextmanager
-def _or_as_before(key: str, connection_id: str, ports: SubscriptionPorts) -> Iterator[None]:
+def _keeping_earlier(key: str, connection_id: str, ports: SubscriptionPorts) -> Iterator[None]:
     """Where the block raises, whatever it was, a defect too, the earlier subscription holds as before."""
     earlier = ports.followers.find(key, connection_id)
     try:

@@ -56,7 +56,7 @@ from chalicelib.domain.events import LimitMissed, OrderPlaced, RoutingStarted
 from chalicelib.domain.order import Failure, History, Meta, Order, OrderEvent, SignedTransaction
 from chalicelib.domain.transitions import TRANSITIONS, OrderStatus
 from chalicelib.ports.orders import Claimed, Held, Idempotency, Idle, Lease, Settled, Transition, UserSnapshot
-from chalicelib.services.event_messages import asking, describe
+from chalicelib.services.event_messages import describe, routing_sentence
 
 KEY_REUSED = "The Idempotency-Key came with another order before."
 PLACED = OrderPlaced()
@@ -302,7 +302,7 @@ def _claim(
         "after_lease": AFTER_LEASE,
         "pending": OrderStatus.PENDING,
         "start": TRANSITIONS[OrderStatus.PENDING, start.trigger] if start else None,
-        "message": asking(start.venues) if start else None,
+        "message": routing_sentence(start.venues) if start else None,
     }
     row = connection.execute(CLAIM, values).fetchone()
     if row is not None:
