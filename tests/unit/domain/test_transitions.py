@@ -42,7 +42,7 @@ def matrix() -> list[tuple[str, str, str | None]]:
 def test_the_matrix_has_every_status_and_every_trigger() -> None:
     assert {status for status, _, _ in matrix()} == set(OrderStatus)
     assert {trigger for _, trigger, _ in matrix()} == set(Trigger)
-    assert len(matrix()) == len(OrderStatus) * len(Trigger) == 99
+    assert len(matrix()) == len(OrderStatus) * len(Trigger)
 
 
 @pytest.mark.parametrize(("status", "trigger", "expected"), matrix())
