@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.postgres.pool import _loads
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, changing_columns, event_from, order_from
 from chalicelib.domain.errors import IllegalTransition
 from chalicelib.domain.order import History
@@ -120,3 +121,7 @@ def test_an_event_of_another_version_is_shown_as_it_is() -> None:
     }
     view = history_view(History(order_from(row()), (event_from(stored),)))
     assert view["events"][0]["status"] == "resting"
+
+
+def test_numbers_in_stored_json_are_decimals_and_never_floats() -> None:
+    assert repr(_loads('{"a": 0.1, "b": 18446744073709551615}')) == "{'a': Decimal('0.1'), 'b': 18446744073709551615}"

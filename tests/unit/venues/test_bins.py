@@ -114,6 +114,16 @@ def test_a_swap_is_the_deployed_programs(vector: str) -> None:
     assert done.fee_on_output == (mode is ONLY_Y and direction is X_TO_Y)
 
 
+@pytest.mark.parametrize(("direction", "worth"), [(X_TO_Y, Fraction(bin_price(-18, 250), 2**64)), (Y_TO_X, None)])
+def test_a_bin_pays_the_exact_worth_of_a_large_amount_rounded_down(
+    direction: Direction, worth: Fraction | None
+) -> None:
+    amount = 10**18 + 7
+    pool = a_pool(direction, -18, 250, 10**19, 1, 0, 0, 0, 0)
+    exact = amount * (worth or Fraction(2**64, bin_price(-18, 250)))
+    assert pool.swap_exact_in(amount, direction).amount_out == exact.__floor__()
+
+
 @pytest.mark.parametrize(
     ("bin_id", "bin_step", "price"),
     [

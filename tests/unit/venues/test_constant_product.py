@@ -124,6 +124,13 @@ def test_the_creators_fee_is_taken_where_the_pool_says(
     assert not swap.fee_on_output
 
 
+def test_the_creators_part_of_a_large_fee_is_exact() -> None:
+    pool = ConstantProductPool(reserve_in=U64, reserve_out=U64, trade_fee_rate=30_000, creator_fee_rate=70_000)
+    swap = pool.swap_exact_in(U64)
+    fees = -(-U64 // 10)
+    assert (swap.creator_fee, swap.fee) == (fees * 7 // 10, fees - fees * 7 // 10)
+
+
 @given(st.integers(0, 2**80), st.integers(1, 2**80))
 def test_ceil_div(numerator: int, denominator: int) -> None:
     assert ceil_div(numerator, denominator) == ceiling(Fraction(numerator, denominator))
