@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from chalicelib.adapters.postgres.issuer_keys import PostgresIssuerKeys
     from chalicelib.adapters.postgres.orders import PostgresOrders
     from chalicelib.adapters.postgres.pool import Database
-    from chalicelib.adapters.queues import SqsOrders, SqsStatusEvents, SqsTicks
+    from chalicelib.adapters.queues.beats import SqsTicks
+    from chalicelib.adapters.queues.orders import SqsOrders
+    from chalicelib.adapters.queues.status_events import SqsStatusEvents
     from chalicelib.adapters.telemetry import PowertoolsTelemetry
     from chalicelib.auth.checker import JwtChecker
     from chalicelib.config import AuthMode
@@ -174,7 +176,7 @@ def sqs() -> SQSClient:
 @cache
 def orders_queue() -> SqsOrders:
     """Orders that wait for a worker."""
-    from chalicelib.adapters.queues import SqsOrders
+    from chalicelib.adapters.queues.orders import SqsOrders
     from chalicelib.config import required
 
     return SqsOrders(sqs(), required(os.environ, "ORDERS_QUEUE_URL"))
@@ -183,7 +185,7 @@ def orders_queue() -> SqsOrders:
 @cache
 def dead_letter_queue() -> SqsOrders:
     """Messages that no worker could process."""
-    from chalicelib.adapters.queues import SqsOrders
+    from chalicelib.adapters.queues.orders import SqsOrders
     from chalicelib.config import required
 
     return SqsOrders(sqs(), required(os.environ, "ORDERS_DEAD_LETTER_QUEUE_URL"))
@@ -192,7 +194,7 @@ def dead_letter_queue() -> SqsOrders:
 @cache
 def ticks() -> SqsTicks:
     """The watcher's beats."""
-    from chalicelib.adapters.queues import SqsTicks
+    from chalicelib.adapters.queues.beats import SqsTicks
     from chalicelib.config import required
 
     return SqsTicks(sqs(), required(os.environ, "TICKS_QUEUE_URL"))
@@ -201,7 +203,7 @@ def ticks() -> SqsTicks:
 @cache
 def status_events() -> SqsStatusEvents:
     """What followers are told."""
-    from chalicelib.adapters.queues import SqsStatusEvents
+    from chalicelib.adapters.queues.status_events import SqsStatusEvents
     from chalicelib.config import required
 
     return SqsStatusEvents(sqs(), required(os.environ, "STATUS_EVENTS_QUEUE_URL"))
@@ -325,7 +327,7 @@ def heartbeats() -> HeartbeatPorts:
     """What sending heartbeats needs, with threads that are kept likewise."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from chalicelib.adapters.queues import SqsHeartbeats
+    from chalicelib.adapters.queues.beats import SqsHeartbeats
     from chalicelib.config import required
     from chalicelib.services.heartbeat import HeartbeatPorts
 
@@ -395,7 +397,7 @@ def key_fetcher() -> KeyFetcher:
     from functools import partial
 
     from chalicelib.adapters.issuer import fetch
-    from chalicelib.adapters.queues import SqsIssuerKeys
+    from chalicelib.adapters.queues.issuer_keys import SqsIssuerKeys
     from chalicelib.auth.keys import read_keys
     from chalicelib.config import env_bool, required
     from chalicelib.services.issuer_keys import KeyFetcher

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SqsCalls:
-    """The methods of botocore's client that `adapters/queues.py` uses; raises what it raises."""
+    """The methods of botocore's client that `adapters/queues` uses; raises what it raises."""
 
     def __init__(self, calls: JsonCalls) -> None:
         self._calls = calls

@@ -11,7 +11,8 @@ from botocore.retries import standard
 
 from chalicelib.adapters import aws
 from chalicelib.adapters.json_calls import ATTEMPTS
-from chalicelib.adapters.queues import TURN_SECONDS, SqsOrders
+from chalicelib.adapters.queues.orders import SqsOrders
+from chalicelib.adapters.queues.status_events import TURN_SECONDS
 from chalicelib.adapters.sqs_calls import SqsCalls
 from chalicelib.domain.errors import Unavailable
 from chalicelib.handlers.sqs_batch import POSTPONE_MS, RESERVE_MS

@@ -14,8 +14,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
-from chalicelib.adapters import queues
-from chalicelib.adapters.queues import SqsHeartbeats, SqsOrders, SqsStatusEvents
+from chalicelib.adapters.queues import status_events
+from chalicelib.adapters.queues.beats import SqsHeartbeats
+from chalicelib.adapters.queues.orders import SqsOrders
+from chalicelib.adapters.queues.status_events import SqsStatusEvents
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.order import History
 from chalicelib.handlers.push_status import parse
@@ -302,7 +304,7 @@ def test_an_order_alone_waits_for_nobody(engine: Engine, monkeypatch: pytest.Mon
 
 
 def test_long_histories_are_not_more_than_a_call_takes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "BATCH_BYTES", 3_000)
+    monkeypatch.setattr(status_events, "BATCH_BYTES", 3_000)
     recorded = Recorded(holds=True)
     events = SqsStatusEvents(cast("SQSClient", recorded), "url")
     histories = [engine.history(engine.place().id) for _ in range(8)]
@@ -312,7 +314,7 @@ def test_long_histories_are_not_more_than_a_call_takes(engine: Engine, monkeypat
 
 
 def test_behind_a_call_that_hangs_nobody_waits_for_long(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(status_events, "TURN_SECONDS", 0.05)
     recorded = Recorded(holds=True)
     events = SqsStatusEvents(cast("SQSClient", recorded), "url")
     first, second = (engine.history(engine.place().id) for _ in range(2))
