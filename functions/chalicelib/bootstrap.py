@@ -168,7 +168,7 @@ def dead_letters() -> PostgresDeadLetters:
 @cache
 def sqs() -> SQSClient:
     """SQS, which every queue below is reached through."""
-    from chalicelib.adapters.aws import sqs_client
+    from chalicelib.adapters.aws.clients import sqs_client
 
     return sqs_client()
 
@@ -212,7 +212,7 @@ def status_events() -> SqsStatusEvents:
 @cache
 def followers() -> DynamoFollowers:
     """Who follows which order."""
-    from chalicelib.adapters.aws import dynamo_calls
+    from chalicelib.adapters.aws.clients import dynamo_calls
     from chalicelib.adapters.connections import DynamoFollowers
     from chalicelib.config import required
 
@@ -297,7 +297,7 @@ def watcher() -> WatcherPorts:
 @cache
 def notifier() -> ApiGatewayNotifier:
     """What posts to open WebSocket connections."""
-    from chalicelib.adapters.aws import websocket_calls
+    from chalicelib.adapters.aws.clients import websocket_calls
     from chalicelib.adapters.notifier import ApiGatewayNotifier
     from chalicelib.config import required
 

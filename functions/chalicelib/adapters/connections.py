@@ -30,7 +30,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.ports.followers import MAX_SUBSCRIPTIONS, Follower, TooManySubscriptions
 
 if TYPE_CHECKING:
-    from chalicelib.adapters.dynamo_calls import DynamoCalls
+    from chalicelib.adapters.aws.dynamo_calls import DynamoCalls
 
 # API Gateway ends a connection after two hours; a row outlives it by a little.
 ROW_LIFETIME = timedelta(hours=2, minutes=15)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import urllib3
 from botocore.exceptions import BotoCoreError
 
-from chalicelib.adapters.signed_calls import SignedCalls
+from chalicelib.adapters.aws.signed_calls import SignedCalls
 from chalicelib.ports.followers import Delivery
 from chalicelib.ports.runtime import Telemetry
 

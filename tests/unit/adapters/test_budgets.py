@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 from botocore.retries import standard
 
-from chalicelib.adapters import aws
-from chalicelib.adapters.json_calls import ATTEMPTS
+from chalicelib.adapters.aws import clients
+from chalicelib.adapters.aws.json_calls import ATTEMPTS
+from chalicelib.adapters.aws.sqs_calls import SqsCalls
 from chalicelib.adapters.queues.orders import SqsOrders
 from chalicelib.adapters.queues.status_events import TURN_SECONDS
-from chalicelib.adapters.sqs_calls import SqsCalls
 from chalicelib.domain.errors import Unavailable
 from chalicelib.handlers.sqs_batch import POSTPONE_MS, RESERVE_MS
 from chalicelib.venues.router import QUOTE_DEADLINE_SECONDS
@@ -39,8 +39,8 @@ def longest_call_of(client: object) -> float:
 
 @pytest.fixture
 def sqs() -> SqsCalls:
-    aws._session.cache_clear()
-    return cast("SqsCalls", aws.sqs_client())
+    clients._session.cache_clear()
+    return cast("SqsCalls", clients.sqs_client())
 
 
 def test_a_step_and_telling_of_it_fit_into_the_reserve(sqs: SqsCalls) -> None:
@@ -53,8 +53,8 @@ def test_postponing_fits_into_what_is_left_when_it_is_still_tried(sqs: SqsCalls)
 
 
 def test_a_post_and_recording_it_fit_into_the_reserve() -> None:
-    post = aws.websocket_calls().longest_seconds
-    record = aws.dynamo_calls().longest_seconds
+    post = clients.websocket_calls().longest_seconds
+    record = clients.dynamo_calls().longest_seconds
     assert post + record <= RESERVE_MS / 1000
 
 
@@ -94,8 +94,8 @@ def test_a_queue_that_hangs_is_given_up_after_the_tries_that_the_budget_counts(
     stalling: StallingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", stalling.url)
-    aws._session.cache_clear()
-    client = aws.sqs_client()
+    clients._session.cache_clear()
+    client = clients.sqs_client()
     try:
         with pytest.raises(Unavailable, match=r"(?i)read timeout"):
             SqsOrders(client, f"{stalling.url}/orders").postpone("handle", 1)
@@ -103,4 +103,4 @@ def test_a_queue_that_hangs_is_given_up_after_the_tries_that_the_budget_counts(
         sent = stalling.connections[0].recv(65536).decode()
         assert json.loads(sent.partition("\r\n\r\n")[2])["ReceiptHandle"] == "handle"
     finally:
-        aws._session.cache_clear()
+        clients._session.cache_clear()

@@ -13,11 +13,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.session import Session, get_session
 
-from chalicelib.adapters import json_calls
+from chalicelib.adapters.aws import json_calls
+from chalicelib.adapters.aws.dynamo_calls import DynamoCalls
+from chalicelib.adapters.aws.json_calls import JsonCalls
+from chalicelib.adapters.aws.sqs_calls import SqsCalls
 from chalicelib.adapters.connections import DynamoFollowers
-from chalicelib.adapters.dynamo_calls import DynamoCalls
-from chalicelib.adapters.json_calls import JsonCalls
-from chalicelib.adapters.sqs_calls import SqsCalls
 from chalicelib.domain.errors import Unavailable
 from chalicelib.ports.followers import Follower, TooManySubscriptions
 from tests.fakes.http_server import answer, body_of, serving

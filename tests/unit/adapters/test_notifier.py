@@ -10,7 +10,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.session import get_session
 
-from chalicelib.adapters.aws import websocket_calls
+from chalicelib.adapters.aws.clients import websocket_calls
 from chalicelib.adapters.notifier import ApiGatewayNotifier
 from chalicelib.ports.followers import Delivery
 from tests.fakes.http_server import answer, body_of, serving

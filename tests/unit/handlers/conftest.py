@@ -9,7 +9,7 @@ import pytest
 
 import app
 from chalicelib import bootstrap
-from chalicelib.adapters import aws
+from chalicelib.adapters.aws import clients
 from chalicelib.handlers.sqs_batch import BatchResponse
 from tests.fakes import MemoryArchive, MemoryHistory, MemoryNotifier
 from tests.fakes.aws import (
@@ -63,7 +63,7 @@ class Stack:
 
 def forget_adapters() -> None:
     """Every part that bootstrap builds is built anew."""
-    aws._session.cache_clear()
+    clients._session.cache_clear()
     for part in vars(bootstrap).values():
         if hasattr(part, "cache_clear"):
             part.cache_clear()

@@ -38,7 +38,7 @@ def conninfo(settings: DatabaseSettings) -> str | Callable[[], str]:
     """The URL, or a function that signs a fresh IAM token for each new connection."""
     if settings.url is not None:
         return settings.url
-    from chalicelib.adapters.aws import token_signer
+    from chalicelib.adapters.aws.clients import token_signer
 
     token = token_signer(settings.region, settings.host, settings.port, settings.user)
     return lambda: make_conninfo(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-    from chalicelib.adapters.json_calls import JsonCalls
+    from chalicelib.adapters.aws.json_calls import JsonCalls
 
 # Of the regions whose addresses end otherwise: botocore's own table of all regions takes 20 ms to read.
 _SUFFIXES = {"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}

@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 import urllib3
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from chalicelib.adapters.signed_calls import SignedCalls
+from chalicelib.adapters.aws.signed_calls import SignedCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

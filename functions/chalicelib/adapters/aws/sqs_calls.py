@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.adapters.json_calls import JsonCalls
+    from chalicelib.adapters.aws.json_calls import JsonCalls
 
 
 class SqsCalls:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    from chalicelib.adapters.dynamo_calls import DynamoCalls
-    from chalicelib.adapters.signed_calls import SignedCalls
+    from chalicelib.adapters.aws.dynamo_calls import DynamoCalls
+    from chalicelib.adapters.aws.signed_calls import SignedCalls
 
 MAX_POOL_CONNECTIONS = 32
 
@@ -39,8 +39,8 @@ def sqs_client() -> SQSClient:
 
     A worker's reserve (sqs_batch.RESERVE_MS) has room for one such call behind its last step.
     """
-    from chalicelib.adapters.json_calls import JsonCalls
-    from chalicelib.adapters.sqs_calls import SqsCalls
+    from chalicelib.adapters.aws.json_calls import JsonCalls
+    from chalicelib.adapters.aws.sqs_calls import SqsCalls
 
     calls = JsonCalls(_session(), "sqs", connect_seconds=0.5, read_seconds=1.5, connections=MAX_POOL_CONNECTIONS)
     return cast("SQSClient", SqsCalls(calls))
@@ -51,8 +51,8 @@ def dynamo_calls() -> DynamoCalls:
 
     A pusher's reserve (sqs_batch.RESERVE_MS) has room for one such call behind its last post.
     """
-    from chalicelib.adapters.dynamo_calls import DynamoCalls
-    from chalicelib.adapters.json_calls import JsonCalls
+    from chalicelib.adapters.aws.dynamo_calls import DynamoCalls
+    from chalicelib.adapters.aws.json_calls import JsonCalls
 
     calls = JsonCalls(_session(), "dynamodb", connect_seconds=0.5, read_seconds=1.25, connections=MAX_POOL_CONNECTIONS)
     return DynamoCalls(_session(), calls)
@@ -63,6 +63,6 @@ def websocket_calls() -> SignedCalls:
 
     Chalice's `app.websocket_api` always calls *.execute-api.amazonaws.com and cannot reach an emulator.
     """
-    from chalicelib.adapters.signed_calls import SignedCalls
+    from chalicelib.adapters.aws.signed_calls import SignedCalls
 
     return SignedCalls(_session(), "execute-api", connect_seconds=0.5, read_seconds=2, connections=MAX_POOL_CONNECTIONS)
