@@ -1,7 +1,43 @@
 """What was logged and counted."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+# Every metric and its dimensions, as the dashboard shows them (tests/unit/infra/test_nested.py holds it to these).
+METRICS: Final[Mapping[str, frozenset[str]]] = {
+    metric: frozenset(dimensions.split())
+    for metric, dimensions in {
+        "AuthFailures": "reason",
+        "EndsNotTold": "",
+        "EnqueueFailures": "",
+        "FireBacklog": "",
+        "FollowersDropped": "reason",
+        "IssuerKeysNotFetched": "",
+        "MessagesFailed": "",
+        "OrderAttempts": "",
+        "OrdersAccepted": "",
+        "OrdersCancelled": "",
+        "OrdersConfirmed": "",
+        "OrdersExpired": "",
+        "OrdersFailed": "code",
+        "OrdersResting": "",
+        "PublishFailures": "",
+        "PushedMessages": "",
+        "QueueAgeMs": "queue",
+        "QuoteSpreadBps": "",
+        "ReconcileRepairs": "repair",
+        "SlippageBps": "",
+        "StaleIssuerKeys": "",
+        "StateMs": "status",
+        "TriggerLatencyMs": "",
+        "TriggersFired": "kind",
+        "TriggersMissed": "",
+        "VenueChosen": "venue",
+        "WatcherBeats": "",
+    }.items()
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +85,7 @@ class RecordingTelemetry:
             self.exceptions.append((event, error))
 
     def add_metric(self, metric: str, value: float = 1, **dimensions: str) -> None:
+        assert METRICS[metric] == dimensions.keys(), f"{metric} is shown with other dimensions"
         with self._lock:
             self.samples.append(Sample(metric, value, dimensions))
 

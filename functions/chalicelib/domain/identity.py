@@ -9,7 +9,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose orders a call is about. Only http/identity.py makes one, from what a request proved; a test looks.
+    """Whose orders a call is about. Only http/identity.py makes one, from what a request proved.
 
     `subject` is None in open mode, where nobody proves anything. An owned adapter finds nothing for it.
     """

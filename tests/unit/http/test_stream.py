@@ -6,7 +6,9 @@ import pytest
 
 import app
 from chalicelib import bootstrap
+from chalicelib.handlers import websocket
 from chalicelib.handlers.websocket import handshake_status, reply_to
+from chalicelib.http.access import STREAM
 from chalicelib.services.subscriptions import SubscriptionPorts
 from tests.fakes import MemoryFollowers
 from tests.fakes.streams import subscription_ports
@@ -106,6 +108,14 @@ def test_a_handshake_follows_the_order(ports: SubscriptionPorts, followers: Memo
 
 def test_ping_is_answered_with_the_time(ports: SubscriptionPorts) -> None:
     assert say(ports, {"action": "ping"}) == {"type": "pong", "at": "2026-11-22T18:00:00.000Z"}
+
+
+def test_what_the_table_of_access_does_not_name_is_no_action(
+    ports: SubscriptionPorts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {name for name in STREAM if name.startswith("$")} == set(app.app.websocket_handlers) - {"$default"}
+    monkeypatch.setattr(websocket, "STREAM", {name: who for name, who in STREAM.items() if name != "ping"})
+    assert say(ports, {"action": "ping"})["code"] == "unknown_action"
 
 
 def test_one_connection_follows_several_orders(

@@ -1,11 +1,10 @@
 """Run as a script, with the functions' folder as its first argument: what the Chalice app says about itself.
 
 `app_facts.py FOLDER template` prints the template that `chalice package` would write (without building the artifact).
-`app_facts.py FOLDER build` reads pairs of a handler and an environment, builds every adapter that the handler asks
-`bootstrap` for, and prints for each what went wrong: a setting that is missing, or nothing.
+`app_facts.py FOLDER build` reads pairs of a handler and an environment, builds what the handler's process builds at its
+start, and prints for each what went wrong: a setting that is missing, or nothing.
 """
 
-import ast
 import importlib
 import json
 import os
@@ -56,43 +55,18 @@ def packaged() -> object:
     return SAMTemplateGenerator(config, options).generate(resources)
 
 
-def asked_for(handler: str) -> set[str]:
-    """The names that the handler's module, and what observes every call, take from bootstrap."""
-    module, _, function = handler.partition("_") if handler.startswith("websocket_") else (handler, "", "")
-    path = FOLDER / "chalicelib" / "handlers" / f"{'api' if module == 'app' else module}.py"
-    if not path.exists():
-        return set()
-    body = [
-        node
-        for node in ast.parse(path.read_text()).body
-        if not function or not isinstance(node, ast.FunctionDef) or node.name == function
-    ]
-    observing = ast.parse((path.parent / "observe.py").read_text()).body
-    return {
-        node.func.attr
-        for part in (*body, *observing)
-        for node in ast.walk(part)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "bootstrap"
-    }
-
-
 def build(handler: str, environment: dict[str, str]) -> str:
-    """Builds what the handler uses; what went wrong, or nothing."""
+    """Builds what the handler's process builds at its start; what went wrong, or nothing."""
     from chalicelib import bootstrap
+    from chalicelib.handlers import prepare
 
     os.environ.clear()
     os.environ.update(environment)
     # Anew: everything is built once per process.
-    fresh = importlib.reload(bootstrap)
-    names = sorted(asked_for(handler))
-    if not names:
-        return f"chalicelib/handlers has no module of {handler} that uses bootstrap."
+    importlib.reload(bootstrap)
     try:
-        for name in names:
-            getattr(fresh, name)()
+        bootstrap.telemetry()
+        prepare._BY_HANDLER[f"app.{handler}"]()
     except Exception as error:  # noqa: BLE001 - told to the test
         return f"{type(error).__name__}: {error}"
     return ""

@@ -1,8 +1,7 @@
 """Reads templates as CloudFormation would, enough for the tests: SAM's expansion, conditions, values."""
 
-import ast
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,14 +23,6 @@ PSEUDO = {
     "AWS::StackId": "arn:aws:cloudformation:us-east-1:000000000000:stack/stack/uuid",
 }
 NO_VALUE = object()
-
-
-def calls_of(path: Path, *names: str) -> Iterator[Any]:
-    """The calls of methods of these names in a module whose first argument is a text."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        match node:
-            case ast.Call(func=ast.Attribute(attr=name), args=[ast.Constant(value=str()), *_]) if name in names:
-                yield node
 
 
 @cache

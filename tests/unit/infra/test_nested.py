@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 from itertools import zip_longest
 from typing import Any
 
@@ -11,7 +10,8 @@ import pytest
 import yaml
 
 from chalicelib.adapters.telemetry import UNITS
-from tests.unit.infra.sam import ROOT, Stack, calls_of, source
+from tests.fakes.telemetry import METRICS
+from tests.unit.infra.sam import ROOT, Stack, source
 
 NESTED = {"Network": "network", "Database": "database", "Watch": "monitoring"}
 FILES = ["template.yaml", *(f"infra/{name}.yaml" for name in NESTED.values())]
@@ -149,17 +149,6 @@ def test_connections_of_frozen_functions_are_ended_but_not_those_that_a_proxy_sh
 # ---------------------------------------------------------------- monitoring
 
 
-@cache
-def _dimensions() -> frozenset[tuple[str, frozenset[str]]]:
-    """The metrics that the functions count, each with its dimensions beside the service."""
-    return frozenset(
-        (node.args[0].value, frozenset(str(keyword.arg) for keyword in node.keywords))
-        for path in (ROOT / "functions" / "chalicelib").rglob("*.py")
-        for node in calls_of(path, "add_metric")
-        if node.args[0].value[:1].isupper()
-    )
-
-
 def dashboard() -> Any:
     (board,) = Stack("infra/monitoring.yaml", {"DatabaseInstance": "db"}).of_type("AWS::CloudWatch::Dashboard").values()
     return yaml.safe_load(board["DashboardBody"])
@@ -200,23 +189,23 @@ def shown() -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def test_the_dashboard_shows_every_metric_under_its_name_and_dimensions() -> None:
-    assert set(shown()) == {(name, dimensions | {"service"}) for name, dimensions in _dimensions()}
+    assert set(shown()) == {(name, dimensions | {"service"}) for name, dimensions in METRICS.items()}
 
 
 def test_alarms_read_metrics_under_their_names_and_dimensions() -> None:
-    without_dimensions = {name for name, dimensions in _dimensions() if not dimensions}
+    without_dimensions = {name for name, dimensions in METRICS.items() if not dimensions}
     text = json.dumps(Stack("infra/monitoring.yaml").of_type("AWS::CloudWatch::Alarm"))
     of_ours = r'"Namespace": "OrderEngine", "MetricName": "(\w+)", "Dimensions": '
     single = re.findall(of_ours + r'\[{"Name": "service", "Value": "<Service>"}\]', text)
     assert set(single) <= without_dimensions
     # These sum over every other dimension.
     queried = re.findall(r"SELECT SUM\((\w+)\) FROM OrderEngine WHERE service = '<Service>'", text)
-    assert set(queried) <= {name for name, _ in _dimensions()}
+    assert set(queried) <= METRICS.keys()
     assert text.count("OrderEngine") == len(single) + len(queried) > 8
 
 
 def test_every_metric_of_time_or_share_has_a_unit_without_which_it_would_be_summed() -> None:
-    assert set(UNITS) == {name for name, _ in _dimensions() if name.endswith(("Ms", "Bps"))}
+    assert set(UNITS) == {name for name in METRICS if name.endswith(("Ms", "Bps"))}
 
 
 def test_every_alarm_says_what_it_is_about_and_tells_the_operator() -> None:
