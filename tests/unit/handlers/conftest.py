@@ -145,8 +145,8 @@ def stack(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     }.items():
         monkeypatch.setenv(name, value)
     # AWS in memory answers botocore's clients; ours have tests of their own.
-    monkeypatch.setattr(aws, "sqs_client", lambda: cloud.sqs)
-    monkeypatch.setattr(aws, "dynamo_calls", lambda: None)
+    monkeypatch.setattr(clients, "sqs_client", lambda: cloud.sqs)
+    monkeypatch.setattr(clients, "dynamo_calls", lambda: None)
     history = MemoryHistory(engine.store)
     for part, replacement in {
         "clock": engine.clock,
