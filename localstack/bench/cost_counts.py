@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,15 +21,12 @@ from typing import Any, Self
 
 import psycopg
 
-from localstack.bench.cost import Measured
-from localstack.environment import adopt_composed
+from localstack.bench.bill import Measured
 from localstack.errors import UserError
-from localstack.gateway.front_door_thread import FrontDoorThread
-from localstack.local_stack.ports import LOOPBACK, free_port
-from localstack.local_stack.runtime import Runtime, Settings
-from localstack.local_stack.warmup import warm
+from localstack.local_stack.ports import LOOPBACK
+from localstack.local_stack.stack_for_tests import Stack, boot
 from localstack.logs.log_lines import Line
-from localstack.logs.log_reader import KeptLines
+from localstack.logs.log_reader import LogReader
 from order_engine import OVER, Client, NewOrder, Placed
 
 _SECONDS_A_ROUND = 90.0
@@ -120,38 +117,6 @@ class CountingProxy:
         self._handler.upstream = upstream  # type: ignore[attr-defined]
 
 
-class _CountedRuntime(Runtime):
-    def __init__(self, settings: Settings, proxy: CountingProxy) -> None:
-        super().__init__(settings)
-        self._proxy = proxy
-
-    def start_emulator(self) -> None:
-        super().start_emulator()
-        self._proxy.forward_to(self.emulator_url)
-
-
-@contextmanager
-def _counted_stack(folder: Path) -> Iterator[tuple[Runtime, CountingProxy, str]]:
-    adopt_composed()
-    port = free_port()
-    url = f"http://{LOOPBACK}:{port}"
-    with CountingProxy() as proxy:
-        settings = Settings(
-            public_url=url,
-            data=folder / "postgres",
-            logs=folder / "logs",
-            durable=False,
-            parameters={"CursorSecret": "a secret of the cost page"},
-            # A signature names the host that it was made for, and the proxy's is another.
-            emulator_environment={"AUTH": "false", "AWS_ENDPOINT_URL": proxy.url},
-        )
-        with _CountedRuntime(settings, proxy) as runtime:
-            runtime.start()
-            with FrontDoorThread(runtime.upstream, port):
-                warm(runtime, url)
-                yield runtime, proxy, url
-
-
 @dataclass(frozen=True, slots=True)
 class Case:
     """How orders come: `batch` at once, which one worker gets together; each with a follower, or nobody follows."""
@@ -191,16 +156,16 @@ def _an_order() -> NewOrder:
     )
 
 
-async def _round(runtime: Runtime, url: str, case: Case) -> list[Followed]:
+async def _round(stack: Stack, case: Case) -> list[Followed]:
     """Places the orders of one round and sees them to their ends. Raises TimeoutError past the limit."""
-    async with Client(url) as client, asyncio.timeout(_SECONDS_A_ROUND):
-        with _held_back(runtime) if case.batch > 1 else nullcontext():
+    async with Client(stack.base_url) as client, asyncio.timeout(_SECONDS_A_ROUND):
+        with _hold_back(stack) if case.batch > 1 else nullcontext():
             placed = [await client.place(_an_order()) for _ in range(case.batch)]
             following = [asyncio.create_task(_follow(client, each)) for each in placed] if case.followed else []
             # Until the first frames are there: a follower is one from the start.
             await asyncio.sleep(_SETTLE_SECONDS if case.followed and case.batch > 1 else 0)
         frames = await asyncio.gather(*following) if case.followed else [0] * case.batch
-        await _wait_for_ends(runtime.database_url, [each.order_id for each in placed])
+        await _wait_for_ends(stack.database_url, [each.order_id for each in placed])
     return [Followed(each.order_id, count) for each, count in zip(placed, frames, strict=True)]
 
 
@@ -219,9 +184,9 @@ async def _wait_for_ends(database_url: str, order_ids: list[str]) -> None:
 
 
 @contextmanager
-def _held_back(runtime: Runtime) -> Iterator[None]:
+def _hold_back(stack: Stack) -> Iterator[None]:
     """Orders wait in their queue while the context is open; the worker then gets them as one batch."""
-    functions, name = runtime.clients.functions, runtime.outputs.function_names["ExecuteOrders"]
+    functions, name = stack.clients.functions, stack.function_names["ExecuteOrders"]
     (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     try:
@@ -230,15 +195,15 @@ def _held_back(runtime: Runtime) -> Iterator[None]:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
 
 
-def _handshake_lines(runtime: Runtime, reader: KeptLines, orders: list[Followed]) -> list[Line]:
+def _handshake_lines(stack: Stack, reader: LogReader, orders: list[Followed]) -> list[Line]:
     """What connecting and disconnecting log; called here, for the emulator keeps no log of what a WebSocket calls."""
     for number, order in enumerate(orders):
         context = {"connectionId": f"nobody-{number}", "requestId": "cost", "apiId": "cost", "stage": "live"}
         event = {"requestContext": {**context, "domainName": "localhost"}, "isBase64Encoded": False}
         query = {"queryStringParameters": {"orderId": order.order_id}}
         for name, payload in (("WebsocketConnect", {**event, **query}), ("WebsocketDisconnect", event)):
-            answer = runtime.clients.functions.invoke(
-                FunctionName=runtime.outputs.function_names[name], Payload=json.dumps(payload).encode()
+            answer = stack.clients.functions.invoke(
+                FunctionName=stack.function_names[name], Payload=json.dumps(payload).encode()
             )
             if "FunctionError" in answer:
                 raise UserError(f"{name} failed: {answer['Payload'].read().decode(errors='replace')}")
@@ -271,9 +236,9 @@ def _metrics(lines: list[Line]) -> int:
     return len(found)
 
 
-def _stop_schedules(runtime: Runtime) -> None:
+def _stop_schedules(stack: Stack) -> None:
     """What runs every minute is no part of an order."""
-    events = runtime.clients.other("events")
+    events = stack.clients.other("events")
     try:
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
@@ -281,41 +246,37 @@ def _stop_schedules(runtime: Runtime) -> None:
         events.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """The stack that is counted on."""
-
-    runtime: Runtime
-    proxy: CountingProxy
-    url: str
-    reader: KeptLines
-
-
 def measure(
     folder: Path, orders: int, cases: Sequence[Case] = CASES, report: Callable[[str], object] = lambda _: None
 ) -> dict[str, Measured]:
     """What so many orders used in each case, by order. Raises UserError where the stack does not come up."""
-    with _counted_stack(folder) as (runtime, proxy, url), KeptLines(runtime.settings.function_log) as reader:
+    measured = {}
+    with ExitStack() as parts:
+        proxy = parts.enter_context(CountingProxy())
+        # A signature names the host that it was made for, and the proxy's is another.
+        variables = {"AUTH": "false", "AWS_ENDPOINT_URL": proxy.url}
+        stack = parts.enter_context(boot(folder, parameters={}, environment=variables, on_emulator=proxy.forward_to))
+        reader = parts.enter_context(LogReader(stack.runtime.settings.function_log))
         reader.skip()
-        _stop_schedules(runtime)
-        stack = _Counted(runtime, proxy, url, reader)
-        asyncio.run(_round(runtime, url, ONE_FOLLOWED))  # what only a first order does
-        return {case.name: _measured(stack, case, orders, report) for case in cases}
+        _stop_schedules(stack)
+        asyncio.run(_round(stack, ONE_FOLLOWED))  # what only a first order does
+        for case in cases:
+            report(f"counting what orders use: {case.name}")
+            measured[case.name] = _measure(stack, proxy, reader, case, orders)
+    return measured
 
 
-def _measured(stack: _Counted, case: Case, orders: int, report: Callable[[str], object]) -> Measured:
-    runtime, proxy, reader = stack.runtime, stack.proxy, stack.reader
-    report(f"counting what orders use: {case.name}")
+def _measure(stack: Stack, proxy: CountingProxy, reader: LogReader, case: Case, orders: int) -> Measured:
     time.sleep(_SETTLE_SECONDS)
     reader.added()
     before = Counter(proxy.calls)
-    seen = [order for _ in range(case.rounds(orders)) for order in asyncio.run(_round(runtime, stack.url, case))]
+    seen = [order for _ in range(case.rounds(orders)) for order in asyncio.run(_round(stack, case))]
     time.sleep(_SETTLE_SECONDS)
     calls = Counter(proxy.calls)
     calls.subtract(before)
     lines = reader.added()
     if case.followed:
-        lines += _handshake_lines(runtime, reader, seen)
+        lines += _handshake_lines(stack, reader, seen)
     count, invocations = len(seen), _invocations(lines)
     return Measured(
         orders=count,

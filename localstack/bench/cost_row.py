@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from localstack.bench import cost
-from localstack.bench.cost import Measured, per_million, total
+from localstack.bench.bill import Measured, per_million, total
 from localstack.bench.cost_counts import ONE_FOLLOWED, ONE_UNWATCHED, TEN_FOLLOWED, TEN_UNWATCHED
 from localstack.bench.results import Run, Value
 from localstack.bench.rows import COST
@@ -14,10 +14,10 @@ _ORDERS = 10
 
 def run(report: Callable[[str], object], scale: float = 1) -> Run:
     """Counts what orders use and prices it. Raises UserError where the stack to count on does not start."""
-    return of(cost.measure(max(round(_ORDERS * scale), 1), report))
+    return to_row(cost.measure(max(round(_ORDERS * scale), 1), report))
 
 
-def of(measured: Mapping[str, Measured]) -> Run:
+def to_row(measured: Mapping[str, Measured]) -> Run:
     """The row of what was counted."""
     bills = {name: per_million(found) for name, found in measured.items()}
     return Run(

@@ -12,7 +12,7 @@ from localstack.bench.own_stack import OwnStack
 from localstack.bench.results import Run, Value
 from localstack.bench.rows import Figure, Measurement, Row
 from localstack.errors import NotOver
-from localstack.logs.log_reader import KeptLines
+from localstack.logs.log_reader import LogReader
 
 # The last lines are kept when their invocations end, some time after the orders that they work for.
 _LOG_SECONDS = 1.0
@@ -50,7 +50,7 @@ def measured(server: Server, workload: Workload, seconds: float, progress: Progr
     own = server.own
     if own is None:
         return Measurement(workload.orders, _load(server, workload, seconds, progress))
-    with KeptLines(Path(own.log)) as logged:
+    with LogReader(Path(own.log)) as logged:
         logged.skip()
         before = processor_time.read(own.pid)
         samples = _load(server, workload, seconds, progress)

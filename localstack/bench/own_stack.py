@@ -30,7 +30,7 @@ from localstack.local_stack.supervisor import LOOK_SECONDS, WORKERS
 from localstack.local_stack.threads import in_thread
 from localstack.local_stack.warmup import warm
 from localstack.logs.log_lines import readable
-from localstack.logs.log_reader import KeptLines
+from localstack.logs.log_reader import LogReader
 from localstack.paths import ROOT
 
 _READY_SECONDS = 120.0
@@ -86,7 +86,7 @@ def _say(line: str) -> None:
 
 async def _read_log(log: Path) -> None:
     """Reads what the functions log as `./dev up` does, which shows it."""
-    with KeptLines(log) as logged:
+    with LogReader(log) as logged:
         logged.skip()
         while True:
             for line in await in_thread(logged.added):

@@ -191,15 +191,6 @@ def send(stack: Stack, queue: str, order_id: str, copies: int) -> None:
     )
 
 
-def messages(stack: Stack, queue: str) -> int:
-    """How many messages are in the queue of this output, those that somebody works on included."""
-    attributes = stack.clients.sqs.get_queue_attributes(
-        QueueUrl=stack.outputs[queue],
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    )["Attributes"]
-    return sum(int(count) for count in attributes.values())
-
-
 async def wait_until(holds: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:
     """Whether the condition came true within the limit; it is asked in a thread, so it may look into the database."""
     give_up = time.monotonic() + seconds

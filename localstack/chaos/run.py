@@ -258,7 +258,8 @@ class Campaign:
         try:
             if evidence.counts(self._stack.stack.database_url).still_open:
                 return False
-            return not any(orders.messages(self._stack.stack, queue) for queue in _QUEUES)
+            stack = self._stack.stack
+            return not any(stack.clients.count_messages(stack.outputs[queue]) for queue in _QUEUES)
         except (psycopg.OperationalError, BotoCoreError, ClientError):
             return False
 

@@ -15,18 +15,15 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from localstack.environment import adopt_composed
 from localstack.errors import UserError
-from localstack.gateway.front_door_thread import FrontDoorThread
+from localstack.local_stack import stack_for_tests
 from localstack.local_stack.ports import LOOPBACK, free_port
 from localstack.local_stack.postgres_files import Account
 from localstack.local_stack.postgres_files import environment as environment_of_postgres
 from localstack.local_stack.processes import Child, Reaper, StopSequence, start, tail, wait_until
-from localstack.local_stack.runtime import Runtime, Settings
 from localstack.local_stack.stack_for_tests import Stack
-from localstack.local_stack.warmup import warm
 from localstack.logs.log_lines import Line
-from localstack.logs.log_reader import KeptLines
+from localstack.logs.log_reader import LogReader
 
 _START_SECONDS = 30.0
 _ANSWER_SECONDS = 5.0
@@ -96,18 +93,6 @@ class FaultProxy:
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise UserError(f"The fault proxy answered {answer.status} to {path}: {content[:300]!r}")
         return content
-
-
-class ProxiedRuntime(Runtime):
-    """Starts the fault proxy as soon as it is known where the emulator is."""
-
-    def __init__(self, settings: Settings, proxy: FaultProxy) -> None:
-        super().__init__(settings)
-        self._proxy = proxy
-
-    def start_emulator(self) -> None:
-        super().start_emulator()
-        self._proxy.start(self.emulator_url)
 
 
 class PostgresServer:
@@ -194,7 +179,7 @@ class BreakableStack:
 
     def logged(self) -> list[Line]:
         """What the functions logged, up to 40 MiB of it."""
-        with KeptLines(self.stack.runtime.settings.function_log) as kept:
+        with LogReader(self.stack.runtime.settings.function_log) as kept:
             return kept.existing()
 
 
@@ -203,35 +188,26 @@ def boot(
     folder: Path, *, parameters: Mapping[str, str], environment: Mapping[str, str] | None = None
 ) -> Iterator[BreakableStack]:
     """A running stack with its files below `folder`, its database durable: whatever is lost is the engine's doing."""
-    adopt_composed()
     crash_directory = folder / "crash"
     crash_directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    base_url = f"http://{LOOPBACK}:{port}"
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     with ExitStack() as parts:
         proxy = FaultProxy(logs / "proxy.log")
         parts.callback(proxy.stop)
-        settings = Settings(
-            public_url=base_url,
-            data=folder / "postgres",
-            logs=logs,
-            parameters={"CursorSecret": "a secret for chaos", **parameters},
-            emulator_environment={
-                "CRASH_DIRECTORY": str(crash_directory),
-                # A signature names the host that it was made for, and the proxy's is another. The usual stack of the
-                # tests enforces IAM.
-                "AUTH": "false",
-                "AWS_ENDPOINT_URL": proxy.url,
-                **(environment or {}),
-            },
+        variables = {
+            "CRASH_DIRECTORY": str(crash_directory),
+            # A signature names the host that it was made for, and the proxy's is another. The usual stack of the tests
+            # enforces IAM.
+            "AUTH": "false",
+            "AWS_ENDPOINT_URL": proxy.url,
+            **(environment or {}),
+        }
+        stack = parts.enter_context(
+            stack_for_tests.boot(
+                folder, parameters=parameters, environment=variables, durable=True, on_emulator=proxy.start
+            )
         )
-        runtime = parts.enter_context(ProxiedRuntime(settings, proxy))
-        runtime.start()
-        postgres = PostgresServer(settings.data, runtime.database_url, logs / "postgres.log")
+        postgres = PostgresServer(stack.runtime.settings.data, stack.database_url, logs / "postgres.log")
         parts.callback(postgres.stop)
-        door = parts.enter_context(FrontDoorThread(runtime.upstream, port))
-        warm(runtime, base_url)
-        stack = Stack(base_url, base_url.replace("http", "ws", 1), logs, runtime, door)
         yield BreakableStack(stack, proxy, postgres, crash_directory)

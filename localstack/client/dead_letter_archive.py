@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 import psycopg
@@ -75,9 +74,7 @@ class Archive:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._database.close()
         self._clients.close()
 
@@ -114,13 +111,7 @@ class Archive:
 
     def in_queues(self) -> dict[str, int]:
         """How many messages wait in each dead-letter queue for somebody to deal with them."""
-        return {name: self._count(self._outputs[url]) for name, url in _QUEUES.items()}
-
-    def _count(self, url: str) -> int:
-        attributes = self._clients.sqs.get_queue_attributes(
-            QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        )["Attributes"]
-        return sum(int(count) for count in attributes.values())
+        return {name: self._clients.count_messages(self._outputs[url]) for name, url in _QUEUES.items()}
 
     @property
     def _outputs(self) -> Outputs:

@@ -68,10 +68,10 @@ def token_of(address: str, user: str | None) -> str | None:
 def logs(order_id: str) -> Iterator[Text]:
     """What the functions logged about the order."""
     from localstack.logs.log_lines import order_of, readable
-    from localstack.logs.log_reader import KeptLines
+    from localstack.logs.log_reader import LogReader
     from localstack.paths import FUNCTION_LOG
 
-    with KeptLines(FUNCTION_LOG) as kept:
+    with LogReader(FUNCTION_LOG) as kept:
         for line in kept.existing():
             if order_id in line.text and order_of(line.text) == order_id and (text := readable(line)) is not None:
                 yield text

@@ -16,7 +16,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from localstack.deployment import deploying, targets, tools
+from localstack.deployment import deploying, stacks, targets, tools
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.preflight import preflight
 from localstack.deployment.targets import DeployTarget
@@ -131,7 +131,7 @@ def deploy(
     asks = where.is_real and _must_ask(yes=yes)
     with _explaining(where):
         clients = where.clients()
-        now = deploying.state_of(clients, stack_name)
+        now = stacks.state_of(clients, stack_name)
         now.refuse_stuck(stack_name)
         chosen = deploying.chosen_parameters(where, given, now, declared)
         platform = deploying.chosen_platform(where, chosen, now.parameters, declared)
@@ -165,7 +165,7 @@ def deploy(
 def _warn(
     console: Console,
     where: DeployTarget,
-    now: deploying.StackState,
+    now: stacks.StackState,
     chosen: Mapping[str, str],
     declared: Mapping[str, template.Parameter],
 ) -> None:
@@ -180,18 +180,18 @@ def _warn(
 
 def _failed(clients: Clients, stack_name: str, started: float) -> str:
     """Why a deployment failed, and what to do."""
-    status = deploying.state_of(clients, stack_name)
+    status = stacks.state_of(clients, stack_name)
     if not status.exists:
         return f"The stack {stack_name} was not deployed: see above what sam says."
     again = "deploy again, which deletes what is left first" if status.never_came_up else "deploy again"
     return (
         f"The stack {stack_name} could not be deployed ({status.status}); mend this and {again}:\n"
-        f"{deploying.failures(clients, stack_name, started)}"
+        f"{stacks.failures(clients, stack_name, started)}"
     )
 
 
 def _delete(
-    where: DeployTarget, clients: Clients, stack_name: str, now: deploying.StackState, report: Callable[[str], None]
+    where: DeployTarget, clients: Clients, stack_name: str, now: stacks.StackState, report: Callable[[str], None]
 ) -> None:
     """Deletes the stack; raises UserError naming what can't be deleted and why."""
     if now.never_came_up:
@@ -200,9 +200,7 @@ def _delete(
     stack_id = clients.cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]["StackId"]
     started = time.time() - 1
     if not deploying.delete(where, stack_name, report):
-        raise UserError(
-            f"The stack {stack_name} could not be deleted:\n{deploying.failures(clients, stack_id, started)}"
-        )
+        raise UserError(f"The stack {stack_name} could not be deleted:\n{stacks.failures(clients, stack_id, started)}")
 
 
 def _show(console: Console, outputs: cloudformation.Outputs, where: DeployTarget) -> None:
@@ -224,8 +222,8 @@ def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region 
     asks = _must_ask(yes=yes)
     with _explaining(where):
         clients = where.clients()
-        now = deploying.state_of(clients, stack_name)
-        if now.status == deploying.ABSENT:
+        now = stacks.state_of(clients, stack_name)
+        if now.status == stacks.ABSENT:
             console.print(f"There is no stack {stack_name} in {where.target.region} on {where.target.name}.")
             return
         deploying.refuse_protected(stack_name, now)

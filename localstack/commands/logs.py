@@ -14,7 +14,7 @@ from rich.text import Text
 
 from localstack.errors import UserError
 from localstack.logs.log_lines import LEVELS, Line, level_of, order_of, readable
-from localstack.logs.log_reader import KeptLines
+from localstack.logs.log_reader import LogReader
 from localstack.paths import FUNCTION_LOG
 from order_engine.cli.console import Console, visible, write_line
 from order_engine.cli.times import parse_duration
@@ -105,7 +105,7 @@ def logs(
             console.print(text, soft_wrap=True)
 
     earliest = moment(since, datetime.now().astimezone()).timestamp() if since else 0.0
-    with KeptLines(FUNCTION_LOG) as kept:
+    with LogReader(FUNCTION_LOG) as kept:
         lines = kept.existing()
         if not lines and not follow:
             raise UserError("Nothing has been logged yet: start the stack with ./dev up and place an order.")

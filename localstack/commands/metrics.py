@@ -17,7 +17,7 @@ from rich.text import Text
 from localstack.bench.percentiles import percentile
 from localstack.errors import UserError
 from localstack.logs.log_lines import Line
-from localstack.logs.log_reader import KeptLines
+from localstack.logs.log_reader import LogReader
 from localstack.paths import FUNCTION_LOG
 from order_engine.cli.console import Console
 
@@ -60,7 +60,7 @@ def _add(counted: dict[Series, list[float]], lines: Iterable[Line]) -> None:
 def read(path: Path) -> dict[Series, list[float]]:
     """Every value that the functions reported, by series."""
     counted: dict[Series, list[float]] = defaultdict(list)
-    with KeptLines(path) as kept:
+    with LogReader(path) as kept:
         _add(counted, kept.existing())
     return counted
 
@@ -97,7 +97,7 @@ def metrics(
     """Shows what the functions counted: totals, and for what is measured its median, 95th percentile and highest."""
     console = Console()
     counted: dict[Series, list[float]] = defaultdict(list)
-    with KeptLines(FUNCTION_LOG) as kept:
+    with LogReader(FUNCTION_LOG) as kept:
         _add(counted, kept.existing())
         if not watch:
             if not counted:

@@ -55,6 +55,13 @@ class Clients:
         """A client of a service that is needed too rarely for stubs. Whoever asks closes it."""
         return self._client(service)
 
+    def count_messages(self, queue_url: str) -> int:
+        """How many messages are in the queue, those that somebody works on included."""
+        attributes = self.sqs.get_queue_attributes(
+            QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        )["Attributes"]
+        return sum(int(count) for count in attributes.values())
+
     @functools.cached_property
     def cloudformation(self) -> "CloudFormationClient":
         return cast("CloudFormationClient", self._client("cloudformation"))

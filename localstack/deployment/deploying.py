@@ -1,4 +1,4 @@
-"""What `./dev deploy` and `./dev destroy` decide around SAM CLI: parameters, the state of a stack, what went wrong."""
+"""What `./dev deploy` and `./dev destroy` do around SAM CLI: which parameters, what is deleted, what must not be."""
 
 import contextlib
 import difflib
@@ -6,24 +6,21 @@ import json
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from rich.table import Table
 
 from localstack.deployment import tools
 from localstack.deployment.aws_clients import Clients
+from localstack.deployment.stacks import NESTED, UNDER_REVIEW, StackState, resources, state_of
 from localstack.deployment.targets import DeployTarget
 from localstack.errors import UserError
 from localstack.packaging.template import Parameter
 from localstack.packaging.wheels import Platform, Report, lambda_platform, this_platform
 from localstack.paths import ROOT
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
 
 _SAM = Path(__file__).with_name("sam_cli.py")
 _ORDER = {
@@ -34,68 +31,9 @@ _ORDER = {
     "amount": 10,
     "side": "sell",
 }
-ABSENT = "ABSENT"
-# A change set was made and never executed: there is nothing in it yet.
-_UNDER_REVIEW = "REVIEW_IN_PROGRESS"
-# Its first deployment failed: CloudFormation can only delete it.
-_NEVER_CAME_UP = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
-_STUCK = {
-    "DELETE_FAILED": "finish deleting it with ./dev destroy, then deploy again.",
-    "UPDATE_ROLLBACK_FAILED": "mend what its events name, run `aws cloudformation continue-update-rollback "
-    "--stack-name {name}`, then deploy again.",
-}
-_NESTED = "AWS::CloudFormation::Stack"
 _DATABASE = "AWS::RDS::DBInstance"
 _SAM_CHANGE_SET = "samcli-deploy"
 _SAM_BUCKET_STACK = "aws-sam-cli-managed-default"
-
-
-@dataclass(frozen=True)
-class StackState:
-    """A stack as it is deployed now. A secret parameter's value is not what it is."""
-
-    status: str = ABSENT
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    has_database: bool = False
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is anything of it."""
-        return self.status not in (ABSENT, _UNDER_REVIEW)
-
-    @property
-    def never_came_up(self) -> bool:
-        """Whether its first deployment failed: it must be deleted before the next one."""
-        return self.status in _NEVER_CAME_UP
-
-    def refuse_stuck(self, name: str) -> None:
-        """Raises UserError where the stack can't be deployed to as it stands."""
-        if self.status in _STUCK:
-            raise UserError(f"The stack {name} is in the state {self.status}: {_STUCK[self.status].format(name=name)}")
-        if self.exists and self.status.endswith("_IN_PROGRESS"):
-            raise UserError(
-                f"The stack {name} is being changed right now ({self.status}): wait until that ends, then try again."
-            )
-
-
-def state_of(clients: Clients, name: str) -> StackState:
-    """How the stack stands. Raises botocore's errors."""
-    try:
-        found = clients.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return StackState()
-        raise
-    return StackState(
-        status=found["StackStatus"],
-        parameters={item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])},
-        has_database=any(item["LogicalResourceId"] == "Database" for item in _resources(clients, name)),
-    )
-
-
-def _resources(clients: Clients, name: str) -> "Iterator[StackResourceSummaryTypeDef]":
-    for page in clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=name):
-        yield from page["StackResourceSummaries"]
 
 
 @dataclass(frozen=True)
@@ -190,10 +128,10 @@ def refuse_protected(name: str, state: StackState) -> None:
 
 def unprotect(clients: Clients, name: str) -> None:
     """Lets the database of a stack that never came up be deleted: no deployment could take its protection away."""
-    for item in _resources(clients, name):
+    for item in resources(clients, name):
         if item["ResourceStatus"] == "DELETE_COMPLETE" or "PhysicalResourceId" not in item:
             continue
-        if item["ResourceType"] == _NESTED:
+        if item["ResourceType"] == NESTED:
             unprotect(clients, item["PhysicalResourceId"])
         elif item["ResourceType"] == _DATABASE:
             identifier = item["PhysicalResourceId"]
@@ -264,32 +202,9 @@ def delete_change_set(clients: Clients, name: str) -> bool:
     ]
     for change_set in left:
         clients.cloudformation.delete_change_set(ChangeSetName=change_set, StackName=name)
-    if left and state_of(clients, name).status == _UNDER_REVIEW:
+    if left and state_of(clients, name).status == UNDER_REVIEW:
         clients.cloudformation.delete_stack(StackName=name)
     return bool(left)
-
-
-def failures(clients: Clients, name: str, since: float) -> str:
-    """What failed in the stack since then (seconds since the epoch) and why, what is nested deepest first."""
-    found: list[tuple[int, str]] = []
-
-    def look(stack: str, prefix: str) -> None:
-        for page in clients.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack):
-            for event in page["StackEvents"]:
-                reason = event.get("ResourceStatusReason", "")
-                logical, physical = event.get("LogicalResourceId", ""), event.get("PhysicalResourceId", "")
-                if event["Timestamp"].timestamp() < since or not event.get("ResourceStatus", "").endswith("_FAILED"):
-                    continue
-                if physical == event["StackId"] or "cancelled" in reason.lower():
-                    continue
-                line = f"  {prefix}{logical} ({event.get('ResourceType')}): {reason}"
-                if (-prefix.count("/"), line) not in found:
-                    found.append((-prefix.count("/"), line))
-                    if event.get("ResourceType") == _NESTED and physical:
-                        look(physical, f"{prefix}{logical}/")
-
-    look(name, "")
-    return "\n".join(line for _, line in sorted(found)) or "  (no resource gave a reason)"
 
 
 def remove_sams_bucket(clients: Clients) -> None:
@@ -299,7 +214,7 @@ def remove_sams_bucket(clients: Clients) -> None:
         return
     (bucket,) = (
         item["PhysicalResourceId"]
-        for item in _resources(clients, _SAM_BUCKET_STACK)
+        for item in resources(clients, _SAM_BUCKET_STACK)
         if item["ResourceType"] == "AWS::S3::Bucket"
     )
     if clients.s3.list_objects_v2(Bucket=bucket).get("KeyCount"):

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
-from types import TracebackType
 from typing import Self
 
 import aiohttp
@@ -108,9 +107,7 @@ class FrontDoor:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

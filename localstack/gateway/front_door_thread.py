@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from types import TracebackType
 from typing import Self
 
 from localstack.gateway.callers import Callers
@@ -38,9 +37,7 @@ class FrontDoorThread:
         self.port = started.result(_LIMIT_SECONDS)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         asyncio.run_coroutine_threadsafe(self._door.stop(), self._loop).result(_LIMIT_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_LIMIT_SECONDS)

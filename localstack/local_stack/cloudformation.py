@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from localstack.deployment.aws_clients import Clients
+from localstack.deployment.stacks import NEVER_CAME_UP, describe, failures
 from localstack.errors import UserError
 from localstack.packaging import source_zip, template
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.literals import CapabilityType
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackTypeDef
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
 
 _CAPABILITIES: tuple["CapabilityType", ...] = ("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
-_NEVER_CAME_UP = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
 _DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 _POLL_SECONDS = 0.1
 
@@ -99,18 +99,9 @@ class _Uploader:
         return self._put(path, f"{self._deployment.name}/{source_zip.digest_of(body)}.template", body)
 
 
-def _describe(clients: Clients, name: str) -> "StackTypeDef | None":
-    try:
-        return clients.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-
-
 def outputs(clients: Clients, name: str) -> Outputs:
     """The outputs of a deployed stack; raises UserError where there is none."""
-    stack = _describe(clients, name)
+    stack = describe(clients, name)
     if stack is None:
         raise UserError(f"There is no stack {name} on {clients.target.name}: deploy it first.")
     return Outputs(name, {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])})
@@ -130,7 +121,7 @@ def _wait(clients: Clients, deployment: Deployment, stack_id: str) -> str:
 
 
 def _status(clients: Clients, name: str) -> str:
-    stack = _describe(clients, name)
+    stack = describe(clients, name)
     return "DELETE_COMPLETE" if stack is None else stack["StackStatus"]
 
 
@@ -139,8 +130,8 @@ def _send(clients: Clients, deployment: Deployment, url: str) -> str | None:
     parameters: list[ParameterTypeDef] = [
         {"ParameterKey": name, "ParameterValue": value} for name, value in deployment.parameters.items()
     ]
-    now = _describe(clients, deployment.name)
-    if now is not None and now["StackStatus"] in _NEVER_CAME_UP:
+    now = describe(clients, deployment.name)
+    if now is not None and now["StackStatus"] in (*NEVER_CAME_UP, "DELETE_FAILED"):
         clients.cloudformation.delete_stack(StackName=now["StackId"])
         _wait(clients, deployment, now["StackId"])
         now = None
@@ -155,17 +146,6 @@ def _send(clients: Clients, deployment: Deployment, url: str) -> str | None:
         raise UserError(f"{clients.target.name} refuses the template: {error}") from error
 
 
-def _failures(clients: Clients, stack_id: str, since: float) -> str:
-    pages = clients.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-    failed = [
-        f"  {event.get('LogicalResourceId')} ({event.get('ResourceType')}): {event.get('ResourceStatusReason', '')}"
-        for page in pages
-        for event in page["StackEvents"]
-        if event.get("ResourceStatus", "").endswith("_FAILED") and event["Timestamp"].timestamp() >= since
-    ]
-    return "\n".join(reversed(failed)) or "  (no resource gave a reason)"
-
-
 def deploy(clients: Clients, deployment: Deployment) -> Outputs:
     """Creates or updates the stack and waits for it.
 
@@ -177,6 +157,6 @@ def deploy(clients: Clients, deployment: Deployment) -> Outputs:
     if stack_id is not None and (status := _wait(clients, deployment, stack_id)) not in _DONE:
         raise UserError(
             f"The stack {deployment.name} could not be deployed on {clients.target.name} ({status}):\n"
-            f"{_failures(clients, stack_id, started)}"
+            f"{failures(clients, stack_id, started)}"
         )
     return outputs(clients, deployment.name)

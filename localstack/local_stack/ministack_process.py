@@ -8,8 +8,9 @@ would wait for twenty of them. So one process imports them once (`multiprocessin
 process is forked from it, then gets its own environment, folder and pipes. Lambda's SnapStart does the same to a whole
 function. The function's own modules are still imported at each cold start, from the deployed zip.
 
-Before MiniStack stands a gate (emulator_gate.py). What it and the functions' credentials are made of comes through
-standard input: an environment can be read from /proc, and functions inherit it.
+Every change of MiniStack's inside is here; what needs none of it is in queue_batches.py, header_case.py,
+function_log.py and emulator_gate.py, the gate before it. What that and the functions' credentials are made of
+comes through standard input: an environment can be read from /proc, and functions inherit it.
 
 Run as a script, so that no function can import a module of ours. Only on Linux: elsewhere forking is not safe once
 system libraries are loaded, and processes start as MiniStack starts them.
@@ -52,9 +53,6 @@ _PRELOADED = [
     "setproctitle",
 ]
 FIFO_BATCHES = 2
-# So long a queue's next batch gathers for each that is being worked on, and at most so long.
-GATHERING_SECONDS = 0.01
-GATHERING_SECONDS_AT_MOST = 0.2
 # The emulator holds its logs in memory, each invocation's in a stream of its own.
 STREAMS_AT_MOST = 2_000
 _FORKING = multiprocessing.get_context("forkserver")
@@ -67,7 +65,7 @@ def _text(descriptor: int, mode: str) -> IO[str]:
     return os.fdopen(descriptor, mode, 1, encoding="utf-8", errors="strict" if mode == "r" else "backslashreplace")
 
 
-def _become(
+def _run_as(
     command: Sequence[str], directory: str, environment: Mapping[str, str], pipes: Sequence[Connection]
 ) -> None:
     """Turns a copy into what `command` (an interpreter and its script) would have started."""
@@ -100,7 +98,7 @@ class ForkedProcess:
         self.stdout = _text(os.dup(stdout.fileno()), "r")
         self.stderr = _text(os.dup(stderr.fileno()), "r")
         self._process = _FORKING.Process(
-            target=_become, args=(list(command), directory, dict(environment), theirs), daemon=True
+            target=_run_as, args=(list(command), directory, dict(environment), theirs), daemon=True
         )
         try:
             with _CHILDREN:
@@ -153,28 +151,9 @@ def _fork_functions() -> None:
 
 
 JsonObject = dict[str, object]
-Batch = list[JsonObject]
-Prune = Callable[[JsonObject], None]
 
 
-def once_a_second(prune: Prune) -> Prune:
-    """`prune`, which looks at a queue's every deduplication id of five minutes, done once a second for each queue.
-
-    MiniStack does it before each message that it takes: after 600 orders in five minutes that is a quarter of its work.
-    An id may count for a second longer so.
-    """
-    done: dict[object, float] = {}
-
-    def prune_seldom(queue: JsonObject) -> None:
-        now = time.monotonic()
-        if now - done.get(queue["url"], -1.0) >= 1.0:
-            done[queue["url"]] = now
-            prune(queue)
-
-    return prune_seldom
-
-
-def work_on_queues_sooner() -> None:
+def shorten_queue_waits(batches: types.ModuleType) -> None:
     """Has a status wait less for its push. MiniStack has no settings for these.
 
     - A FIFO queue's messages are handed over in two batches at once instead of one. On AWS they are as many as groups.
@@ -195,45 +174,10 @@ def work_on_queues_sooner() -> None:
 
     lambda_svc._sqs_esm_concurrency = batches_at_once  # noqa: SLF001
     lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.005  # noqa: SLF001
-    sqs._prune_dedup = once_a_second(sqs._prune_dedup)  # noqa: SLF001
+    sqs._prune_dedup = batches.once_a_second(sqs._prune_dedup)  # noqa: SLF001
 
 
-class Gathering:
-    """A queue's messages in larger batches: the more are being worked on, the longer the next one gathers.
-
-    MiniStack hands each message over as it comes: of a burst, one to each worker, which is then busy for seconds with
-    it alone, and the rest waits for the next round. A message that comes alone waits for nothing.
-    """
-
-    def __init__(
-        self,
-        receive: Callable[[str, int], Batch],
-        waiting: Callable[[str, int], int],
-        look_again: Callable[[float], None],
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`waiting` tells how many messages could be received, up to a number; `look_again` in so many seconds."""
-        self._receive, self._waiting, self._look_again, self._now = receive, waiting, look_again, now
-        self._taken_at: dict[str, float] = {}
-        self._looks_at: dict[str, float] = {}
-
-    def receive(self, queue_url: str, number: int, busy: int) -> Batch:
-        """Up to `number` messages, or none where more are waited for while `busy` batches are being worked on."""
-        now = self._now()
-        gathering = min(busy * GATHERING_SECONDS, GATHERING_SECONDS_AT_MOST)
-        next_at = self._taken_at.get(queue_url, -gathering) + gathering
-        if now < next_at and self._waiting(queue_url, number) < number:
-            if self._looks_at.get(queue_url, now) <= now:
-                self._looks_at[queue_url] = next_at
-                self._look_again(next_at - now)
-            return []
-        batch = self._receive(queue_url, number)
-        if batch:
-            self._taken_at[queue_url] = now
-        return batch
-
-
-def gather_batches() -> None:
+def gather_batches(batches: types.ModuleType) -> None:
     """Has queues hand over fuller batches; FIFO queues, whose statuses somebody watches, as before."""
     from ministack.core.concurrency import esm_wake
     from ministack.services import lambda_svc, sqs
@@ -250,12 +194,12 @@ def gather_batches() -> None:
         timer.daemon = True
         timer.start()
 
-    gathering = Gathering(receive, waiting, look_again)
+    gathering = batches.Gathering(receive, waiting, look_again)
 
-    def received(queue_url: str, number: int) -> Batch:
+    def received(queue_url: str, number: int) -> Any:
         queue = sqs._queues[queue_url]  # noqa: SLF001
         if queue["is_fifo"]:
-            return cast("Batch", receive(queue_url, number))
+            return receive(queue_url, number)
         arn = queue["attributes"]["QueueArn"]
         mappings = [each["UUID"] for *_, each in lambda_svc._iter_all_esms() if each.get("EventSourceArn") == arn]  # noqa: SLF001
         return gathering.receive(queue_url, number, sum(lambda_svc._esm_inflight.get(each, 0) for each in mappings))  # noqa: SLF001
@@ -263,7 +207,7 @@ def gather_batches() -> None:
     sqs._receive_messages_for_esm = received  # noqa: SLF001
 
 
-def read_policies_once() -> None:
+def cache_policies() -> None:
     """Has a policy parsed once, not at each request: that is a sixth of what a request takes."""
     from ministack.core import iam_evaluator
 
@@ -276,7 +220,7 @@ def read_policies_once() -> None:
     iam_evaluator.parse_policy_document = parsed
 
 
-def allow_batches_of_what_is_allowed() -> None:
+def authorize_batches_as_single_sends() -> None:
     """Asks for `sqs:SendMessage` where a batch is sent, as AWS does: SQS has no permission of its own for batches."""
     from ministack.core import iam_actions
 
@@ -289,7 +233,7 @@ def allow_batches_of_what_is_allowed() -> None:
     iam_actions.extract_iam_action = action
 
 
-def keep_what_functions_log(log: "function_log.FunctionLog") -> None:
+def keep_function_logs(log: "function_log.FunctionLog") -> None:
     """Writes what each invocation logs to a file, and keeps only the newest in the emulator.
 
     Whoever reads it again and again from CloudWatch Logs makes the emulator look at every stream of a group each time.
@@ -316,7 +260,7 @@ def keep_what_functions_log(log: "function_log.FunctionLog") -> None:
     lambda_svc._emit_lambda_logs = keep  # noqa: SLF001
 
 
-def _by_place(name: str) -> "types.ModuleType":
+def _load_sibling(name: str) -> "types.ModuleType":
     """A module beside this one: nothing of ours is on the path."""
     place = Path(__file__).with_name(f"{name}.py")
     spec = importlib.util.spec_from_file_location(name, place)
@@ -337,7 +281,7 @@ def _read_keys(gate: types.ModuleType) -> "emulator_gate.Keys":
     return keys
 
 
-def take_only_this_runs_root(key: str) -> None:
+def set_root_key(key: str) -> None:
     """Makes `key` the root's, which the emulator would read from an environment that functions inherit."""
     from ministack.core import iam_evaluator
 
@@ -370,7 +314,7 @@ def salt_credentials(credentials_of: Callable[[str, str, str], dict[str, str]], 
     lambda_svc.execution_credentials = execution_credentials
 
 
-def stand_before(gate: types.ModuleType, keys: "emulator_gate.Keys") -> None:
+def install_gate(gate: types.ModuleType, keys: "emulator_gate.Keys") -> None:
     """Puts the gate before MiniStack."""
     from ministack import app
     from ministack.core.router import extract_access_key_id
@@ -379,34 +323,7 @@ def stand_before(gate: types.ModuleType, keys: "emulator_gate.Keys") -> None:
     app.app = gate.Gate(app.app, keys, int(os.environ["GATEWAY_PORT"]), extract_access_key_id, sts._sessions)  # noqa: SLF001
 
 
-class _AsWritten(bytes):
-    """A header's name that keeps its letters, as hypercorn writes it: uvicorn would write them all small."""
-
-    def lower(self) -> bytes:
-        return self
-
-
-# What uvicorn itself reads, by names in lower case.
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
-
-
-def keeping_names(app: "emulator_gate.App") -> "emulator_gate.App":
-    """The application, whose answers' header names come out as they are."""
-
-    async def kept(scope: "emulator_gate.Scope", receive: "emulator_gate.Receive", send: "emulator_gate.Send") -> None:
-        async def send_kept(message: "emulator_gate.Message") -> None:
-            if message["type"] == "http.response.start":
-                headers = message.get("headers", ())
-                named = [(n if n.lower() in _FRAMING else _AsWritten(n), value) for n, value in headers]
-                message = {**message, "headers": named}
-            await send(message)
-
-        await app(scope, receive, send_kept)
-
-    return kept
-
-
-def parse_requests_in_c() -> None:
+def serve_with_uvicorn(keep_header_case: Callable[[Any], Any]) -> None:
     """Serves MiniStack by uvicorn with httptools, a parser in C, instead of by hypercorn, whose parser is in Python.
 
     That is most of what a request takes there: see docs/decisions/0045.
@@ -417,7 +334,7 @@ def parse_requests_in_c() -> None:
     async def serve(app: Any, config: Any) -> None:
         host, port = config.bind[0].split(":")
         settings = uvicorn.Config(
-            keeping_names(app),
+            keep_header_case(app),
             host=host,
             port=int(port),
             http="httptools",
@@ -442,7 +359,7 @@ def parse_requests_in_c() -> None:
 def main(log: Path, prefix: str) -> None:
     """Runs MiniStack until it is ended, and keeps in `log` what functions whose names begin with `prefix` log."""
     os.umask(0o077)
-    gate = _by_place("emulator_gate")
+    gate = _load_sibling("emulator_gate")
     keys = _read_keys(gate)
     if sys.platform == "linux":
         try:
@@ -450,22 +367,23 @@ def main(log: Path, prefix: str) -> None:
         except OSError as error:  # the path of its socket is too long, for example
             sys.stderr.write(f"Every function's process imports its libraries anew, for none can be forked: {error}\n")
 
-    take_only_this_runs_root(keys.root)
+    set_root_key(keys.root)
     salt_credentials(gate.credentials_of, keys.salt)
-    stand_before(gate, keys)
-    work_on_queues_sooner()
-    gather_batches()
-    read_policies_once()
-    allow_batches_of_what_is_allowed()
-    keep_what_functions_log(_by_place("function_log").FunctionLog(log, prefix))
+    install_gate(gate, keys)
+    batches = _load_sibling("queue_batches")
+    shorten_queue_waits(batches)
+    gather_batches(batches)
+    cache_policies()
+    authorize_batches_as_single_sends()
+    keep_function_logs(_load_sibling("function_log").FunctionLog(log, prefix))
 
-    parse_requests_in_c()
+    serve_with_uvicorn(_load_sibling("header_case").keep_header_case)
     from ministack.app import main as serve
 
     serve()
 
 
 if __name__ == "__main__":
-    kept_in, functions_prefix = sys.argv[1:]
+    log_path, functions_prefix = sys.argv[1:]
     del sys.argv[1:]  # MiniStack reads them too
-    main(Path(kept_in), functions_prefix)
+    main(Path(log_path), functions_prefix)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 from localstack.deployment.aws_clients import Clients
@@ -75,9 +74,17 @@ class Runtime:
     template parameters of the next deployment, `keys` the emulator's.
     """
 
-    def __init__(self, settings: Settings, report: Callable[[str], None] = _ignore) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        report: Callable[[str], None] = _ignore,
+        *,
+        on_emulator: Callable[[str], None] = _ignore,
+    ) -> None:
+        """`on_emulator` hears the emulator's address each time that it was started."""
         self.settings = settings
         self._report = report
+        self._on_emulator = on_emulator
         self._reaper = Reaper()
         self._stopping = threading.Event()
         self.parameters: Mapping[str, str] = settings.parameters
@@ -89,9 +96,7 @@ class Runtime:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -182,6 +187,7 @@ class Runtime:
         )
         self._report("The AWS emulator runs")
         self.clients.s3.create_bucket(Bucket=_BUCKET)
+        self._on_emulator(self.emulator_url)
 
     def kill_emulator(self) -> None:
         """Ends the emulator and every function at once, as a crash would."""

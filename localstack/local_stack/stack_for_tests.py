@@ -1,6 +1,6 @@
 """The whole stack for tests: its own database, emulator, deployment and front door, all on free ports."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +83,12 @@ class Stack:
 
 @contextmanager
 def boot(
-    folder: Path, *, parameters: Mapping[str, str], environment: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    parameters: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
+    durable: bool = False,
+    on_emulator: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Stack]:
     """A running stack with its files below `folder`.
 
@@ -96,12 +101,12 @@ def boot(
         public_url=base_url,
         data=folder / "postgres",
         logs=folder / "logs",
-        durable=False,
+        durable=durable,
         parameters={"CursorSecret": "a secret for tests", **parameters},
         emulator_environment=environment or {},
     )
     with ExitStack() as open_parts:
-        runtime = open_parts.enter_context(Runtime(settings))
+        runtime = open_parts.enter_context(Runtime(settings, on_emulator=on_emulator))
         runtime.start()
         door = open_parts.enter_context(FrontDoorThread(runtime.upstream, port, parameters.get("AllowedOrigins", "")))
         warm(runtime, base_url)

@@ -28,7 +28,7 @@ from localstack.local_stack.terminal_output import TerminalOutput
 from localstack.local_stack.threads import in_thread
 from localstack.local_stack.warmup import warm
 from localstack.logs.log_lines import readable
-from localstack.logs.log_reader import KeptLines
+from localstack.logs.log_reader import LogReader
 from localstack.paths import LOGS, ROOT, STATE
 from order_engine.cli.console import Console
 
@@ -124,7 +124,7 @@ class Supervisor:
                 },
             )
             try:
-                with KeptLines(settings.function_log) as logged:
+                with LogReader(settings.function_log) as logged:
                     logged.skip()
                     asyncio.run(self._run(settings, hosts, logged))
             finally:
@@ -152,7 +152,7 @@ class Supervisor:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._stop.set)
 
-    async def _run(self, settings: Settings, hosts: tuple[str, ...], logged: KeptLines) -> None:
+    async def _run(self, settings: Settings, hosts: tuple[str, ...], logged: LogReader) -> None:
         self._loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -177,7 +177,7 @@ class Supervisor:
                 raise UserError(f"The AWS emulator broke off ({error}): look into {_shown(LOGS)}.") from error
         self._output.print("Everything has stopped; the history is kept.")
 
-    async def _serve(self, runtime: Runtime, hosts: tuple[str, ...], logged: KeptLines) -> None:
+    async def _serve(self, runtime: Runtime, hosts: tuple[str, ...], logged: LogReader) -> None:
         await in_thread(runtime.start)
         callers = Callers(
             names=(os.environ.get("ORDER_ENGINE_HOST", ""), *os.environ.get(_ALLOWED_HOSTS, "").split(",")),
@@ -228,7 +228,7 @@ class Supervisor:
         except (BotoCoreError, ClientError, UserError) as error:
             self._output.print(f"[yellow]Interrupted orders wait for the next minute: {escape(str(error))}[/yellow]")
 
-    async def _supervise(self, runtime: Runtime, door: FrontDoor, logged: KeptLines) -> None:
+    async def _supervise(self, runtime: Runtime, door: FrontDoor, logged: LogReader) -> None:
         """Shows new log lines and starts what died again, until it is cancelled."""
         restarts: list[float] = []
         repair_at = time.monotonic() + _INTERRUPTED_SECONDS

@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TextIO
 
 from localstack.logs.log_lines import Line
@@ -14,7 +13,7 @@ def _rotated(path: Path) -> Path:
     return path.with_suffix(path.suffix + ".1")
 
 
-class KeptLines:
+class LogReader:
     """The lines in the file: those that are there, the rotated file's among them, then those that are added.
 
     A context manager, which keeps the file open: what is rotated between two looks is not lost.
@@ -28,9 +27,7 @@ class KeptLines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def existing(self) -> list[Line]:

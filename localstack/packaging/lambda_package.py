@@ -25,9 +25,9 @@ FUNCTIONS = ROOT / "functions"
 MIGRATIONS = ROOT / "infra" / "migrations"
 # Lambda's limit is 50 MB for a direct upload; this is our own.
 MAX_BYTES = 25_000_000
-# The services that the functions call, or sign a token for: botocore's descriptions of all others, nine tenths of the
-# libraries' size, stay out.
-AWS_SERVICES = frozenset({"dynamodb", "rds"})
+# The only service that has a client of botocore's, to sign a token: SQS and DynamoDB are called by signed_calls.py.
+# The descriptions of all others, nine tenths of the libraries' size, stay out.
+AWS_SERVICES = frozenset({"rds"})
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o644 << 16
 _UNIX = 3

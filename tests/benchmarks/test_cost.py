@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from localstack.bench import cost
-from localstack.bench.cost import Measured, Prices, load
+from localstack.bench import bill, cost
+from localstack.bench.bill import Measured, Prices
+from localstack.bench.cost import load
 from localstack.bench.cost_counts import ONE_FOLLOWED, TEN_UNWATCHED, measure
 
 SIMPLE = Measured(
@@ -20,17 +21,17 @@ SIMPLE = Measured(
 )
 
 
-def usd(items: list[cost.Item]) -> dict[str, float]:
+def usd(items: list[bill.Item]) -> dict[str, float]:
     return {item.name: round(item.usd, 2) for item in items}
 
 
 def test_the_page_says_what_the_script_computes() -> None:
     page = cost.PAGE.read_text()
-    assert page == cost.rendered(page, load()), "python -m localstack.bench.cost makes the page anew"
+    assert page == cost.fill_page(page, load()), "python -m localstack.bench.cost makes the page anew"
 
 
 def test_the_formula_by_hand() -> None:
-    assert usd(cost.per_million(SIMPLE)) == {
+    assert usd(bill.per_million(SIMPLE)) == {
         "REST API": 3.50,
         "Lambda time, worker": 13.33,  # 4 s × 0.25 GB × 13.3334
         "Lambda time, the others": 1.47,  # (0.02 + 4 × 0.05) s × 0.5 GB × 13.3334
@@ -49,37 +50,37 @@ def test_the_formula_by_hand() -> None:
 def test_what_is_not_used_is_no_line_of_the_bill() -> None:
     nobody = replace(SIMPLE, calls={"sqs orders SendMessage": 1}, invocations={"api": 1}, frames=0)
     assert {"WebSocket messages", "WebSocket connection", "DynamoDB writes", "SQS status-events.fifo"}.isdisjoint(
-        usd(cost.per_million(nobody))
+        usd(bill.per_million(nobody))
     )
 
 
 def test_items_stand_by_size_and_idle_costs_the_endpoint_and_the_database() -> None:
-    idle = cost.idle_month(SIMPLE)
+    idle = bill.idle_month(SIMPLE)
     assert [item.usd for item in idle] == sorted((item.usd for item in idle), reverse=True)
     assert [item.name for item in idle[:2]] == ["RDS db.t4g.small", "SQS endpoint in the VPC"]
-    free = cost.idle_month(SIMPLE, Prices(instance_hour=0))
+    free = bill.idle_month(SIMPLE, Prices(instance_hour=0))
     assert sum(item.usd for item in idle) - sum(item.usd for item in free) == pytest.approx(23.36)
 
 
 def test_a_month_of_resting_orders_by_hand() -> None:
-    assert usd(cost.resting_month(1)) == {
+    assert usd(bill.resting_month(1)) == {
         "SQS ticks": 2.23,  # 2,628,000 × (received, deleted), and seven calls a minute that queue them
         "Lambda time": 0.53,  # 0.03 s × 0.5 GB × 13.3334
         "Lambda requests": 0.53,
     }
-    assert cost.total(cost.resting_month(30)) < cost.total(cost.resting_month(1)) / 20
+    assert bill.total(bill.resting_month(30)) < bill.total(bill.resting_month(1)) / 20
 
 
 def test_an_alarm_costs_by_the_metrics_it_looks_at() -> None:
     one = "      MetricName: Age\n"
     percent = "        - Expression: 100 * errors / calls\n          MetricName: Errors\n          MetricName: Calls\n"
     query = "          Expression: !Sub SELECT SUM(Failed) FROM Engine WHERE service = '${Service}'\n"
-    assert cost.alarm_metrics(one + percent + query) == (3, 1)
+    assert bill.alarm_metrics(one + percent + query) == (3, 1)
 
 
 def test_a_page_without_a_place_for_a_part() -> None:
     with pytest.raises(ValueError, match="no place for summary"):
-        cost.rendered("nothing", {"a case": SIMPLE})
+        cost.fill_page("nothing", {"a case": SIMPLE})
 
 
 @pytest.mark.timeout(400)

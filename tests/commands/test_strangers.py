@@ -80,7 +80,8 @@ def cut_short(clone: Path) -> None:
 
 
 def closed(clone: Path) -> None:
-    """Nobody but its owner may pass the folder above."""
+    """A power cut, and nobody but its owner may pass the folder above."""
+    cut_short(clone)
     clone.parent.chmod(0o700)
 
 
@@ -95,12 +96,15 @@ class Stranger:
     umask: int = 0o022
 
 
+# Each starts a stack, half a minute long: what stands in nobody's way is tried together.
 STRANGERS = (
-    Stranger("shell of other clouds and databases", {**AWS, **LOCALSTACK, **LIBPQ, **WEB_TOOLS}),
-    Stranger("shell with proxies, settings of Python, a plain terminal", {**PROXIES, **PYTHON, **PIP, **TERMINAL}),
+    Stranger(
+        "shell of other tools", {**AWS, **LOCALSTACK, **LIBPQ, **WEB_TOOLS, **PROXIES, **PYTHON, **PIP, **TERMINAL}
+    ),
     Stranger("folder of any name", folder="-100% [bold]\nof 'two' \"two\" $HOME `id` back\\slash größe " + "long" * 30),
-    Stranger("folder that only its owner may enter", prepare=closed, umask=0o077),
-    Stranger("temporary folder with a long path", {"TMPDIR": "long"}, prepare=cut_short),
+    Stranger(
+        "folder that only its owner may enter, after a power cut", {"TMPDIR": "long"}, prepare=closed, umask=0o077
+    ),
 )
 
 

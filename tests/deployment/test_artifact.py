@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -50,23 +50,24 @@ def here() -> wheels.Platform:
 
 
 @pytest.fixture(scope="module")
-def functions(here: wheels.Platform) -> Artifact:
-    return lambda_package.build(lambda_package.FUNCTIONS, here)
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the functions, so that a change of theirs between two builds does not show."""
+    copy = tmp_path_factory.mktemp("frozen") / "functions"
+    shutil.copytree(lambda_package.FUNCTIONS, copy)
+    recipe = replace(lambda_package.RECIPES[lambda_package.FUNCTIONS], sources=copy)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lambda_package, "RECIPES", {**lambda_package.RECIPES, copy: recipe})
+        yield copy
+
+
+@pytest.fixture(scope="module")
+def functions(frozen: Path, here: wheels.Platform) -> Artifact:
+    return lambda_package.build(frozen, here)
 
 
 @pytest.fixture(scope="module")
 def migrations(here: wheels.Platform) -> Artifact:
     return lambda_package.build(lambda_package.MIGRATIONS, here)
-
-
-@pytest.fixture
-def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the functions, so that a change of theirs between two builds does not show."""
-    copy = tmp_path / "functions"
-    shutil.copytree(lambda_package.FUNCTIONS, copy)
-    recipe = replace(lambda_package.RECIPES[lambda_package.FUNCTIONS], sources=copy)
-    monkeypatch.setattr(lambda_package, "RECIPES", {copy: recipe})
-    return copy
 
 
 def unpack(built: Artifact, folder: Path) -> Path:
@@ -197,25 +198,23 @@ def test_the_zips_hold_no_secret(installed: Path, installed_migrations: Path, tm
     assert WHOLE_KEY.search(_PLANTED.encode())
 
 
-def test_the_same_commit_gives_the_same_bytes(
-    frozen: Path, here: wheels.Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_same_commit_gives_the_same_bytes_and_its_bytecode_is_used(
+    frozen: Path,
+    functions: Artifact,
+    here: wheels.Platform,
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With every library fetched anew."""
-    first = lambda_package.build(frozen, here)
+    """The second time with every library fetched anew."""
+    compiled = lambda_package.build(frozen, here, compiler=Path(sys.executable))
 
     def anew(lock: Path, target: wheels.Platform, report: wheels.Report) -> list[Path]:
         return wheels.fetch(lock, target, report, cache=tmp_path / "another cache")
 
     monkeypatch.setattr(lambda_package, "fetch", anew)
-    assert lambda_package.build(frozen, here) == first
-    assert list((tmp_path / "another cache").rglob("*.whl"))
-
-
-def test_bytecode_is_the_same_each_time_and_is_used(
-    functions: Artifact, here: wheels.Platform, environment: dict[str, str], tmp_path: Path, frozen: Path
-) -> None:
-    compiled = lambda_package.build(frozen, here, compiler=Path(sys.executable))
     assert lambda_package.build(frozen, here, compiler=Path(sys.executable)) == compiled
+    assert list((tmp_path / "another cache").rglob("*.whl"))
     assert compiled.digest != functions.digest
     assert len(compiled.content) <= lambda_package.MAX_BYTES
     folder = unpack(compiled, tmp_path / "unpacked")
@@ -227,7 +226,7 @@ def test_bytecode_is_the_same_each_time_and_is_used(
 def test_the_templates_own_runtime_on_both_processors(architecture: str) -> None:
     target = wheels.lambda_platform("python3.13", architecture)
     machine = {"arm64": b"\xb7\x00", "x86_64": b"\x3e\x00"}[architecture]
-    for folder in lambda_package.RECIPES:
+    for folder in (lambda_package.FUNCTIONS, lambda_package.MIGRATIONS):
         archive = zipfile.ZipFile(io.BytesIO(lambda_package.build(folder, target).content))
         libraries = [name for name in archive.namelist() if ".so" in Path(name).suffixes]
         # What ELF says it is for, so that no wheel for this machine slipped in.

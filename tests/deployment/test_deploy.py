@@ -16,7 +16,7 @@ import pytest
 
 from localstack.client import local_program
 from localstack.commands import deploy as commands
-from localstack.deployment import deploying
+from localstack.deployment import deploying, stacks
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.aws_target import Target
 from localstack.errors import UserError
@@ -190,7 +190,7 @@ def test_a_failed_first_deployment_is_named_repeated_and_removed(stack: Stack, d
 
     dev.refusal("deploy", *where, *nowhere)
     assert "broken is deleted" in dev.succeed("destroy", *where, "--yes")
-    assert deploying.state_of(stack.clients, "broken").status == deploying.ABSENT
+    assert stacks.state_of(stack.clients, "broken").status == stacks.ABSENT
 
 
 @pytest.mark.usefixtures("up")
@@ -245,7 +245,7 @@ def test_on_aws_nothing_is_sent_and_nothing_changed_without_a_yes(
         said, refused = dev.run("deploy", *where, *account, keys="y\n")
     assert str(refused) == "Nothing was changed: the change set of careful was declined."
     assert "OrdersQueue" in said
-    assert deploying.state_of(clients, "careful").status == deploying.ABSENT
+    assert stacks.state_of(clients, "careful").status == stacks.ABSENT
 
     # The same, gone through with: what was declined before is no obstacle.
     with typed("y\n"):
@@ -258,7 +258,7 @@ def test_on_aws_nothing_is_sent_and_nothing_changed_without_a_yes(
         said, refused = dev.run("deploy", *where, *account, *changed, keys="y\n")
     assert str(refused) == "Nothing was changed: the change set of careful was declined."
     assert not deploying.delete_change_set(clients, "careful")
-    assert deploying.state_of(clients, "careful").parameters["LogLevel"] == "INFO"
+    assert stacks.state_of(clients, "careful").parameters["LogLevel"] == "INFO"
 
     assert dev.refusal("destroy", *where, keys="n\n") == "Nothing was deleted."
     assert "careful is deleted" in dev.succeed("destroy", *where, keys="y\n")

@@ -87,7 +87,9 @@ async def test_a_cancelled_order_ends_at_once_and_is_never_executed(stack: Stack
             assert answer.status == HTTPStatus.OK
         # A message of it that was still under way.
         await on.send(order_id)
-        assert await orders.wait_until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT_SECONDS)
+        assert await orders.wait_until(
+            lambda: not stack.clients.count_messages(stack.outputs["OrdersQueueUrl"]), LIMIT_SECONDS
+        )
 
         messages = await trader.follow(order_id)
 

@@ -13,7 +13,7 @@ from localstack.local_stack.processes import wait_until
 from localstack.local_stack.stack_for_tests import Stack
 from localstack.logs.log_lines import Line as KeptLine
 from localstack.logs.log_lines import is_platform, order_of
-from localstack.logs.log_reader import KeptLines
+from localstack.logs.log_reader import LogReader
 from tests.e2e.roles import Line, Roles
 from tests.e2e.trader import ORDER, Trader
 
@@ -39,7 +39,7 @@ async def lines_of(roles: Roles, function: str, since: float, last: str) -> list
 
 
 async def test_the_local_stack_keeps_what_functions_log_by_their_names(stack: Stack, trader: Trader) -> None:
-    with KeptLines(stack.runtime.settings.function_log) as kept:
+    with LogReader(stack.runtime.settings.function_log) as kept:
         kept.skip()
         order_id = await trader.place()
         await trader.follow(order_id)

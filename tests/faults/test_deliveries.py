@@ -35,7 +35,7 @@ async def test_a_message_that_no_worker_can_process(stack: Stack, monkeypatch: p
             seen = await on.ended(LIMIT)
             assert await orders.wait_until(lambda: is_archived(stack, nonsense), LIMIT)
         check_commands(stack, order_id, nonsense, monkeypatch)
-        assert await orders.wait_until(lambda: not orders.messages(stack, "OrdersQueueUrl"), LIMIT)
+        assert await orders.wait_until(lambda: not stack.clients.count_messages(stack.outputs["OrdersQueueUrl"]), LIMIT)
     finally:
         sqs.set_queue_attributes(QueueUrl=queue, Attributes=usual)
     order = seen.orders[0]

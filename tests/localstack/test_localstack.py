@@ -150,13 +150,7 @@ def test_statuses_are_pushed(api: Api, clients: Clients, localstack: Server, dat
     with psycopg.connect(database_url) as connection:
         connection.execute("DROP FUNCTION mark_as_followed() CASCADE")
 
-    def waiting() -> bool:
-        attributes = clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
-        return any(
-            int(attributes[name]) for name in ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        )
-
-    assert wait_until(lambda: not waiting(), 60, 0.5)
+    assert wait_until(lambda: not clients.count_messages(queue), 60, 0.5)
     assert "invocation" in localstack.function_log("PushStatusFunction")
 
 

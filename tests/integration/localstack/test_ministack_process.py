@@ -11,17 +11,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localstack.local_stack import ministack_process
+from localstack.local_stack import ministack_process, queue_batches
 from localstack.local_stack.function_log import FunctionLog
 from localstack.local_stack.ministack_process import (
     ForkedProcess,
-    Gathering,
-    allow_batches_of_what_is_allowed,
-    keep_what_functions_log,
-    once_a_second,
-    read_policies_once,
-    work_on_queues_sooner,
+    authorize_batches_as_single_sends,
+    cache_policies,
+    keep_function_logs,
+    shorten_queue_waits,
 )
+from localstack.local_stack.queue_batches import Gathering, once_a_second
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux only")
 _TELL = """
@@ -133,7 +132,7 @@ def test_a_fifo_queue_is_worked_on_in_two_batches_and_others_as_before(monkeypat
     assert lambda_svc._sqs_esm_concurrency(limited, {}, {}, {"is_fifo": True}) == 1
 
     # When it is changed
-    work_on_queues_sooner()
+    shorten_queue_waits(queue_batches)
 
     # Then
     assert lambda_svc._sqs_esm_concurrency(limited, {}, {}, {"is_fifo": True}) == 2
@@ -209,7 +208,7 @@ def test_a_policy_is_read_once_and_anew_where_it_is_another(monkeypatch: pytest.
     )
 
     # When
-    read_policies_once()
+    cache_policies()
     read = iam_evaluator.parse_policy_document
 
     # Then
@@ -229,7 +228,7 @@ def test_what_functions_log_is_kept_and_the_emulator_holds_the_newest_of_it(
     log = FunctionLog(tmp_path / "functions.jsonl", "stack-")
 
     # When
-    keep_what_functions_log(log)
+    keep_function_logs(log)
     for number in range(3):
         lambda_svc._emit_lambda_logs({"config": {"FunctionName": "stack-api"}}, "1", f"line {number}", False, 1)
 
@@ -252,7 +251,7 @@ def test_a_disk_without_room_for_logs_ends_no_invocation(
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(lambda_svc, "_emit_lambda_logs", lambda *_: None)
-    keep_what_functions_log(Full(Path("none"), ""))
+    keep_function_logs(Full(Path("none"), ""))
     lambda_svc._emit_lambda_logs({"FunctionName": "stack-api"}, "1", "text", False, 1)
     assert "A line of stack-api could not be kept: [Errno 28] No space left on device" in capsys.readouterr().err
 
@@ -268,7 +267,7 @@ def test_a_batch_needs_the_permission_of_a_single_call_as_on_aws(monkeypatch: py
     assert asked("sqs", "AmazonSQS.SendMessageBatch") == "sqs:SendMessageBatch"
 
     # When it is changed
-    allow_batches_of_what_is_allowed()
+    authorize_batches_as_single_sends()
 
     # Then
     assert asked("sqs", "AmazonSQS.SendMessageBatch") == "sqs:SendMessage"

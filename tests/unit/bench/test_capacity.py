@@ -4,19 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from localstack.bench import capacity
-from localstack.bench.capacity import DEFAULT, STEPS, QueueSimulation, StackSize, simulate, uses
+from localstack.bench import capacity, queue_simulation
+from localstack.bench.capacity import DEFAULT, STEPS, uses
+from localstack.bench.queue_simulation import QueueSimulation, StackSize, simulate
 from localstack.paths import ROOT
 
 
 def test_the_page_says_what_the_simulation_shows() -> None:
     page = capacity.PAGE.read_text()
-    assert page == capacity.rendered(page, capacity.rows()), "./dev bench capacity --write makes the tables anew"
+    assert page == capacity.fill_page(page, capacity.rows()), "./dev bench capacity --write makes the tables anew"
 
 
 def test_a_page_without_a_place_for_the_tables() -> None:
     with pytest.raises(ValueError, match="no place"):
-        capacity.rendered("nothing", [])
+        capacity.fill_page("nothing", [])
 
 
 @pytest.mark.parametrize("rate", [5.0, 40.0])
@@ -33,7 +34,7 @@ def test_more_orders_than_workers_can_have_in_hand_wait_for_ever() -> None:
     few = replace(DEFAULT, workers=2)
     seen = QueueSimulation(few, 20, 60).run()
     assert not seen.keeps_up
-    assert seen.finished <= 2 * capacity.BATCH / 3.5
+    assert seen.finished <= 2 * queue_simulation.BATCH / 3.5
     assert uses(few, 20, seen)[0].limit == "workers (orders in hand)"
     assert uses(few, 20, seen)[0].used > 1
 

@@ -15,10 +15,11 @@ import pytest
 from rich.console import Console
 
 from localstack.commands import deploy as commands
-from localstack.deployment import deploying, targets
+from localstack.deployment import deploying, stacks, targets
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.aws_target import Target
-from localstack.deployment.deploying import DeploymentPlan, StackState
+from localstack.deployment.deploying import DeploymentPlan
+from localstack.deployment.stacks import StackState
 from localstack.deployment.targets import DeployTarget
 from localstack.errors import UserError
 from localstack.packaging import template, wheels
@@ -216,7 +217,7 @@ def test_a_protected_database_stops_everything_first() -> None:
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name mine"),
         ("UPDATE_IN_PROGRESS", "wait until that ends"),
         ("DELETE_IN_PROGRESS", "wait until that ends"),
-        *((each, "") for each in (deploying.ABSENT, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "UPDATE_COMPLETE")),
+        *((each, "") for each in (stacks.ABSENT, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "UPDATE_COMPLETE")),
     ],
 )
 def test_a_stack_that_cannot_be_deployed_to_is_told_what_to_do(status: str, remedy: str) -> None:
@@ -323,6 +324,6 @@ def test_a_failure_in_a_nested_stack_is_told_with_its_reason() -> None:
 
     clients = Clients(Target("AWS"))
     vars(clients)["cloudformation"] = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=paginate))
-    lines = deploying.failures(clients, "root", NOW.timestamp()).splitlines()
+    lines = stacks.failures(clients, "root", NOW.timestamp()).splitlines()
     assert lines[0] == "  Database/Instance (AWS::RDS::DBInstance): No more instances of db.t4g.micro"
     assert lines[1:] == ["  Database (AWS::CloudFormation::Stack): Embedded stack was not created"]
