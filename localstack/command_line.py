@@ -48,7 +48,7 @@ def _names(app: typer.Typer) -> set[str | None]:
 def _add_commands(app: typer.Typer, wanted: str) -> None:
     """Adds the commands, as many as it takes until the wanted one is there: the libraries of all take a second."""
     if wanted in client_commands.COMMANDS:
-        local_program.adopt()
+        local_program.set_up_program()
         client_commands.add_to(app)
         return
     groups = [found.name for found in pkgutil.iter_modules(commands.__path__)]
@@ -78,7 +78,7 @@ def _run() -> None:
     except UserError as error:
         _fail(str(error), error.exit_status)
     except OrderEngineError as error:
-        local_program.adopt()
+        local_program.set_up_program()
         _fail(client_program.explain(error), client_program.exit_status(error))
     except PermissionError as error:
         if error.filename is None:

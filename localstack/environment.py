@@ -70,7 +70,7 @@ def _is_kept(name: str, value: str) -> bool:
     return name in _KEPT or name in _PIP_NAMES or name.startswith(_KEPT_PREFIXES)
 
 
-def composed(given: Mapping[str, str]) -> dict[str, str]:
+def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
     """What the local commands, and so everything that they start, find of the caller's environment."""
     kept = {name: value for name, value in given.items() if _is_kept(name, value)}
     return {
@@ -83,9 +83,9 @@ def composed(given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def adopt_composed(*also_kept: str) -> None:
-    """Gives this process the composed environment, where it was not started by `./dev` or with the caller's own."""
-    wanted = composed(os.environ) | {name: os.environ[name] for name in also_kept if name in os.environ}
+def adopt_clean_environment(*also_kept: str) -> None:
+    """Gives this process the clean environment, where it was not started by `./dev` or with the caller's own."""
+    wanted = clean_environment(os.environ) | {name: os.environ[name] for name in also_kept if name in os.environ}
     for name in [name for name in os.environ if name not in wanted and not name.startswith("PYTHON")]:
         del os.environ[name]
     os.environ.update(wanted)
@@ -100,7 +100,7 @@ def output_encoding(given: Mapping[str, str], usual: str) -> str:
         return "utf-8:backslashreplace"
 
 
-def _configured(python: str, environment: Mapping[str, str]) -> dict[str, str]:
+def _read_pip_config(python: str, environment: Mapping[str, str]) -> dict[str, str]:
     """What pip's configuration files say of the settings that are kept; nothing where they can't be read."""
     asked = subprocess.run(  # noqa: S603  # our own command line
         # As loud as it can be: the files may ask for silence.
@@ -124,14 +124,14 @@ def _configured(python: str, environment: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def for_pip(given: Mapping[str, str], python: str) -> dict[str, str]:
+def pip_environment(given: Mapping[str, str], python: str) -> dict[str, str]:
     """What `python -m pip` runs with: the caller's index, proxy and authorities, but none of the settings that install
     elsewhere or otherwise.
     """
-    base = {name: value for name, value in composed(given).items() if not name.startswith("PIP_")}
+    base = {name: value for name, value in clean_environment(given).items() if not name.startswith("PIP_")}
     files = {name: given[name] for name in ("PIP_CONFIG_FILE",) if name in given}
     exported = {_PIP_NAMES[name]: value for name, value in given.items() if name in _PIP_NAMES}
-    settings = {**_configured(python, {**base, **files}), **exported}
+    settings = {**_read_pip_config(python, {**base, **files}), **exported}
     chosen = {
         _pip_name(key): value
         for key, value in settings.items()

@@ -91,7 +91,7 @@ class Scene:
     async def interrupted(self, reason: str) -> None:
         """A push died just now: keeps what it had not recorded yet."""
         moment = time.time()
-        recorded = await asyncio.to_thread(evidence.recorded, self.stack)
+        recorded = await asyncio.to_thread(evidence.read_follower_records, self.stack)
         self.interruptions.append(Interruption(moment, reason, recorded.of_orders, recorded.of_users))
 
     async def ended(self, seconds: float, *, reconcile_every: float | None = None) -> Evidence:

@@ -42,7 +42,7 @@ def warm_up(server: Server, seconds: float, scale: float = 1) -> None:
     _load(server, _WARM_UP.scaled(scale), seconds, lambda _done, _of: None)
 
 
-def measured(server: Server, workload: Workload, seconds: float, progress: Progress) -> Measurement:
+def measure_load(server: Server, workload: Workload, seconds: float, progress: Progress) -> Measurement:
     """One load and what it took.
 
     Raises NotOver where not all orders end within the time, and what `Client.place` raises.
@@ -65,7 +65,7 @@ def measured(server: Server, workload: Workload, seconds: float, progress: Progr
     )
 
 
-def run_of(row: Row, server: Server, found: Measurement) -> Run:
+def to_run(row: Row, server: Server, found: Measurement) -> Run:
     """The measurement as it is kept."""
     samples = found.samples
     return Run(

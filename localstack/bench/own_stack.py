@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from localstack.environment import composed
+from localstack.environment import clean_environment
 from localstack.errors import UserError
 from localstack.gateway.front_door import AT_ONCE, FrontDoor
 from localstack.local_stack.ministack_process import FIFO_BATCHES
@@ -106,7 +106,10 @@ class StackProcess:
                 stdout=subprocess.PIPE,
                 stderr=standard_error,
                 cwd=ROOT,
-                env={**composed(os.environ), "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "functions")))},
+                env={
+                    **clean_environment(os.environ),
+                    "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "functions"))),
+                },
                 start_new_session=True,  # Ctrl-C is ours; the child ends when its input does
                 text=True,
             )

@@ -81,7 +81,7 @@ def profile(workload: Workload, seconds: float, step: Callable[[str], Progress])
     ):
         server = Server("own", own.url, own=own)
         measuring.warm_up(server, seconds)
-        counted = measuring.measured(server, workload, seconds, step("counting processor time"))
+        counted = measuring.measure_load(server, workload, seconds, step("counting processor time"))
         stacks = Path(folder) / "stacks"
         sampler = subprocess.Popen(  # noqa: S603  # our own command line
             [
@@ -97,7 +97,7 @@ def profile(workload: Workload, seconds: float, step: Callable[[str], Progress])
             time.sleep(_ATTACH_SECONDS)
             if sampler.poll() is not None:
                 raise UserError(f"py-spy may not look at the processes: {(sampler.communicate()[0] or '').strip()}")
-            measuring.measured(server, workload, seconds, step("sampling"))
+            measuring.measure_load(server, workload, seconds, step("sampling"))
             sampler.send_signal(signal.SIGINT)
             said, _ = sampler.communicate(timeout=_WRITE_SECONDS)
         finally:

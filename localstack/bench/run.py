@@ -97,4 +97,4 @@ def _with_history(
             delays = row.delays
         for server in servers:
             progress = reporter.step(f"{row.name}: {row.title}" + (f" at {server.name}" if len(servers) > 1 else ""))
-            yield measuring.run_of(row, server, measuring.measured(server, row.workload, plan.seconds, progress))
+            yield measuring.to_run(row, server, measuring.measure_load(server, row.workload, plan.seconds, progress))

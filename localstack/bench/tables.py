@@ -12,7 +12,7 @@ _WORTH_A_LINE = 0.05
 _DIGITS = {"s": 1, "ms": 1, "USD": 2, "KiB": 1}
 
 
-def shown(value: float | None, unit: str) -> str:
+def format_value(value: float | None, unit: str) -> str:
     """A value with its unit, as exact as it is worth."""
     return "–" if value is None else f"{value:,.{_DIGITS.get(unit, 1)}f} {unit}"
 
@@ -52,12 +52,17 @@ def table(runs: Sequence[Run], old: Results | None = None) -> Table:
     for run in runs:
         earlier = old.before(run) if old else None
         for number, value in enumerate(run.values):
-            target = f"{value.better} {shown(value.target, value.unit)}" if value.target is not None else ""
-            cells: list[str | Text] = ["" if number else _name(run), value.name, shown(value.value, value.unit), target]
+            target = f"{value.better} {format_value(value.target, value.unit)}" if value.target is not None else ""
+            cells: list[str | Text] = [
+                "" if number else _name(run),
+                value.name,
+                format_value(value.value, value.unit),
+                target,
+            ]
             cells.append(_verdict(value))
             if old is not None:
                 before = value_of(earlier, value.name)
-                cells += [shown(before, value.unit) if before is not None else "", _change(value, before)]
+                cells += [format_value(before, value.unit) if before is not None else "", _change(value, before)]
             found.add_row(*cells, end_section=number == len(run.values) - 1)
     return found
 
@@ -96,7 +101,7 @@ def profile_table(profile: Profile, functions: int) -> Table:
     return found
 
 
-def where(results: Results) -> str:
+def origin_line(results: Results) -> str:
     """In a line: machine, commit, moment."""
     machine = ", ".join(f"{name} {text}" if name != "processor" else text for name, text in results.machine.items())
     return f"commit {results.commit} · {machine} · seed {results.seed} · {results.at}"

@@ -274,7 +274,7 @@ def _by_order(events: Iterable[EventRecord]) -> dict[str, list[EventRecord]]:
     return grouped
 
 
-def ended(evidence: Evidence) -> dict[str, int]:
+def count_by_end(evidence: Evidence) -> dict[str, int]:
     """How many orders ended how."""
     return {
         status: sum(order.status == status for order in evidence.orders)

@@ -87,14 +87,14 @@ def counts(database_url: str) -> Counts:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class FollowerRecords:
     """What the connections table holds, as `Interruption` keeps it."""
 
     of_orders: Mapping[str, int]
     of_users: Mapping[str, tuple[Mapping[str, int], ...]]
 
 
-def recorded(stack: Stack) -> Recorded:
+def read_follower_records(stack: Stack) -> FollowerRecords:
     """What is noted of every follower right now. Raises botocore's errors where the emulator does not answer."""
     pages = stack.clients.dynamodb.get_paginator("scan").paginate(
         TableName=stack.outputs["ConnectionsTableName"], ConsistentRead=True
@@ -121,26 +121,26 @@ def recorded(stack: Stack) -> Recorded:
             if of == connection:
                 known[order_id] = max(sequence, known.get(order_id, 0))
     followed = {user for user, _ in users}
-    return Recorded(
+    return FollowerRecords(
         furthest_behind,
         {user: tuple(known for (name, _), known in users.items() if name == user) for user in followed},
     )
 
 
-def unanswered(lines: Iterable[Line]) -> Iterator[Unanswered]:
+def unanswered_pushes(lines: Iterable[Line]) -> Iterator[Unanswered]:
     """The calls of pushes that no answer came to, from what the functions logged."""
     for line in lines:
         with contextlib.suppress(ValueError):
-            said = json.loads(line.text)
-            if not isinstance(said, dict):
+            fields = json.loads(line.text)
+            if not isinstance(fields, dict):
                 continue
-            reason, order_id = str(said.get("reason")), said.get("order_id")
+            reason, order_id = str(fields.get("reason")), fields.get("order_id")
             # The line's own time is the end of its invocation.
-            at = datetime.strptime(str(said.get("timestamp")), "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
+            at = datetime.strptime(str(fields.get("timestamp")), "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
             # A refusal begins with its status.
-            if said.get("message") == "post_refused" and not reason[:3].isdigit():
+            if fields.get("message") == "post_refused" and not reason[:3].isdigit():
                 yield Unanswered(at, order_id, "a post was not answered in time", _POSTED_WITHIN)
-            elif said.get("message") == "group_returned" and _TABLE in reason:
+            elif fields.get("message") == "group_returned" and _TABLE in reason:
                 yield Unanswered(at, order_id, "the connections table did not answer", _NOTED_WITHIN)
 
 

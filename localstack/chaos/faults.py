@@ -110,7 +110,7 @@ class Faults:
         """Keeps what the push that was stopped just now had not recorded yet."""
         moment = time.time()
         try:
-            recorded = evidence.recorded(self._stack.stack)
+            recorded = evidence.read_follower_records(self._stack.stack)
         except (BotoCoreError, ClientError):
             return  # the emulator is away, and every connection with it: nothing can come twice on those
         with self._lock:

@@ -99,8 +99,8 @@ class OrderDraft:
         if self.away_bps is not None:
             counted = body["input_token"] if body["side"] == "sell" else body["output_token"]
             amount = world.base_units(body["amount"], counted)
-            wanted = SwapSize(body["input_token"], body["output_token"], body["side"], amount)
-            body["limit_price"] = world.limit(wanted, now, self.away_bps)
+            size = SwapSize(body["input_token"], body["output_token"], body["side"], amount)
+            body["limit_price"] = world.limit(size, now, self.away_bps)
         return chaos_order(self.key, body, self.user)
 
 
@@ -143,23 +143,23 @@ def _resting(chance: random.Random, key: str, user: str) -> OrderDraft:
     return OrderDraft(key, user, body, away_bps=chance.randint(-5, 60), lasts=lasts)
 
 
-async def place(client: Client, wanted: NewOrder, seconds: float) -> Accepted:
+async def place(client: Client, order: NewOrder, seconds: float) -> Accepted:
     """Places the order, again with the same key until it is accepted.
 
     Raises:
         NotAccepted: it was refused, or there was no 202 in so many seconds.
     """
-    give_up = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     seen: OrderEngineError | None = None
-    while time.monotonic() < give_up:
+    while time.monotonic() < deadline:
         try:
-            return Accepted((await client.place(wanted)).order_id, time.time())
+            return Accepted((await client.place(order)).order_id, time.time())
         except (TransportError, OutcomeUnknown, ServiceFailed, TooManyRequests) as error:
             seen = error
         except OrderEngineError as error:
-            raise NotAccepted(f"The order {wanted.idempotency_key} was refused: {error}") from error
+            raise NotAccepted(f"The order {order.idempotency_key} was refused: {error}") from error
         await asyncio.sleep(_PAUSE_SECONDS)
-    raise NotAccepted(f"The order {wanted.idempotency_key} had no 202 within {seconds:.0f} s; the last answer: {seen}")
+    raise NotAccepted(f"The order {order.idempotency_key} had no 202 within {seconds:.0f} s; the last answer: {seen}")
 
 
 async def cancel(client: Client, order_id: str) -> str:
@@ -193,9 +193,9 @@ def send(stack: Stack, queue: str, order_id: str, copies: int) -> None:
 
 async def wait_until(holds: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:
     """Whether the condition came true within the limit; it is asked in a thread, so it may look into the database."""
-    give_up = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(holds):
-        if time.monotonic() >= give_up:
+        if time.monotonic() >= deadline:
             return False
         await asyncio.sleep(pause)
     return True

@@ -146,7 +146,7 @@ class Transcript:
 
 
 @dataclass(frozen=True)
-class Shown:
+class SnapshotFrame:
     """The snapshot that a connection to all orders of a user began with.
 
     `open` is up to where it shows each order that is open; from `since` on every status is told.
@@ -164,7 +164,7 @@ class UserConnection:
 
     asked_since: float | None
     opened_at: float
-    shown: Shown | None = None
+    shown: SnapshotFrame | None = None
     frames: list[tuple[str, Frame]] = field(default_factory=list)
     closed_at: float | None = None
     ending: str = "open"

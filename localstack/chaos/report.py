@@ -46,7 +46,7 @@ def shortcomings(result: Result) -> Iterator[str]:
     if not accepted or result.refused:
         why = f" {result.refused[0]}" if result.refused else ""
         yield f"{accepted} of {accepted + len(result.refused)} orders were accepted.{why}"
-    if not audit.ended(result.evidence)[CONFIRMED]:
+    if not audit.count_by_end(result.evidence)[CONFIRMED]:
         yield "No order was confirmed, so nothing is shown of settlements: run more orders."
     if not audit.excusable(result.evidence)[1]:
         yield "No follower was told anything, so nothing is shown of the stream: run more orders."
@@ -82,7 +82,7 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
         ("repeats without a reason", (Kind.REPEAT,)),
         ("followers never told the end", (Kind.NEVER_TOLD,)),
     ]
-    ended = audit.ended(evidence)
+    ended = audit.count_by_end(evidence)
     repeated = audit.repeats(evidence)
     excusable, frames = audit.excusable(evidence)
     connections = sum(len(transcript.connections) for transcript in evidence.transcripts)
@@ -95,7 +95,7 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
         ("faults", ", ".join(f"{count} {what}" for what, count in result.counts.items() if count) or "none"),
     ]
     ending = [
-        ("repeats with a reason", _explained(repeated)),
+        ("repeats with a reason", _format_repeats(repeated)),
         ("statuses that could have come twice", f"{excusable} of {frames} ({excusable / max(frames, 1):.1%})"),
         ("dead letters", str(len(evidence.dead_letters))),
         ("slowest recovery (a dead worker's order)", f"{result.slowest_takeover:.1f} s"),
@@ -114,10 +114,10 @@ def _of_users(evidence: Evidence) -> str:
     return f"{len(evidence.user_transcripts)}, {len(connections)} connections, {statuses} statuses"
 
 
-def _explained(repeated: Sequence[audit.Repeat]) -> str:
+def _format_repeats(repeated: Sequence[audit.Repeat]) -> str:
     reasons = Counter(repeat.reason for repeat in repeated if repeat.reason is not None)
-    told = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
-    return f"{reasons.total()}{f' ({told})' if told else ''}"
+    listed = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
+    return f"{reasons.total()}{f' ({listed})' if listed else ''}"
 
 
 def show(result: Result, console: Console) -> None:
@@ -164,9 +164,9 @@ def _stored(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
             yield event.at, f"event {event.sequence:<3}  {event.status} (attempt {event.attempt}): {event.message}"
     for each in evidence.chain:
         if each.order_id == order_id:
-            told = f"chain      {each.signature[:12]}… of attempt {each.attempt}: {each.outcome}"
+            line = f"chain      {each.signature[:12]}… of attempt {each.attempt}: {each.outcome}"
             after = each.lands_at - each.submitted_at
-            yield each.submitted_at, f"{told}, sent {each.submissions} times, lands {after:.2f} s later"
+            yield each.submitted_at, f"{line}, sent {each.submissions} times, lands {after:.2f} s later"
     for letter in evidence.dead_letters:
         if letter.order_id == order_id:
             yield letter.at, f"dead letter {letter.message_id}: {letter.verdict}"

@@ -132,7 +132,7 @@ class Campaign:
                 async with asyncio.TaskGroup() as running:
                     watching = running.create_task(self._watch())
                     self._progress.phase = "breaking"
-                    breaking = running.create_task(self._break())
+                    breaking = running.create_task(self._inject_faults())
                     await self._place_all(clients)
                     await breaking
                     self._progress.phase = "recovering"
@@ -171,20 +171,20 @@ class Campaign:
         drafts = orders.order_drafts(chance, settings.orders, f"seed-{settings.seed}", settings.resting)
         started = time.monotonic()
         async with asyncio.TaskGroup() as placing:
-            for moment, wanted in zip(moments, drafts, strict=True):
+            for moment, draft in zip(moments, drafts, strict=True):
                 await asyncio.sleep(max(started + moment - time.monotonic(), 0))
-                placing.create_task(self._place(clients[wanted.user], wanted, gate))
+                placing.create_task(self._place(clients[draft.user], draft, gate))
 
     async def _place(self, client: Client, draft: orders.OrderDraft, gate: asyncio.Semaphore) -> None:
         async with gate:
             try:
-                wanted, accepted = await self._accepted_of(client, draft)
+                order, accepted = await self._place_until_accepted(client, draft)
             except orders.NotAccepted as error:
                 self._refused.append(str(error))
                 return
         self._placed_by[accepted.order_id] = client
-        if isinstance(wanted.limit_price, Decimal):
-            self._limits[accepted.order_id] = wanted.limit_price
+        if isinstance(order.limit_price, Decimal):
+            self._limits[accepted.order_id] = order.limit_price
         self._accepted.append(accepted.order_id)
         self._of_users[draft.user].append(accepted.order_id)
         # The first order has a follower at any rate: without one a short run would show nothing of the stream.
@@ -194,19 +194,19 @@ class Campaign:
             self._followers.append(follower)
             self._following.append(asyncio.create_task(follower.run(client, self._handshakes)))
 
-    async def _accepted_of(self, client: Client, draft: orders.OrderDraft) -> tuple[NewOrder, orders.Accepted]:
+    async def _place_until_accepted(self, client: Client, draft: orders.OrderDraft) -> tuple[NewOrder, orders.Accepted]:
         """Raises NotAccepted. What an outage made late, a launch that is over or an end that is near, is asked anew."""
         for tries in range(_ASKED_ANEW):
-            wanted = await asyncio.to_thread(draft.order, self._world, time.time())
+            order = await asyncio.to_thread(draft.order, self._world, time.time())
             try:
-                return wanted, await orders.place(client, wanted, _PLACED_WITHIN)
+                return order, await orders.place(client, order, _PLACED_WITHIN)
             except orders.NotAccepted as error:
                 if not any(outdated in str(error) for outdated in _OUTDATED):
                     raise
                 draft = replace(draft, key=f"{draft.key}-{tries}")
         raise orders.NotAccepted(f"{_ASKED_ANEW} times in a row an order's time was over before it was placed.")
 
-    async def _break(self) -> None:
+    async def _inject_faults(self) -> None:
         started = time.monotonic()
         faults = plan(self._settings.seed, self._settings.seconds, self._settings.interval)
         async with asyncio.TaskGroup() as injecting:
@@ -241,9 +241,9 @@ class Campaign:
 
     async def _recover(self) -> None:
         """Waits until every order has ended, every follower knows, and no message is left that could change it."""
-        give_up = time.monotonic() + self._settings.rest
+        deadline = time.monotonic() + self._settings.rest
         reconciled = 0.0
-        while time.monotonic() < give_up:
+        while time.monotonic() < deadline:
             if await asyncio.to_thread(self._is_quiet):
                 return
             if time.monotonic() - reconciled > _RECONCILE_SECONDS:
@@ -293,7 +293,7 @@ class Campaign:
             transcripts=[follower.transcript for follower in self._followers],
             user_transcripts=[follower.transcript for follower in self._user_followers],
             interruptions=self._faults.interruptions,
-            unanswered=evidence.unanswered(self._stack.logged()),
+            unanswered=evidence.unanswered_pushes(self._stack.logged()),
         )
         market = self._world.record(seen.orders, seen.events, time.time())
         blocks = round(self._settings.lifetime / _BLOCK_SECONDS)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from localstack.chaos.followers import Style
-from localstack.chaos.records import Frame, Shown, UserConnection, UserTranscript
+from localstack.chaos.records import Frame, SnapshotFrame, UserConnection, UserTranscript
 from order_engine import OVER, Client, Event, OrderEngineError, Snapshot, Stream
 
 _PAUSE_SECONDS = 0.3
@@ -110,7 +110,7 @@ class UserFollower:
             if isinstance(frame, Snapshot):
                 shown = {order.id: order.sequence for order in frame.open}
                 since = frame.since.timestamp() if frame.since is not None else None
-                connection.shown = Shown(frame.at.timestamp(), since, shown, frame.more)
+                connection.shown = SnapshotFrame(frame.at.timestamp(), since, shown, frame.more)
                 if since is None and self._newest is None:
                     # Else what happened since then is still to come.
                     self._newest = frame.at.timestamp()

@@ -43,12 +43,12 @@ class World:
         venues = [import_module(f"chalicelib.venues.{name}").connect(self._simulation) for name in VENUES]
         self._market = SimulatedMarket(self._simulation, venues)
 
-    def pays(self, wanted: SwapSize, second: float) -> Fraction | None:
+    def pays(self, size: SwapSize, second: float) -> Fraction | None:
         """The full-size price at the better venue, output per input after fees; None where nobody quotes."""
-        one, other = find_token(wanted.input_token), find_token(wanted.output_token)
+        one, other = find_token(size.input_token), find_token(size.output_token)
         if one is None or other is None:
             return None
-        request = QuoteRequest(one, other, Side(wanted.side), wanted.amount, "chaos")
+        request = QuoteRequest(one, other, Side(size.side), size.amount, "chaos")
         quotes = self._market.preview(request, datetime.fromtimestamp(second, UTC))
         best = max((full_price(quote) for quote in quotes if isinstance(quote, Quote)), default=None)
         return None if best is None else in_display_units(best, one, other)
@@ -60,11 +60,11 @@ class World:
             raise ValueError(f"{token} is not listed.")
         return to_base_units(Decimal(amount), found)
 
-    def limit(self, wanted: SwapSize, second: float, away_bps: int) -> Decimal:
+    def limit(self, size: SwapSize, second: float, away_bps: int) -> Decimal:
         """A price so far from what is paid at the second. Raises ValueError where nothing is."""
-        price = self.pays(wanted, second)
+        price = self.pays(size, second)
         if price is None:
-            raise ValueError(f"Nobody trades {wanted}.")
+            raise ValueError(f"Nobody trades {size}.")
         price = price * (10_000 + away_bps) / 10_000
         return _DIGITS.divide(Decimal(price.numerator), Decimal(price.denominator))
 
@@ -86,7 +86,7 @@ class World:
 
     def _paid(self, order: OrderRecord, events: tuple[EventRecord, ...]) -> frozenset[int]:
         history = sorted((event for event in events if event.order_id == order.id), key=lambda event: event.sequence)
-        wanted = SwapSize(order.input_token, order.output_token, order.side, order.amount)
+        size = SwapSize(order.input_token, order.output_token, order.side, order.amount)
         paid: set[int] = set()
         limit = order.limit_price
         # From the last event back: an amendment says what the limit was before.
@@ -95,7 +95,7 @@ class World:
             if event.status == "waiting" and limit is not None:
                 seconds = range(int(event.at), int(end) + 1)
                 least = Fraction(limit)
-                paid.update(one for one in seconds if (price := self.pays(wanted, one)) is not None and price >= least)
+                paid.update(one for one in seconds if (price := self.pays(size, one)) is not None and price >= least)
             changed = event.meta.get("changed")
             if isinstance(changed, dict) and "limitPrice" in changed:
                 limit = Decimal(changed["limitPrice"]["from"])

@@ -77,7 +77,7 @@ def logs(order_id: str) -> Iterator[Text]:
                 yield text
 
 
-def adopt() -> None:
+def set_up_program() -> None:
     """Makes the client's commands this program's."""
     program.name = "./dev"
     program.find_url = url

@@ -51,7 +51,7 @@ def _simple(orders: int, connections: int, follow: int, url: str, seconds: float
 
     server = measuring.Server("", local_program.url_of(url))
     workload = Workload(orders, connections, min(follow, orders))
-    found = measuring.measured(server, workload, seconds, lambda _done, _of: None)
+    found = measuring.measure_load(server, workload, seconds, lambda _done, _of: None)
     Console().print(_simple_table(found.samples, orders, connections))
 
 
@@ -75,9 +75,9 @@ class _Display:
         return lambda done, of: bar.update(task, completed=done, total=of)
 
     def done(self, run: "Run") -> None:
-        from localstack.bench.tables import shown
+        from localstack.bench.tables import format_value
 
-        figures = ", ".join(f"{value.name} {shown(value.value, value.unit)}" for value in run.values)
+        figures = ", ".join(f"{value.name} {format_value(value.value, value.unit)}" for value in run.values)
         self._console.print(f"[bold]{run.row}[/bold]  {figures}", soft_wrap=True)
 
 
@@ -148,7 +148,7 @@ def bench(
     if (by_process := tables.processor_table(results.runs)) is not None:
         console.print()
         console.print(by_process)
-    console.print(f"\n{tables.where(results)}", soft_wrap=True)
+    console.print(f"\n{tables.origin_line(results)}", soft_wrap=True)
     if json is not None:
         results.write(json)
     if html is not None:

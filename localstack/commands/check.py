@@ -113,7 +113,7 @@ def check() -> None:
     raise typer.Exit(1 if failed else 0)
 
 
-def _from_here(argument: str) -> str:
+def _relative_to_clone(argument: str) -> str:
     """A path argument as it was meant in the current directory: pytest runs in the clone's own."""
     path, separator, rest = argument.partition("::")
     if argument.startswith("-") or not Path(path).exists():
@@ -128,7 +128,7 @@ def test(context: typer.Context) -> None:
     Without arguments tests/unit, tests/integration and tests/e2e, in four processes: what waits for a deployed stack
     leaves the processor to the others.
     """
-    arguments = [_from_here(argument) for argument in context.args] or ["-n", "4", "--dist", "loadgroup"]
+    arguments = [_relative_to_clone(argument) for argument in context.args] or ["-n", "4", "--dist", "loadgroup"]
     pytest = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)  # noqa: S603  # ours
     while True:
         try:

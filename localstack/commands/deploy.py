@@ -20,7 +20,7 @@ from localstack.deployment import deploying, stacks, targets, tools
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.preflight import preflight
 from localstack.deployment.targets import DeployTarget
-from localstack.environment import adopt_composed
+from localstack.environment import adopt_clean_environment
 from localstack.errors import UserError
 from localstack.local_stack import cloudformation, state_file
 from localstack.local_stack.runtime import STACK_NAME
@@ -52,14 +52,14 @@ _Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Asks nothing
 def _deploy_target(target: TargetName, stack_name: str, region: str) -> DeployTarget:
     if target is TargetName.AWS:
         return targets.aws(region)
-    adopt_composed("LOCALSTACK_HOST", "LOCALSTACK_AUTH_TOKEN")
+    adopt_clean_environment("LOCALSTACK_HOST", "LOCALSTACK_AUTH_TOKEN")
     if target is TargetName.LOCALSTACK:
         return targets.localstack(region)
     return targets.embedded(state_file.find(), stack_name)
 
 
 @contextmanager
-def _explaining(where: DeployTarget) -> Iterator[None]:
+def _explain_aws_errors(where: DeployTarget) -> Iterator[None]:
     """Turns what botocore raises into a sentence."""
     try:
         yield
@@ -129,7 +129,7 @@ def deploy(
     if where.lacks:
         console.print(f"[yellow]{escape(where.lacks)}[/yellow]", soft_wrap=True)
     asks = where.is_real and _must_ask(yes=yes)
-    with _explaining(where):
+    with _explain_aws_errors(where):
         clients = where.clients()
         now = stacks.state_of(clients, stack_name)
         now.refuse_stuck(stack_name)
@@ -141,7 +141,7 @@ def deploy(
         if now.never_came_up:
             console.print(f"Its first deployment failed ({now.status}): what is left of it is deleted first.")
         if where.is_real:
-            _warn(console, where, now, chosen, declared)
+            _print_warnings(console, where, now, chosen, declared)
         if asks and not _confirm(console, "Upload this and see what would change?"):
             raise UserError("Nothing was sent.")
         if now.never_came_up:
@@ -157,12 +157,12 @@ def deploy(
         if asks and deploying.delete_change_set(clients, stack_name):
             raise UserError(f"Nothing was changed: the change set of {stack_name} was declined.")
         if not done:
-            raise UserError(_failed(clients, stack_name, started))
+            raise UserError(_failure_text(clients, stack_name, started))
         outputs = cloudformation.outputs(clients, stack_name)
-    _show(console, outputs, where)
+    _print_outputs(console, outputs, where)
 
 
-def _warn(
+def _print_warnings(
     console: Console,
     where: DeployTarget,
     now: stacks.StackState,
@@ -178,7 +178,7 @@ def _warn(
         console.print(f"[yellow]{escape(sentence)}[/yellow]", soft_wrap=True)
 
 
-def _failed(clients: Clients, stack_name: str, started: float) -> str:
+def _failure_text(clients: Clients, stack_name: str, started: float) -> str:
     """Why a deployment failed, and what to do."""
     status = stacks.state_of(clients, stack_name)
     if not status.exists:
@@ -203,7 +203,7 @@ def _delete(
         raise UserError(f"The stack {stack_name} could not be deleted:\n{stacks.failures(clients, stack_id, started)}")
 
 
-def _show(console: Console, outputs: cloudformation.Outputs, where: DeployTarget) -> None:
+def _print_outputs(console: Console, outputs: cloudformation.Outputs, where: DeployTarget) -> None:
     console.print(f"\n[bold green]{outputs.stack_name} is deployed.[/bold green]")
     for name, value in sorted(outputs.values.items()):
         console.print(f"  {name:<32} {escape(value)}", soft_wrap=True)
@@ -220,7 +220,7 @@ def destroy(*, target: _Target, stack_name: _Name = STACK_NAME, region: _Region 
     if target is TargetName.EMBEDDED and stack_name == state_file.find().stack_name:
         raise UserError(f"The stack {stack_name} is the ./dev up that runs: end that with ./dev down.")
     asks = _must_ask(yes=yes)
-    with _explaining(where):
+    with _explain_aws_errors(where):
         clients = where.clients()
         now = stacks.state_of(clients, stack_name)
         if now.status == stacks.ABSENT:

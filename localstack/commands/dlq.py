@@ -17,7 +17,7 @@ from order_engine.cli.console import Console
 _BODY_WIDTH = 60
 
 
-def _when(letter: DeadLetter) -> str:
+def _arrival(letter: DeadLetter) -> str:
     return letter.arrived_at.strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -39,7 +39,7 @@ def list_letters(
         for letter in letters:
             again = letter.redriven_at.strftime("%H:%M:%S") if letter.redriven_at else ""
             table.add_row(
-                _when(letter),
+                _arrival(letter),
                 letter.message_id,
                 _order_of(letter),
                 str(letter.receive_count),
@@ -60,7 +60,7 @@ def show(name: Annotated[str, typer.Argument(metavar="ID", help="A message's id 
     with Archive(state_file.find()) as archive:
         for letter in archive.find(name):
             console.print(f"[bold]{letter.message_id}[/bold]", soft_wrap=True)
-            console.print(f"  arrived     {_when(letter)} UTC after {letter.receive_count} deliveries")
+            console.print(f"  arrived     {_arrival(letter)} UTC after {letter.receive_count} deliveries")
             console.print(f"  verdict     {escape(letter.verdict)}", soft_wrap=True)
             console.print(f"  sent again  {letter.redriven_at or 'never'}")
             console.print(f"  body        {escape(_pretty(letter.body))}", soft_wrap=True)
@@ -96,14 +96,14 @@ def redrive(
             archive.not_redriven() if everything else [found for name in names or () for found in archive.find(name)]
         )
         try:
-            _send(archive, letters, console)
+            _redrive_all(archive, letters, console)
         except (BotoCoreError, ClientError) as error:
             raise UserError(f"The orders queue does not answer ({error}): try again in a moment.") from error
     if not letters:
         console.print("Nothing to send: every message was sent again already.")
 
 
-def _send(archive: Archive, letters: Sequence[DeadLetter], console: Console) -> None:
+def _redrive_all(archive: Archive, letters: Sequence[DeadLetter], console: Console) -> None:
     for letter in letters:
         archive.redrive(letter)
         note = f"; its order is {letter.order_status} and stays so" if letter.order_is_over else ""

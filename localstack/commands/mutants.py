@@ -25,7 +25,7 @@ _COPIED = tuple(
 )
 
 
-def _lay_out(folder: Path) -> None:
+def _copy_sources(folder: Path) -> None:
     # What mutmut knows from an earlier run goes too: it would not ask anew which tests reach a function.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -37,7 +37,7 @@ def _lay_out(folder: Path) -> None:
     shutil.copy2(ROOT / "pyproject.toml", folder)
 
 
-def _tried(listed: str) -> dict[str, str]:
+def _statuses(listed: str) -> dict[str, str]:
     """Each fault that mutmut lists as `NAME: STATUS`, by its name."""
     lines = (line.strip().partition(": ") for line in listed.splitlines())
     return {name: status for name, separator, status in lines if separator}
@@ -75,14 +75,14 @@ def mutants(
     def listed() -> dict[str, str]:
         command = [*tools.command(mutmut), "results", "--all", "true"]
         told = subprocess.run(command, cwd=_FOLDER, env=tools.environment(), check=False, stdout=subprocess.PIPE)  # noqa: S603
-        return _tried(told.stdout.decode())
+        return _statuses(told.stdout.decode())
 
     arguments = context.args or ["run", *_AT_ONCE]
     if arguments[0] != "run" and not _FOLDER.exists():
         raise UserError("Nothing was tried yet: ./dev mutants.")
     if arguments[0] != "run":
         raise typer.Exit(call(*arguments))
-    _lay_out(_FOLDER)
+    _copy_sources(_FOLDER)
     drawn: list[str] = []
     if sample:
         if status := call("run", *_AT_ONCE, _FEW):

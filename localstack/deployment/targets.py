@@ -157,11 +157,11 @@ def localstack(region: str) -> DeployTarget:
         target=Target("LocalStack", region=region or DEFAULT_REGION, endpoint_url=endpoint),
         account=_EMULATOR_ACCOUNT,
         parameters=localstack_parameters(host),
-        lacks=what_it_lacks(health),
+        lacks=missing_support(health),
     )
 
 
-def what_it_lacks(health: bytes) -> str:
+def missing_support(health: bytes) -> str:
     """What of the stack a LocalStack of this health has not: its editions differ, and say nothing while they deploy."""
     try:
         told = json.loads(health)

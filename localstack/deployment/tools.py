@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from localstack.environment import for_pip, without_python_settings
+from localstack.environment import pip_environment, without_python_settings
 from localstack.errors import UserError
 from localstack.paths import ROOT, STATE
 
@@ -84,7 +84,7 @@ def _install(tool: Tool, report: Callable[[str], None]) -> None:
     # --no-compile: most of it is never imported, and what is compiles itself.
     with subprocess.Popen(  # noqa: S603  # our own command line
         [*pip, "install", "--no-input", "--no-compile", "--progress-bar=off", *wanted],
-        env=for_pip(os.environ, sys.executable),
+        env=pip_environment(os.environ, sys.executable),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -110,10 +110,10 @@ def ensure(name: str, report: Callable[[str], None]) -> Path:
     tool = TOOLS.get(name)
     if tool is None:
         raise UserError(f"There is no tool {name!r}: choose {' or '.join(TOOLS)}.")
-    return ready(tool, report)
+    return install(tool, report)
 
 
-def ready(tool: Tool, report: Callable[[str], None]) -> Path:
+def install(tool: Tool, report: Callable[[str], None]) -> Path:
     """The file of a tool that is described, installed first where that is needed. Raises UserError likewise."""
     stamp = tool.environment / ".installed"
     with _install_lock(tool):

@@ -46,7 +46,7 @@ def refusal(request: web.BaseRequest) -> web.Response | None:
     return None
 
 
-async def whole_body(request: web.BaseRequest) -> bytes | None:
+async def read_body(request: web.BaseRequest) -> bytes | None:
     """The body once all of it is there; None where the request has none.
 
     Raises:

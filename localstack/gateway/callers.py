@@ -35,8 +35,8 @@ class Callers:
 
     def __init__(self, names: Iterable[str] = (), public_url: str = "", allowed_origins: str = "") -> None:
         public = urlsplit(public_url)
-        told = (public.hostname or "",)
-        self._names = frozenset(_bracketed(name.strip()) for name in (*_LOCAL, *told, *names) if name.strip())
+        public_names = (public.hostname or "",)
+        self._names = frozenset(_bracketed(name.strip()) for name in (*_LOCAL, *public_names, *names) if name.strip())
         self.allowed = frozenset(filter(None, allowed_origins.split(",")))
         self._origins = self.allowed | {f"{public.scheme}://{public.netloc}".lower()}
 

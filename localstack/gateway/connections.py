@@ -16,7 +16,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import ERROR, _ErrInfo
 
-from localstack.gateway.problems import as_sent, bad_gateway, malformed, problem
+from localstack.gateway.problems import bad_gateway, malformed, problem, to_bytes
 
 # Below the 16 KiB that the emulator reads, with room for what is added; API Gateway takes 10,240 bytes.
 MAX_HEAD_BYTES = 12 * 1024
@@ -56,7 +56,7 @@ class Connections(web.Server):
         if len(self._connections) >= MAX_CONNECTIONS:
             idle = [each for each in self._connections if isinstance(each, Connection) and each.idle_since is not None]
             if not idle:
-                transport.write(as_sent(overloaded()))
+                transport.write(to_bytes(overloaded()))
                 handler.force_close()
                 return
             min(idle, key=lambda each: each.idle_since or 0.0).force_close()
@@ -175,7 +175,7 @@ class Connection(web.RequestHandler):
         self._head_limit = None
         if self._client is not None and self.idle_since is not None:
             detail = f"The request's head did not come within {HEAD_SECONDS:.0f} seconds: send it at once."
-            self._client.write(as_sent(problem(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", detail)))
+            self._client.write(to_bytes(problem(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", detail)))
             self.force_close()
 
     def _cut_off(self) -> None:

@@ -11,12 +11,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from localstack.gateway import compression, websocket_relay
-from localstack.gateway.admission import BodyTooLarge, BodyTooSlow, body_too_large, body_too_slow, refusal, whole_body
+from localstack.gateway.admission import BodyTooLarge, BodyTooSlow, body_too_large, body_too_slow, read_body, refusal
 from localstack.gateway.callers import Callers
 from localstack.gateway.concurrency_limiter import ConcurrencyLimiter, TooManyWaiting
 from localstack.gateway.connections import MAX_HEAD_BYTES, Connections, overloaded, unparsable
 from localstack.gateway.forwarding import Upstream, answer_headers, forwarded_headers, path_and_query
-from localstack.gateway.problems import PROBLEM, bad_gateway, name_request, problem, unavailable
+from localstack.gateway.problems import PROBLEM, add_request_id, bad_gateway, problem, unavailable
 
 _BUFFERED_BYTES = 64 * 1024
 _CONNECT_SECONDS = 2.0
@@ -31,7 +31,7 @@ _PATIENCE_SECONDS = 20.0
 _INTERVAL_SECONDS = 1.0
 
 
-def _failed(error: Exception) -> web.Response:
+def _failure_response(error: Exception) -> web.Response:
     """What the client is told where nothing could be passed on."""
     if isinstance(error, BodyTooLarge):
         return body_too_large()
@@ -114,7 +114,7 @@ class FrontDoor:
         """Forwards one request, or keeps a WebSocket open."""
         answer = await self._handle(request)
         if answer.content_type == PROBLEM and isinstance(answer, web.Response):
-            name_request(answer, request)
+            add_request_id(answer, request)
         origin = request.headers.get("Origin", "")
         named = "*" if "*" in self._callers.allowed else origin
         if named in self._callers.allowed and answer.content_type == PROBLEM:
@@ -133,7 +133,7 @@ class FrontDoor:
             if websocket_relay.is_handshake(request):
                 return await websocket_relay.relay(request, upstream, session, self._handshakes, self._websockets)
             # Only a whole request takes a slot, and only until its answer begins: a client that stalls holds none.
-            body = await whole_body(request)
+            body = await read_body(request)
             url = URL(upstream.rest_url + path_and_query(request), encoded=True)
             headers = forwarded_headers(request, upstream)
             async with self._requests.slot():
@@ -149,7 +149,7 @@ class FrontDoor:
             TimeoutError,
             ConnectionError,
         ) as error:
-            return _failed(error)
+            return _failure_response(error)
 
 
 async def _answer(request: web.BaseRequest, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
@@ -180,10 +180,10 @@ async def _answer(request: web.BaseRequest, upstream: aiohttp.ClientResponse) ->
     if request.version < HttpVersion11 and (zipped or length is None):
         # Only the connection's end tells such a client the answer's; aiohttp keeps it open.
         response.force_close()
-    return await _streamed(request, upstream, response)
+    return await _stream_body(request, upstream, response)
 
 
-async def _streamed(
+async def _stream_body(
     request: web.BaseRequest, upstream: aiohttp.ClientResponse, response: web.StreamResponse
 ) -> web.StreamResponse:
     """Passes the body on while it comes; a broken one is cut off, not made to look whole."""

@@ -79,7 +79,7 @@ def problem(
     return response
 
 
-def name_request(answer: web.Response, request: web.BaseRequest) -> None:
+def add_request_id(answer: web.Response, request: web.BaseRequest) -> None:
     """Says which request a problem answers, as the service's own do: the emulator's gateway knows no path."""
     if not isinstance(answer.body, bytes) or not answer.body or "Content-Encoding" in answer.headers:
         return
@@ -97,7 +97,7 @@ def malformed(detail: str) -> web.Response:
     return problem(HTTPStatus.BAD_REQUEST, "malformed_request", detail, closes=True)
 
 
-def as_sent(response: web.Response) -> bytes:
+def to_bytes(response: web.Response) -> bytes:
     """A whole answer that closes its connection, for one on which no request is handled."""
     body = cast(bytes, response.body)
     lines = [

@@ -116,14 +116,14 @@ async def _join(client: web.WebSocketResponse, upstream: aiohttp.ClientWebSocket
             raise result
 
 
-def _known(status: int) -> HTTPStatus:
+def _known_status(status: int) -> HTTPStatus:
     try:
         return HTTPStatus(status)
     except ValueError:
         return HTTPStatus.BAD_GATEWAY
 
 
-def _anybodys_headers(request: web.BaseRequest, to: Upstream) -> CIMultiDict[str]:
+def _headers_without_token(request: web.BaseRequest, to: Upstream) -> CIMultiDict[str]:
     """Without the client's token: the stream takes none, and with it the answer would be to another question."""
     headers = forwarded_headers(request, to)
     headers.popall("Authorization", None)
@@ -135,7 +135,7 @@ def is_handshake(request: web.BaseRequest) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
-def _misplaced(request: web.BaseRequest) -> web.Response | None:
+def _refuse_misplaced(request: web.BaseRequest) -> web.Response | None:
     """Why no stream can be opened by this method at this path; None where one can."""
     if path_and_query(request).partition("?")[0] != STREAM_PATH:
         return problem(
@@ -177,7 +177,7 @@ async def _explain(
     if of_user:
         return await _explain_user(request, to, session, status)
     asked = order_id if _OF_ONE_PART.fullmatch(order_id) else "-"
-    async with session.get(f"{to.rest_url}/api/orders/{asked}", headers=_anybodys_headers(request, to)) as answer:
+    async with session.get(f"{to.rest_url}/api/orders/{asked}", headers=_headers_without_token(request, to)) as answer:
         if answer.status == HTTPStatus.NOT_FOUND and asked != order_id:
             shown = order_id[:_MAX_ID_SHOWN].encode("ascii", "replace").decode()
             return problem(HTTPStatus.NOT_FOUND, "order_not_found", f"There is no order {shown}.")
@@ -199,7 +199,7 @@ async def _explain(
             "after takes a whole number from 0 to 1000000: the last sequence you have.",
         )
     return problem(
-        _known(status),
+        _known_status(status),
         "connection_refused",
         "The WebSocket API refused this connection: "
         + (
@@ -219,11 +219,11 @@ async def _explain_user(
     if "since" in request.query:
         query["placedFrom"] = request.query["since"]
     async with session.get(
-        URL(f"{to.rest_url}/api/orders").with_query(query), headers=_anybodys_headers(request, to)
+        URL(f"{to.rest_url}/api/orders").with_query(query), headers=_headers_without_token(request, to)
     ) as answer:
         said = await answer.json(content_type=None)
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return problem(_known(answer.status), said.get("code", "service_unavailable"), "Please try again.")
+            return problem(_known_status(answer.status), said.get("code", "service_unavailable"), "Please try again.")
         if answer.status == HTTPStatus.UNAUTHORIZED:
             return problem(
                 HTTPStatus.UNAUTHORIZED,
@@ -235,7 +235,7 @@ async def _explain_user(
         name, code = ("userId", "invalid_user_id") if field["field"] == "userId" else ("since", "invalid_since")
         return problem(HTTPStatus.BAD_REQUEST, code, f"{name} {field['message']}.")
     return problem(
-        _known(status),
+        _known_status(status),
         "connection_refused",
         f"The WebSocket API refused this connection: {_MAX_FOLLOWERS} connections follow this user already.",
     )
@@ -252,7 +252,7 @@ async def relay(
 
     The client's socket stands in `opened` while it is open.
     """
-    misplaced = _misplaced(request)
+    misplaced = _refuse_misplaced(request)
     if misplaced is not None:
         return misplaced
     offered = [

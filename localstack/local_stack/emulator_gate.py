@@ -72,7 +72,7 @@ def _headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-def _leaves(path: str) -> bool:
+def _has_dot_segments(path: str) -> bool:
     """Whether a path names another one than it seems to."""
     return any({".", ".."} & set(_SEPARATORS.split(each)) for each in (path, unquote(path)))
 
@@ -138,7 +138,7 @@ class Gate:
 
 def _is_for_an_api(path: str) -> bool:
     """Whether the path calls an API, and not what posts to its connections."""
-    return path.startswith(_APIS) and not _leaves(path) and "/@connections" not in unquote(path)
+    return path.startswith(_APIS) and not _has_dot_segments(path) and "/@connections" not in unquote(path)
 
 
 def _names_a_key(headers: Mapping[str, str], query: Mapping[str, object]) -> bool:

@@ -28,7 +28,7 @@ def read_secret(path: Path, size: int) -> str | None:
     return text if re.fullmatch(rf"[A-Za-z0-9_-]{{{math.ceil(size * 4 / 3)}}}", text) else None
 
 
-def kept_secret(path: Path, size: int) -> str:
+def load_or_make_secret(path: Path, size: int) -> str:
     """The secret that the file holds, made where it holds none."""
     secret = read_secret(path, size)
     if secret is None:

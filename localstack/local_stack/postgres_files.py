@@ -115,7 +115,7 @@ def _owner(path: Path) -> os.stat_result | None:
         return None
 
 
-def _give(folder: Path, account: Account) -> None:
+def _change_owner(folder: Path, account: Account) -> None:
     """Gives a folder of root's and what is in it to the account, by no symbolic link and no second name of a file."""
     for _, folders, files, descriptor in os.fwalk(folder, topdown=False, follow_symlinks=False):
         for name in (*folders, *files):
@@ -178,7 +178,7 @@ def give_folder(folder: Path, account: Account) -> None:
     if os.geteuid() != 0:
         return
     try:
-        _give(folder, account)
+        _change_owner(folder, account)
     except PermissionError as error:
         raise UserError(
             f"The file system of {folder} can't give files to another user, and Postgres can't run as root: run this "

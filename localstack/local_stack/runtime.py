@@ -61,7 +61,7 @@ class Settings:
         return self.logs / FUNCTION_LOG.name
 
 
-def _need(part: _Part | None) -> _Part:
+def _started(part: _Part | None) -> _Part:
     if part is None:
         raise UserError("The local stack has not been started.")
     return part
@@ -102,27 +102,27 @@ class Runtime:
     @property
     def database_url(self) -> str:
         """Postgres's address with its password."""
-        return _need(self._postgres).url
+        return _started(self._postgres).url
 
     @property
     def emulator_url(self) -> str:
         """The emulator's address."""
-        return _need(self._emulator).endpoint_url
+        return _started(self._emulator).endpoint_url
 
     @property
     def scratch(self) -> Path:
         """Where the emulator unpacks the functions; another folder after each of its starts."""
-        return _need(self._emulator).scratch
+        return _started(self._emulator).scratch
 
     @functools.cached_property
     def clients(self) -> Clients:
         """Clients of the emulator; its address and its keys stay the same when it is started again."""
-        return Clients(_need(self._emulator).target())
+        return Clients(_started(self._emulator).target())
 
     @property
     def outputs(self) -> Outputs:
         """What the deployed stack tells about itself."""
-        return _need(self._outputs)
+        return _started(self._outputs)
 
     def running(self, url: str) -> state_file.Running:
         """What other commands need to know of it, where its front door is at `url`."""
@@ -191,7 +191,7 @@ class Runtime:
 
     def kill_emulator(self) -> None:
         """Ends the emulator and every function at once, as a crash would."""
-        _need(self._emulator).stop()
+        _started(self._emulator).stop()
 
     @property
     def is_stopping(self) -> bool:
@@ -201,15 +201,15 @@ class Runtime:
     @property
     def crashed_process(self) -> str | None:
         """The name of a process that ended by itself, None while all run."""
-        children = (_need(self._postgres).child, _need(self._emulator).child)
+        children = (_started(self._postgres).child, _started(self._emulator).child)
         return next((child.name for child in children if child.exited is not None), None)
 
     def restart_crashed(self) -> None:
         """Starts what ended by itself again and deploys anew."""
-        if _need(self._postgres).child.exited is not None:
-            _need(self._postgres).stop()
+        if _started(self._postgres).child.exited is not None:
+            _started(self._postgres).stop()
             self._start_database()
-        if _need(self._emulator).child.exited is not None:
+        if _started(self._emulator).child.exited is not None:
             self.kill_emulator()
             self.start_emulator()
         self.deploy()

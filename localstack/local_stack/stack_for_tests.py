@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localstack.deployment.aws_clients import Clients
-from localstack.environment import adopt_composed
+from localstack.environment import adopt_clean_environment
 from localstack.gateway.front_door_thread import FrontDoorThread
 from localstack.local_stack.cloudformation import Outputs
 from localstack.local_stack.ports import LOOPBACK, free_port
@@ -94,7 +94,7 @@ def boot(
 
     `parameters` are the template's; `environment` is what the emulator and so every function gets in addition.
     """
-    adopt_composed()
+    adopt_clean_environment()
     port = free_port()
     base_url = f"http://{LOOPBACK}:{port}"
     settings = Settings(

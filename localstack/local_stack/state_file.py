@@ -42,7 +42,7 @@ class Running:
         return Target(name, endpoint_url=self.emulator_url, access_key=self.access_key)
 
 
-def _take(lock: TextIO) -> bool:
+def _try_lock(lock: TextIO) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -51,7 +51,7 @@ def _take(lock: TextIO) -> bool:
 
 
 @contextmanager
-def only_one(lock_path: Path = UP_LOCK) -> Iterator[None]:
+def hold_up_lock(lock_path: Path = UP_LOCK) -> Iterator[None]:
     """Holds the lock of this clone; raises UserError where another `./dev up` holds it.
 
     The kernel gives it back when the process ends, however it ends.
@@ -59,7 +59,7 @@ def only_one(lock_path: Path = UP_LOCK) -> Iterator[None]:
     lock_path.parent.mkdir(parents=True, exist_ok=True)
     with lock_path.open("a+") as lock:
         # Tried for a moment: a command that only asks who holds the lock holds it itself for an instant.
-        if not wait_until(lambda: _take(lock), _ASKING_SECONDS):
+        if not wait_until(lambda: _try_lock(lock), _ASKING_SECONDS):
             lock.seek(0)
             raise UserError(
                 f"./dev up already runs in this clone (process {lock.read().strip() or 'unknown'}): "
@@ -71,11 +71,11 @@ def only_one(lock_path: Path = UP_LOCK) -> Iterator[None]:
         yield
 
 
-def holder(lock_path: Path = UP_LOCK) -> int | None:
+def lock_holder(lock_path: Path = UP_LOCK) -> int | None:
     """The process that runs `./dev up` in this clone, None where none does; 0 where it can't be told which."""
     try:
         with lock_path.open("r+") as lock:
-            if _take(lock):
+            if _try_lock(lock):
                 return None
             written = lock.read().strip()
     except FileNotFoundError:
@@ -95,7 +95,7 @@ def remove(path: Path = RUNNING) -> None:
 
 def find(lock_path: Path = UP_LOCK, path: Path = RUNNING) -> Running:
     """The running stack of this clone; raises UserError where none is up."""
-    pid = holder(lock_path)
+    pid = lock_holder(lock_path)
     if pid is None:
         raise UserError("Nothing runs in this clone: start it with ./dev up (in another terminal).")
     starting = UserError("./dev up is still starting: try again in a few seconds.")
@@ -108,7 +108,7 @@ def find(lock_path: Path = UP_LOCK, path: Path = RUNNING) -> Running:
     return running
 
 
-def _ours(pid: int) -> psutil.Process:
+def _own_process(pid: int) -> psutil.Process:
     """The process, unless it is another one: the number may be of a container that shares this folder."""
     process = psutil.Process(pid)
     if not any("localstack" in part for part in process.cmdline()):
@@ -121,18 +121,18 @@ def stop(lock_path: Path = UP_LOCK) -> bool:
 
     One that does not end by itself is killed: its reaper ends the rest, and Postgres keeps what was committed.
     """
-    pid = holder(lock_path)
+    pid = lock_holder(lock_path)
     if pid is None:
         return False
     try:
-        process = _ours(pid)
+        process = _own_process(pid)
         started = [process, *process.children(recursive=True)]
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGCONT)  # Ctrl-Z may have stopped it
-        if not wait_until(lambda: holder(lock_path) is None, _STOP_SECONDS, 0.1):
+        if not wait_until(lambda: lock_holder(lock_path) is None, _STOP_SECONDS, 0.1):
             process.kill()
     except psutil.NoSuchProcess as error:
-        if wait_until(lambda: holder(lock_path) is None, _ASKING_SECONDS):
+        if wait_until(lambda: lock_holder(lock_path) is None, _ASKING_SECONDS):
             return False
         raise UserError(
             "./dev up runs in this clone, but not as a process that can be seen from here (in a container?): "

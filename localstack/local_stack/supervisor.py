@@ -61,14 +61,14 @@ def _door_url(port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     """A path as a person in the clone would type it."""
     return path.relative_to(ROOT).as_posix()
 
 
 def _cursor_secret() -> str:
     """A secret that stays between runs, so that a page's cursor does too."""
-    return files.kept_secret(STATE / "cursor-secret", 32)
+    return files.load_or_make_secret(STATE / "cursor-secret", 32)
 
 
 def _rotate_logs() -> None:
@@ -109,7 +109,7 @@ class Supervisor:
         os.umask(0o077)
         hosts = _hosts()
         refuse_open_to_network(hosts, self._parameters.get("AuthMode", "open"))
-        with state_file.only_one():
+        with state_file.hold_up_lock():
             ports.require_free(hosts, self._port)
             state_file.remove()  # what one that was killed has left
             _rotate_logs()
@@ -174,7 +174,7 @@ class Supervisor:
             try:
                 await serving
             except (BotoCoreError, ClientError) as error:
-                raise UserError(f"The AWS emulator broke off ({error}): look into {_shown(LOGS)}.") from error
+                raise UserError(f"The AWS emulator broke off ({error}): look into {_relative(LOGS)}.") from error
         self._output.print("Everything has stopped; the history is kept.")
 
     async def _serve(self, runtime: Runtime, hosts: tuple[str, ...], logged: LogReader) -> None:
@@ -214,7 +214,7 @@ class Supervisor:
             f"  Orders      {self._url}/api/orders/execute\n"
             f"  WebSocket   {websocket}/api/orders/execute?orderId=ID\n"
             f"  Interface   {self._url}/docs\n"
-            f"  Raw logs    {_shown(LOGS)}/\n"
+            f"  Raw logs    {_relative(LOGS)}/\n"
             f"{token}\n"
             f"Place an order and follow it with ./dev order, or paste this:\n\n"
             f"  curl -s {self._url}/api/orders/execute -H 'content-type: application/json'{header} -d '{order}'\n\n"
@@ -236,7 +236,7 @@ class Supervisor:
             if name := runtime.crashed_process or ("The deployment" if door.upstream is None else None):
                 restarts = [at for at in restarts if time.monotonic() - at < _RESTARTS_WITHIN_SECONDS]
                 if len(restarts) == _RESTARTS_AT_MOST:
-                    raise UserError(f"{name} ends again and again: look into {_shown(LOGS)}.")
+                    raise UserError(f"{name} ends again and again: look into {_relative(LOGS)}.")
                 restarts.append(time.monotonic())
                 self._output.print(f"[yellow]{name} has ended unexpectedly: it is started again.[/yellow]")
                 await self._restart_crashed(runtime, door)

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from localstack.errors import UserError
-from localstack.packaging.wheels import AUTHORITIES_LOCK, Platform, Report, fetch, say_nothing
+from localstack.packaging.wheels import AUTHORITIES_LOCK, Platform, Report, fetch, ignore_progress
 
 # Where functions look for their region's: PGSSLROOTCERT in template.yaml.
 FOLDER = "database-ca"
@@ -34,7 +34,7 @@ def file_of(region: str) -> str:
     return f"{FOLDER}/{region}.pem"
 
 
-def database_authorities(target: Platform, report: Report = say_nothing) -> Mapping[str, bytes]:
+def database_authorities(target: Platform, report: Report = ignore_progress) -> Mapping[str, bytes]:
     """By file: the region's authorities and Amazon's roots, as PEM.
 
     Raises UserError where the packages can't be had or hold something else than they did.

@@ -18,7 +18,7 @@ from localstack.errors import UserError
 from localstack.packaging import authorities, interpreters
 from localstack.packaging.bytecode import compile_all
 from localstack.packaging.source_zip import Artifact, sources
-from localstack.packaging.wheels import FUNCTIONS_LOCK, MIGRATIONS_LOCK, Platform, Report, fetch, say_nothing
+from localstack.packaging.wheels import FUNCTIONS_LOCK, MIGRATIONS_LOCK, Platform, Report, fetch, ignore_progress
 from localstack.paths import ROOT
 
 FUNCTIONS = ROOT / "functions"
@@ -102,7 +102,9 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def build(folder: Path, target: Platform, report: Report = say_nothing, *, compiler: Path | None = None) -> Artifact:
+def build(
+    folder: Path, target: Platform, report: Report = ignore_progress, *, compiler: Path | None = None
+) -> Artifact:
     """The zip for a folder that the template names as code.
 
     The same sources and lock give the same digest on every machine, and the same bytes with the same zlib. `compiler`,
@@ -130,7 +132,7 @@ def build(folder: Path, target: Platform, report: Report = say_nothing, *, compi
     return Artifact(content, digest.hexdigest()[:32])
 
 
-def build_all(target: Platform, report: Report = say_nothing) -> dict[Path, Artifact]:
+def build_all(target: Platform, report: Report = ignore_progress) -> dict[Path, Artifact]:
     """The zip of each folder that the template names, with bytecode where this machine has the target's Python.
 
     Raises as `build`.

@@ -25,7 +25,7 @@ def _set(text: str, parameter: str, key: str, value: str) -> str:
     return changed
 
 
-def rewritten(text: str, zips: Mapping[str, str], defaults: Mapping[str, str]) -> str:
+def rewrite(text: str, zips: Mapping[str, str], defaults: Mapping[str, str]) -> str:
     """The template's text with its code folders replaced by zips, and what they were built for as the defaults.
 
     `zips` are file names by what CodeUri names now. Raises UserError where the template names something else.
@@ -72,5 +72,5 @@ def write(template: Path, artifacts: Mapping[Path, Artifact], target: Platform, 
     chosen = parameters(artifacts, target)
     (folder / "parameters.yaml").write_text(json.dumps(chosen, indent=2) + "\n")
     path = folder / "template.yaml"
-    path.write_text(rewritten(text, zips, chosen))
+    path.write_text(rewrite(text, zips, chosen))
     return path

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from localstack.environment import for_pip
+from localstack.environment import pip_environment
 from localstack.errors import UserError
 from localstack.paths import ROOT
 
@@ -30,7 +30,7 @@ ARCHITECTURES = tuple(_MACHINES)
 Report = Callable[[str], None]
 
 
-def say_nothing(_: str) -> None:
+def ignore_progress(_: str) -> None:
     """Reports to nobody."""
 
 
@@ -105,7 +105,7 @@ def _download(arguments: list[str], report: Report) -> None:
     said: list[str] = []
     with subprocess.Popen(  # noqa: S603  # our own command line
         [*pip, *arguments],
-        env=for_pip(os.environ, sys.executable),
+        env=pip_environment(os.environ, sys.executable),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -130,7 +130,7 @@ def _download(arguments: list[str], report: Report) -> None:
         )
 
 
-def fetch(lock: Path, target: Platform, report: Report = say_nothing, *, cache: Path = _CACHE) -> list[Path]:
+def fetch(lock: Path, target: Platform, report: Report = ignore_progress, *, cache: Path = _CACHE) -> list[Path]:
     """The wheels that the lock names for this platform, sorted by name; fetched once, then kept in `cache`.
 
     Each has one of the hashes that stand in the lock: what a package index offers later changes nothing.
@@ -155,5 +155,5 @@ def resolve(requirements: Path, constraints: Path, target: Platform, extra: tupl
     """Every wheel that the requirements need on this platform, downloaded without a lock: for making one."""
     with tempfile.TemporaryDirectory(prefix="order-engine-lock-") as made:
         wanted = [f"--requirement={requirements}", f"--constraint={constraints}", f"--dest={made}", *extra]
-        _download([*wanted, *target.pip_options()], say_nothing)
+        _download([*wanted, *target.pip_options()], ignore_progress)
         yield from sorted(Path(made).glob("*.whl"))

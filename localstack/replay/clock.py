@@ -32,7 +32,7 @@ class VirtualClock:
         self._now = moment
 
 
-class _AtOnce(Executor):
+class _InlineExecutor(Executor):
     """Runs what it is given before it returns, in the caller's thread: the same input gives the same replay."""
 
     def submit(
@@ -78,7 +78,7 @@ class VirtualRouter:
     ) -> None:
         self._clock = clock
         self._beside = [_InParallel(venue, clock) for venue in venues]
-        self._router = VenueRouter(self._beside, crash_point, telemetry, threads=_AtOnce())
+        self._router = VenueRouter(self._beside, crash_point, telemetry, threads=_InlineExecutor())
 
     @property
     def venues(self) -> Sequence[Venue]:

@@ -98,9 +98,9 @@ class Replay:
         self.orders = Orders(self.clock)
         self.market = _Market(SimulatedMarket(simulation, venues))
         self._queue, telemetry, ticks, events = Queue(), SilentTelemetry(), NoTicks(), NoFollowers()
-        router = VirtualRouter(venues, self.clock, _no_crash, telemetry)
+        router = VirtualRouter(venues, self.clock, _never_crash, telemetry)
         self._placing = PlacingPorts(
-            self.orders, self._queue, self.market, ticks, events, telemetry, _no_crash, new_id=self._new_id
+            self.orders, self._queue, self.market, ticks, events, telemetry, _never_crash, new_id=self._new_id
         )
         self._worker = Worker(
             store=self.orders,
@@ -110,7 +110,7 @@ class Replay:
             chain=SimulatedChain(simulation, MemoryLedger(self.clock)),
             clock=self.clock,
             telemetry=telemetry,
-            crash_point=_no_crash,
+            crash_point=_never_crash,
             ticks=ticks,
         )
         self._watcher = WatcherPorts(
@@ -122,7 +122,7 @@ class Replay:
             ticks=ticks,
             clock=self.clock,
             telemetry=telemetry,
-            crash_point=_no_crash,
+            crash_point=_never_crash,
         )
         self.on_beat: Callable[[datetime, Beat], object] = lambda _at, _done: None
         self._placed = 0
@@ -189,5 +189,5 @@ def replay(wanted: Sequence[ReplayOrder], engine: Replay, until: datetime) -> It
         second = after
 
 
-def _no_crash(name: str) -> None:
+def _never_crash(name: str) -> None:
     del name

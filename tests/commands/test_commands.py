@@ -287,7 +287,7 @@ def test_up_is_ended_while_it_starts(
         assert "Traceback" not in process.stdout.read()
         process.stdout.close()
     assert wait_until(lambda: not fresh.processes(), LIMIT_SECONDS), fresh.processes()
-    assert state_file.holder(fresh.folder / ".state" / "up.lock") is None
+    assert state_file.lock_holder(fresh.folder / ".state" / "up.lock") is None
     assert not (fresh.folder / ".state" / "up.json").exists()
 
 

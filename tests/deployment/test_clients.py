@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from localstack.deployment import tools
-from localstack.environment import for_pip
+from localstack.environment import pip_environment
 from localstack.local_stack.stack_for_tests import Stack, boot
 from localstack.paths import ROOT
 from tests.fakes.programs import ended
@@ -118,7 +118,7 @@ def test_pip_installs_the_client_and_nothing_of_the_service(stack: Stack, tmp_pa
     environment = tmp_path / "of a stranger"
     ended(sys.executable, "-I", "-m", "venv", "--without-pip", environment, check=True, timeout=120)
     pip = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--python", environment)
-    settings = for_pip(os.environ, sys.executable)
+    settings = pip_environment(os.environ, sys.executable)
     ended(*pip, "install", "-q", ROOT, check=True, timeout=600, env=settings)
     listed = ended(*pip, "list", "--format", "json", check=True, env=settings).stdout
     names = {each["name"].lower() for each in json.loads(listed)}

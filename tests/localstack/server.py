@@ -72,7 +72,9 @@ def installed() -> Path:
     python = interpreters.find(PYTHON)
     if python is None:
         raise UserError(MISSING)
-    return tools.ready(tools.Tool("python", HOST / "requirements.txt", ROOT / ".venv-localstack", python, HOST), print)
+    return tools.install(
+        tools.Tool("python", HOST / "requirements.txt", ROOT / ".venv-localstack", python, HOST), print
+    )
 
 
 def _answers(url: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from localstack.bench import processor_time, rows
 from localstack.bench.load import Samples, Workload
-from localstack.bench.measuring import Server, run_of
+from localstack.bench.measuring import Server, to_run
 from localstack.bench.percentiles import percentile
 from localstack.bench.processor_time import Reading, kind_of, spent
 from localstack.bench.profile import functions_of
@@ -88,7 +88,7 @@ SAMPLES = Samples(
 
 def a_run(**changes: object) -> Run:
     measured = Measurement(2, SAMPLES, {"api": 2.0, "emulator": 6.0}, 2048.0)
-    return replace(run_of(UNWATCHED, Server("own", "http://x"), measured), **changes)  # type: ignore[arg-type]
+    return replace(to_run(UNWATCHED, Server("own", "http://x"), measured), **changes)  # type: ignore[arg-type]
 
 
 def results(*runs: Run) -> Results:
@@ -109,7 +109,7 @@ def test_a_row_shows_what_was_measured_and_whether_that_is_enough() -> None:
 
 
 def test_a_server_whose_processes_nobody_sees_has_no_processor_time() -> None:
-    run = run_of(UNWATCHED, Server("http://x", "http://x"), Measurement(2, SAMPLES))
+    run = to_run(UNWATCHED, Server("http://x", "http://x"), Measurement(2, SAMPLES))
     assert value_of(run, "of it api") is None
     assert all(value.reached is None for value in run.values if value.unit in ("ms", "KiB"))
     assert processor_table([run]) is None

@@ -7,7 +7,15 @@ import pytest
 
 from localstack.chaos import evidence as reading
 from localstack.chaos.audit import repeats
-from localstack.chaos.records import Evidence, Frame, Interruption, Shown, Unanswered, UserConnection, UserTranscript
+from localstack.chaos.records import (
+    Evidence,
+    Frame,
+    Interruption,
+    SnapshotFrame,
+    Unanswered,
+    UserConnection,
+    UserTranscript,
+)
 from localstack.chaos.violations import Kind
 from localstack.logs.log_lines import Line
 from tests.unit.chaos.evidence import a_settlement, an_order, kinds, some_events, some_frames
@@ -25,7 +33,7 @@ def connection(
 ) -> UserConnection:
     """One that was asked for what happened from a minute later than `since`, as the service takes it."""
     asked = None if since is None else since + 60
-    return UserConnection(asked, at, Shown(at, since, shown or {}), list(frames))
+    return UserConnection(asked, at, SnapshotFrame(at, since, shown or {}), list(frames))
 
 
 def seen(*connections: UserConnection, **changes: object) -> Evidence:
@@ -149,5 +157,5 @@ def test_calls_without_an_answer_are_read_from_what_functions_logged() -> None:
         Line("push-status", 1.0, "Traceback"),
         Line("push-status", 1.0, "7"),
     ]
-    found = list(reading.unanswered(lines))
+    found = list(reading.unanswered_pushes(lines))
     assert [(each.order_id, each.at % 60) for each in found] == [(FIRST, 0.5), (SECOND, 0.5), (None, 0.5)]

@@ -269,10 +269,10 @@ def test_a_database_that_is_known_to_nobody_is_asked_for_again() -> None:
     ],
 )
 def test_what_an_edition_of_localstack_lacks_is_one_line(health: object, lacks: str) -> None:
-    said = targets.what_it_lacks(json.dumps(health).encode())
+    said = targets.missing_support(json.dumps(health).encode())
     assert re.search(lacks, said) if lacks else not said
     assert "\n" not in said
-    assert targets.what_it_lacks(b"<html>") == ""
+    assert targets.missing_support(b"<html>") == ""
 
 
 def test_samconfig_names_the_same_addresses_as_the_command() -> None:

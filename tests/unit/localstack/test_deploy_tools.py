@@ -32,7 +32,7 @@ Globals:
 
 
 def test_the_defaults_are_what_was_built() -> None:
-    changed = sam_build.rewritten(TEMPLATE, {"functions/": "functions.zip"}, BUILT)
+    changed = sam_build.rewrite(TEMPLATE, {"functions/": "functions.zip"}, BUILT)
     assert "    CodeUri: functions.zip\n" in changed
     declared = yaml.safe_load(changed)["Parameters"]
     # Text, also where it looks like a number.
@@ -42,7 +42,7 @@ def test_the_defaults_are_what_was_built() -> None:
 
 def test_a_kept_digest_of_other_migrations_is_refused() -> None:
     """An update keeps parameters that it isn't given: it must not leave the new migrations out."""
-    changed = yaml.safe_load(sam_build.rewritten(TEMPLATE, {"functions/": "functions.zip"}, BUILT))
+    changed = yaml.safe_load(sam_build.rewrite(TEMPLATE, {"functions/": "functions.zip"}, BUILT))
     pattern = changed["Parameters"]["MigrationsDigest"]["AllowedPattern"]
     assert re.match(pattern, "00e1")
     assert not re.match(pattern, "00e2")
@@ -50,12 +50,12 @@ def test_a_kept_digest_of_other_migrations_is_refused() -> None:
 
 def test_code_that_nothing_was_built_of() -> None:
     with pytest.raises(UserError, match=r"takes code from functions/, and there are artifacts of other/"):
-        sam_build.rewritten(TEMPLATE, {"other/": "other.zip"}, BUILT)
+        sam_build.rewrite(TEMPLATE, {"other/": "other.zip"}, BUILT)
 
 
 def test_a_template_without_the_parameter() -> None:
     with pytest.raises(UserError, match="no parameter Architecture with Default"):
-        sam_build.rewritten(TEMPLATE.replace("Architecture:", "Processor:"), {"functions/": "functions.zip"}, BUILT)
+        sam_build.rewrite(TEMPLATE.replace("Architecture:", "Processor:"), {"functions/": "functions.zip"}, BUILT)
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def test_an_interrupted_install_is_done_again(
         dev.main()
     assert end.value.code == 130
     assert "interrupted" in capsys.readouterr().err
-    assert not dev.is_ready(dev.wanted_stamp())
+    assert not dev.is_ready(dev.expected_stamp())
 
 
 def helped(path: str = str(ROOT), **settings: Any) -> "subprocess.CompletedProcess[str]":
@@ -296,10 +296,10 @@ def test_a_file_of_the_environment_s_name_stays(dev: ModuleType, capsys: pytest.
 @pytest.mark.parametrize(("version", "ready"), [("3.11", True), ("3.12", False)])
 def test_an_interpreter_upgraded_under_the_environment(dev: ModuleType, version: str, *, ready: bool) -> None:
     an_interpreter(dev)
-    dev.mark(dev.wanted_stamp())
+    dev.mark(dev.expected_stamp())
     Path(dev.PYTHON).write_text(f"#!/bin/sh\n# another\necho {version}\n")
-    assert dev.is_ready(dev.wanted_stamp()) is ready
-    assert dev.is_ready(dev.wanted_stamp()) is ready
+    assert dev.is_ready(dev.expected_stamp()) is ready
+    assert dev.is_ready(dev.expected_stamp()) is ready
 
 
 def test_an_environment_that_packages_were_deleted_from_is_made_anew(
@@ -309,14 +309,14 @@ def test_an_environment_that_packages_were_deleted_from_is_made_anew(
     packages = Path(dev.VENV) / "lib" / "python3.11" / "site-packages"
     for name in ("aiohttp", "aiohttp-3.dist-info", "pip", "pip-24.dist-info", "__pycache__"):
         (packages / name).mkdir()
-    dev.mark(dev.wanted_stamp())
+    dev.mark(dev.expected_stamp())
     # What a person may do.
     (packages / "of_the_person_s_own").mkdir()
     (packages / "pip-24.dist-info").rename(packages / "pip-25.dist-info")
     (packages / "__pycache__").rmdir()
-    assert dev.is_ready(dev.wanted_stamp())
+    assert dev.is_ready(dev.expected_stamp())
     (packages / "aiohttp").rmdir()
-    assert not dev.is_ready(dev.wanted_stamp())
+    assert not dev.is_ready(dev.expected_stamp())
     assert made(dev, monkeypatch)
 
 
@@ -336,14 +336,14 @@ def test_another_user_s_clone_gets_a_sentence(
 def test_half_a_note_is_none(dev: ModuleType, note: str) -> None:
     an_interpreter(dev)
     Path(dev.STAMP).write_text(note, encoding="latin-1")
-    assert not dev.is_ready(dev.wanted_stamp())
+    assert not dev.is_ready(dev.expected_stamp())
 
 
 def test_a_colon_in_the_path_gets_a_sentence(
     dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     an_interpreter(dev)  # made before the folder was called so
-    dev.mark(dev.wanted_stamp())
+    dev.mark(dev.expected_stamp())
     monkeypatch.setattr(dev, "ROOT", f"{dev.ROOT}/a:b")
     monkeypatch.setattr(dev, "wanted_stamp", lambda: Path(dev.STAMP).read_text().splitlines()[0])
     with pytest.raises(SystemExit):

@@ -22,8 +22,8 @@ RUNNING = Running(
 HOLDER = """
 import sys, time
 from pathlib import Path
-from localstack.local_stack.state_file import only_one
-with only_one(Path(sys.argv[1])):
+from localstack.local_stack.state_file import hold_up_lock
+with hold_up_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -54,9 +54,9 @@ def held(lock: Path, program: str = HOLDER) -> Iterator["subprocess.Popen[str]"]
 
 def test_a_second_one_is_told_who_runs(tmp_path: Path) -> None:
     with held(tmp_path / "lock") as process:
-        assert state_file.holder(tmp_path / "lock") == process.pid
+        assert state_file.lock_holder(tmp_path / "lock") == process.pid
         told = pytest.raises(UserError, match=rf"already runs in this clone \(process {process.pid}\)")
-        with told, state_file.only_one(tmp_path / "lock"):
+        with told, state_file.hold_up_lock(tmp_path / "lock"):
             pytest.fail("a second one got the lock")
         assert state_file.stop(tmp_path / "lock")
         assert process.wait(20) == -signal.SIGTERM
@@ -65,8 +65,8 @@ def test_a_second_one_is_told_who_runs(tmp_path: Path) -> None:
 def test_the_lock_of_a_killed_one_is_free(tmp_path: Path) -> None:
     with held(tmp_path / "lock"):
         pass
-    assert state_file.holder(tmp_path / "lock") is None
-    with state_file.only_one(tmp_path / "lock"):
+    assert state_file.lock_holder(tmp_path / "lock") is None
+    with state_file.hold_up_lock(tmp_path / "lock"):
         pass
 
 

@@ -77,7 +77,7 @@ class Slow:
         self.report("stopped")
 
 supervisor.Runtime = Slow
-supervisor.state_file.only_one = contextlib.nullcontext
+supervisor.state_file.hold_up_lock = contextlib.nullcontext
 supervisor.state_file.remove = supervisor._rotate_logs = lambda: None
 supervisor._cursor_secret = lambda: "secret"
 supervisor.ports.require_free = lambda hosts, port: None
