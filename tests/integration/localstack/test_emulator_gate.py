@@ -223,6 +223,7 @@ def test_a_web_page_reaches_nothing(
     api = clients.other("apigatewayv2").create_api(
         Name="stream", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
     )["ApiId"]
+    clients.functions.get_waiter("function_active_v2").wait(FunctionName=function["FunctionName"])
     before = clients.functions.list_functions()["Functions"]
     # What the page sends is a request like any other: with the key, and from no browser, it would be obeyed.
     assert status(running, "POST", f"/2015-03-31/functions{signing(running.keys.root)}", json.dumps(WANTED)) == 201

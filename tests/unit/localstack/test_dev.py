@@ -345,7 +345,7 @@ def test_a_colon_in_the_path_gets_a_sentence(
     an_interpreter(dev)  # made before the folder was called so
     dev.mark(dev.expected_stamp())
     monkeypatch.setattr(dev, "ROOT", f"{dev.ROOT}/a:b")
-    monkeypatch.setattr(dev, "wanted_stamp", lambda: Path(dev.STAMP).read_text().splitlines()[0])
+    monkeypatch.setattr(dev, "expected_stamp", lambda: Path(dev.STAMP).read_text().splitlines()[0])
     with pytest.raises(SystemExit):
         dev.prepare()
     assert "has a colon in it" in sentence(capsys)
