@@ -129,6 +129,21 @@ def test_a_cancel_that_meets_a_worker_looks_again(engine: Engine) -> None:
     assert len(reads) == 2
 
 
+def test_a_cancel_that_finds_it_cancelled_meanwhile_tells_of_it(engine: Engine) -> None:
+    """It may have been its own, whose answer was lost."""
+    order_id = engine.place().id
+    stale, get = engine.history(order_id), engine.store.get
+    engine.events.outage = True
+    engine.cancel(order_id)
+    engine.events.outage = False
+    reads = iter([stale])
+    engine.store.get = lambda order_id: next(reads, None) or get(order_id)  # type: ignore[method-assign]
+    cancelled = engine.cancel(order_id)
+    assert cancelled.order.status is OrderStatus.CANCELLED
+    assert [sent.history for sent in engine.events.sent] == [cancelled]
+    assert engine.store.rows[order_id].attention_at is None
+
+
 def test_a_cancel_that_loses_every_race_gives_up(engine: Engine) -> None:
     order_id, reads = shown_late(engine, 100)
     with pytest.raises(NotCancellable, match=f"Order {order_id} can no longer be cancelled: it is pending"):

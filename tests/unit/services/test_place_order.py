@@ -142,15 +142,17 @@ SNIPER = replace(BASE, order_type=OrderType.SNIPER, launch=LaunchConditions())
         replace(LIMIT, limit_price=Decimal("170.1")),
         replace(LIMIT, time_in_force=TimeInForce.FOK),
         replace(LIMIT, expires_at=None),
+        replace(LIMIT, limit_price=Decimal("170." + "0" * 40 + "1")),
+        replace(LIMIT, amount=BASE.amount + 1),
         replace(LIMIT, order_type=OrderType.SNIPER),
+        replace(LIMIT, launch=LaunchConditions()),
         *(
-            replace(LIMIT, launch=conditions)
+            replace(SNIPER, launch=conditions)
             for conditions in (
                 LaunchConditions(event=LaunchEvent.LAUNCH),
                 LaunchConditions(minimum_liquidity_usd=Decimal(1)),
                 LaunchConditions(max_age_seconds=31),
                 LaunchConditions(require_safe=False),
-                LaunchConditions(),
             )
         ),
     ],

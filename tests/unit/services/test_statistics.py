@@ -30,7 +30,8 @@ def filled(amount_out: int, **changes: object) -> Order:
 def test_slippage_is_negative_where_it_is_worse_for_the_trader() -> None:
     assert slippage_bps(filled(165_000_000)) == 0
     assert slippage_bps(filled(164_719_500)) == -17
-    assert slippage_bps(filled(165_016_500)) == 1
+    # Half a basis point is rounded away from zero.
+    assert (slippage_bps(filled(165_008_250)), slippage_bps(filled(164_991_750))) == (1, -1)
     bought = filled(165_000_000, side=Side.BUY)
     assert bought.fill is not None
     assert slippage_bps(replace(bought, fill=replace(bought.fill, amount_in=1_001_000_000))) == -10
@@ -44,16 +45,20 @@ def test_a_histogram_has_no_gap_and_few_bins() -> None:
         {"fromBps": -1, "toBps": 0, "fills": 0},
         {"fromBps": 0, "toBps": 1, "fills": 1},
     ]
-    wide = bins_of([-4_999, 12, 5_000])
-    assert (len(wide) <= 21, sum(each["fills"] for each in wide)) == (True, 3)
-    assert wide[0]["fromBps"] <= -4_999
-    assert wide[-1]["toBps"] > 5_000
+    # The narrowest width that needs no more than 21 bins, and a thousandth at most.
+    examples = [([0, 20], 21, 1), ([0, 21], 11, 2), ([-4_999, 12, 5_000], 21, 500), ([0, 30_000], 31, 1_000)]
+    for ordered, bins, width in examples:
+        found = bins_of(ordered)
+        assert (len(found), sum(each["fills"] for each in found)) == (bins, len(ordered))
+        assert found[0]["toBps"] - found[0]["fromBps"] == width
+        assert found[0]["fromBps"] <= ordered[0]
+        assert found[-1]["toBps"] > ordered[-1]
 
 
 def test_a_quantile_is_a_value_that_there_was() -> None:
     assert quantile([], 50) is None
     assert quantile([7], 5) == 7
-    assert [quantile(list(range(1, 101)), percent) for percent in (5, 50, 95, 100)] == [5, 50, 95, 100]
+    assert [quantile(list(range(1, 201)), percent) for percent in (5, 50, 95, 100)] == [10, 100, 190, 200]
 
 
 def test_the_figures_are_about_the_newest_orders_of_the_user() -> None:
@@ -76,11 +81,23 @@ def test_the_figures_are_about_the_newest_orders_of_the_user() -> None:
         replace(an_order(OrderStatus.FAILED), failure=Failure(ErrorCode.NO_QUOTE, "None.", retryable=True)),
         replace(filled(1), user_id="another"),
     ]
-    for number, order in enumerate(orders):
-        store.insert(replace(order, id=an_id(START + timedelta(seconds=number))), None)
+    ids = [an_id(START + timedelta(seconds=number)) for number in range(len(orders))]
+    for order, order_id in zip(orders, ids, strict=True):
+        store.insert(replace(order, id=order_id), None)
     got = execution_stats(NOBODY, OrderFilter(user_id="user-1"), 200, history=history)
     assert (got["orders"], got["open"], got["failedPct"]) == (4, 1, "33.3")
     assert [fill["slippageBps"] for fill in got["fills"]] == [-17, 0]
+    assert got["fills"][0] == {
+        "orderId": ids[1],
+        "at": "2026-11-22T18:00:00.000Z",
+        "venue": "raydium",
+        "side": "sell",
+        "inputToken": "SOL",
+        "outputToken": "USDC",
+        "price": "164.7195",
+        "slippageBps": -17,
+    }
+    assert (got["slippage"]["p50Bps"], got["slippage"]["p95Bps"], len(got["slippage"]["bins"])) == (-17, -17, 18)
     assert got["venues"] == [{"venue": "raydium", "fills": 2}]
     assert got["failures"] == [{"code": "no_quote", "orders": 1}]
     assert execution_stats(NOBODY, OrderFilter(user_id="user-1"), 1, history=history)["orders"] == 1

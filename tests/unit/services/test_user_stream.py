@@ -11,7 +11,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.followers import HANDSHAKE_AGE, Delivery
 from chalicelib.ports.orders import UserSnapshot
-from chalicelib.services.posting import MAX_TRIES, Postponed
+from chalicelib.services.posting import BETWEEN_TRIES_SECONDS, MAX_TRIES, Postponed, Push
 from chalicelib.services.push_opening import push_opening
 from chalicelib.services.push_status import OPENING_AGE, push_newest
 from chalicelib.services.subscriptions import (
@@ -188,14 +188,76 @@ def test_a_push_waits_apart_until_everything_was_posted_that_the_stream_begins_w
     order_id = stream.place()
     subscribe_to_user(USER, "c", None, ports=stream.ports)
     stream.engine.run(order_id)
+    waiting = stream.engine.events.pushes[0].history
+    with pytest.raises(Postponed) as later:
+        stream.push()
+    assert later.value.seconds == BETWEEN_TRIES_SECONDS
+    assert stream.notifier.frames["c"] == []
+    assert Push(waiting, "c", apart=True) in stream.engine.events.pushes
+    assert stream.engine.telemetry.total("PushedMessages") == 0
+    # In a group of its own it holds up nobody, and waits for nothing in place.
+    start = stream.engine.clock.now()
     with pytest.raises(Postponed):
         stream.push()
-    assert stream.notifier.frames["c"] == []
-    assert all(push.apart for push in stream.engine.events.pushes[:1])
+    assert stream.engine.clock.now() == start
     stream.open()
     stream.push()
     assert [frame["type"] for frame in stream.notifier.frames["c"]] == ["snapshot"] + ["status"] * 4
     assert stream.sequences(order_id) == [2, 3, 4, 5]
+
+
+def test_what_is_posted_while_a_push_waits_is_waited_for_in_place(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = stream.place()
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.engine.run(order_id)
+    advance = stream.engine.clock.advance
+
+    def post_meanwhile(seconds: float) -> None:
+        advance(seconds)
+        stream.open()
+
+    monkeypatch.setattr(stream.engine.clock, "advance", post_meanwhile)
+    stream.push()
+    assert stream.sequences(order_id) == [2, 3, 4, 5]
+    assert stream.engine.events.pushes == []
+    # Who subscribed anew meanwhile is told by what that begins with.
+    monkeypatch.setattr(
+        stream.engine.clock, "advance", lambda _seconds: subscribe_to_user(USER, "d", None, ports=stream.ports)
+    )
+    subscribe_to_user(USER, "d", None, ports=stream.ports)
+    other = stream.place()
+    advance(1)
+    stream.push()
+    assert stream.sequences(other, "d") == []
+
+
+def test_who_subscribed_anew_is_told_on_from_there_and_nothing_twice(stream: Stream) -> None:
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.open()
+    order_id = stream.place()
+    stream.push()
+    stream.engine.clock.sleep(1)
+    add_user_subscription(USER, "c", None, ports=stream.ports)
+    stream.open()
+    stream.engine.run(order_id)
+    first, *others = stream.engine.events.pushes
+    for pushes in ([first], others):
+        stream.engine.events.pushes[:] = pushes
+        stream.push()
+    assert stream.sequences(order_id) == [1, 2, 3, 4, 5]
+
+
+def test_who_is_busy_half_way_is_told_the_rest_apart_and_nothing_twice(stream: Stream) -> None:
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    stream.open()
+    order_id = stream.place()
+    stream.engine.run(order_id)
+    stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, Delivery.BUSY]
+    stream.engine.events.pushes[:] = stream.engine.events.pushes[-1:]
+    stream.push()
+    assert stream.sequences(order_id) == [1, 2, 3, 4, 5]
 
 
 def test_a_stream_that_never_begins_is_closed(stream: Stream) -> None:
