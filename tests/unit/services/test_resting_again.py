@@ -36,6 +36,17 @@ def test_case_28_a_price_that_is_gone_at_three_looks_rests_again(desk: MemoryDes
     assert [request.reference for request in desk.router.asked] == [f"{order.id}:1"] * 3 + [f"{order.id}:2:1"]
 
 
+def test_an_order_that_was_met_when_it_was_placed_rests_where_its_price_is_gone(desk: MemoryDesk) -> None:
+    desk.pays("170.02")
+    order = desk.place()
+    assert (order.status, order.fires, order.fired_at) == (OrderStatus.PENDING, 1, order.created_at)
+    desk.router.script = ["169", "169", "169"]
+    desk.run(order)
+    assert desk.statuses(order)[-1] == "waiting"
+    desk.pass_time(3)
+    assert desk.beat() == 1
+
+
 def test_case_29_a_price_that_comes_back_within_three_looks_is_taken(desk: MemoryDesk) -> None:
     order = rested(desk, "169.98", "170.01")
     assert desk.statuses(order) == ["waiting", "pending", "routing", "building", "submitted", "confirmed"]
