@@ -1,12 +1,15 @@
-"""An engine and a desk in memory for each test."""
+"""An engine, a desk and the stream of an order, in memory for each test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from chalicelib.services import firing, watch
+from tests.fakes import MemoryFollowers, MemoryNotifier
 from tests.fakes.engine import Engine
 from tests.fakes.resting_desk import MemoryDesk
+from tests.fakes.streams import OrderStream
 
 
 @pytest.fixture
@@ -30,3 +33,11 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         monkeypatch.setattr(firing, "MOST_FIRED", most)
 
     return narrow
+
+
+@pytest.fixture
+def stream(engine: Engine) -> Iterator[OrderStream]:
+    order_id = engine.place().id
+    engine.run(order_id)
+    with ThreadPoolExecutor(8) as threads:
+        yield OrderStream(engine, order_id, MemoryFollowers(), MemoryNotifier(engine.clock), threads)
