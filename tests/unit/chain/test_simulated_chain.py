@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.chain.ledger import Outcome
 from chalicelib.chain.simulated import SimulatedChain
 from chalicelib.chain.transactions import BASE58, SimulatedSwap, read, sign, signature_of
 from chalicelib.config import Fault
@@ -60,7 +61,8 @@ def test_a_swap_settles_with_what_its_bytes_say() -> None:
     assert chain.status(transaction) is TransactionStatus.UNKNOWN
     chain.client.send(transaction)
     assert chain.status(transaction) is TransactionStatus.PROCESSING
-    assert chain.wait_for(TransactionStatus.CONFIRMED, transaction, 3).fill == FILL
+    result = chain.wait_for(TransactionStatus.CONFIRMED, transaction, 3)
+    assert (result.fill, result.height) == (FILL, chain.client.height())
     entry = chain.ledger.known[transaction.signature].entry
     assert (entry.order_id, entry.attempt) == ("ord_1", 1)
 
@@ -110,8 +112,12 @@ def test_bytes_hold_the_whole_swap_and_the_signature_is_theirs_alone() -> None:
         replace(swap, fill=replace(FILL, fee=1)),
         replace(swap, refusal=None),
         replace(swap, last_valid_height=2**40 + 1),
+        replace(swap, fires=2),
     ]
-    assert len({sign(other).signature for other in others} | {transaction.signature}) == 7
+    assert len({sign(other).signature for other in others} | {transaction.signature}) == 8
+    assert [read(sign(other).raw) for other in others] == others
+    # The first firing's are those of an order that never rested.
+    assert sign(replace(swap, fires=1)) == transaction
 
 
 @pytest.mark.parametrize("times", [2, 5])
@@ -207,7 +213,9 @@ def test_what_the_program_refuses_is_reverted_with_its_reason() -> None:
     chain = Chain()
     transaction = chain.signed(refusal="The price moved.")
     chain.client.send(transaction)
-    failure = chain.wait_for(TransactionStatus.REVERTED, transaction, 3).failure
+    result = chain.wait_for(TransactionStatus.REVERTED, transaction, 3)
+    failure = result.failure
+    assert result.height == chain.client.height()
     assert failure is not None
     assert (failure.code, failure.message, failure.retryable) == (
         ErrorCode.SLIPPAGE_EXCEEDED,
@@ -215,3 +223,25 @@ def test_what_the_program_refuses_is_reverted_with_its_reason() -> None:
         True,
     )
     assert chain.ledger.settled() == []
+
+
+@pytest.mark.parametrize("fault", ["dropped", "dropped_once", "slow", "submit_timeout"])
+def test_a_fault_that_comes_at_times_comes_to_some_attempts_and_not_to_all(fault: str) -> None:
+    chain = Chain(**{fault: 0.5})
+    unanswered: list[bool] = []
+    for number in range(40):
+        transaction = chain.signed(order_id=f"ord_{number}")
+        try:
+            chain.client.send(transaction)
+        except OutcomeUnknown:
+            unanswered.append(True)
+    known = chain.ledger.known.values()
+    hit = {
+        "dropped": sum(each.entry.outcome is Outcome.DROPPED for each in known),
+        "dropped_once": sum(each.entry.dropped_once for each in known),
+        "slow": sum(each.entry.lands_in > 2 for each in known),
+        "submit_timeout": len(unanswered),
+    }
+    assert {name for name, times in hit.items() if times} == {fault}
+    assert 8 < hit[fault] < 32
+    assert len({each.entry.lands_in for each in known}) == len(set(chain.clock.slept)) == 40
