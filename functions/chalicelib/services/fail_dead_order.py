@@ -25,7 +25,7 @@ POISON_CLAIMS = 2
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that reached the dead-dead_letter queue after so many deliveries."""
+    """A message that reached the dead-letter queue after so many deliveries."""
 
     order_id: str
     receive_count: int

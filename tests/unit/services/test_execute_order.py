@@ -133,8 +133,15 @@ def test_a_retry_that_is_not_due_is_left_alone(engine: Engine) -> None:
     assert engine.order(order_id).status is OrderStatus.ROUTING
 
 
-@pytest.mark.parametrize("failing", [B.REVERTS, B.DROPPED, B.CANNOT_BE_BUILT])
-def test_three_attempts_then_it_failed(engine: Engine, failing: Behaviour) -> None:
+@pytest.mark.parametrize(
+    ("failing", "code"),
+    [
+        (B.REVERTS, ErrorCode.SLIPPAGE_EXCEEDED),
+        (B.DROPPED, ErrorCode.TRANSACTION_EXPIRED),
+        (B.CANNOT_BE_BUILT, ErrorCode.NO_QUOTE),
+    ],
+)
+def test_three_attempts_then_it_failed(engine: Engine, failing: Behaviour, code: ErrorCode) -> None:
     engine.chain.behaviours = dict.fromkeys(range(1, 10), failing)
     order_id = engine.place().id
     engine.drive(order_id)
@@ -142,7 +149,7 @@ def test_three_attempts_then_it_failed(engine: Engine, failing: Behaviour) -> No
     order = engine.order(order_id)
     assert (order.status, order.attempt) == (OrderStatus.FAILED, MAX_ATTEMPTS)
     assert order.failure is not None
-    assert order.failure.retryable
+    assert (order.failure.code, order.failure.retryable) == (code, True)
     last = engine.history(order_id).events[-1]
     assert last.message == f"Failed after 3 attempts: {order.failure.message}"
     assert last.meta["error"] == {
@@ -155,8 +162,14 @@ def test_three_attempts_then_it_failed(engine: Engine, failing: Behaviour) -> No
     assert attempts == [1, 2, 3]
 
 
-@pytest.mark.parametrize("failing", [B.REJECTED, B.REVERTS_FOR_GOOD])
-def test_rejected_is_failed_at_once(engine: Engine, failing: Behaviour) -> None:
+@pytest.mark.parametrize(
+    ("failing", "message"),
+    [
+        (B.REJECTED, "The pool refuses the order for good."),
+        (B.REVERTS_FOR_GOOD, "The price moved past the limit."),
+    ],
+)
+def test_rejected_is_failed_at_once(engine: Engine, failing: Behaviour, message: str) -> None:
     engine.chain.behaviours = {1: failing}
     order_id = engine.place().id
     assert engine.run(order_id) == Ack()
@@ -164,7 +177,7 @@ def test_rejected_is_failed_at_once(engine: Engine, failing: Behaviour) -> None:
     order = engine.order(order_id)
     assert (order.status, order.attempt) == (OrderStatus.FAILED, 1)
     assert order.failure is not None
-    assert not order.failure.retryable
+    assert (order.failure.message, order.failure.retryable) == (message, False)
     end = engine.history(order_id).events[-1]
     assert end.message == f"Failed after 1 attempt: {order.failure.message}"
     assert end.meta["attempt"] == 1

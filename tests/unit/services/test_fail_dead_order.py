@@ -37,7 +37,8 @@ def test_the_order_fails_with_the_reason_and_its_followers_are_told(engine: Engi
     assert (buried.failure.code, buried.failure.retryable) == (ErrorCode.PROCESSING_FAILED, True)
     assert buried.failure.message == "No worker could finish the order in 12 deliveries of its message."
     assert engine.events.sent[-1].history == engine.history(order.id)
-    assert engine.store.rows[order.id].attention_at is None
+    row = engine.store.rows[order.id]
+    assert (row.attention_at, row.lease_token) == (None, None)
     assert engine.telemetry.total("OrdersFailed", code="processing_failed") == 1
 
 

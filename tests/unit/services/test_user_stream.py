@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.followers import HANDSHAKE_AGE, Delivery
 from chalicelib.ports.orders import UserSnapshot
+from chalicelib.ports.queues import Opening
 from chalicelib.services.posting import BETWEEN_TRIES_SECONDS, MAX_TRIES, Postponed, Push
 from chalicelib.services.push_opening import push_opening
 from chalicelib.services.push_status import OPENING_AGE, push_newest
@@ -24,11 +25,14 @@ from chalicelib.services.subscriptions import (
 from chalicelib.services.user_stream import (
     FRAME_BYTES,
     MESSAGE_BYTES,
+    OVERLAP,
     opening_frames,
     openings,
+    overlapping,
     shown_sequences,
     user_key,
 )
+from chalicelib.services.views import timestamp
 from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, an_order
 from tests.fakes.builders import an_id, new_order
 from tests.fakes.engine import Engine
@@ -105,11 +109,15 @@ def test_who_comes_back_is_told_what_happened_since(stream: Stream) -> None:
     over, still_open = stream.place(), stream.place()
     stream.engine.clock.sleep(3600)
     stream.engine.run(over)
-    subscribe_to_user(USER, "c", stream.engine.clock.now() - timedelta(minutes=5), ports=stream.ports)
+    since = stream.engine.clock.now() - timedelta(minutes=5)
+    subscribe_to_user(USER, "c", since, ports=stream.ports)
+    assert stream.followers.rows[KEY, "c"].shown == {over: 5, still_open: 1}
     stream.open()
+    at = stream.engine.clock.now()
     stream.engine.run(still_open)
     stream.push()
     snapshot, *statuses = stream.notifier.frames["c"]
+    assert (snapshot["at"], snapshot["since"]) == (timestamp(at), timestamp(overlapping(since)))
     assert [order["orderId"] for order in snapshot["open"]] == [still_open]
     # Not its placing, an hour ago.
     assert stream.sequences(over) == [2, 3, 4, 5]
@@ -368,7 +376,7 @@ def test_everything_fits_whatever_is_in_it() -> None:
     assert len(str(frame)) < FRAME_BYTES
     assert shown_sequences(frames).keys() == {order["orderId"] for order in frame["open"]}
     split = list(openings("u", "c", clock.now(), frames * 5))
-    assert [(one.first, len(one.frames)) for one in split] == [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]
+    assert split == [Opening("u", "c", clock.now(), number, (frame,)) for number in range(1, 6)]
     assert all(sum(len(str(frame)) for frame in one.frames) < MESSAGE_BYTES for one in split)
 
 
@@ -378,3 +386,15 @@ def test_the_hundred_open_orders_of_a_usual_user_fit() -> None:
     (frame,) = opening_frames("user-1", snapshot, FakeClock().now())
     assert frame["type"] == "snapshot"
     assert len(frame["open"]) == 100
+
+
+def test_statuses_are_sent_from_a_little_before_what_a_client_says_that_it_has() -> None:
+    now = FakeClock().now()
+    assert overlapping(now) == now - OVERLAP
+    # As far back as time goes, and no further.
+    beginning = datetime.min.replace(tzinfo=UTC)
+    assert [overlapping(beginning + since) for since in (timedelta(0), OVERLAP, OVERLAP * 2)] == [
+        beginning,
+        beginning,
+        beginning + OVERLAP,
+    ]
