@@ -70,13 +70,6 @@ def test_a_second_cancel_gets_the_cancelled_order_again_and_tells_nobody(engine:
     assert engine.telemetry.total("OrdersCancelled") == 1
 
 
-def test_a_cancelled_order_is_published_even_if_only_by_reconcile(engine: Engine) -> None:
-    order_id = engine.place().id
-    engine.events.outage = True
-    engine.cancel(order_id)
-    assert engine.store.rows[order_id].attention_at is not None
-
-
 @pytest.mark.parametrize("story", [Behaviour.SETTLES, Behaviour.DROPPED_ONCE, Behaviour.REVERTS])
 def test_a_cancel_at_any_moment_of_a_workers_turn_wins_or_loses_cleanly(story: Behaviour) -> None:
     outcomes = set()

@@ -102,16 +102,6 @@ def test_the_end_that_a_dead_worker_did_not_tell_is_told_once_by_the_next_delive
     assert len(engine.events.sent) == count_told
 
 
-def test_an_end_that_still_cannot_be_told_waits_for_reconcile(engine: Engine) -> None:
-    order_id = engine.place().id
-    with pytest.raises(Killed):
-        engine.run(order_id, engine.worker(CrashAt("after_commit_confirmed")))
-    engine.events.outage = True
-    assert engine.run(order_id) == Ack()
-    assert engine.telemetry.total("PublishFailures") == 1
-    assert engine.store.rows[order_id].attention_at is not None
-
-
 def every_tick(story: str, make: Callable[[Engine, str, At], None], action: Callable[[str], None]) -> list[str]:
     """Runs the story once for each moment at which a port is called, something happening at that moment."""
     moments: list[str] = []
