@@ -67,14 +67,9 @@ RAW: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "UTF-16": (400, json.dumps(ORDER).encode("utf-16"), JSON),
     "a byte order mark": (400, json.dumps(ORDER).encode("utf-8-sig"), JSON),
     "half a surrogate": (400, json.dumps({**ORDER, "userId": "\ud800"}).encode(), JSON),
-    "deep": (400, b"[" * 16_000, JSON),
-    "15,000 digits": (400, b'{"amount":' + b"9" * 15_000 + b"}", JSON),
     "200 kB": (413, json.dumps({**ORDER, "userId": "x" * 200_000}).encode(), JSON),
     "text": (415, json.dumps(ORDER).encode(), {"Content-Type": "text/plain"}),
-    "a form": (415, json.dumps(ORDER).encode(), {"Content-Type": "multipart/form-data"}),
-    "another charset": (415, json.dumps(ORDER).encode(), {"Content-Type": "application/json; charset=utf-16"}),
     "said to be compressed": (415, json.dumps(ORDER).encode(), {**JSON, "Content-Encoding": "gzip"}),
-    "a long key": (400, json.dumps(ORDER).encode(), {**JSON, "Idempotency-Key": "x" * 256}),
 }
 PATHS = [
     "a%00b",

@@ -155,12 +155,8 @@ async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aioh
     for status, query in [
         (401, f"orderId={order_id}"),
         (403, f"orderId={order_id}&ticket={changed}"),
-        (403, f"orderId={other}&ticket={mine}"),
         (403, f"orderId={order_id}&ticket={await bob.ticket()}"),
-        (403, f"orderId={order_id}&ticket={ann.token}"),
         (400, f"orderId={order_id}&ticket={mine}&ticket={mine}"),
-        (401, f"userId={ann.name}"),
-        (401, f"userId={ann.name}&ticket={mine}"),
         (401, f"userId={ann.name}&ticket={await bob.ticket()}"),
     ]:
         assert await refusal(http, query) == status, query.partition("&")[2][:12]

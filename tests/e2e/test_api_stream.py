@@ -16,8 +16,6 @@ from order_engine import Client, Event, Snapshot
 from tests.e2e.trader import LIMIT_SECONDS, Trader
 from tests.fakes.service import an_order
 
-UNKNOWN = "ord_" + "0" * 32
-
 
 async def say(socket: aiohttp.ClientWebSocketResponse, message: object) -> dict[str, Any]:
     """Sends a message and waits for its reply, past whatever statuses come in between."""
@@ -131,10 +129,7 @@ async def test_nonsense_is_answered_and_the_connection_stays(trader: Trader) -> 
         # Deep nesting is left to the unit tests: MiniStack's own route selection breaks on it and hangs up.
         for message, code in (
             ("", "malformed_json"),
-            ('{"action":"ping","action":"ping"}', "malformed_json"),
-            ({}, "unknown_action"),
             ({"action": "subscribe", "orderId": "\x00"}, "order_not_found"),
-            ({"action": "subscribe", "orderId": order_id, "after": "x"}, "invalid_after"),
             ({"action": "ping", "padding": "x" * 33_000}, "message_too_large"),
         ):
             reply = await say(socket, message)
@@ -150,9 +145,7 @@ async def test_nonsense_is_answered_and_the_connection_stays(trader: Trader) -> 
     [
         ("", 400),
         ("?orderId=%00", 404),
-        (f"?orderId={UNKNOWN}", 404),
         ("?userId=a&userId=a", 400),
-        ("?userId=a&since=yesterday", 400),
     ],
 )
 async def test_a_handshake_that_names_nothing_to_follow_is_refused(trader: Trader, query: str, status: int) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from chalicelib.adapters.postgres.orders import PostgresOrders
 from chalicelib.domain.amounts import MAX_BASE_UNITS
-from chalicelib.domain.errors import ErrorCode, Fenced
-from chalicelib.domain.order import Failure, Fill, History, SignedTransaction
+from chalicelib.domain.errors import Fenced
+from chalicelib.domain.order import Fill, History, SignedTransaction
 from chalicelib.domain.transitions import Trigger
 from chalicelib.ports.orders import Claimed, Held
 from tests.fakes import a_quote, a_route, a_transaction, no_quote
@@ -56,19 +56,6 @@ def test_a_move_and_its_event_are_committed_together_or_not_at_all(store: Postgr
     assert row_of(database_url, history.order.id)["sequence"] == 1
 
 
-def test_a_move_from_a_stale_picture_is_fenced(store: PostgresOrders) -> None:
-    stale = claimed(store)
-    history = step(store, stale, Trigger.START)
-    with pytest.raises(Fenced):
-        step(store, stale, Trigger.FAIL, failure=Failure(ErrorCode.NO_QUOTE, "No.", retryable=True))
-    assert store.get(stale.order.id) == history
-    # Though its status is still the same.
-    again = step(store, history, Trigger.RETRY)
-    with pytest.raises(Fenced):
-        step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
-    assert store.get(stale.order.id) == again
-
-
 def test_a_move_of_an_unknown_order_is_fenced(store: PostgresOrders) -> None:
     order = fresh()
     with pytest.raises(Fenced):
@@ -104,15 +91,6 @@ def test_events_never_go_back_in_time(store: PostgresOrders, database_url: str) 
         connection.execute("UPDATE orders SET updated_at = %s", [ahead])
     history = step(store, history, Trigger.START)
     assert history.events[-1].occurred_at == history.order.updated_at == ahead
-
-
-def test_another_signature_never_replaces_the_stored_one(store: PostgresOrders) -> None:
-    history = step(store, claimed(store), Trigger.START)
-    history = step(store, history, Trigger.CHOOSE_ROUTE, route=a_route(history.order))
-    kept = store.save_signed_transaction(history.order, a_transaction("first"), LEASE)
-    with pytest.raises(Fenced):
-        store.save_signed_transaction(history.order, a_transaction("second"), LEASE)
-    assert store.get(history.order.id).order.transaction == kept.transaction
 
 
 def test_a_released_order_can_be_claimed_at_once_or_later_and_nobody_stumbled_over_it(

@@ -41,11 +41,6 @@ def test_an_order_that_nobody_placed(store: PostgresOrders) -> None:
     assert caught.value.order_id == "ord_unknown"
 
 
-def test_another_user_may_use_the_same_key(store: PostgresOrders) -> None:
-    assert store.insert(fresh(user_id="one"), KEY) is None
-    assert store.insert(fresh(user_id="other"), KEY) is None
-
-
 def test_a_client_order_id_is_taken_once_per_user_and_the_refusal_consumes_no_key(
     store: PostgresOrders, database_url: str
 ) -> None:

@@ -35,18 +35,6 @@ def test_parameters_explain_themselves_and_stand_in_groups(file: str) -> None:
         assert output["Description"], name
 
 
-@pytest.mark.parametrize("logical", NESTED)
-def test_the_parent_gives_each_nested_template_all_that_it_needs(logical: str) -> None:
-    properties = Stack("template.yaml").resources[logical]["Properties"]
-    template = source(f"infra/{NESTED[logical]}.yaml")
-    given, known = set(properties["Parameters"]), set(template["Parameters"])
-    required = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
-    assert required <= given <= known
-    assert source("template.yaml")["Resources"][logical]["Properties"]["TemplateURL"] == (
-        f"infra/{NESTED[logical]}.yaml"
-    )
-
-
 def test_what_the_parent_reads_of_a_nested_template_is_an_output_of_it() -> None:
     text = (ROOT / "template.yaml").read_text()
     for logical, name in NESTED.items():
