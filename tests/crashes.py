@@ -80,6 +80,11 @@ class Recovery:
         """Whether nobody touched the order while the dead worker might still have been alive."""
         return self.left.lease_expires_at is None or self.resumed.seen_at > self.left.lease_expires_at
 
+    def delay_seconds(self, kill: Kill) -> float:
+        """How long nobody went on although somebody could: after the lease's end, or the death where it held none."""
+        could_at = self.left.lease_expires_at.timestamp() if self.left.lease_expires_at else kill.at
+        return self.resumed.seen_at.timestamp() - could_at
+
 
 class RecoveryWatch:
     """Looks at orders whose worker was killed, and notes when another one goes on with each."""

@@ -69,10 +69,6 @@ async def test_a_fifth_of_all_calls_to_sqs_and_dynamodb_fails(broken: BreakableS
     assert audit(seen) == ()
 
 
-# Fired and without a worker, and how the market order is.
-# What no worker has yet is nobody's any more.
-
-
 async def test_the_emulator_dies_with_all_its_queues(broken: BreakableStack, faults: Faults) -> None:
     async with scene(broken.stack) as on:
         placing = asyncio.gather(*(on.place_followed(LATE if number % 2 else RESTLESS) for number in range(12)))

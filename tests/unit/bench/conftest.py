@@ -22,6 +22,7 @@ class Service:
         self.busy_streams = 0
         self.streams = 0
         self.most_streams = 0
+        self.statuses: tuple[str, ...] = ("routing", "confirmed")
         self.url = ""
         self._first = 0.0
 
@@ -70,7 +71,7 @@ class Service:
         await socket.prepare(request)
         self.streams += 1
         self.most_streams = max(self.most_streams, self.streams)
-        for sequence, status in enumerate(("routing", "confirmed"), 1):
+        for sequence, status in enumerate(self.statuses, 1):
             await asyncio.sleep(0.01)
             event = {"orderId": request.query["orderId"], "sequence": sequence, "status": status, "message": ""}
             await socket.send_json({"type": "status", **event, "at": datetime.now(UTC).isoformat()})

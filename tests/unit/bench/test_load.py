@@ -3,8 +3,6 @@
 import itertools
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from localstack.bench import load
 from localstack.bench.load import Workload, measure
@@ -66,19 +64,6 @@ async def test_no_more_streams_are_open_than_a_server_takes(service: Service, mo
 
 
 async def test_a_stream_that_ends_too_early_is_an_error(service: Service) -> None:
-    async def cut(request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        await socket.close()
-        return socket
-
-    app = web.Application()
-    app.router.add_post("/api/orders/execute", service.place)
-    app.router.add_get("/api/orders", service.page)
-    app.router.add_get("/stream", cut)
-    server = TestServer(app)
-    await server.start_server()
-    service.url = str(server.make_url("")).rstrip("/")
+    service.statuses = ()
     with pytest.raises(StreamLost, match="ended before its order"):
         await measure(service.url, Workload(1, followed=1), 60)
-    await server.close()
