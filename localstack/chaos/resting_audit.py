@@ -16,7 +16,7 @@ from localstack.chaos.violations import Kind, Violation
 SEEN_WITHIN = 30
 _DECIMALS = {"SOL": 9, "BONK": 5}  # all others have 6
 _LONGEST_PAUSE = 300
-_BLOCK_SECONDS = 0.4
+BLOCK_SECONDS = 0.4
 # The service's and the database's clock are one machine's; times in `meta` are whole milliseconds.
 _ROUNDED = 0.002
 _PLACED_SINCE = 5.0
@@ -119,8 +119,8 @@ def signatures(evidence: Evidence) -> Iterator[Violation]:
     for order, _ in _resting(evidence):
         if order.expires_at is None or order.last_valid_height is None or not evidence.lifetime_blocks:
             continue
-        built = (order.last_valid_height - evidence.lifetime_blocks) * _BLOCK_SECONDS
-        if built > order.expires_at + _BLOCK_SECONDS:
+        built = (order.last_valid_height - evidence.lifetime_blocks) * BLOCK_SECONDS
+        if built > order.expires_at + BLOCK_SECONDS:
             late = built - order.expires_at
             yield Violation(Kind.SIGNED_LATE, order.id, f"Its transaction was built {late:.1f} s after its time.")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localstack.chaos import evidence, orders, stack
+from localstack.chaos import evidence, orders, resting_audit, stack
 from localstack.chaos.audit import audit
 from localstack.chaos.faults import Faults
 from localstack.chaos.followers import Follower, Style, plan_follower
@@ -36,7 +36,6 @@ _PLACED_WITHIN = 240.0
 _RECONCILE_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 _GONE_SECONDS = 120.0
-_BLOCK_SECONDS = 0.4
 # As long as the longest run and its end.
 _TOKEN_SECONDS = 12 * 3600
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -296,7 +295,7 @@ class Campaign:
             unanswered=evidence.unanswered_pushes(self._stack.logged()),
         )
         market = self._world.record(seen.orders, seen.events, time.time())
-        blocks = round(self._settings.lifetime / _BLOCK_SECONDS)
+        blocks = round(self._settings.lifetime / resting_audit.BLOCK_SECONDS)
         seen = replace(seen, market=market, outages=tuple(self._faults.outages), lifetime_blocks=blocks)
         counts = {str(kind): count for kind, count in self._faults.counts.items()}
         counts["failed SQS and DynamoDB calls"] = self._stack.proxy.failed_calls()

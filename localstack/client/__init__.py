@@ -1,1 +1,1 @@
-"""Clients of the running service, for the commands: place, follow, read the archive of dead letters."""
+"""What the commands know of the running service: its address, the tokens for it, its archive of dead letters."""

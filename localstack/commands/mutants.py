@@ -74,8 +74,8 @@ def mutants(
 
     def listed() -> dict[str, str]:
         command = [*tools.command(mutmut), "results", "--all", "true"]
-        told = subprocess.run(command, cwd=_FOLDER, env=tools.environment(), check=False, stdout=subprocess.PIPE)  # noqa: S603
-        return _statuses(told.stdout.decode())
+        results = subprocess.run(command, cwd=_FOLDER, env=tools.environment(), check=False, stdout=subprocess.PIPE)  # noqa: S603
+        return _statuses(results.stdout.decode())
 
     arguments = context.args or ["run", *_AT_ONCE]
     if arguments[0] != "run" and not _FOLDER.exists():

@@ -144,15 +144,15 @@ def _as_json(each: "ReplayEvent | RefusedOrder") -> None:
     from localstack.replay.run import RefusedOrder
 
     if isinstance(each, RefusedOrder):
-        told: dict[str, object] = {
+        fields: dict[str, object] = {
             "name": each.name,
             "status": "refused",
             "at": timestamp(each.at),
             "message": f"{each.reason}.",
         }
     else:
-        told = {**event_view(each.event)}
-    sys.stdout.write(json.dumps({"name": each.name, **told}, ensure_ascii=False) + "\n")
+        fields = {**event_view(each.event)}
+    sys.stdout.write(json.dumps({"name": each.name, **fields}, ensure_ascii=False) + "\n")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -164,8 +164,8 @@ def localstack(region: str) -> DeployTarget:
 def missing_support(health: bytes) -> str:
     """What of the stack a LocalStack of this health has not: its editions differ, and say nothing while they deploy."""
     try:
-        told = json.loads(health)
-        edition, services = str(told["edition"]), set(told["services"])
+        fields = json.loads(health)
+        edition, services = str(fields["edition"]), set(fields["services"])
     except (ValueError, TypeError, KeyError):
         return ""
     missing = []

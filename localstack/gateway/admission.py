@@ -1,7 +1,6 @@
 """What of a request is taken in before anything behind the front door hears of it: well-formed heads, whole bodies."""
 
 import asyncio
-import re
 from http import HTTPStatus
 from urllib.parse import unquote
 
@@ -10,11 +9,11 @@ from aiohttp import HttpVersion11, web
 from localstack.gateway.connections import MAX_HEAD_BYTES, headers_too_large
 from localstack.gateway.forwarding import path_and_query
 from localstack.gateway.problems import malformed, problem
+from localstack.local_stack.emulator_gate import has_dot_segments
 
 # The service reads 16 KiB and says so of what is a little larger. Held in memory, MAX_CONNECTIONS times at worst.
 MAX_BODY_BYTES = 256 * 1024
 BODY_SECONDS = 15.0
-_SEPARATORS = re.compile(r"[/\\]")
 
 
 class BodyTooLarge(Exception):
@@ -39,9 +38,7 @@ def refusal(request: web.BaseRequest) -> web.Response | None:
     target = path_and_query(request)
     if not target.startswith("/") or "#" in target:
         return malformed("The request line must name a path that begins with a slash, without a fragment.")
-    path = unquote(target.partition("?")[0])
-    # Decoded once more: whoever stands behind may do so too.
-    if {".", ".."} & {*_SEPARATORS.split(path), *_SEPARATORS.split(unquote(path))}:
+    if has_dot_segments(unquote(target.partition("?")[0])):
         return malformed("The path holds a dot segment: send the path that is meant.")
     return None
 

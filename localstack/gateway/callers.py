@@ -13,13 +13,12 @@ from aiohttp import web
 
 from localstack.gateway.forwarding import path_and_query
 from localstack.gateway.problems import malformed, problem
+from localstack.local_stack.emulator_gate import KEY_PARAMETERS
 
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^][:/@?#\\\s]+)(?::(\d{1,5}))?", re.IGNORECASE)
 _ORIGIN = re.compile(rf"(https?)://{_AUTHORITY.pattern}", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-# What MiniStack reads an access key from: with one it would look into that key's account.
-_CREDENTIALS = frozenset({"x-amz-credential", "awsaccesskeyid"})
 
 
 def _bracketed(host: str) -> str:
@@ -88,7 +87,7 @@ def _refuse_credentials(request: web.BaseRequest) -> web.Response | None:
     path, _, query = path_and_query(request).partition("?")
     named = {name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)}
     signed = any(value.lstrip().upper().startswith("AWS") for value in request.headers.getall("Authorization", ()))
-    if signed or named & _CREDENTIALS:
+    if signed or named & KEY_PARAMETERS:
         return problem(
             HTTPStatus.BAD_REQUEST,
             "aws_credentials",

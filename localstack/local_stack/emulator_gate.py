@@ -24,6 +24,8 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 ReadAccessKey: TypeAlias = Callable[[dict[str, str], dict[str, list[str]]], str]
 
 DOOR_HEADER = "x-order-engine-door"
+# What MiniStack reads an access key from, in lower case: with one it would look into that key's account.
+KEY_PARAMETERS = frozenset({"x-amz-credential", "awsaccesskeyid"})
 _DOOR = DOOR_HEADER.encode()
 _APIS = "/_aws/execute-api/"
 _HEALTH = "/_ministack/health"
@@ -72,8 +74,8 @@ def _headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-def _has_dot_segments(path: str) -> bool:
-    """Whether a path names another one than it seems to."""
+def has_dot_segments(path: str) -> bool:
+    """Whether a path, or what it is decoded once more, names another one than it seems to."""
     return any({".", ".."} & set(_SEPARATORS.split(each)) for each in (path, unquote(path)))
 
 
@@ -138,13 +140,13 @@ class Gate:
 
 def _is_for_an_api(path: str) -> bool:
     """Whether the path calls an API, and not what posts to its connections."""
-    return path.startswith(_APIS) and not _has_dot_segments(path) and "/@connections" not in unquote(path)
+    return path.startswith(_APIS) and not has_dot_segments(path) and "/@connections" not in unquote(path)
 
 
 def _names_a_key(headers: Mapping[str, str], query: Mapping[str, object]) -> bool:
     """Whether there are AWS credentials in any form: with them MiniStack looks into their account."""
     return headers.get("authorization", "").lstrip().upper().startswith("AWS") or any(
-        name.lower() in ("x-amz-credential", "awsaccesskeyid") for name in query
+        name.lower() in KEY_PARAMETERS for name in query
     )
 
 

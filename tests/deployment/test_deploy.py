@@ -20,8 +20,7 @@ from localstack.deployment import deploying, stacks
 from localstack.deployment.aws_clients import Clients
 from localstack.deployment.aws_target import Target
 from localstack.errors import UserError
-from localstack.local_stack import cloudformation as stack_module
-from localstack.local_stack import state_file
+from localstack.local_stack import cloudformation, state_file
 from localstack.local_stack.stack_for_tests import Stack, boot
 from localstack.packaging import lambda_package, wheels
 from order_engine import Client
@@ -159,7 +158,7 @@ def test_a_stack_of_its_own_from_its_first_to_its_last_minute(
     assert asyncio.run(confirmed(url))[-1] == "confirmed"
 
     assert f"{SECOND} is deployed" in dev.succeed("deploy", *where)
-    function = stack_module.outputs(stack.clients, SECOND).function_names["ExecuteOrders"]
+    function = cloudformation.outputs(stack.clients, SECOND).function_names["ExecuteOrders"]
     settings = stack.clients.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
     assert settings["SIMULATED_DELAY_SCALE"] == "0"
 
@@ -182,7 +181,7 @@ def test_a_failed_first_deployment_is_named_repeated_and_removed(stack: Stack, d
     # The target's own database now; what else was given is still known.
     said = dev.succeed("deploy", *where)
     assert "what is left of it is deleted first" in said
-    function = stack_module.outputs(stack.clients, "broken").function_names["Api"]
+    function = cloudformation.outputs(stack.clients, "broken").function_names["Api"]
     settings = stack.clients.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
     assert settings["LOG_LEVEL"] == "ERROR"
     assert settings["DATABASE_URL"] == stack.database_url

@@ -72,7 +72,7 @@ def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
         child.stop()
 
 
-def test_leaving_the_guard_ends_what_was_forgotten(tmp_path: Path) -> None:
+def test_leaving_the_reaper_ends_what_was_forgotten(tmp_path: Path) -> None:
     with Reaper() as reaper:
         child = started("sleeper", "import time; time.sleep(600)", reaper, tmp_path)
     assert child.process.wait(LIMIT_SECONDS) == -signal.SIGTERM
@@ -95,7 +95,7 @@ def test_the_death_of_the_runtime_ends_everything(tmp_path: Path, number: signal
     assert (tmp_path / "scratch").exists()
 
 
-def test_nothing_starts_once_the_guard_is_closed(tmp_path: Path) -> None:
+def test_nothing_starts_once_the_reaper_is_closed(tmp_path: Path) -> None:
     reaper = Reaper()
     reaper.close()
     with pytest.raises(ValueError, match="closed"):

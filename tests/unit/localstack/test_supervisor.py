@@ -24,11 +24,11 @@ class BrokenRuntime:
 
     upstream = AFTER
 
-    def __init__(self, *, mends: bool) -> None:
-        self._mends = mends
+    def __init__(self, *, recovers: bool) -> None:
+        self._recovers = recovers
 
     def restart_crashed(self) -> None:
-        if not self._mends:
+        if not self._recovers:
             raise UserError("The AWS emulator did not start.")
 
     def reconcile(self) -> None:
@@ -36,21 +36,23 @@ class BrokenRuntime:
 
 
 @pytest.fixture
-def mending(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
-    mending = Supervisor(Console(), 3999, {}, time.monotonic())
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    supervisor = Supervisor(Console(), 3999, {}, time.monotonic())
     monkeypatch.setattr(Supervisor, "_publish", lambda self, runtime: None)
-    return mending
+    return supervisor
 
 
-async def test_what_was_mended_serves_though_interrupted_orders_could_not_be_taken_up(mending: Supervisor) -> None:
+async def test_what_was_restarted_serves_though_orders_could_not_be_taken_up(
+    supervisor: Supervisor,
+) -> None:
     door = FrontDoor(BEFORE)
-    await mending._restart_crashed(cast("Runtime", BrokenRuntime(mends=True)), door)
+    await supervisor._restart_crashed(cast("Runtime", BrokenRuntime(recovers=True)), door)
     assert door.upstream == AFTER
 
 
-async def test_what_could_not_be_mended_is_tried_again_by_the_next_look(mending: Supervisor) -> None:
+async def test_what_could_not_be_restarted_is_tried_again_by_the_next_look(supervisor: Supervisor) -> None:
     door = FrontDoor(BEFORE)
-    await mending._restart_crashed(cast("Runtime", BrokenRuntime(mends=False)), door)
+    await supervisor._restart_crashed(cast("Runtime", BrokenRuntime(recovers=False)), door)
     assert door.upstream is None
 
 
