@@ -117,11 +117,11 @@ async def kill_everywhere(stack: Stack, crash_directory: Path, watch: RecoveryWa
     assert {order.status for order in seen.orders} == {"confirmed", "failed"}
     assert {kill.point for kill in watch.recoveries} | OF_THE_PUSH == set(CRASH_POINTS)
     assert {repeat.reason for repeat in repeats(seen)} == {"died at after_post"}
-    for kill, recovery in watch.recoveries.items():
-        check(kill, recovery, seen)
     # Somebody goes on as soon as the dead worker's lease is over, and long before reconcile would look.
     delays = {kill.point: recovery.delay_seconds(kill) for kill, recovery in watch.recoveries.items()}
     assert {point: delay for point, delay in delays.items() if delay > ExecutionTimings().lease_seconds} == {}, delays
+    for kill, recovery in watch.recoveries.items():
+        check(kill, recovery, seen)
 
 
 def check(kill: Kill, recovery: Recovery, seen: Evidence) -> None:
