@@ -130,14 +130,6 @@ def test_it_is_repeated_by_the_same_command(account: Account, status: str, datab
     assert account.protected == (database is False)
 
 
-@pytest.mark.parametrize("status", ["ROLLBACK_FAILED", "CREATE_FAILED", "ROLLBACK_COMPLETE"])
-def test_it_is_removed_by_destroy(account: Account, status: str) -> None:
-    account.status = status
-    ended = call("destroy")
-    assert ended.exception is None, ended.output
-    assert (account.sam, account.status) == (["delete"], "")
-
-
 def test_what_cannot_be_deleted_is_named(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploying, "unprotect", lambda *_: None)
     ended = call("destroy")
