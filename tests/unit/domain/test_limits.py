@@ -32,6 +32,8 @@ def test_a_price_in_display_units_counts_the_decimals_of_both_tokens() -> None:
     ("side", "amount", "limits"),
     [
         (Side.SELL, 10**9, Limits(170_000_001, 10**9)),
+        (Side.SELL, 7, Limits(2, 7)),
+        (Side.BUY, 10**9, Limits(10**9, 5_882_352_906)),
         # More digits than a float has: up for who sells, down for who buys.
         (Side.SELL, MAX_BASE_UNITS - 1, Limits(3_135_946_510_977_367_849, MAX_BASE_UNITS - 1)),
         (Side.BUY, 10**18 + 1, Limits(10**18 + 1, 5_882_352_906_574_394_673)),

@@ -20,11 +20,6 @@ def test_case_45_a_sniper_fires_at_its_launch(desk: MemoryDesk) -> None:
     assert desk.beat() == 0
     desk.launch()
     assert desk.beat() == 1
-    newest = desk.store.get(order.id).events[-1]
-    assert newest.message == "LNCH-7 opened on meteora with 41200 USD: queued."
-    trigger = newest.meta["trigger"]
-    assert isinstance(trigger, dict)
-    assert (trigger["kind"], trigger["pool"], trigger["eventId"]) == ("launch", "pool_1", "evt_1")
     desk.run(order)
     assert desk.statuses(order) == ["waiting", "pending", "routing", "building", "submitted", "confirmed"]
     assert desk.beat() == 0
