@@ -1,7 +1,8 @@
 """The order store against its model: the fake of the unit tests and the real store answer random calls alike.
 
-The calls of a seed are the same each time: what these find, they find in each run, which is nearly every fence and
-deadline that a statement may lack. What they miss or need several connections for stands in the other files here.
+The calls of a seed are the same each time: what these find, they find in each run, which is nearly every fence that a
+statement may lack. A lease that is not renewed, a delay that is not kept and what needs several connections stand in
+the other files here.
 """
 
 import random

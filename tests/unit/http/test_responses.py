@@ -150,13 +150,6 @@ def test_who_asks_for_too_much_is_told_when_to_come_back(service: Service) -> No
     assert (got.status, got.body["code"], got.headers["Retry-After"]) == (429, "rate_limited", "7")
 
 
-def test_health_says_what_is_down(service: Service) -> None:
-    assert service.call("GET", "/health").status == 200
-    service.queue.outage = service.has_trouble = True
-    got = service.call("GET", "/health")
-    assert (got.status, got.body["ok"], got.body["checks"]["queue"]["ok"]) == (503, False, False)
-
-
 def test_a_defect_shows_nothing_of_our_insides(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: object) -> None:
         raise RuntimeError("secret insides")
