@@ -145,7 +145,7 @@ class Followed:
     frames: int
 
 
-def _an_order() -> NewOrder:
+def _new_order() -> NewOrder:
     return NewOrder(
         user_id="cost",
         wallet_address="wallet_of_cost",
@@ -156,11 +156,11 @@ def _an_order() -> NewOrder:
     )
 
 
-async def _round(stack: Stack, case: Case) -> list[Followed]:
+async def _run_round(stack: Stack, case: Case) -> list[Followed]:
     """Places the orders of one round and sees them to their ends. Raises TimeoutError past the limit."""
     async with Client(stack.base_url) as client, asyncio.timeout(_SECONDS_A_ROUND):
         with _hold_back(stack) if case.batch > 1 else nullcontext():
-            placed = [await client.place(_an_order()) for _ in range(case.batch)]
+            placed = [await client.place(_new_order()) for _ in range(case.batch)]
             following = [asyncio.create_task(_follow(client, each)) for each in placed] if case.followed else []
             # Until the first frames are there: a follower is one from the start.
             await asyncio.sleep(_SETTLE_SECONDS if case.followed and case.batch > 1 else 0)
@@ -259,7 +259,7 @@ def measure(
         reader = parts.enter_context(LogReader(stack.runtime.settings.function_log))
         reader.skip()
         _stop_schedules(stack)
-        asyncio.run(_round(stack, ONE_FOLLOWED))  # what only a first order does
+        asyncio.run(_run_round(stack, ONE_FOLLOWED))  # what only a first order does
         for case in cases:
             report(f"counting what orders use: {case.name}")
             measured[case.name] = _measure(stack, proxy, reader, case, orders)
@@ -270,7 +270,7 @@ def _measure(stack: Stack, proxy: CountingProxy, reader: LogReader, case: Case, 
     time.sleep(_SETTLE_SECONDS)
     reader.added()
     before = Counter(proxy.calls)
-    seen = [order for _ in range(case.rounds(orders)) for order in asyncio.run(_round(stack, case))]
+    seen = [order for _ in range(case.rounds(orders)) for order in asyncio.run(_run_round(stack, case))]
     time.sleep(_SETTLE_SECONDS)
     calls = Counter(proxy.calls)
     calls.subtract(before)

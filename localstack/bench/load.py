@@ -137,9 +137,9 @@ class Load:
 
     async def _post_all(self, start: float) -> None:
         if self.workload.rate is None:
-            await _all(self._post_some(start) for _ in range(self.workload.connections))
+            await _run_all(self._post_some(start) for _ in range(self.workload.connections))
             return
-        await _all(
+        await _run_all(
             self._post_at(number, start, start + number / self.workload.rate) for number in range(self.workload.orders)
         )
 
@@ -230,7 +230,7 @@ class Load:
 
     async def _one_is_open(self) -> bool:
         for status in _OPEN:
-            if _objects(await self._read("/api/orders", userId=self.user, status=status, limit="1"), "orders"):
+            if _list_of_objects(await self._read("/api/orders", userId=self.user, status=status, limit="1"), "orders"):
                 return True
         return False
 
@@ -239,7 +239,7 @@ class Load:
         cursor: dict[str, str] = {}
         while True:
             page = await self._read("/api/orders", userId=self.user, status=status, limit=_PAGE, **cursor)
-            found += _objects(page, "orders")
+            found += _list_of_objects(page, "orders")
             if page.get("nextCursor") is None:
                 return found
             cursor = {"cursor": str(page["nextCursor"])}
@@ -257,7 +257,7 @@ class Load:
         samples.ended_at.sort()
         ids = list(self._due)
         for order_id in ids[:: max(len(ids) // _SAMPLED_ORDERS, 1)]:
-            events = _objects(await self._read(f"/api/orders/{order_id}/events"), "events")
+            events = _list_of_objects(await self._read(f"/api/orders/{order_id}/events"), "events")
             for event, following in itertools.pairwise(events):
                 seconds = _moment(following["at"]) - _moment(event["at"])
                 samples.stages.setdefault(str(event["status"]), []).append(seconds)
@@ -266,7 +266,7 @@ class Load:
         return cast("JsonObject", json.loads((await self.client.request("GET", path, query=query)).text))
 
 
-async def _all(parts: Iterable[Coroutine[object, object, None]]) -> None:
+async def _run_all(parts: Iterable[Coroutine[object, object, None]]) -> None:
     """All at once; the first failure ends the others."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -279,7 +279,7 @@ async def _all(parts: Iterable[Coroutine[object, object, None]]) -> None:
         raise first from None
 
 
-def _objects(answer: JsonObject, name: str) -> list[JsonObject]:
+def _list_of_objects(answer: JsonObject, name: str) -> list[JsonObject]:
     found = answer.get(name)
     return cast("list[JsonObject]", found) if isinstance(found, list) else []
 

@@ -66,20 +66,20 @@ async def _serve(folder: Path, parameters: Mapping[str, str]) -> None:
             ready = OwnStack(
                 url, os.getpid(), runtime.database_url, runtime.emulator_url, str(runtime.settings.function_log)
             )
-            _say(json.dumps(asdict(ready)))
+            _write_line(json.dumps(asdict(ready)))
             reading = asyncio.create_task(_read_log(settings.function_log))
             while changed := await in_thread(sys.stdin.readline):
                 await in_thread(functools.partial(runtime.deploy, **json.loads(changed)))
                 door.upstream = runtime.upstream
                 await in_thread(warm, runtime, url, requests=AT_ONCE, workers=WORKERS, pushers=FIFO_BATCHES)
-                _say("")
+                _write_line("")
             reading.cancel()
             await asyncio.wait((reading,))
     finally:
         await in_thread(runtime.stop)
 
 
-def _say(line: str) -> None:
+def _write_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -117,10 +117,10 @@ def histories(evidence: Evidence) -> Iterator[Violation]:
                 Kind.HISTORY_GAP, order.id, f"The order is at sequence {order.sequence}, its events are {sequences}."
             )
             continue
-        yield from _impossible(order, history)
+        yield from _impossible_moves(order, history)
 
 
-def _impossible(order: OrderRecord, history: list[EventRecord]) -> Iterator[Violation]:
+def _impossible_moves(order: OrderRecord, history: list[EventRecord]) -> Iterator[Violation]:
     if history[0].status not in ("pending", "waiting" if order.rests else "pending"):
         yield Violation(Kind.HISTORY_ILLEGAL, order.id, f"It began as {history[0].status}.")
     for before, after in pairwise(history):
@@ -227,7 +227,7 @@ def _reason(evidence: Evidence, transcript: Transcript, frame: Frame) -> str | N
     return next((each.reason for each in causes if each.explains(transcript.order_id, frame)), None)
 
 
-def excusable(evidence: Evidence) -> tuple[int, int]:
+def count_excusable(evidence: Evidence) -> tuple[int, int]:
     """How many statuses could come again without being a violation, and how many there were at all."""
     reasons = [
         _reason(evidence, transcript, frame)

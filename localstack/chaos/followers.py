@@ -107,13 +107,13 @@ class Follower:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 async for frame in stream:
-                    if isinstance(frame, Event) and self._take(frame, connection):
+                    if isinstance(frame, Event) and self._record(frame, connection):
                         return
                     if until_break is not None and len(connection.frames) >= until_break:
                         connection.ending = "dropped on purpose"
                         return
 
-    def _take(self, event: Event, connection: Connection) -> bool:
+    def _record(self, event: Event, connection: Connection) -> bool:
         """Writes a status down; whether it was the end."""
         frame = Frame(event.sequence, event.status, event.attempt, time.time())
         connection.frames.append(frame)

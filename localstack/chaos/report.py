@@ -48,12 +48,12 @@ def shortcomings(result: Result) -> Iterator[str]:
         yield f"{accepted} of {accepted + len(result.refused)} orders were accepted.{why}"
     if not audit.count_by_end(result.evidence)[CONFIRMED]:
         yield "No order was confirmed, so nothing is shown of settlements: run more orders."
-    if not audit.excusable(result.evidence)[1]:
+    if not audit.count_excusable(result.evidence)[1]:
         yield "No follower was told anything, so nothing is shown of the stream: run more orders."
     of_users = result.evidence.user_transcripts
     if of_users and not any(connection.frames for each in of_users for connection in each.connections):
         yield "No follower of a user was told anything: run more orders."
-    resting = resting_audit.counted(result.evidence)
+    resting = resting_audit.counts(result.evidence)
     if resting["limit"] >= _ENOUGH and not resting["fired"]:
         yield "No resting order fired, so nothing is shown of the watcher: run more orders."
     if not any(result.counts.values()):
@@ -84,12 +84,15 @@ def rows(result: Result) -> list[tuple[str, str, bool]]:
     ]
     ended = audit.count_by_end(evidence)
     repeated = audit.repeats(evidence)
-    excusable, frames = audit.excusable(evidence)
+    excusable, frames = audit.count_excusable(evidence)
     connections = sum(len(transcript.connections) for transcript in evidence.transcripts)
     plain = [
         ("orders", f"{len(evidence.orders)} ({', '.join(f'{count} {how}' for how, count in ended.items())})"),
         ("accepted with 202", f"{len(evidence.accepted)}, refused {len(result.refused)}"),
-        ("that may rest", ", ".join(f"{count} {what}" for what, count in resting_audit.counted(evidence).items())),
+        (
+            "that may rest",
+            ", ".join(f"{count} {what}" for what, count in resting_audit.counts(evidence).items()),
+        ),
         ("followers", f"{len(evidence.transcripts)}, {connections} connections, {frames} statuses"),
         ("followers of users", _of_users(evidence)),
         ("faults", ", ".join(f"{count} {what}" for what, count in result.counts.items() if count) or "none"),
@@ -149,7 +152,7 @@ def show(result: Result, console: Console) -> None:
 
 def story(result: Result, order_id: str) -> list[str]:
     """Everything that is known of one order, oldest first."""
-    moments = sorted([*_stored(result.evidence, order_id), *_seen(result.evidence, order_id)])
+    moments = sorted([*_database_story(result.evidence, order_id), *_follower_story(result.evidence, order_id)])
     if moments:
         first, last = moments[0][0] - _AROUND_SECONDS, moments[-1][0] + _AROUND_SECONDS
         moments += [(done.at, f"fault      {done.text}") for done in result.faults if first <= done.at <= last]
@@ -158,7 +161,7 @@ def story(result: Result, order_id: str) -> list[str]:
     return [f"{moment - start:8.3f} s  {text}" for moment, text in moments]
 
 
-def _stored(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
+def _database_story(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
     for event in evidence.events:
         if event.order_id == order_id:
             yield event.at, f"event {event.sequence:<3}  {event.status} (attempt {event.attempt}): {event.message}"
@@ -172,7 +175,7 @@ def _stored(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
             yield letter.at, f"dead letter {letter.message_id}: {letter.verdict}"
 
 
-def _seen(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
+def _follower_story(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
     for transcript in evidence.transcripts:
         if transcript.order_id != order_id:
             continue
@@ -183,10 +186,10 @@ def _seen(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
                 yield frame.at, f"follower   {name} got {frame.sequence} {frame.status}"
             if connection.closed_at is not None:
                 yield connection.closed_at, f"follower   {name} ended: {connection.ending}"
-    yield from _seen_of_user(evidence, order_id)
+    yield from _user_story(evidence, order_id)
 
 
-def _seen_of_user(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
+def _user_story(evidence: Evidence, order_id: str) -> Iterable[tuple[float, str]]:
     users = {order.user_id for order in evidence.orders if order.id == order_id}
     for transcript in evidence.user_transcripts:
         for number, connection in enumerate(transcript.connections, start=1):

@@ -136,7 +136,7 @@ def _resting(evidence: Evidence) -> Iterator[tuple[OrderRecord, list[EventRecord
             yield order, history
 
 
-def counted(evidence: Evidence) -> dict[str, int]:
+def counts(evidence: Evidence) -> dict[str, int]:
     """What orders that rest went through."""
     histories = list(_resting(evidence))
     events = [event for _, history in histories for event in history]

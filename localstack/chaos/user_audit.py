@@ -36,7 +36,7 @@ def user_streams(evidence: Evidence) -> Iterator[Violation]:
                     yield Violation(Kind.FOREIGN, order_id, f"{transcript.name} follows {transcript.user_id}.")
                     continue
                 yield from _contents(transcript, order_id, frames, histories[order_id])
-                yield from _succession(transcript, connection, order_id, frames, histories[order_id])
+                yield from _gaps_and_repeats(transcript, connection, order_id, frames, histories[order_id])
             yield from _foreign_shown(transcript, connection, orders)
 
 
@@ -48,7 +48,7 @@ def undelivered(evidence: Evidence) -> Iterator[Violation]:
             if order.user_id != transcript.user_id:
                 continue
             told = {frame.sequence for frame in transcript.frames_of(order.id)}
-            missing = sorted(set(histories[order.id]) - told - _before(transcript, order, histories[order.id]))
+            missing = sorted(set(histories[order.id]) - told - _known_before(transcript, order, histories[order.id]))
             if missing:
                 yield Violation(
                     Kind.UNDELIVERED, order.id, f"{transcript.name} of {transcript.user_id} was never told {missing}."
@@ -72,7 +72,7 @@ def repeated(transcript: UserTranscript) -> Iterator[tuple[str, Frame, Frame]]:
                 last[frame.sequence] = frame
 
 
-def _before(transcript: UserTranscript, order: OrderRecord, history: History) -> set[int]:
+def _known_before(transcript: UserTranscript, order: OrderRecord, history: History) -> set[int]:
     """What happened before anything was asked for: shown by the first snapshot, or over by then."""
     first = transcript.first_shown
     if first is None or first.shown is None or first.asked_since is not None:
@@ -83,19 +83,19 @@ def _before(transcript: UserTranscript, order: OrderRecord, history: History) ->
     return set(history) if is_over else set()
 
 
-def _succession(
+def _gaps_and_repeats(
     transcript: UserTranscript, connection: UserConnection, order_id: str, frames: list[Frame], history: History
 ) -> Iterator[Violation]:
     seen: set[int] = set()
     newest: int | None = None
     for frame in frames:
         if newest is None:
-            expected = _first(connection, order_id, history)
+            expected = _first_expected(connection, order_id, history)
             if frame.sequence > expected:
                 yield Violation(
                     Kind.GAP, order_id, f"{transcript.name} got {frame.sequence} first, and not {expected}."
                 )
-            elif frame.sequence < expected and not _on_the_edge(connection, history[frame.sequence]):
+            elif frame.sequence < expected and not _is_at_edge(connection, history[frame.sequence]):
                 yield Violation(
                     Kind.OUT_OF_ORDER, order_id, f"{transcript.name} got {frame.sequence} first, {expected} was due."
                 )
@@ -107,7 +107,7 @@ def _succession(
         newest = max(newest or 0, frame.sequence)
 
 
-def _first(connection: UserConnection, order_id: str, history: History) -> int:
+def _first_expected(connection: UserConnection, order_id: str, history: History) -> int:
     """The first status of the order that this connection is to be told."""
     if connection.shown is None:
         return 1
@@ -119,7 +119,7 @@ def _first(connection: UserConnection, order_id: str, history: History) -> int:
     return 1 if stands_at is None else stands_at + 1
 
 
-def _on_the_edge(connection: UserConnection, event: EventRecord) -> bool:
+def _is_at_edge(connection: UserConnection, event: EventRecord) -> bool:
     since = connection.shown.since if connection.shown is not None else None
     return since is not None and abs(event.at - since) <= _ROUNDED
 

@@ -115,12 +115,12 @@ class UserFollower:
                     # Else what happened since then is still to come.
                     self._newest = frame.at.timestamp()
             elif isinstance(frame, Event):
-                self._take(frame, connection)
+                self._record(frame, connection)
             if until_break is not None and len(connection.frames) >= until_break:
                 connection.ending = "dropped on purpose"
                 return
 
-    def _take(self, event: Event, connection: UserConnection) -> None:
+    def _record(self, event: Event, connection: UserConnection) -> None:
         frame = Frame(event.sequence, event.status, event.attempt, time.time())
         connection.frames.append((event.order_id, frame))
         self._newest = max(self._newest or 0.0, event.at.timestamp())

@@ -63,7 +63,7 @@ def show(name: Annotated[str, typer.Argument(metavar="ID", help="A message's id 
             console.print(f"  arrived     {_arrival(letter)} UTC after {letter.receive_count} deliveries")
             console.print(f"  verdict     {escape(letter.verdict)}", soft_wrap=True)
             console.print(f"  sent again  {letter.redriven_at or 'never'}")
-            console.print(f"  body        {escape(_pretty(letter.body))}", soft_wrap=True)
+            console.print(f"  body        {escape(_format_body(letter.body))}", soft_wrap=True)
             if letter.order_id is None:
                 continue
             console.print(f"  order       {_order_of(letter)}", soft_wrap=True)
@@ -76,7 +76,7 @@ def show(name: Annotated[str, typer.Argument(metavar="ID", help="A message's id 
                 )
 
 
-def _pretty(body: str) -> str:
+def _format_body(body: str) -> str:
     try:
         return json.dumps(json.loads(body))
     except ValueError:

@@ -68,13 +68,13 @@ class LineFilter:
         return line.text if self.raw else readable(line)
 
 
-def _last(lines: Sequence[Line], count: int, show: Callable[[Line], str | Text | None]) -> list[str | Text]:
+def _last_shown(lines: Sequence[Line], count: int, show: Callable[[Line], str | Text | None]) -> list[str | Text]:
     """The last so many of those that are shown."""
     shown = (text for line in reversed(lines) if (text := show(line)) is not None)
     return list(itertools.islice(shown, count))[::-1]
 
 
-def _known(lines: Sequence[Line], names: Sequence[str]) -> frozenset[str]:
+def _require_functions(lines: Sequence[Line], names: Sequence[str]) -> frozenset[str]:
     """The functions. Raises UserError where one of them has logged nothing."""
     there = {line.function for line in lines}
     if unknown := [name for name in names if name not in there]:
@@ -109,9 +109,9 @@ def logs(
         lines = kept.existing()
         if not lines and not follow:
             raise UserError("Nothing has been logged yet: start the stack with ./dev up and place an order.")
-        chosen = _known(lines, functions or ()) if lines else frozenset(functions or ())
+        chosen = _require_functions(lines, functions or ()) if lines else frozenset(functions or ())
         wanted = LineFilter(order, chosen, level, earliest, raw)
-        for text in _last(lines, last, wanted.show):
+        for text in _last_shown(lines, last, wanted.show):
             show(text)
         while follow:
             time.sleep(_LOOK_SECONDS)

@@ -51,7 +51,7 @@ def _samples(text: str) -> Iterable[tuple[Series, list[float]]]:
             yield series, cast("list[float]", values if isinstance(values, list) else [values])
 
 
-def _add(counted: dict[Series, list[float]], lines: Iterable[Line]) -> None:
+def _add_samples(counted: dict[Series, list[float]], lines: Iterable[Line]) -> None:
     for line in lines:
         for series, values in _samples(line.text):
             counted[series].extend(values)
@@ -61,7 +61,7 @@ def read(path: Path) -> dict[Series, list[float]]:
     """Every value that the functions reported, by series."""
     counted: dict[Series, list[float]] = defaultdict(list)
     with LogReader(path) as kept:
-        _add(counted, kept.existing())
+        _add_samples(counted, kept.existing())
     return counted
 
 
@@ -98,7 +98,7 @@ def metrics(
     console = Console()
     counted: dict[Series, list[float]] = defaultdict(list)
     with LogReader(FUNCTION_LOG) as kept:
-        _add(counted, kept.existing())
+        _add_samples(counted, kept.existing())
         if not watch:
             if not counted:
                 raise UserError("Nothing has been counted yet: start the stack with ./dev up and place an order.")
@@ -108,14 +108,14 @@ def metrics(
             with Live(_table(counted), console=console, auto_refresh=False, vertical_overflow="crop") as live:
                 while True:
                     time.sleep(_LOOK_SECONDS)
-                    _add(counted, kept.added())
+                    _add_samples(counted, kept.added())
                     live.update(_table(counted), refresh=True)
         # Into a file: the table again whenever more was counted.
         while True:
             console.print(_table(counted))
             while not (added := kept.added()):
                 time.sleep(_LOOK_SECONDS)
-            _add(counted, added)
+            _add_samples(counted, added)
 
 
 def add_to(app: typer.Typer) -> None:

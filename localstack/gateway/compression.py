@@ -39,7 +39,7 @@ def is_zipped(request: web.BaseRequest, upstream: aiohttp.ClientResponse, header
         or "no-transform" in headers.get("Cache-Control", "").lower()
     ):
         return False
-    _vary(headers)
+    _add_vary(headers)
     if not _accepts_gzip(", ".join(request.headers.getall("Accept-Encoding", ()))):
         return False
     tag = headers.get("ETag", "")
@@ -49,7 +49,7 @@ def is_zipped(request: web.BaseRequest, upstream: aiohttp.ClientResponse, header
     return True
 
 
-def _vary(headers: CIMultiDict[str]) -> None:
+def _add_vary(headers: CIMultiDict[str]) -> None:
     """Tells caches that another client may get other bytes."""
     named = ", ".join(headers.popall("Vary", ()))
     if not {"accept-encoding", "*"} & {name.strip().lower() for name in named.split(",")}:

@@ -86,7 +86,7 @@ class _Cluster:
     def run(self, folder: Path, name: str, *arguments: str, text: str = "") -> int | None:
         """Runs a program of Postgres's in the folder, its own output to the log; returns its exit status, None where
         its time was up."""
-        command = [self.binaries.path(name), *arguments, "-D", _name_of(folder)]
+        command = [self.binaries.path(name), *arguments, "-D", _name_for_server(folder)]
         with tempfile.TemporaryFile(dir=self.home) as standard_input:
             standard_input.write(text.encode())
             standard_input.seek(0)
@@ -113,7 +113,7 @@ class _Cluster:
         return status
 
 
-def _name_of(folder: Path) -> str:
+def _name_for_server(folder: Path) -> str:
     """How a server whose working directory is this folder finds it, also where it may not pass those above."""
     return HERE if sys.platform == "linux" else str(folder)
 
@@ -188,7 +188,7 @@ def _options(port: int, *, durable: bool) -> list[str]:
     return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
-def _ask(url: str) -> _Answer:
+def _try_login(url: str) -> _Answer:
     """Whether the server lets us in; raises UserError where it never will."""
     try:
         psycopg.connect(url, connect_timeout=_CONNECT_SECONDS).close()
@@ -224,7 +224,7 @@ def _wait_for_answer(child: Child, url: str) -> _Answer:
     """The server's answer, or NONE where it ended or its time was up."""
     started = time.monotonic()
     while True:
-        answer = _ask(url)
+        answer = _try_login(url)
         if answer in (_Answer.READY, _Answer.WRONG_PASSWORD):
             return answer
         limit = _RECOVERY_SECONDS if answer is _Answer.RECOVERING else _START_SECONDS
@@ -236,7 +236,7 @@ def _wait_for_answer(child: Child, url: str) -> _Answer:
 def _start(cluster: _Cluster, *, durable: bool) -> tuple[Postgres, _Answer]:
     port = free_port()
     url = f"postgresql://{_USER}:{read_secret(cluster.home / 'password', _PASSWORD_BYTES)}@{LOOPBACK}:{port}/postgres"
-    server = [cluster.binaries.path("postgres"), "-D", _name_of(cluster.data), *_options(port, durable=durable)]
+    server = [cluster.binaries.path("postgres"), "-D", _name_for_server(cluster.data), *_options(port, durable=durable)]
     child = start(
         "Postgres",
         cluster.account.command(server),

@@ -238,7 +238,7 @@ def _remove_copy(note: Path) -> None:
         note.unlink()
 
 
-def _places() -> Iterator[str]:
+def _folders() -> Iterator[str]:
     with contextlib.suppress(FileNotFoundError):
         yield tempfile.gettempdir()
     yield from _PLACES
@@ -255,7 +255,7 @@ def binaries(home: Path, account: Account, reaper: Reaper) -> Binaries:
     installed = package / "pginstall" / "bin"
     if _PLAIN.fullmatch(str(installed)) and (version := _version(installed, account)):
         return Binaries(installed, version)
-    for place in _places():
+    for place in _folders():
         try:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
         except OSError:
@@ -275,6 +275,6 @@ def binaries(home: Path, account: Account, reaper: Reaper) -> Binaries:
             return Binaries(copied, version)
     raise UserError(
         f"The user {account.user} can't run Postgres from {installed}, and no folder takes a copy of it "
-        f"({', '.join(_places())}: full, or mounted noexec): clone the project into a folder that everybody may enter, "
-        "or run this as a normal user."
+        f"({', '.join(_folders())}: full, or mounted noexec): clone the project into a folder that everybody may "
+        "enter, or run this as a normal user."
     )

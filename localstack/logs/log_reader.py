@@ -32,7 +32,7 @@ class LogReader:
 
     def existing(self) -> list[Line]:
         """Every line that is there, oldest first; called first and once."""
-        added = self._rest()
+        added = self._read_rest()
         try:
             before = _rotated(self._path).open(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -41,7 +41,7 @@ class LogReader:
             # It has just become the rotated one.
             if self._file is not None and os.path.sameopenfile(before.fileno(), self._file.fileno()):
                 return added
-            return [*_parsed(before), *added]
+            return [*_parse(before), *added]
 
     def skip(self) -> None:
         """Leaves out what is there; called first and once."""
@@ -51,11 +51,11 @@ class LogReader:
 
     def added(self) -> list[Line]:
         """The lines since the last call, across a rotation."""
-        lines = self._rest()
+        lines = self._read_rest()
         if self._file is not None and self._was_replaced(self._file):
-            lines += self._rest()  # written between the look above and the rotation
+            lines += self._read_rest()  # written between the look above and the rotation
             self._close()
-            lines += self._rest()
+            lines += self._read_rest()
         return lines
 
     def _close(self) -> None:
@@ -69,17 +69,17 @@ class LogReader:
         except FileNotFoundError:
             return False
 
-    def _rest(self) -> list[Line]:
+    def _read_rest(self) -> list[Line]:
         if self._file is None:
             try:
                 self._file = self._path.open(encoding="utf-8", errors="replace")
             except FileNotFoundError:
                 return []
         *whole, self._begun = (self._begun + self._file.read()).split("\n")
-        return _parsed(whole)
+        return _parse(whole)
 
 
-def _parsed(texts: Iterable[str]) -> list[Line]:
+def _parse(texts: Iterable[str]) -> list[Line]:
     """The lines in them; what a crash cut short is none."""
     lines = []
     for text in texts:

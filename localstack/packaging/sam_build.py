@@ -15,7 +15,7 @@ from localstack.paths import ROOT
 FOLDER = ROOT / ".aws-sam" / "build"
 
 
-def _set(text: str, parameter: str, key: str, value: str) -> str:
+def _set_parameter(text: str, parameter: str, key: str, value: str) -> str:
     """The template with something else said of a parameter; raises UserError where it doesn't say that."""
     changed, count = re.subn(
         rf"(^  {parameter}:\n(?:    .*\n)*?    {key}: ).*$", rf'\g<1>"{value}"', text, flags=re.MULTILINE
@@ -39,9 +39,9 @@ def rewrite(text: str, zips: Mapping[str, str], defaults: Mapping[str, str]) -> 
     for folder, file in zips.items():
         text = re.sub(rf"^( +CodeUri: ){re.escape(folder)}$", rf"\g<1>{file}", text, flags=re.MULTILINE)
     for parameter, value in defaults.items():
-        text = _set(text, parameter, "Default", value)
+        text = _set_parameter(text, parameter, "Default", value)
     # An update that kept the digest of what was deployed before would leave new migrations out, silently.
-    return _set(text, "MigrationsDigest", "AllowedPattern", f"^{defaults['MigrationsDigest']}$")
+    return _set_parameter(text, "MigrationsDigest", "AllowedPattern", f"^{defaults['MigrationsDigest']}$")
 
 
 def parameters(artifacts: Mapping[Path, Artifact], target: Platform) -> dict[str, str]:

@@ -50,29 +50,31 @@ def read(path: Path, since: datetime, until: datetime) -> list[ReplayOrder]:
     """
     found = sorted(_read(path, since, until), key=lambda wanted: wanted.at)
     if not found:
-        raise UserError(f"{_called(path)} holds no order: write one JSON object a line.")
+        raise UserError(f"{_display_name(path)} holds no order: write one JSON object a line.")
     return found
 
 
 def _read(path: Path, since: datetime, until: datetime) -> Iterator[ReplayOrder]:
     names: dict[str, int] = {}
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         if number > MOST_ORDERS:
-            raise UserError(f"{_called(path)} has more than {MOST_ORDERS:,} lines, the most that are replayed.")
+            raise UserError(f"{_display_name(path)} has more than {MOST_ORDERS:,} lines, the most that are replayed.")
         try:
-            wanted = _wanted(line, number, since, until)
+            wanted = _parse_order(line, number, since, until)
         except (ValueError, RecursionError, InvalidOrder) as error:
             why = "nested too deeply" if isinstance(error, RecursionError) else error
-            raise UserError(f"{_called(path)}, line {number}: {why}.") from None
+            raise UserError(f"{_display_name(path)}, line {number}: {why}.") from None
         if wanted.name in names:
-            raise UserError(f"{_called(path)}, line {number}: name: line {names[wanted.name]} is called so already.")
+            raise UserError(
+                f"{_display_name(path)}, line {number}: name: line {names[wanted.name]} is called so already."
+            )
         names[wanted.name] = number
         yield wanted
 
 
-def _wanted(line: str, number: int, since: datetime, until: datetime) -> ReplayOrder:
+def _parse_order(line: str, number: int, since: datetime, until: datetime) -> ReplayOrder:
     try:
         values = strict_json.read(line)
     except ValueError as error:
@@ -102,20 +104,20 @@ def _placed_at(given: object, since: datetime) -> datetime:
         raise ValueError("at: takes a time with its zone, or seconds after --from") from None
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     if path == _STDIN:
         content = sys.stdin.buffer.read(MOST_BYTES + 1)
     else:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise UserError(f"{_called(path)} is larger than {MOST_BYTES >> 20} MiB, the most that is replayed.")
+        raise UserError(f"{_display_name(path)} is larger than {MOST_BYTES >> 20} MiB, the most that is replayed.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise UserError(f"{_called(path)}, line {line}: it is not UTF-8.") from None
+        raise UserError(f"{_display_name(path)}, line {line}: it is not UTF-8.") from None
 
 
-def _called(path: Path) -> str:
+def _display_name(path: Path) -> str:
     return "Standard input" if path == _STDIN else str(path)

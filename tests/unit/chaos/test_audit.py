@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from localstack.chaos.audit import excusable, longest_silence, repeats
+from localstack.chaos.audit import count_excusable, longest_silence, repeats
 from localstack.chaos.records import (
     ARRIVES_WITHIN,
     RECORDED_WITHIN,
@@ -167,9 +167,9 @@ def test_one_death_excuses_one_repeat() -> None:
 
 
 def test_how_much_a_death_could_excuse_is_counted() -> None:
-    assert excusable(evidence()) == (0, 5)
+    assert count_excusable(evidence()) == (0, 5)
     # Those that were posted within its time and are not on record.
-    assert excusable(evidence(interruptions=(KILLED,))) == (3, 5)
+    assert count_excusable(evidence(interruptions=(KILLED,))) == (3, 5)
 
 
 def test_a_step_back_over_a_gap_is_no_mere_repeat() -> None:

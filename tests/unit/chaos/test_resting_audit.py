@@ -9,7 +9,7 @@ import pytest
 
 from localstack.chaos.audit import longest_silence
 from localstack.chaos.records import ChainRecord, EventRecord, Evidence, Market, OrderRecord, Outage, Pool
-from localstack.chaos.resting_audit import counted
+from localstack.chaos.resting_audit import counts
 from localstack.chaos.violations import Kind
 from tests.unit.chaos.evidence import ID, kinds
 
@@ -165,5 +165,5 @@ def test_each_broken_promise_is_found(broken: Evidence, kind: Kind) -> None:
 
 
 def test_what_rested_is_counted_and_resting_is_no_silence() -> None:
-    assert counted(rested_again(30)) == {"limit": 1, "sniper": 0, "fired": 2, "rested again": 0, "amended": 0}
+    assert counts(rested_again(30)) == {"limit": 1, "sniper": 0, "fired": 2, "rested again": 0, "amended": 0}
     assert longest_silence(rested_again(30)) == 1.0
