@@ -142,7 +142,7 @@ async def refusal(http: aiohttp.ClientSession, query: str) -> int:
 async def test_a_ticket_opens_the_stream_of_its_user_and_nothing_else(http: aiohttp.ClientSession) -> None:
     ann, bob = User(http, "ann"), User(http, "bob")
     key = {"Idempotency-Key": f"key-{time.time_ns()}"}
-    (_, placed), (_, again) = [await ann.call("POST", PATH, BODY, **key) for _ in range(2)]  # 53
+    (_, placed), (_, again) = [await ann.call("POST", PATH, BODY, **key) for _ in range(2)]
     order_id = placed["orderId"]
     assert again["orderId"] == order_id
     for url in (placed["websocketUrl"], placed["websocketUrl"], again["websocketUrl"]):

@@ -95,9 +95,7 @@ def moving(stack: Stack) -> Iterator[None]:
 
 @pytest.mark.usefixtures("moving")
 class TestWhenThePriceKeepsMoving:
-    async def test_case_59_a_follower_of_a_resting_order_gets_each_status_once_through_a_miss(
-        self, trader: Trader
-    ) -> None:
+    async def test_a_follower_of_a_resting_order_gets_each_status_once_through_a_miss(self, trader: Trader) -> None:
         order_id = await trader.place(orderType="limit", limitPrice="1000")
         seen: list[Json] = []
         async with trader.socket(order_id) as socket:

@@ -70,7 +70,7 @@ def test_a_beat_that_crosses_some_reads_in_proportion_to_those(table: psycopg.Co
     assert READ_FOR_A_PAIR < some <= READ_FOR_A_PAIR * len(PAIRS) + 6 * 100
 
 
-def test_case_60_a_page_of_a_user_s_resting_orders_reads_an_index_and_its_orders(table: psycopg.Connection) -> None:
+def test_a_page_of_a_user_s_resting_orders_reads_an_index_and_its_orders(table: psycopg.Connection) -> None:
     which = OrderFilter(user_id="user-7", status=OrderStatus.WAITING, order_type=OrderType.LIMIT)
     for before_id in (None, "ord_" + f"{ORDERS // 2:032x}"):
         statement, values = page_statement(which, limit=3, before_id=before_id)

@@ -13,7 +13,7 @@ from tests.fakes.postgres import row_of
 from tests.integration.resting.desk import DatabaseDesk
 
 
-def test_case_36_of_a_cancel_and_a_firing_one_wins(desk: DatabaseDesk) -> None:
+def test_of_a_cancel_and_a_firing_one_wins(desk: DatabaseDesk) -> None:
     order = desk.place()
     desk.pays("170")
     seen = desk.store.get(order.id)
@@ -26,7 +26,7 @@ def test_case_36_of_a_cancel_and_a_firing_one_wins(desk: DatabaseDesk) -> None:
     assert desk.resting.move([(read, PriceReached(Fraction(1), desk.clock.now(), 0))]) == []
 
 
-def test_case_38_an_amended_order_fires_at_its_new_limit(desk: DatabaseDesk) -> None:
+def test_an_amended_order_fires_at_its_new_limit(desk: DatabaseDesk) -> None:
     order = desk.place()
     desk.pays("170.5", "171")
     desk.amend(order, "171")
@@ -38,7 +38,7 @@ def test_case_38_an_amended_order_fires_at_its_new_limit(desk: DatabaseDesk) -> 
     assert (row["least_output"], row["limit_price"]) == (1_710_000_000, 171)
 
 
-def test_case_41_an_order_expires_and_its_followers_are_told(desk: DatabaseDesk) -> None:
+def test_an_order_expires_and_its_followers_are_told(desk: DatabaseDesk) -> None:
     order = desk.place(expires_at=desk.clock.in_seconds(10))
     unfollowed = desk.place(expires_at=desk.clock.in_seconds(10))
     desk.store.follow(order.id)

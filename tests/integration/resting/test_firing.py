@@ -15,7 +15,7 @@ from tests.fakes.postgres import open_database, row_of
 from tests.integration.resting.desk import DatabaseDesk
 
 
-def test_case_1_a_resting_order_has_nobodys_attention(desk: DatabaseDesk) -> None:
+def test_a_resting_order_has_nobodys_attention(desk: DatabaseDesk) -> None:
     order = desk.place()
     assert row_of(desk.url, order.id)["attention_at"] is None
     desk.pass_time(60)
@@ -23,7 +23,7 @@ def test_case_1_a_resting_order_has_nobodys_attention(desk: DatabaseDesk) -> Non
     assert desk.queue.sent == []
 
 
-def test_case_16_it_fires_at_the_second_that_pays_its_limit(desk: DatabaseDesk) -> None:
+def test_it_fires_at_the_second_that_pays_its_limit(desk: DatabaseDesk) -> None:
     order = desk.place()
     desk.pays("169", "169.99", "170")
     fired = []
@@ -38,7 +38,7 @@ def test_case_16_it_fires_at_the_second_that_pays_its_limit(desk: DatabaseDesk) 
     assert desk.statuses(order) == ["waiting", "pending", "routing", "building", "submitted", "confirmed"]
 
 
-def test_case_21_two_watchers_move_each_order_once(desk: DatabaseDesk) -> None:
+def test_two_watchers_move_each_order_once(desk: DatabaseDesk) -> None:
     orders = [desk.place() for _ in range(100)]
     desk.pays("170")
     other = open_database(desk.url)
@@ -61,7 +61,7 @@ def test_case_21_two_watchers_move_each_order_once(desk: DatabaseDesk) -> None:
     assert {desk.store.get(order.id).order.sequence for order in orders} == {2}
 
 
-def test_case_25_a_crash_through_many_limits_fires_by_price_then_time_and_never_more_than_the_room(
+def test_a_crash_through_many_limits_fires_by_price_then_time_and_never_more_than_the_room(
     desk: DatabaseDesk,
 ) -> None:
     prices = ["169.4", "169.2", "169.3"]
@@ -81,7 +81,7 @@ def test_case_25_a_crash_through_many_limits_fires_by_price_then_time_and_never_
     assert desk.queue.sent == [order.id for order in wanted[: MOST_FIRED + 50]]
 
 
-def test_case_25_two_watchers_fire_no_more_together_than_one(desk: DatabaseDesk) -> None:
+def test_two_watchers_fire_no_more_together_than_one(desk: DatabaseDesk) -> None:
     """One counts, the other fires all that there is room for, and then the first goes on."""
     for _ in range(MOST_FIRED + 50):
         desk.place()

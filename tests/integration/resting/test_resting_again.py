@@ -8,7 +8,7 @@ from tests.fakes.postgres import row_of
 from tests.integration.resting.desk import DatabaseDesk
 
 
-def test_case_28_an_order_whose_price_is_gone_rests_again_and_is_looked_at_later(desk: DatabaseDesk) -> None:
+def test_an_order_whose_price_is_gone_rests_again_and_is_looked_at_later(desk: DatabaseDesk) -> None:
     order = desk.place()
     desk.pays("170.02")
     assert desk.beat() == 1

@@ -9,7 +9,7 @@ from chalicelib.domain.transitions import OrderStatus
 from tests.integration.resting.desk import DatabaseDesk
 
 
-def test_cases_45_and_47_a_sniper_fires_at_its_launch_which_is_kept_once(desk: DatabaseDesk) -> None:
+def test_a_sniper_fires_at_its_launch_which_is_kept_once(desk: DatabaseDesk) -> None:
     order = desk.snipe()
     assert desk.beat() == 0
     first = desk.launch()
@@ -35,7 +35,7 @@ def test_one_that_was_not_bought_is_stored_with_the_reason_and_told(desk: Databa
     assert [sent.history.order for sent in desk.events.sent] == [failed]
 
 
-def test_case_55_one_with_a_limit_is_looked_at_again_two_seconds_later(desk: DatabaseDesk) -> None:
+def test_one_with_a_limit_is_looked_at_again_two_seconds_later(desk: DatabaseDesk) -> None:
     desk.snipe(limit="1.0")
     desk.launch()
     desk.market.usual = "0.9"

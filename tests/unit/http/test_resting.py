@@ -41,7 +41,7 @@ def in_seconds(seconds: float) -> str:
 
 
 @pytest.mark.usefixtures("market")
-def test_case_1_an_order_whose_limit_is_not_met_rests(service: Service) -> None:
+def test_an_order_whose_limit_is_not_met_rests(service: Service) -> None:
     got = limit(service)
     assert got.body | {"orderId": "", "websocketUrl": "", "expiresAt": "", "says": ""} == {
         "orderId": "",
@@ -69,9 +69,7 @@ def test_case_1_an_order_whose_limit_is_not_met_rests(service: Service) -> None:
 
 
 @pytest.mark.parametrize("usual", ["170", "175"])
-def test_cases_2_and_3_a_limit_that_is_met_goes_to_the_workers(
-    service: Service, market: ScriptedMarket, usual: str
-) -> None:
+def test_a_limit_that_is_met_goes_to_the_workers(service: Service, market: ScriptedMarket, usual: str) -> None:
     market.usual = usual
     got = limit(service)
     order = order_of(service, got)
@@ -111,7 +109,7 @@ def test_cases_2_and_3_a_limit_that_is_met_goes_to_the_workers(
         ({"outputToken": TOKEN.symbol}, None),
     ],
 )
-def test_cases_7_to_15_what_is_refused_says_what_to_do(
+def test_what_is_refused_says_what_to_do(
     service: Service, body: dict[str, object], fields: dict[str, str] | None
 ) -> None:
     got = limit(service, **body)
@@ -125,7 +123,7 @@ def test_cases_7_to_15_what_is_refused_says_what_to_do(
 
 
 @pytest.mark.usefixtures("market")
-def test_case_7_dust_that_buys_nothing_at_its_limit_is_refused(service: Service, market: ScriptedMarket) -> None:
+def test_dust_that_buys_nothing_at_its_limit_is_refused(service: Service, market: ScriptedMarket) -> None:
     market.usual = "1700"
     assert limit(service, "170", "0.000000001").fields == {
         "amount": "would buy nothing at limitPrice (0.17 base units)"
@@ -134,16 +132,14 @@ def test_case_7_dust_that_buys_nothing_at_its_limit_is_refused(service: Service,
 
 @pytest.mark.usefixtures("market")
 @pytest.mark.parametrize("price", [0, "-1", "NaN", "1e400", "1.234567890123456789", True, None, [], "0x1", "1e-30"])
-def test_case_9_a_limit_price_that_is_none_is_named_with_every_other_wrong_field(
-    service: Service, price: object
-) -> None:
+def test_a_limit_price_that_is_none_is_named_with_every_other_wrong_field(service: Service, price: object) -> None:
     sent = {"orderType": "limit", "amount": "0", "side": "hold"} | ({} if price is None else {"limitPrice": price})
     assert set(service.place(**sent).fields) == {"limitPrice", "amount", "side"}
 
 
 @pytest.mark.usefixtures("market")
 @pytest.mark.parametrize("field", ["limitPrice", "timeInForce", "expiresAt", "launch"])
-def test_case_10_a_market_order_has_none_of_their_fields(service: Service, field: str) -> None:
+def test_a_market_order_has_none_of_their_fields(service: Service, field: str) -> None:
     refused = service.place(**{field: "170"})
     assert list(refused.fields) == [field]
     assert "is not a field of a market order" in refused.fields[field]
@@ -153,7 +149,7 @@ def test_case_10_a_market_order_has_none_of_their_fields(service: Service, field
 @pytest.mark.parametrize(
     "moment", [1764115200, "2026-12-01T00:00:00", "1764115200", in_seconds(9.9), in_seconds(91 * 86_400), "soon", True]
 )
-def test_case_11_an_end_without_a_zone_or_out_of_bounds_is_refused(service: Service, moment: object) -> None:
+def test_an_end_without_a_zone_or_out_of_bounds_is_refused(service: Service, moment: object) -> None:
     assert list(limit(service, expiresAt=moment).fields) == ["expiresAt"]
     assert list(snipe(service, expiresAt=moment).fields) == ["expiresAt"]
 
@@ -167,14 +163,14 @@ def test_case_11_an_end_without_a_zone_or_out_of_bounds_is_refused(service: Serv
         ("2026-12-01T01:00:00+01:00", "2026-12-01T00:00:00Z"),
     ],
 )
-def test_case_11_an_end_is_answered_in_utc(service: Service, moment: str, stored: str) -> None:
+def test_an_end_is_answered_in_utc(service: Service, moment: str, stored: str) -> None:
     got = limit(service, expiresAt=moment)
     order = order_of(service, got)
     assert order.expires_at == datetime.fromisoformat(stored).astimezone(UTC)
     assert got.body["expiresAt"] == stored.replace("Z", ".000Z")
 
 
-def test_case_14_a_user_has_a_thousand_resting_orders_at_most(service: Service, market: ScriptedMarket) -> None:
+def test_a_user_has_a_thousand_resting_orders_at_most(service: Service, market: ScriptedMarket) -> None:
     first = order_of(service, limit(service))
     for number in range(999):
         copy = first.id[:-6] + f"{number:06x}"
@@ -250,7 +246,7 @@ def test_a_sniper_that_cannot_be_is_refused(service: Service, body: dict[str, ob
     assert list(refused.fields) == [field]
 
 
-def test_case_52_a_token_that_was_launched_is_refused_with_the_time(service: Service, market: ScriptedMarket) -> None:
+def test_a_token_that_was_launched_is_refused_with_the_time(service: Service, market: ScriptedMarket) -> None:
     now = placed_at(order_of(service, snipe(service)).id)
     at = now.replace(microsecond=0) - timedelta(minutes=10)
     market.launched_pools.append(
@@ -270,7 +266,7 @@ def test_case_52_a_token_that_was_launched_is_refused_with_the_time(service: Ser
 
 
 @pytest.mark.usefixtures("market")
-def test_case_38_an_order_is_amended_while_it_rests(service: Service) -> None:
+def test_an_order_is_amended_while_it_rests(service: Service) -> None:
     order = order_of(service, limit(service))
     path = f"/api/orders/{order.id}"
     got = service.call("PATCH", path, body={"limitPrice": "171", "ifSequence": 1})
@@ -340,7 +336,7 @@ def test_an_amendment_keeps_the_rules_of_placing(service: Service, body: dict[st
     assert service.store.rows[order.id].order == order
 
 
-def test_case_40_what_does_not_rest_is_not_amended(service: Service, market: ScriptedMarket) -> None:
+def test_what_does_not_rest_is_not_amended(service: Service, market: ScriptedMarket) -> None:
     market.usual = "175"
     order = order_of(service, limit(service))
     refused = service.call("PATCH", f"/api/orders/{order.id}", body={"limitPrice": "171"})
@@ -350,7 +346,7 @@ def test_case_40_what_does_not_rest_is_not_amended(service: Service, market: Scr
 
 
 @pytest.mark.usefixtures("market")
-def test_case_36_a_resting_order_is_cancelled(service: Service) -> None:
+def test_a_resting_order_is_cancelled(service: Service) -> None:
     order = order_of(service, limit(service))
     got = service.call("POST", f"/api/orders/{order.id}/cancel")
     assert (got.status, got.body["status"], got.body["sequence"]) == (200, "cancelled", 2)

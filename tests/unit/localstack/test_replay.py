@@ -104,7 +104,7 @@ def test_a_sniper_fires_at_its_launch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "fires"), [("launch_fork", False), ("launch_decoy", True), ("launch_duplicate", True)]
 )
-def test_case_48_a_sniper_fires_once_at_the_pool_that_was_confirmed(tmp_path: Path, fault: str, fires: bool) -> None:
+def test_a_sniper_fires_once_at_the_pool_that_was_confirmed(tmp_path: Path, fault: str, fires: bool) -> None:
 
     environment = {"SIMULATED_LAUNCH_SECONDS": "60", "SIMULATED_FAULTS": f"{fault}=1"}
     happened = told(tmp_path, 480, *snipers(4), **environment)

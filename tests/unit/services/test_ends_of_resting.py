@@ -9,7 +9,7 @@ from tests.fakes import CrashAt, Killed
 from tests.fakes.resting_desk import MemoryDesk
 
 
-def test_case_36_a_cancelled_order_fires_no_more(desk: MemoryDesk) -> None:
+def test_a_cancelled_order_fires_no_more(desk: MemoryDesk) -> None:
     order = desk.place()
     desk.pays("170")
     desk.cancel(order)
@@ -17,7 +17,7 @@ def test_case_36_a_cancelled_order_fires_no_more(desk: MemoryDesk) -> None:
     assert desk.statuses(order) == ["waiting", "cancelled"]
 
 
-def test_case_43_what_stands_in_the_queue_past_its_end_is_never_signed(desk: MemoryDesk) -> None:
+def test_what_stands_in_the_queue_past_its_end_is_never_signed(desk: MemoryDesk) -> None:
     order = desk.place(expires_at=desk.clock.in_seconds(10))
     desk.pays("170")
     assert desk.beat() == 1
@@ -28,7 +28,7 @@ def test_case_43_what_stands_in_the_queue_past_its_end_is_never_signed(desk: Mem
 
 
 @pytest.mark.parametrize("when", ["quotes", "build"])
-def test_case_43_nothing_is_signed_after_the_end(desk: MemoryDesk, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_signed_after_the_end(desk: MemoryDesk, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
     order = desk.place(expires_at=desk.clock.in_seconds(10))
     desk.pays("170")
     desk.beat()
@@ -47,7 +47,7 @@ def test_case_43_nothing_is_signed_after_the_end(desk: MemoryDesk, when: str, mo
     assert desk.store.get(order.id).order.transaction is None
 
 
-def test_case_43_what_was_signed_in_time_may_land_after_it(desk: MemoryDesk) -> None:
+def test_what_was_signed_in_time_may_land_after_it(desk: MemoryDesk) -> None:
     order = desk.place(expires_at=desk.clock.in_seconds(10))
     desk.pays("170")
     desk.beat()
@@ -58,7 +58,7 @@ def test_case_43_what_was_signed_in_time_may_land_after_it(desk: MemoryDesk) -> 
     assert desk.statuses(order)[-1] == "confirmed"
 
 
-def test_case_44_after_an_outage_ends_and_firings_come_at_once(desk: MemoryDesk) -> None:
+def test_after_an_outage_ends_and_firings_come_at_once(desk: MemoryDesk) -> None:
     over = [desk.place(expires_at=desk.clock.in_seconds(60)) for _ in range(3)]
     waiting = [desk.place() for _ in range(2)]
     desk.pass_time(3600)

@@ -54,7 +54,7 @@ def test_where_nobody_trades_or_traded_there_is_no_price() -> None:
         assert usable_touch(SOL, USDC, START, Silent()) == price
 
 
-def test_case_17_a_single_bad_tick_is_passed_over_and_a_jump_is_confirmed(desk: MemoryDesk) -> None:
+def test_a_single_bad_tick_is_passed_over_and_a_jump_is_confirmed(desk: MemoryDesk) -> None:
     order = desk.place()
     desk.pays("169", "175", "174.9")
     assert desk.beat() == 0
@@ -86,9 +86,7 @@ def test_a_beat_that_is_held_up_leaves_alone_what_came_to_rest_after_its_second(
 
 
 @pytest.mark.parametrize(("after", "fires"), [("169.8", 0), ("170.1", 1)])
-def test_case_19_a_price_that_came_and_went_while_nobody_looked_is_no_chance(
-    desk: MemoryDesk, after: str, fires: int
-) -> None:
+def test_a_price_that_came_and_went_while_nobody_looked_is_no_chance(desk: MemoryDesk, after: str, fires: int) -> None:
     desk.place()
     desk.pays("169.9", "170.4", "170.4", after, after)
     assert desk.beat() == 0
@@ -96,7 +94,7 @@ def test_case_19_a_price_that_came_and_went_while_nobody_looked_is_no_chance(
     assert desk.beat() == fires
 
 
-def test_case_20_the_full_size_decides(desk: MemoryDesk) -> None:
+def test_the_full_size_decides(desk: MemoryDesk) -> None:
     order = desk.place(amount=1_000 * ONE_SOL)
     desk.pays("170", "170", "170", "170.05")
     desk.market.full = dict.fromkeys(range(SECOND, SECOND + 3), "169.96") | {SECOND + 3: "170.01"}

@@ -15,7 +15,7 @@ from chalicelib.services.watch import Beat, beat
 from tests.fakes.resting_desk import MemoryDesk
 
 
-def test_case_45_a_sniper_fires_at_its_launch(desk: MemoryDesk) -> None:
+def test_a_sniper_fires_at_its_launch(desk: MemoryDesk) -> None:
     order = desk.snipe()
     assert desk.beat() == 0
     desk.launch()
@@ -26,7 +26,7 @@ def test_case_45_a_sniper_fires_at_its_launch(desk: MemoryDesk) -> None:
 
 
 @pytest.mark.parametrize("most", [60, 30])
-def test_case_46_it_fires_when_the_pool_opens_and_the_age_counts_from_then(desk: MemoryDesk, most: int) -> None:
+def test_it_fires_when_the_pool_opens_and_the_age_counts_from_then(desk: MemoryDesk, most: int) -> None:
     desk.snipe(max_age_seconds=most)
     desk.launch(opens_in=40)
     fired = []
@@ -37,7 +37,7 @@ def test_case_46_it_fires_when_the_pool_opens_and_the_age_counts_from_then(desk:
     assert fired == [40]
 
 
-def test_case_47_a_pool_that_is_told_of_twice_is_one(desk: MemoryDesk) -> None:
+def test_a_pool_that_is_told_of_twice_is_one(desk: MemoryDesk) -> None:
     order = desk.snipe()
     first = desk.launch()
     desk.market.launched_pools.append(replace(first, event_id="evt_2"))
@@ -46,7 +46,7 @@ def test_case_47_a_pool_that_is_told_of_twice_is_one(desk: MemoryDesk) -> None:
     assert [launch.event_id for launch in desk.resting.launches] == ["evt_1", "evt_2"]
 
 
-def test_case_49_liquidity_that_comes_later_is_waited_for(desk: MemoryDesk) -> None:
+def test_liquidity_that_comes_later_is_waited_for(desk: MemoryDesk) -> None:
     desk.snipe()
     desk.launch(liquidity=800)
     for second in range(12):
@@ -80,7 +80,7 @@ def test_case_49_liquidity_that_comes_later_is_waited_for(desk: MemoryDesk) -> N
         ),
     ],
 )
-def test_cases_49_to_51_what_does_not_hold_until_the_launch_is_too_old_is_named(
+def test_what_does_not_hold_until_the_launch_is_too_old_is_named(
     desk: MemoryDesk, conditions: dict[str, object], changes: dict[str, object], named: list[str], sentence: str
 ) -> None:
     order = desk.snipe(**conditions)  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def test_unsafe_tokens_are_bought_by_those_who_want_them(desk: MemoryDesk) -> No
     assert desk.beat() == 1
 
 
-def test_case_52_a_launch_between_the_check_and_the_insert_fires_at_the_next_beat(desk: MemoryDesk) -> None:
+def test_a_launch_between_the_check_and_the_insert_fires_at_the_next_beat(desk: MemoryDesk) -> None:
     desk.snipe()
     desk.launch(age=3)
     assert desk.beat() == 1
@@ -119,7 +119,7 @@ def test_case_52_a_launch_between_the_check_and_the_insert_fires_at_the_next_bea
 
 
 @pytest.mark.parametrize(("down", "end"), [(3600, "failed"), (31, "failed"), (30, "pending")])
-def test_case_53_a_watcher_that_was_down_skips_what_is_too_old(desk: MemoryDesk, down: int, end: str) -> None:
+def test_a_watcher_that_was_down_skips_what_is_too_old(desk: MemoryDesk, down: int, end: str) -> None:
     order = desk.snipe()
     desk.beat()
     desk.launch(age=-1)
@@ -173,7 +173,7 @@ def test_where_there_is_no_room_for_snipers_the_others_wait_and_are_not_ended(
     assert sorted(desk.statuses(order)[-1] for order in orders) == ["pending", "waiting"]
 
 
-def test_case_55_a_sniper_with_a_limit_waits_for_its_price_and_rests_where_it_is_gone(desk: MemoryDesk) -> None:
+def test_a_sniper_with_a_limit_waits_for_its_price_and_rests_where_it_is_gone(desk: MemoryDesk) -> None:
     order = desk.snipe(limit="1.0")
     second = int(desk.clock.now().timestamp())
     desk.launch()

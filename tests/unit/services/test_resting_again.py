@@ -18,7 +18,7 @@ def rested(desk: MemoryDesk, *quotes: str | None, **changes: object) -> Order:
     return desk.store.get(order.id).order
 
 
-def test_case_28_a_price_that_is_gone_at_three_looks_rests_again(desk: MemoryDesk) -> None:
+def test_a_price_that_is_gone_at_three_looks_rests_again(desk: MemoryDesk) -> None:
     order = rested(desk, "169.98", "169.95", "169.99")
     assert desk.statuses(order) == ["waiting", "pending", "routing", "waiting"]
     newest = desk.store.get(order.id).events[-1]
@@ -47,14 +47,14 @@ def test_an_order_that_was_met_when_it_was_placed_rests_where_its_price_is_gone(
     assert desk.beat() == 1
 
 
-def test_case_29_a_price_that_comes_back_within_three_looks_is_taken(desk: MemoryDesk) -> None:
+def test_a_price_that_comes_back_within_three_looks_is_taken(desk: MemoryDesk) -> None:
     order = rested(desk, "169.98", "170.01")
     assert desk.statuses(order) == ["waiting", "pending", "routing", "building", "submitted", "confirmed"]
     assert order.fill is not None
     assert order.fill.amount_out >= 1_700_000_000
 
 
-def test_case_30_reverted_for_the_price_it_rests_and_signs_anew(desk: MemoryDesk) -> None:
+def test_reverted_for_the_price_it_rests_and_signs_anew(desk: MemoryDesk) -> None:
     order = desk.place()
     desk.pays("170.02")
     desk.beat()
@@ -70,13 +70,13 @@ def test_case_30_reverted_for_the_price_it_rests_and_signs_anew(desk: MemoryDesk
     assert desk.chain.settlements(order.id) == 1
 
 
-def test_case_31_venues_without_a_quote_use_up_the_firing_and_not_the_order(desk: MemoryDesk) -> None:
+def test_venues_without_a_quote_use_up_the_firing_and_not_the_order(desk: MemoryDesk) -> None:
     order = rested(desk, None, None, None)
     assert desk.statuses(order) == ["waiting", "pending", "routing", "routing", "routing", "waiting"]
     assert order.attempt == 1
 
 
-def test_case_32_a_final_refusal_fails(desk: MemoryDesk) -> None:
+def test_a_final_refusal_fails(desk: MemoryDesk) -> None:
     order = desk.place()
     desk.pays("170.02")
     desk.beat()
@@ -88,7 +88,7 @@ def test_case_32_a_final_refusal_fails(desk: MemoryDesk) -> None:
     assert failure.code is ErrorCode.INSUFFICIENT_LIQUIDITY
 
 
-def test_case_33_fill_or_kill_is_looked_at_once(desk: MemoryDesk) -> None:
+def test_fill_or_kill_is_looked_at_once(desk: MemoryDesk) -> None:
     desk.pays("170.1")
     order = desk.place(time_in_force=TimeInForce.FOK)
     assert (order.status, order.fires, order.expires_at) == (OrderStatus.PENDING, 1, None)
@@ -106,7 +106,7 @@ def test_case_33_fill_or_kill_is_looked_at_once(desk: MemoryDesk) -> None:
     assert desk.statuses(unmet) == ["pending", "routing", "expired"]
 
 
-def test_case_34_the_hundredth_firing_that_misses_is_the_last(desk: MemoryDesk) -> None:
+def test_the_hundredth_firing_that_misses_is_the_last(desk: MemoryDesk) -> None:
     order = desk.place()
     desk.change(order, fires=MAX_FIRES - 1)
     desk.pays("170.02")
@@ -119,7 +119,7 @@ def test_case_34_the_hundredth_firing_that_misses_is_the_last(desk: MemoryDesk) 
     assert (ended.failure.code, ended.failure.retryable) == (ErrorCode.LIMIT_NOT_MET, True)
 
 
-def test_case_35_a_late_copy_of_a_message_finds_nothing_to_do(desk: MemoryDesk) -> None:
+def test_a_late_copy_of_a_message_finds_nothing_to_do(desk: MemoryDesk) -> None:
     order = rested(desk, "169.98", "169.95", "169.99")
     desk.run(order)
     assert desk.statuses(order)[-1] == "waiting"

@@ -39,7 +39,7 @@ def test_what_is_over_expires_before_anything_fires(desk: MemoryDesk) -> None:
     assert [sent.history.order.id for sent in desk.events.sent] == [followed.id]
 
 
-def test_case_41_an_end_that_cannot_be_told_reconcile_tells(desk: MemoryDesk) -> None:
+def test_an_end_that_cannot_be_told_reconcile_tells(desk: MemoryDesk) -> None:
     orders = [desk.place(expires_at=desk.clock.in_seconds(10)) for _ in range(2)]
     for order in orders:
         desk.store.follow(order.id)
@@ -79,7 +79,7 @@ def test_what_fired_and_could_not_be_enqueued_reconcile_enqueues(desk: MemoryDes
     assert desk.queue.sent == [order.id for order in orders]
 
 
-def test_case_22_and_24_a_watcher_that_dies_after_its_commit_loses_and_doubles_nothing(desk: MemoryDesk) -> None:
+def test_a_watcher_that_dies_after_its_commit_loses_and_doubles_nothing(desk: MemoryDesk) -> None:
     order = desk.place()
     desk.pays("170")
     with pytest.raises(Killed):
@@ -96,7 +96,7 @@ def test_case_22_and_24_a_watcher_that_dies_after_its_commit_loses_and_doubles_n
 
 
 @pytest.mark.parametrize("point", ["after_crossing", "after_fire_send"])
-def test_case_23_killed_elsewhere_the_next_beat_goes_on(desk: MemoryDesk, point: str) -> None:
+def test_killed_elsewhere_the_next_beat_goes_on(desk: MemoryDesk, point: str) -> None:
     order = desk.place()
     desk.pays("170")
     with pytest.raises(Killed):
