@@ -46,7 +46,13 @@ def test_a_histogram_has_no_gap_and_few_bins() -> None:
         {"fromBps": 0, "toBps": 1, "fills": 1},
     ]
     # The narrowest width that needs no more than 21 bins, and a thousandth at most.
-    examples = [([0, 20], 21, 1), ([0, 21], 11, 2), ([-4_999, 12, 5_000], 21, 500), ([0, 30_000], 31, 1_000)]
+    examples = [
+        ([0, 20], 21, 1),
+        ([0, 21], 11, 2),
+        ([1, 42], 9, 5),
+        ([-4_999, 12, 5_000], 21, 500),
+        ([0, 30_000], 31, 1_000),
+    ]
     for ordered, bins, width in examples:
         found = bins_of(ordered)
         assert (len(found), sum(each["fills"] for each in found)) == (bins, len(ordered))
@@ -101,6 +107,16 @@ def test_the_figures_are_about_the_newest_orders_of_the_user() -> None:
     assert got["venues"] == [{"venue": "raydium", "fills": 2}]
     assert got["failures"] == [{"code": "no_quote", "orders": 1}]
     assert execution_stats(NOBODY, OrderFilter(user_id="user-1"), 1, history=history)["orders"] == 1
+
+
+def test_shares_are_rounded_half_up_and_the_fifth_in_a_hundred_is_the_95th_best() -> None:
+    store = MemoryOrders(FakeClock())
+    failed = replace(an_order(OrderStatus.FAILED), failure=Failure(ErrorCode.NO_QUOTE, "None.", retryable=True))
+    for order in (*(filled(165_000_000 - 16_500 * worse) for worse in range(79)), failed):
+        store.insert(replace(order, id=an_id()), None)
+    got = execution_stats(NOBODY, OrderFilter(), 200, history=AnyonesHistory(MemoryHistory(store)))
+    assert got["failedPct"] == "1.3"
+    assert (got["slippage"]["p50Bps"], got["slippage"]["p95Bps"]) == (-39, -75)
 
 
 def test_the_stages_are_those_of_orders_that_have_ended(engine: Engine) -> None:

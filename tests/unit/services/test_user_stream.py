@@ -167,6 +167,8 @@ def test_subscribing_anew_begins_anew_and_drops_what_the_earlier_begins_with(str
     subscribe_to_user(USER, "c", None, ports=stream.ports)
     stream.engine.clock.sleep(1)
     add_user_subscription(USER, "c", None, ports=stream.ports)
+    # Whoever asks on a connection has it open: it is not waited for.
+    assert stream.followers.rows[KEY, "c"].opened
     stream.open()
     assert [frame["type"] for frame in stream.notifier.frames["c"]] == ["snapshot"]
     stream.engine.run(order_id)

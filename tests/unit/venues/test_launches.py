@@ -2,14 +2,21 @@
 
 import hashlib
 from dataclasses import astuple, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from chalicelib.config import Fault
+from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.launches import LaunchFlag, LaunchKind
+from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side
 from chalicelib.domain.tokens import SOL, launch_token
 from chalicelib.simulation.launches import LaunchPlan, PlannedLaunch
 from chalicelib.simulation.prices import Prices
+from chalicelib.venues.simulated.market import SimulatedMarket
+from tests.fakes import FakeClock
+from tests.fakes.clock import START
+from tests.fakes.market import a_market, watched
 
 PLAN = LaunchPlan(Prices(), 60, {})
 SOUND = PlannedLaunch(
@@ -104,3 +111,62 @@ def test_a_fault_comes_as_often_as_it_is_set_beside_what_happens_anyway(fault: F
     usual = how_many(0)
     assert how_many(1) == 1_000
     assert abs(how_many(0.5) - (usual + (1_000 - usual) / 2)) < 60
+
+
+# What the market makes of them. Of the hour from START on: one that opens 23 s after it was seen, one on a fork, one
+# with a decoy, one that gets its liquidity late.
+OPENS_LATE, FORKED, BAITED, FILLED_LATE = (PLAN.numbered(29_922_840 + number) for number in (3, 5, 21, 20))
+
+
+@pytest.fixture
+def market() -> SimulatedMarket:
+    return watched(a_market(FakeClock(), launch_seconds=60))
+
+
+def moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+def test_a_token_is_launched_once_its_pool_is_confirmed(market: SimulatedMarket) -> None:
+    for planned in (OPENS_LATE, BAITED):
+        assert market.launched(planned.token, moment(planned.at - 1)) is None
+        launch = market.launched(planned.token, moment(planned.at))
+        assert launch is not None
+        assert (launch.venue, launch.confirmed_at) == (planned.venue, moment(planned.at))
+    assert market.launched(FORKED.token, moment(FORKED.at + 60)) is None
+    assert market.launched(SOL, START) is None
+
+
+def test_it_trades_at_its_venue_alone_and_from_its_opening_on(market: SimulatedMarket) -> None:
+    token, opens_at = OPENS_LATE.token, moment(OPENS_LATE.opens_at)
+    request = QuoteRequest(SOL, token, Side.SELL, 10**9, "ord_1:1")
+    closed = f"has no open SOL/{token} pool."
+    early = opens_at - timedelta(seconds=1)
+    assert market.touches(SOL, token, early) == {}
+    assert market.preview(request, early) == [
+        NoQuote(venue.name, ErrorCode.NO_POOL, f"{venue.name} {closed}", retryable=True) for venue in market.venues
+    ]
+    assert market.touches(SOL, token, opens_at).keys() == {OPENS_LATE.venue}
+    assert [type(answer) for answer in market.preview(request, opens_at)] == [Quote, NoQuote]
+    assert market.touches(SOL, FORKED.token, moment(FORKED.opens_at + 60)) == {}
+    # Without launches there is no such pool at all.
+    (answer, *_) = watched(a_market(FakeClock())).preview(request, opens_at)
+    assert answer == NoQuote("raydium", ErrorCode.NO_POOL, f"raydium has no SOL/{token} pool.", retryable=True)
+
+
+def test_its_pool_is_as_deep_as_its_liquidity_just_then(market: SimulatedMarket) -> None:
+    (venue,) = (venue for venue in market.venues if venue.name == FILLED_LATE.venue)
+    for pair in ((SOL, FILLED_LATE.token), (FILLED_LATE.token, SOL)):
+        request = QuoteRequest(*pair, Side.SELL, 10**9, "ord_1:1")
+        # Half of 5,405 and then of 54,058 dollars in SOL at 165.25.
+        assert venue.reserve(request, SOL, FILLED_LATE.at + 9) == 16_354_009_077
+        assert venue.reserve(request, SOL, FILLED_LATE.at + 10) == 163_564_296_520
+
+
+def test_upcoming_are_those_that_will_be_confirmed_as_they_open(market: SimulatedMarket) -> None:
+    upcoming = market.upcoming(START, 10)
+    planned = [PLAN.numbered(29_922_840 + number) for number in range(13)]
+    planned = [one for one in planned if one.at > START.timestamp() and not one.forked]
+    assert [launch.token for launch in upcoming] == [one.token for one in planned][:10]
+    late = market.upcoming(moment(FILLED_LATE.at - 1), 1)
+    assert [launch.liquidity_usd for launch in late] == [FILLED_LATE.liquidity_usd]

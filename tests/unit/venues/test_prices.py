@@ -1,5 +1,6 @@
 """The simulated market is the same on every machine, moves as it says, and stands still where it is told to."""
 
+import hashlib
 import subprocess
 from datetime import timedelta
 from decimal import Decimal
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from chalicelib.config import Fault
+from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.limits import full_price, in_base_units
 from chalicelib.domain.quotes import NoQuote, Quote, QuoteRequest, Side
-from chalicelib.domain.tokens import BONK, JUP, RAY, SOL, USDC, USDT, WSOL, Token
+from chalicelib.domain.tokens import BONK, JUP, RAY, SOL, USDC, USDT, WSOL, Token, launch_token
 from chalicelib.simulation.prices import Prices
 from localstack.packaging import interpreters
 from tests.fakes import FakeClock
@@ -45,6 +47,14 @@ def test_every_python_of_this_machine_computes_the_same_digits() -> None:
     ]
     assert {one.communicate(timeout=100)[0].strip() for one in asked} == {DIGEST}
     assert [one.returncode for one in asked] == [0] * len(pythons)
+
+
+def test_a_market_s_seed_decides_its_weeks_with_jumps_and_launched_tokens() -> None:
+    digest = hashlib.sha256()
+    for second in range(START_SECOND, START_SECOND + 601_000, 601):
+        for token in (SOL, WSOL, BONK, USDT, launch_token(7)):
+            digest.update(f"{Prices(volatility=Decimal('0.5')).usd(token, second):.20f}".encode())
+    assert digest.hexdigest() == "e90591c6c9a8d4cc90e96d61c16b7b601f31842d4640e394b022d5f641579f71"
 
 
 def test_another_seed_is_another_market() -> None:
@@ -129,6 +139,27 @@ def test_the_touch_is_what_a_small_amount_is_paid() -> None:
             assert 0 <= 1 - full_price(answer) / touches[answer.venue] < Fraction(1, 10_000)
 
 
+@pytest.mark.parametrize(
+    ("side", "dollars", "times"),
+    [
+        # A bin's width less than the limit, where the amount moves nothing.
+        (Side.SELL, 1, "0.999"),
+        (Side.BUY, 1_650, "0.999"),
+        (Side.SELL, 165_000, "0.99924"),
+        (Side.BUY, 5_000_000, "1.01873"),
+        (Side.SELL, 40_000_000, "2.59582"),
+        # No pool holds that much.
+        (Side.BUY, 40_000_000, "0.999"),
+    ],
+)
+def test_the_bound_is_where_the_pool_that_moves_least_would_meet_the_limit(
+    side: Side, dollars: int, times: str
+) -> None:
+    request = a_request(side, dollars * 10**9 // 165 if side is Side.SELL else dollars * 10**6)
+    limit = in_base_units(Decimal(165), SOL, USDC)
+    assert round(watched(a_market(FakeClock())).bound(request, limit, START) / limit, 5) == Fraction(times)
+
+
 @pytest.mark.parametrize("side", Side)
 @pytest.mark.parametrize("dollars", [1, 1_650, 165_000, 5_000_000])
 def test_below_its_bound_no_order_meets_its_limit_and_above_it_soon_does(side: Side, dollars: int) -> None:
@@ -153,14 +184,33 @@ def test_below_its_bound_no_order_meets_its_limit_and_above_it_soon_does(side: S
 
 
 def test_a_bad_tick_and_a_feed_that_is_down_are_the_watchers_alone() -> None:
-    for fault in (Fault.BAD_TICK, Fault.FEED_DOWN):
+    sound = watched(a_market(FakeClock(), delay_scale=0))
+    far = {venue: touch * Fraction(11, 10) for venue, touch in sound.touches(SOL, USDC, START).items()}
+    for fault, touches in ((Fault.BAD_TICK, far), (Fault.FEED_DOWN, {})):
         market = watched(a_market(FakeClock(), faults={fault: 1}, delay_scale=0))
-        sound = watched(a_market(FakeClock(), delay_scale=0))
-        assert market.touches(SOL, USDC, START) != sound.touches(SOL, USDC, START)
+        assert market.touches(SOL, USDC, START) == touches
         request = a_request(Side.SELL, 10**9)
         assert [venue.quote(request) for venue in market.venues] == [venue.quote(request) for venue in sound.venues]
 
 
+def test_a_feed_fails_by_the_second_and_pair_by_pair() -> None:
+    for fault in (Fault.BAD_TICK, Fault.FEED_DOWN):
+        market = watched(a_market(FakeClock(), faults={fault: 0.5}))
+        sound = watched(a_market(FakeClock()))
+        seconds = [START + timedelta(seconds=second) for second in range(40)]
+        failed = [
+            [at for at in seconds if market.touches(*pair, at) != sound.touches(*pair, at)]
+            for pair in ((SOL, USDC), (JUP, USDC))
+        ]
+        assert all(8 < len(each) < 32 for each in failed)
+        assert failed[0] != failed[1]
+
+
 def test_a_pool_that_cannot_hold_the_amount_says_so() -> None:
     market = watched(a_market(FakeClock()))
-    assert all(isinstance(answer, NoQuote) for answer in market.preview(a_request(Side.BUY, 40_000_000 * 10**6), START))
+    assert market.preview(a_request(Side.BUY, 40_000_000 * 10**6), START) == [
+        NoQuote(
+            venue.name, ErrorCode.INSUFFICIENT_LIQUIDITY, "The SOL/USDC pool does not hold enough.", retryable=False
+        )
+        for venue in market.venues
+    ]
