@@ -17,6 +17,7 @@ import pytest
 import chalicelib
 import localstack.gateway
 from chalicelib.http.files import WEB
+from localstack.local_stack import emulator_gate
 
 LONG, SHORT = 16 * 1024, 2 * 1024
 # Eight times the text may take eight times as long; the square would be 64 times. Either may be off by as much as this.
@@ -31,11 +32,13 @@ ENDS = ("", "\x00")
 
 def found() -> Iterator[tuple[str, re.Pattern[str]]]:
     """The compiled patterns of every module that a request goes through."""
+    modules = [emulator_gate.__name__]
     for package in (chalicelib, localstack.gateway):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            for name, value in vars(importlib.import_module(module.name)).items():
-                if isinstance(value, re.Pattern):
-                    yield f"{module.name}.{name}", value
+        modules += [module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    for module in modules:
+        for name, value in vars(importlib.import_module(module)).items():
+            if isinstance(value, re.Pattern):
+                yield f"{module}.{name}", value
 
 
 def published(schema: object) -> Iterator[str]:
