@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from localstack.replay.run import RefusedOrder, ReplayEvent
 
 _LONGEST = timedelta(days=7)
-# Of an order that needs no explanation only these are shown.
-_SHOWN = ("waiting", "pending", "confirmed", "failed", "cancelled", "expired")
+# Of an order that needs no explanation only these are shown, and its end.
+_SHOWN = frozenset({"waiting", "pending"})
 
 
 def replay(
@@ -105,6 +105,7 @@ class _Lines:
 
     def __call__(self, each: "ReplayEvent | RefusedOrder") -> None:
         from localstack.replay.run import RefusedOrder
+        from order_engine import OVER
 
         if isinstance(each, RefusedOrder):
             self._standing[each.name] = "refused"
@@ -115,7 +116,7 @@ class _Lines:
         self._standing[each.name] = status
         self._counts["firings"] += "trigger" in event.meta
         self._counts["missed"] += status == "waiting" and event.sequence > 1
-        if self._verbose or status in _SHOWN:
+        if self._verbose or status in _SHOWN | OVER:
             self._line(event.occurred_at, each.name, status, event.message)
 
     def sum_up(self) -> None:
