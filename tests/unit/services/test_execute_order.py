@@ -36,6 +36,16 @@ def test_the_happy_path(engine: Engine) -> None:
     assert order.failure is None
 
 
+def test_where_the_claim_does_not_start_it_the_worker_does(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own clock the database may take an order for expired that by the worker's is not."""
+    claim = engine.store.claim
+    monkeypatch.setattr(engine.store, "claim", lambda order_id, lease, _start: claim(order_id, lease))
+    order_id = engine.place().id
+    assert engine.run(order_id) == Ack()
+    assert engine.statuses(order_id) == ["pending", "routing", "building", "submitted", "confirmed"]
+    assert engine.history(order_id).events[1].message == "Asking Raydium and Meteora for quotes."
+
+
 def test_every_step_is_published_as_the_whole_history_so_far(engine: Engine) -> None:
     order_id = engine.place().id
     engine.run(order_id)

@@ -138,7 +138,7 @@ def test_it_fires_at_the_best_quote_that_the_order_accepts(
 def test_a_firing_tells_how_late_it_came(desk: MemoryDesk) -> None:
     order = desk.place()
     desk.pays("170")
-    desk.clock.advance(0.25)
+    desk.clock.advance(0.2507)
     assert desk.beat() == 1
     trigger = desk.store.get(order.id).events[-1].meta["trigger"]
     assert isinstance(trigger, dict)
@@ -174,16 +174,39 @@ def test_a_token_that_was_delisted_stops_nobody_else(desk: MemoryDesk, monkeypat
 
 
 def test_it_fires_by_price_then_time_and_no_more_than_workers_can_take(
-    desk: MemoryDesk, room: Callable[[int], None]
+    desk: MemoryDesk, room: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room(3)
     orders = desk.place_five()
+    limits: list[int] = []
+    crossing = desk.resting.crossing
+
+    def read(touches: Sequence[tuple[str, str, Decimal]], limit: int) -> Sequence[Order]:
+        limits.append(limit)
+        return crossing(touches, limit)
+
+    monkeypatch.setattr(desk.resting, "crossing", read)
     assert desk.beat() == 3
     assert desk.queue.sent == [order.id for order in orders[:3]]
     assert desk.telemetry.total("FireBacklog") == 0
-    assert desk.beat() == 0
+    assert beat(desk.watcher()) == Beat()
     assert desk.telemetry.total("FireBacklog") == 3
     # What gets a worker makes room.
     desk.change(desk.store.get(orders[0].id).order, status=OrderStatus.ROUTING)
     assert desk.beat() == 1
     assert desk.queue.sent == [order.id for order in orders[:4]]
+    # No more is read than there is room for.
+    assert limits == [3, 1]
+
+
+def test_two_watchers_fire_no_more_together_than_one(desk: MemoryDesk, room: Callable[[int], None]) -> None:
+    room(3)
+    desk.place_five()
+
+    class Late(MemoryResting):
+        def pairs(self) -> Sequence[tuple[str, str]]:
+            assert desk.beat() == 3
+            return super().pairs()
+
+    assert beat(replace(desk.watcher(), resting=Late(desk.store, desk.clock))) == Beat()
+    assert len(desk.queue.sent) == 3

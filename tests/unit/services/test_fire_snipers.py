@@ -20,6 +20,7 @@ def test_a_sniper_fires_at_its_launch(desk: MemoryDesk) -> None:
     assert desk.beat() == 0
     desk.launch()
     assert desk.beat() == 1
+    assert [sample.value for sample in desk.telemetry.samples if sample.metric == "TriggerLatencyMs"] == [0]
     desk.run(order)
     assert desk.statuses(order) == ["waiting", "pending", "routing", "building", "submitted", "confirmed"]
     assert desk.beat() == 0
@@ -74,9 +75,9 @@ def test_liquidity_that_comes_later_is_waited_for(desk: MemoryDesk) -> None:
         ),
         (
             {},
-            {"flags": (LaunchFlag.TRANSFER_FEE,), "liquidity": 1},
+            {"flags": (LaunchFlag.TRANSFER_FEE, LaunchFlag.MINT_AUTHORITY), "liquidity": 1},
             ["liquidity", "safety"],
-            "Not bought: liquidity 1 of 5000 USD; the token has transfer fee.",
+            "Not bought: liquidity 1 of 5000 USD; the token has transfer fee, mint authority.",
         ),
     ],
 )
@@ -97,7 +98,7 @@ def test_what_does_not_hold_until_the_launch_is_too_old_is_named(
     newest = desk.store.get(order.id).events[-1]
     assert (newest.message, newest.meta["conditions"]) == (sentence, named)
     assert isinstance(newest.meta["error"], dict)
-    assert newest.meta["error"]["code"] == "launch_skipped"
+    assert (newest.meta["error"]["code"], newest.meta["error"]["retryable"]) == ("launch_skipped", True)
     assert [sent.history.order.status for sent in desk.events.sent] == [OrderStatus.FAILED]
 
 
@@ -162,14 +163,14 @@ def test_where_there_is_no_room_for_snipers_the_others_wait_and_are_not_ended(
     desk: MemoryDesk, room: Callable[[int], None]
 ) -> None:
     room(1)
-    late = desk.snipe(max_age_seconds=10)
+    late = [desk.snipe(max_age_seconds=10) for _ in range(2)]
     desk.pass_time(1)
     orders = [desk.snipe() for _ in range(2)]
     desk.launch(age=-1)
     desk.pass_time(12)
-    assert beat(desk.watcher()) == Beat(fired=1, skipped=1)
-    assert desk.telemetry.total("OrdersFailed", code="launch_skipped") == 1
-    assert desk.statuses(late) == ["waiting", "failed"]
+    assert beat(desk.watcher()) == Beat(fired=1, skipped=2)
+    assert desk.telemetry.total("OrdersFailed", code="launch_skipped") == 2
+    assert [desk.statuses(order) for order in late] == [["waiting", "failed"]] * 2
     assert sorted(desk.statuses(order)[-1] for order in orders) == ["pending", "waiting"]
 
 

@@ -1,9 +1,12 @@
 """Orders whose price is gone when they are routed."""
 
+import pytest
+
 from chalicelib.domain.errors import ErrorCode
 from chalicelib.domain.order import Order, TimeInForce
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.execute_order import MAX_FIRES
+from tests.fakes import CrashAt, Killed
 from tests.fakes.chain import Behaviour
 from tests.fakes.resting_desk import MemoryDesk
 
@@ -24,7 +27,7 @@ def test_a_price_that_is_gone_at_three_looks_rests_again(desk: MemoryDesk) -> No
     newest = desk.store.get(order.id).events[-1]
     assert newest.message == "The price moved away: 169.99 at best. Resting again, next look in 2 s."
     assert isinstance(newest.meta["error"], dict)
-    assert newest.meta["error"]["code"] == "limit_not_met"
+    assert (newest.meta["error"]["code"], newest.meta["error"]["retryable"]) == ("limit_not_met", True)
     assert (order.attempt, order.fires, order.route, order.transaction) == (1, 1, None, None)
     assert len(desk.router.asked) == 3
     assert desk.beat() == 0
@@ -97,7 +100,9 @@ def test_fill_or_kill_is_looked_at_once(desk: MemoryDesk) -> None:
     assert desk.statuses(order) == ["pending", "routing", "expired"]
     newest = desk.store.get(order.id)
     assert newest.order.failure is not None
-    assert newest.order.failure.code is ErrorCode.LIMIT_NOT_MET
+    assert (newest.order.failure.code, newest.order.failure.retryable) == (ErrorCode.LIMIT_NOT_MET, True)
+    assert newest.events[-1].message == f"Not filled at once: {newest.order.failure.message}"
+    assert "169.9" in newest.order.failure.message
     assert len(desk.router.asked) == 1
     # An unmet one never rests either: one look, and it ends.
     unmet = desk.place("171.5", time_in_force=TimeInForce.FOK)
@@ -117,6 +122,34 @@ def test_the_hundredth_firing_that_misses_is_the_last(desk: MemoryDesk) -> None:
     assert ended.status is OrderStatus.FAILED
     assert ended.failure is not None
     assert (ended.failure.code, ended.failure.retryable) == (ErrorCode.LIMIT_NOT_MET, True)
+    assert ended.failure.message.startswith("The price was gone at each of 100 firings. The last answer: ")
+    assert desk.telemetry.total("OrdersFailed", code="limit_not_met") == 1
+
+
+@pytest.mark.parametrize(("fires", "seconds"), [(1, 2), (3, 8), (8, 256), (9, 300), (99, 300)])
+def test_each_miss_makes_the_rest_twice_as_long_up_to_five_minutes(desk: MemoryDesk, fires: int, seconds: int) -> None:
+    order = desk.place()
+    desk.change(order, fires=fires - 1)
+    desk.pays("170.02")
+    assert desk.beat() == 1
+    # However long it waited for a worker, it is looked at three times from then on.
+    desk.pass_time(10)
+    desk.router.script = ["169"] * 3
+    desk.run(order)
+    assert len(desk.router.asked) == 3
+    assert desk.store.get(order.id).events[-1].message.endswith(f"next look in {seconds} s.")
+
+
+def test_a_worker_that_dies_behind_its_rest_loses_nothing(desk: MemoryDesk) -> None:
+    order = desk.place()
+    desk.pays("170.02")
+    desk.beat()
+    desk.router.script = ["169"] * 3
+    with pytest.raises(Killed):
+        desk.run(order, desk.worker(CrashAt("after_rest_commit")))
+    assert desk.statuses(order)[-1] == "waiting"
+    desk.pass_time(3)
+    assert desk.beat() == 1
 
 
 def test_a_late_copy_of_a_message_finds_nothing_to_do(desk: MemoryDesk) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from chalicelib.domain.errors import OrderNotFound, Unavailable
 from chalicelib.ports.followers import Follower
-from chalicelib.services.subscriptions import add_subscription, forget_connection, subscribe
+from chalicelib.services.subscriptions import add_subscription, forget_connection, subscribe, subscribe_to_user
+from chalicelib.services.user_stream import user_key
 from tests.fakes import CrashAt, Killed, MemoryFollowers
 from tests.fakes.engine import Engine
 from tests.fakes.streams import subscription_ports
@@ -45,6 +46,14 @@ def test_the_follower_is_stored_before_the_history_is_read(engine: Engine, follo
         )
     assert (order_id, "c") in followers.rows
     assert engine.events.sent == []
+
+
+def test_a_follower_of_a_user_is_stored_before_his_orders_are_read(engine: Engine, followers: MemoryFollowers) -> None:
+    ports = subscription_ports(engine, followers, crash_point=CrashAt("after_follower_stored"))
+    with pytest.raises(Killed):
+        subscribe_to_user("user-1", "c", None, ports=ports)
+    assert (user_key("user-1"), "c") in followers.rows
+    assert engine.events.openings == []
 
 
 def test_an_unknown_order_leaves_nothing_stored(engine: Engine, followers: MemoryFollowers) -> None:

@@ -33,7 +33,7 @@ from chalicelib.services.user_stream import (
     user_key,
 )
 from chalicelib.services.views import timestamp
-from tests.fakes import FakeClock, MemoryFollowers, MemoryNotifier, an_order
+from tests.fakes import CrashAt, FakeClock, Killed, MemoryFollowers, MemoryNotifier, an_order
 from tests.fakes.builders import an_id, new_order
 from tests.fakes.engine import Engine
 from tests.fakes.streams import a_pusher, subscription_ports
@@ -286,9 +286,9 @@ def test_a_handshake_that_takes_long_is_waited_for_and_one_that_failed_not(strea
     stream.notifier.opens_at["c"] = stream.engine.clock.now() + timedelta(seconds=3.5)
     subscribe_to_user(USER, "c", None, ports=stream.ports)
     for _ in range(2):
-        with pytest.raises(Postponed):
+        with pytest.raises(Postponed) as later:
             stream.open()
-        stream.engine.clock.advance(1)
+        stream.engine.clock.advance(later.value.seconds)
     stream.open()
     assert len(stream.notifier.frames["c"]) == 1
     stream.notifier.gone.add("d")
@@ -296,6 +296,27 @@ def test_a_handshake_that_takes_long_is_waited_for_and_one_that_failed_not(strea
     stream.engine.clock.advance(HANDSHAKE_AGE.total_seconds())
     stream.open()
     assert (KEY, "d") not in stream.followers.rows
+
+
+def test_one_that_was_reached_and_is_gone_now_is_not_waited_for(stream: Stream) -> None:
+    for _ in range(2):
+        stream.engine.run(stream.place())
+    subscribe_to_user(USER, "c", stream.engine.clock.now(), ports=stream.ports)
+    stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.GONE]
+    start = stream.engine.clock.now()
+    stream.open()
+    assert stream.engine.clock.now() == start
+    assert (KEY, "c") not in stream.followers.rows
+
+
+def test_a_crash_between_post_and_record_begins_again(stream: Stream) -> None:
+    subscribe_to_user(USER, "c", None, ports=stream.ports)
+    (opening,) = stream.engine.events.openings
+    with pytest.raises(Killed):
+        push_opening([opening], replace(stream.pusher, crash_point=CrashAt("after_post")))
+    push_opening([opening, opening], stream.pusher)
+    first, second = stream.notifier.frames["c"]
+    assert first == second
 
 
 def test_a_connection_that_takes_nothing_is_tried_some_times_and_closed(stream: Stream) -> None:
@@ -344,7 +365,9 @@ def test_nothing_is_sent_once_the_session_is_over(stream: Stream) -> None:
     assert (len(stream.notifier.frames["c"]), stream.notifier.frames["d"]) == (1, [])
 
 
-def test_what_a_stream_begins_with_goes_on_where_an_invocation_ended(stream: Stream) -> None:
+def test_what_a_stream_begins_with_goes_on_where_an_invocation_ended(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(3):
         stream.engine.run(stream.place())
     subscribe_to_user(USER, "c", stream.engine.clock.now(), ports=stream.ports)
@@ -355,6 +378,16 @@ def test_what_a_stream_begins_with_goes_on_where_an_invocation_ended(stream: Str
     stream.notifier.refusals["c"] = [Delivery.DELIVERED] * 7 + [Delivery.BUSY]
     with pytest.raises(Postponed):
         push_opening([opening], stream.pusher)
+    # Nine are left: eight of them take all the time that there is.
+    post = stream.notifier.post
+
+    def slowly(connection_id: str, text: str) -> Delivery:
+        stream.engine.clock.advance(1)
+        return post(connection_id, text)
+
+    monkeypatch.setattr(stream.notifier, "post", slowly)
+    with pytest.raises(Unavailable):
+        push_opening([opening], stream.pusher, stream.engine.clock.in_seconds(8))
     push_opening([opening, opening], stream.pusher)
     assert len(stream.notifier.frames["c"]) == 16
     assert len({str(frame) for frame in stream.notifier.frames["c"]}) == 16
