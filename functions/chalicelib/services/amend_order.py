@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from chalicelib.domain.errors import (
     Fenced,
-    IllegalTransition,
     InvalidField,
     InvalidOrder,
     NotAmendable,
@@ -70,8 +69,6 @@ def amend_order(
         amended = OrderAmended(limit_price, _new_bound(order, limit_price, market, clock), expires_at)
         try:
             after = store.advance(history, Transition(order, amended, lease=None, release=True))
-        except IllegalTransition:
-            raise NotAmendable(order.id, order.status) from None
         except Fenced:
             continue
         telemetry.log("order_amended", order_id=order.id)

@@ -4,13 +4,14 @@ import hashlib
 import json
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
-from chalicelib.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused, Unavailable
+from chalicelib.domain.errors import ClientOrderIdTaken, IdempotencyKeyReused, InvalidOrder, Unavailable
 from chalicelib.domain.order import LaunchConditions, LaunchEvent, NewOrder, OrderType, TimeInForce
 from chalicelib.domain.quotes import Side
-from chalicelib.domain.tokens import JUP, USDT
+from chalicelib.domain.tokens import JUP, USDT, launch_token
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.services.fingerprint import fingerprint
 from chalicelib.services.place_order import PlacedOrder, place_order
@@ -67,6 +68,29 @@ def test_the_same_key_gives_the_first_order_again(engine: Engine) -> None:
     assert list(engine.store.rows) == [first.order.id]
     assert engine.queue.sent == [first.order.id]
     assert engine.telemetry.total("OrdersAccepted") == 1
+
+
+def test_a_repeat_of_a_limit_order_is_told_the_price_of_now_and_of_a_sniper_none(engine: Engine) -> None:
+    for order, price in (
+        (replace(LIMIT, client_order_id=None, expires_at=None), Fraction(169, 1000)),
+        (replace(SNIPER, client_order_id=None, output_token=launch_token(7)), None),
+    ):
+        engine.market.usual = "168"
+        first = place_order(order, idempotency_key=order.order_type, ports=engine.placing())
+        engine.market.usual = "169"
+        again = place_order(order, idempotency_key=order.order_type, ports=engine.placing())
+        assert (again.order, again.replayed, again.market) == (first.order, True, price)
+    # Where nobody trades it any more it is told its order all the same.
+    engine.market.deepest = -1
+    again = place_order(
+        replace(LIMIT, client_order_id=None, expires_at=None), idempotency_key="limit", ports=engine.placing()
+    )
+    assert (again.replayed, again.market) == (True, None)
+
+
+def test_what_always_traded_is_nothing_to_snipe(engine: Engine) -> None:
+    with pytest.raises(InvalidOrder, match="outputToken: was launched long ago: place a market or limit order"):
+        engine.place(SNIPER)
 
 
 def test_the_same_key_with_another_order_is_refused(engine: Engine) -> None:

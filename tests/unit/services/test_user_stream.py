@@ -239,8 +239,10 @@ def test_what_is_posted_while_a_push_waits_is_waited_for_in_place(
     subscribe_to_user(USER, "d", None, ports=stream.ports)
     other = stream.place()
     advance(1)
+    stream.engine.clock.slept.clear()
     stream.push()
     assert stream.sequences(other, "d") == []
+    assert len(stream.engine.clock.slept) == 1
 
 
 def test_who_subscribed_anew_is_told_on_from_there_and_nothing_twice(stream: Stream) -> None:
