@@ -78,5 +78,5 @@ def test_prices_are_rounded_for_people_and_to_the_safe_side_for_postgres() -> No
     third = Fraction(2, 3)
     assert rounded(third) == Decimal("0.666666666667")
     assert (rounded(Fraction(25, 2), 2), rounded(Fraction(27, 2), 2)) == (Decimal(12), Decimal(14))
-    assert rounded_up(third) == Decimal("0." + "6" * 29 + "7")
+    assert rounded_up(Fraction(1, 3)) == Decimal("0." + "3" * 29 + "4")
     assert rounded_down(third) == Decimal("0." + "6" * 30)
