@@ -64,9 +64,11 @@ def test_a_second_cancel_gets_the_cancelled_order_again_and_tells_nobody(engine:
     order_id = engine.place().id
     first = engine.cancel(order_id)
     writes = engine.store.writes
+    # Telling would fail, and be counted.
+    engine.events.outage = True
     assert engine.cancel(order_id) == first
     assert engine.store.writes == writes
-    assert len(engine.events.sent) == 1
+    assert (len(engine.events.sent), engine.telemetry.total("PublishFailures")) == (1, 0)
     assert engine.telemetry.total("OrdersCancelled") == 1
 
 

@@ -9,7 +9,7 @@ from statistics import median
 import pytest
 
 from chalicelib.domain.errors import ErrorCode
-from chalicelib.domain.order import MAX_ATTEMPTS, SignedTransaction
+from chalicelib.domain.order import MAX_ATTEMPTS, Failure, SignedTransaction
 from chalicelib.domain.quotes import VENUES, NoQuote, Quote
 from chalicelib.domain.transitions import OrderStatus
 from chalicelib.ports.orders import Lease
@@ -234,6 +234,8 @@ def test_a_worker_that_is_late_again_and_again_comes_to_an_end(engine: Engine) -
     engine.audit(order_id)
     order = engine.order(order_id)
     assert (order.status, order.attempt) == (OrderStatus.FAILED, MAX_ATTEMPTS)
+    too_late = "The quote expired before the swap could be built."
+    assert order.failure == Failure(ErrorCode.QUOTE_EXPIRED, too_late, retryable=True)
     routings = engine.statuses(order_id).count("routing")
     assert routings == MAX_ATTEMPTS + MAX_FREE_RESTARTS
     assert engine.chain.signed == []

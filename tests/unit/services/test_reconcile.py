@@ -104,6 +104,20 @@ def test_a_queue_that_is_down_is_asked_once_a_run_and_does_not_keep_ends_from_be
     assert engine.events.sent[-1].history == engine.history(ended)
 
 
+def test_what_a_queue_that_breaks_has_taken_before_is_counted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(BATCH + 1):
+        engine.store.put(an_order())
+    send_many = engine.queue.send_many
+
+    def break_behind_the_first(order_ids: Sequence[str]) -> None:
+        send_many(order_ids)
+        engine.queue.outage = True
+
+    monkeypatch.setattr(engine.queue, "send_many", break_behind_the_first)
+    engine.clock.advance(60)
+    assert engine.reconcile() == len(engine.queue.sent) == BATCH
+
+
 def test_after_an_outage_everything_that_was_not_sent_is_enqueued_in_one_run(engine: Engine) -> None:
     ids = {engine.store.put(an_order()).order.id for _ in range(BATCH * 5 + 50)}
     engine.clock.advance(60)
@@ -120,6 +134,7 @@ def test_ends_that_were_not_told_in_an_outage_are_told_in_one_run(engine: Engine
     engine.events.outage = False
     engine.clock.advance(60)
     assert engine.reconcile() == len(ids)
+    assert engine.telemetry.total("ReconcileRepairs", repair="published") == len(ids)
     assert {sent.history.order.id for sent in engine.events.sent} == ids
 
 
