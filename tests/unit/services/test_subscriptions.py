@@ -4,7 +4,15 @@ import pytest
 
 from chalicelib.domain.errors import OrderNotFound, Unavailable
 from chalicelib.ports.followers import Follower
-from chalicelib.services.subscriptions import add_subscription, forget_connection, subscribe, subscribe_to_user
+from chalicelib.services.subscriptions import (
+    MAX_FOLLOWERS,
+    STAND_BACK_TRIES,
+    TooManyFollowers,
+    add_subscription,
+    forget_connection,
+    subscribe,
+    subscribe_to_user,
+)
 from chalicelib.services.user_stream import user_key
 from tests.fakes import CrashAt, Killed, MemoryFollowers
 from tests.fakes.engine import Engine
@@ -116,3 +124,53 @@ def test_hanging_up_forgets_every_order_of_the_connection_and_no_other(
     assert followers.orders_of("c") == []
     assert set(followers.orders_of("another")) == set(ids)
     forget_connection("never connected", followers=followers, telemetry=engine.telemetry)
+
+
+@pytest.mark.parametrize(("of_user", "what"), [(False, "this order"), (True, "all orders of this user")])
+def test_behind_twenty_who_have_followed_for_a_second_nobody_else_may(
+    engine: Engine, followers: MemoryFollowers, of_user: bool, what: str
+) -> None:
+    ports, order_id = subscription_ports(engine, followers), engine.place().id
+
+    def follow(connection_id: str) -> None:
+        if of_user:
+            subscribe_to_user("user-1", connection_id, None, ports=ports)
+        else:
+            subscribe(order_id, connection_id, 0, ports=ports)
+
+    for number in range(MAX_FOLLOWERS):
+        follow(f"c{number}")
+    engine.clock.advance(1.5)
+    before = dict(followers.rows)
+    with pytest.raises(TooManyFollowers, match=f"^20 connections follow {what} already.$"):
+        follow("late")
+    assert (followers.rows, engine.clock.slept) == (before, [])
+    # One of them may begin anew.
+    follow("c3")
+
+
+@pytest.mark.parametrize("one_goes", [True, False])
+def test_who_comes_with_too_many_others_stands_back_and_looks_again(
+    engine: Engine, followers: MemoryFollowers, monkeypatch: pytest.MonkeyPatch, one_goes: bool
+) -> None:
+    ports, order_id = subscription_ports(engine, followers), engine.place().id
+    for number in range(MAX_FOLLOWERS):
+        subscribe(order_id, f"c{number}", 0, ports=ports)
+    advance = engine.clock.advance
+
+    def meanwhile(seconds: float) -> None:
+        advance(seconds)
+        if one_goes and len(engine.clock.slept) == 2:
+            followers.remove(order_id, "c0")
+
+    monkeypatch.setattr(engine.clock, "advance", meanwhile)
+    if one_goes:
+        subscribe(order_id, "late", 0, ports=ports)
+        assert followers.rows[order_id, "late"].connected_at == engine.clock.now()
+    else:
+        with pytest.raises(TooManyFollowers):
+            subscribe(order_id, "late", 0, ports=ports)
+    assert len(engine.clock.slept) == (2 if one_goes else STAND_BACK_TRIES)
+    # Not all at the same moment again.
+    assert all(0.025 <= seconds <= 0.15 for seconds in engine.clock.slept)
+    assert len(set(engine.clock.slept)) > 1
