@@ -24,8 +24,9 @@ def test_a_follower_gets_every_status_in_order(stream: OrderStream) -> None:
     # Whether followers heard the end is logged for everybody to read; what comes before it is for who looks closer.
     stream.push(2)
     telemetry = stream.engine.telemetry
-    logged = [line for line in (*telemetry.lines, *telemetry.steps) if line.event == "status_pushed"]
-    assert [(line.fields["sequence"], line.fields["frames"]) for line in logged] == [(5, 5), (2, 0)]
+    for lines, sequence, frames in ((telemetry.lines, 5, 5), (telemetry.steps, 2, 0)):
+        (pushed,) = (line.fields for line in lines if line.event == "status_pushed")
+        assert (pushed["order_id"], pushed["sequence"], pushed["frames"]) == (stream.order_id, sequence, frames)
 
 
 @pytest.mark.parametrize(("seconds_left", "frames"), [(1, [1, 2, 3, 4, 5]), (0, []), (-60, [])])

@@ -208,6 +208,30 @@ def test_what_was_posted_is_recorded_although_the_table_is_throttled(
     assert (stream.engine.clock.now() - start).total_seconds() == pytest.approx(waits)
 
 
+def test_an_invocation_without_time_records_once_and_waits_for_nothing(
+    stream: OrderStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = stream.notifier.post
+
+    def slowly(connection_id: str, text: str) -> Delivery:
+        stream.engine.clock.advance(1)
+        return post(connection_id, text)
+
+    tried: list[int] = []
+
+    def throttled(follower: Follower, sequence: int) -> None:
+        tried.append(sequence)
+        raise Unavailable("Throttled.")
+
+    monkeypatch.setattr(stream.notifier, "post", slowly)
+    monkeypatch.setattr(stream.followers, "record", throttled)
+    stream.follow()
+    stream.engine.clock.slept.clear()
+    with pytest.raises(Unavailable, match="Throttled"):
+        push_status(stream.history(), stream.pusher(), until=stream.engine.clock.in_seconds(1))
+    assert (tried, stream.engine.clock.slept) == ([5], [])
+
+
 def test_what_was_sent_is_recorded_even_when_the_rest_cannot_be_queued(stream: OrderStream) -> None:
     stream.follow()
     stream.notifier.refusals["c"] = [Delivery.DELIVERED, Delivery.DELIVERED, BUSY]
