@@ -71,9 +71,11 @@ def test_what_the_events_tell(engine: Engine) -> None:
     assert building.meta["reason"] == order.route.reason
     assert isinstance(building.meta["quotes"], list)
     assert len(building.meta["quotes"]) == 2
+    assert (building.meta["expectedInput"], building.meta["unavailable"]) == ("1", [])
     assert submitted.meta["txHash"] == confirmed.meta["txHash"] == order.transaction.signature
     assert confirmed.meta["finalExecutionPrice"] == "168.155"
     assert confirmed.meta["executedInput"] == {"amount": "1", "baseUnits": "1000000000", "token": "SOL"}
+    assert confirmed.meta["fee"] == {"amount": "0.0025", "baseUnits": "2500000", "token": "SOL"}
     assert confirmed.message == "Swapped 1 SOL for 168.155 USDC."
 
 

@@ -1,15 +1,19 @@
 """The order and its events as clients read them."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 
 import pytest
 
+from chalicelib.domain.order import LaunchConditions, LaunchEvent
 from chalicelib.domain.quotes import Side
 from chalicelib.domain.transitions import OrderStatus
-from chalicelib.services.views import history_view, order_view, timestamp
+from chalicelib.services.views import history_view, open_order_view, order_view, timestamp
 from tests.fakes import Behaviour, a_quote, an_order, new_order, no_quote
 from tests.fakes.builders import METEORA, ONE_SOL, RAYDIUM
+from tests.fakes.clock import START
 from tests.fakes.engine import Engine
 
 # The names that clients of the original know.
@@ -37,6 +41,26 @@ def test_the_originals_fields_are_always_there(status: OrderStatus) -> None:
     assert view.keys() >= ORIGINAL
     assert view["id"] == view["orderId"]
     assert view["status"] == status
+
+
+def test_an_order_that_rests_or_fired() -> None:
+    order = replace(
+        an_order(OrderStatus.WAITING),
+        limit_price=Decimal("170.50"),
+        expires_at=START + timedelta(seconds=60),
+        launch=LaunchConditions(event=LaunchEvent.LAUNCH),
+        fires=2,
+        fired_at=START,
+    )
+    view = open_order_view(order)
+    assert (view["limitPrice"], view["expiresAt"]) == ("170.5", "2026-11-22T18:01:00.000Z")
+    assert (view["fires"], view["firedAt"]) == (2, "2026-11-22T18:00:00.000Z")
+    assert view["launch"] == {
+        "event": "launch",
+        "minimumLiquidityUsd": "5000",
+        "maxAgeSeconds": 30,
+        "requireSafe": True,
+    }
 
 
 def test_a_confirmed_order(engine: Engine) -> None:
