@@ -61,7 +61,7 @@ def mutants(
     sample: Annotated[int, typer.Option(min=0, help="Tries so many faults, drawn at random; 0 tries all.")] = 0,
     seed: Annotated[int, typer.Option(help="Draws the same faults each time, as long as the code is the same.")] = 1,
 ) -> None:
-    """Makes small faults in domain, services, venues and chain and tells which unit tests miss; takes half an hour.
+    """Makes small faults in domain, services, venues and chain and tells which unit tests miss; takes an hour or two.
 
     What follows goes to mutmut, e.g. ./dev mutants run 'chalicelib.services.publish*', ./dev mutants show NAME.
     """
