@@ -243,6 +243,23 @@ def test_a_worker_that_is_late_again_and_again_comes_to_an_end(engine: Engine) -
     assert engine.chain.signed == []
 
 
+def test_a_transaction_that_expires_unwatched_is_replaced_for_free_so_often_and_no_more(engine: Engine) -> None:
+    engine.chain.behaviours = dict.fromkeys(range(1, MAX_ATTEMPTS + 1), B.DROPPED)
+    # The invocation ends behind the submission, and the next one comes when the transaction has expired.
+    engine.chain.on_send = lambda _: engine.clock.advance(16)
+    order_id = engine.place().id
+    for _ in range(100):
+        if isinstance(engine.run(order_id), Ack):
+            break
+        engine.clock.advance(60)
+    engine.audit(order_id)
+    order = engine.order(order_id)
+    assert (order.status, order.attempt) == (OrderStatus.FAILED, MAX_ATTEMPTS)
+    assert order.failure is not None
+    assert order.failure.code is ErrorCode.TRANSACTION_EXPIRED
+    assert engine.statuses(order_id).count("routing") == MAX_ATTEMPTS + MAX_FREE_RESTARTS
+
+
 @pytest.mark.parametrize(
     ("trouble", "submissions", "logged"),
     [
