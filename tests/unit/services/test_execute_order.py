@@ -256,8 +256,12 @@ def test_a_transaction_that_expires_unwatched_is_replaced_for_free_so_often_and_
     order = engine.order(order_id)
     assert (order.status, order.attempt) == (OrderStatus.FAILED, MAX_ATTEMPTS)
     assert order.failure is not None
-    assert order.failure.code is ErrorCode.TRANSACTION_EXPIRED
-    assert engine.statuses(order_id).count("routing") == MAX_ATTEMPTS + MAX_FREE_RESTARTS
+    errors = [event.meta.get("error") for event in engine.history(order_id).events]
+    unwatched = "The transaction expired while nobody of ours could send it again."
+    assert (
+        errors.count({"code": "transaction_expired", "message": unwatched, "retryable": True})
+        == MAX_FREE_RESTARTS + MAX_ATTEMPTS
+    )
 
 
 @pytest.mark.parametrize(

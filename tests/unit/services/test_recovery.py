@@ -246,6 +246,9 @@ def test_past_its_last_block_a_transaction_that_never_landed_gives_way_to_a_new_
     ended = engine.order(order.id)
     assert (ended.status, ended.attempt) == (OrderStatus.CONFIRMED, attempt)
     assert transaction.signature not in engine.chain.taken
+    if status is OrderStatus.BUILDING:
+        unsent = {"code": "transaction_expired", "message": "The transaction expired before it could be sent."}
+        assert {**unsent, "retryable": True} in [event.meta.get("error") for event in engine.history(order.id).events]
 
 
 def test_a_transaction_of_before_its_bytes_were_kept_is_asked_about_and_never_sent(engine: Engine) -> None:

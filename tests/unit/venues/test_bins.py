@@ -289,9 +289,20 @@ def test_there_is_no_impact_inside_a_bin_and_rounding_is_none() -> None:
     assert ordinary.swap_exact_in(2, X_TO_Y).price_impact == 0
     assert ordinary.swap_exact_out(1, X_TO_Y).price_impact == 0
     assert ordinary.swap_exact_out(10**12, X_TO_Y).price_impact == 0
-    # Half of it 10 basis points below the spot.
-    impact = ordinary.swap_exact_out(2 * 10**12, X_TO_Y).price_impact
-    assert Fraction(49, 100_000) < impact < Fraction(51, 100_000)
+
+
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize(
+    ("bought", "impact_bps"), [(10**12 * 5 // 4, 2), (10**12 * 3 // 2, Fraction(10, 3)), (2 * 10**12, 5)]
+)
+def test_the_impact_of_two_bins_is_what_lies_between_their_prices_by_the_second_s_share(
+    direction: Direction, bought: int, impact_bps: Fraction
+) -> None:
+    """The second is 10 basis points away, and each holds 10^12."""
+    pool = a_pool(direction, 5108, 10, 10**12, 3, 20_000, 40_000, 0, 350_000)
+    purchase = pool.swap_exact_out(bought, direction)
+    for swap in (purchase, pool.swap_exact_in(purchase.amount_in, direction)):
+        assert abs(swap.price_impact * 10_000 - impact_bps) < Fraction(1, 50)
 
 
 @st.composite
