@@ -263,7 +263,7 @@ def test_a_copy_that_a_killed_run_left_is_removed(kept: Path, reaper: Reaper, tm
 def test_no_copy_is_left_where_the_start_was_ended_meanwhile(
     folder: Path, reaper: Reaper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_files, "_places", lambda: [str(tmp_path)])
+    monkeypatch.setattr(postgres_files, "_folders", lambda: [str(tmp_path)])
     # The way to the installed ones is one that a shell would read.
     monkeypatch.setattr(postgres_files, "_PLAIN", re.compile("(?!)"))
     reaper.close()
