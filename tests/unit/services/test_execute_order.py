@@ -69,6 +69,7 @@ def test_what_the_events_tell(engine: Engine) -> None:
     assert building.meta["expectedOutput"] == "169"
     assert building.meta["minimumOutput"] == "168.155"
     assert building.meta["reason"] == order.route.reason
+    assert building.meta["steps"] == list(order.route.steps) != []
     assert isinstance(building.meta["quotes"], list)
     assert len(building.meta["quotes"]) == 2
     assert (building.meta["expectedInput"], building.meta["unavailable"]) == ("1", [])
