@@ -74,15 +74,12 @@ def subscribe(
     session_ends_at = ports.admit(order_id, ticket)
     follower = _store(Follower(order_id, connection_id, after, ports.clock.now(), opened, session_ends_at), ports)
     ports.crash_point("after_follower_stored")
-    try:
+    with _removed_on_failure(follower, ports):
         history = ports.store.follow(order_id)
         if after > history.order.sequence:
             # Whoever claims to have seen what has not happened yet would never hear of it when it does.
             ports.followers.add(replace(follower, last_sequence=history.order.sequence))
         ports.events.send(history, connection_id=connection_id)
-    except Exception:  # raised on whatever it was, a defect too: a refused client must not stay a follower
-        ports.followers.remove(order_id, connection_id)
-        raise
     ports.telemetry.log("followed", order_id=order_id, connection_id=connection_id, after=after)
     return history
 
@@ -110,20 +107,27 @@ def subscribe_to_user(
     key = user_key(user_id)
     follower = _store(Follower(key, connection_id, 0, ports.clock.now(), opened, session_ends_at), ports)
     ports.crash_point("after_follower_stored")
-    try:
+    with _removed_on_failure(follower, ports):
         snapshot = ports.store.follow_user(
             user_id, overlapping(since) if since else None, most_open=MOST_OPEN, most_events=MOST_EVENTS
         )
         frames = opening_frames(user_id, snapshot, ports.clock.now())
         ports.followers.begin(follower, len(frames), shown_sequences(frames))
         ports.events.open_streams(list(openings(user_id, connection_id, follower.connected_at, frames)))
-    except Exception:  # raised on whatever it was, a defect too: a refused client must not stay a follower
-        ports.followers.remove(key, connection_id)
-        raise
     ports.telemetry.log(
         "user_followed", user_id=user_id, connection_id=connection_id, open=len(snapshot.open), frames=len(frames)
     )
     return snapshot
+
+
+@contextmanager
+def _removed_on_failure(follower: Follower, ports: SubscriptionPorts) -> Iterator[None]:
+    """Where the block raises, whatever it was, a defect too, a refused client does not stay a follower."""
+    try:
+        yield
+    except Exception:  # raised on: only what was stored is undone
+        ports.followers.remove(*follower.key)
+        raise
 
 
 def _store(follower: Follower, ports: SubscriptionPorts) -> Follower:
