@@ -21,7 +21,9 @@ export function aligned(
   prices: readonly PricePoint[],
   fills: readonly PricePoint[],
 ): [number[], ...(number | null)[][]] {
-  const times = [...new Set([...prices, ...fills].map((point) => point.at))].sort((a, b) => a - b);
+  // Older ones, of yesterday say, would press the prices into the last pixel.
+  const shown = fills.filter((fill) => fill.at >= (prices[0]?.at ?? 0));
+  const times = [...new Set([...prices, ...shown].map((point) => point.at))].sort((a, b) => a - b);
   const place = new Map(times.map((at, index) => [at, index]));
   const rows = [...venues, "fills"].map(() => times.map((): number | null => null));
   const put = (row: (number | null)[] | undefined, point: PricePoint) => {
@@ -29,7 +31,7 @@ export function aligned(
     if (row && index !== undefined) row[index] = point.price;
   };
   for (const point of prices) put(rows[venues.indexOf(point.venue)], point);
-  for (const point of fills) put(rows[venues.length], point);
+  for (const point of shown) put(rows[venues.length], point);
   return [times, ...rows];
 }
 

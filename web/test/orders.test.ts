@@ -143,3 +143,16 @@ test("what moved or ended while nobody was connected shows against what is open 
     "ended",
   ]);
 });
+
+test("a fill from before the first price is not drawn: the prices would be too narrow to read", () => {
+  const prices = [{ at: 1000, venue: "raydium", price: 168 }];
+  const fills = [
+    { at: 1, venue: "raydium", price: 150 },
+    { at: 1001, venue: "raydium", price: 167 },
+  ];
+  assert.deepEqual(aligned(["raydium"], prices, fills), [
+    [1000, 1001],
+    [168, null],
+    [null, 167],
+  ]);
+});
